@@ -1,0 +1,1 @@
+"""The Chorus server: ASGI application, storage, services, jobs and the command line."""

@@ -1,0 +1,151 @@
+"""The dashboard's numbers as a fold over events: `apply(board, event)`.
+
+Every event body may carry three kinds of deltas, so that `apply` needs no knowledge of the
+items: `moves` [[from state or null, to state, count]], `queue` {page kind: delta} and
+`labels` {value: delta}. The law: `apply(snapshot before, events) == snapshot after`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain.model import PAGE_KINDS, STATES, Event
+
+
+class LabelerStats(msgspec.Struct):
+    user_id: str
+    name: str
+    votes: int = 0
+    labels: int = 0
+    skips: int = 0
+    prelabels_seen: int = 0
+    prelabels_changed: int = 0
+    last_at: int = 0
+
+
+class Board(msgspec.Struct):
+    """What a supervisor's dashboard shows of one project, as of event `seq`."""
+
+    project_id: str
+    name: str
+    state: str
+    seq: int
+    epoch: str
+    classes: list[str]
+    counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    labels: dict[str, int] = msgspec.field(default_factory=dict)
+    queue: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(PAGE_KINDS, 0))
+    votes: int = 0
+    labelers: dict[str, LabelerStats] = msgspec.field(default_factory=dict)
+    rounds: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    jobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    featurized: int = 0
+
+    @property
+    def items(self) -> int:
+        return sum(n for state, n in self.counts.items() if state != "removed")
+
+    @property
+    def open_items(self) -> int:
+        return self.counts["unlabeled"] + self.counts["in_progress"]
+
+
+def apply(board: Board, event: Event) -> Board:
+    """Fold one event into `board` (in place; returned for chaining). Out-of-order is a bug."""
+    if event.seq != board.seq + 1:
+        raise ValueError(f"event {event.seq} does not follow {board.seq}")
+    body: dict[str, Any] = event.body
+    board.seq = event.seq
+    for source, target, count in body.get("moves", ()):
+        if source is not None:
+            board.counts[source] -= count
+        if target is not None:
+            board.counts[target] += count
+    for kind, delta in body.get("queue", {}).items():
+        board.queue[kind] += delta
+    for value, delta in body.get("labels", {}).items():
+        left = board.labels.get(value, 0) + delta
+        if left:
+            board.labels[value] = left
+        else:
+            board.labels.pop(value, None)
+    handler = _HANDLERS.get(event.type)
+    if handler is not None:
+        handler(board, body, event.at)
+    return board
+
+
+def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
+    stats = board.labelers.setdefault(
+        body["user_id"], LabelerStats(body["user_id"], body.get("name", ""))
+    )
+    stats.last_at = max(stats.last_at, at)
+    # A correction replaces a vote; it is the same answer to the same item, not one more.
+    old = body.get("superseded")
+    for sign, vote in ((-1, old), (1, body)):
+        if vote is None:
+            continue
+        board.votes += sign
+        stats.votes += sign
+        stats.labels += sign * (vote["kind"] == "label")
+        stats.skips += sign * (vote["kind"] == "skip")
+        if vote.get("prelabel") is not None:
+            stats.prelabels_seen += sign
+            changed = vote["kind"] == "label" and vote["value"] != vote["prelabel"]
+            stats.prelabels_changed += sign * changed
+
+
+def _votes_set_aside(board: Board, body: dict[str, Any], at: int) -> None:
+    for vote in body.get("set_aside", ()):
+        stats = board.labelers[vote["user_id"]]
+        board.votes -= 1
+        stats.votes -= 1
+        stats.labels -= vote["kind"] == "label"
+        stats.skips -= vote["kind"] == "skip"
+        if vote.get("prelabel") is not None:
+            stats.prelabels_seen -= 1
+            stats.prelabels_changed -= (
+                vote["kind"] == "label" and vote["value"] != vote["prelabel"]
+            )
+
+
+def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:
+    board.labelers.setdefault(body["user_id"], LabelerStats(body["user_id"], body["name"]))
+
+
+def _project_changed(board: Board, body: dict[str, Any], at: int) -> None:
+    board.state = body.get("state", board.state)
+    board.name = body.get("name", board.name)
+    board.classes = body.get("classes", board.classes)
+
+
+def _round(board: Board, body: dict[str, Any], at: int) -> None:
+    record = body["round"]
+    board.rounds = [r for r in board.rounds if r["number"] != record["number"]] + [record]
+    board.rounds.sort(key=lambda r: r["number"])
+    if "jobs" in body:
+        board.jobs = body["jobs"]
+
+
+def _job_changed(board: Board, body: dict[str, Any], at: int) -> None:
+    job = body["job"]
+    board.jobs = [job if j["job_id"] == job["job_id"] else j for j in board.jobs]
+
+
+def _featurized(board: Board, body: dict[str, Any], at: int) -> None:
+    board.featurized = body["featurized"]
+
+
+_HANDLERS = {
+    "vote.cast": _vote_cast,
+    "review.decided": _votes_set_aside,
+    "member.joined": _member_joined,
+    "project.changed": _project_changed,
+    "round.started": _round,
+    "round.finished": _round,
+    "round.failed": _round,
+    "job.changed": _job_changed,
+    "items.featurized": _featurized,
+}

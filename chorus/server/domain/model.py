@@ -1,0 +1,190 @@
+"""Rows and records shared by every layer. Times are integer milliseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["unlabeled", "in_progress", "labeled", "needs_review", "skipped", "removed"]
+STATES: tuple[State, ...] = (
+    "unlabeled",
+    "in_progress",
+    "labeled",
+    "needs_review",
+    "skipped",
+    "removed",
+)
+OPEN_STATES: tuple[State, ...] = ("unlabeled", "in_progress")
+
+PageKind = Literal["manual", "clustered", "prelabeled"]
+PAGE_KINDS: tuple[PageKind, ...] = ("manual", "clustered", "prelabeled")
+PAGE_SIZES = (1, 4, 6, 9)
+
+VoteKind = Literal["label", "skip", "flag"]
+Role = Literal["labeler", "supervisor", "admin"]
+ReviewAction = Literal["approve", "change", "requeue", "remove", "accept_skip", "import"]
+ROUND_JOBS = ("featurize", "train", "validate", "infer", "cluster")
+
+
+class LabelClass(msgspec.Struct, frozen=True):
+    """One label class. Its index in the project's list is what votes store."""
+
+    name: str
+    color: str
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The project settings that decide an item's life."""
+
+    votes_min: int
+    votes_max: int
+    skips_max: int
+
+
+class Project(msgspec.Struct):
+    project_id: str
+    name: str
+    description: str
+    instructions: str
+    task_type: str
+    votes_min: int
+    votes_max: int
+    skips_max: int
+    consensus: str
+    target: float
+    page_size: int
+    lease_ms: int
+    cluster: bool
+    prelabel: bool
+    state: str
+    seed: int
+    last_seq: int
+    epoch: str
+    created_at: int
+    featurized_to: int
+    """Items up to this id have been through featurize."""
+    featurized: int
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.votes_min, self.votes_max, self.skips_max)
+
+
+class Item(msgspec.Struct):
+    """One image. The first block is fact; the rest is derived and re-derivable (see `fsck`)."""
+
+    item_id: int
+    project_id: str
+    name: str
+    content_hash: str
+    width: int
+    height: int
+    rank: int
+    """Random order key, fixed at import from the project's seed and the content."""
+    added_by: str | None
+    state: State
+    room: int
+    n_labels: int
+    n_skips: int
+    n_flags: int
+    n_leases: int
+    n_prelabel_votes: int
+    """Standing label votes whose voter saw a prelabel."""
+    reached: bool
+    provisional: str | None
+    confidence: float | None
+    agreement: float | None
+    label: str | None
+    label_source: str | None
+    revision: int
+    label_at: int | None
+    review: str | None
+    """Last standing review outcome: 'decided', 'removed' or None."""
+    review_value: str | None
+    requeue_seq: int
+    """Votes with a smaller seq were set aside by a requeue."""
+    queue: PageKind
+    queue_pos: int
+    queue_block: int
+    pre_value: str | None
+    pre_score: float | None
+    model_value: str | None
+    model_score: float | None
+    odd: float | None
+    easy_round: int
+    """First round whose threshold this item's score met; 0 = none yet."""
+
+
+class StandingVote(msgspec.Struct):
+    """The vote of one person that counts now, on one item."""
+
+    item_id: int
+    user_id: str
+    vote_id: str
+    kind: VoteKind
+    value: str | None
+    prelabel: str | None
+    seq: int
+
+
+class Lease(msgspec.Struct):
+    lease_id: int
+    project_id: str
+    item_id: int
+    user_id: str
+    tab: str
+    page_id: int
+    pos: int
+    prelabel: str | None
+    prelabel_score: float | None
+    odd: float | None
+    granted_at: int
+    expires_at: int
+    released_at: int | None
+    release_reason: str | None
+
+
+class User(msgspec.Struct):
+    user_id: str
+    login: str
+    name: str
+    admin: bool
+    password_hash: str | None
+    session_epoch: int
+    created_at: int
+
+
+class Event(msgspec.Struct):
+    project_id: str
+    seq: int
+    type: str
+    body: dict[str, object]
+    at: int
+
+
+class Job(msgspec.Struct):
+    job_id: str
+    project_id: str
+    kind: str
+    round_number: int | None
+    state: str
+    progress: float
+    attempts: int
+    error: str | None
+    result: str | None
+    created_by: str | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+
+
+class Round(msgspec.Struct):
+    project_id: str
+    number: int
+    state: str
+    labels: int
+    started_at: int
+    finished_at: int | None
+    body: str
+    """JSON: card figures and queue counts (see services/rounds)."""

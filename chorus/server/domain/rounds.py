@@ -1,0 +1,65 @@
+"""When the model's next round is due, and which queue an open item goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chorus.server.domain.model import PageKind
+
+GROWTH = 0.15
+"""A next round after this share more labels: often enough to matter, rare enough to be cheap."""
+FIRST_MIN = 20
+FIRST_PER_CLASS = 3
+MIN_STEP = 10
+
+
+def too_few(labels: Mapping[str, int]) -> str | None:
+    """Why no model can be trained from `labels` (canonical value -> count), or None if it can."""
+    seen = {value: n for value, n in labels.items() if n > 0}
+    if len(seen) < 2:
+        return "The model needs labels of at least two classes."
+    enough = [n for n in seen.values() if n >= FIRST_PER_CLASS]
+    if len(enough) < 2:
+        return f"The model needs at least {FIRST_PER_CLASS} labels in each of two classes."
+    return None
+
+
+def next_round_at(labels: Mapping[str, int], last_round_labels: int | None) -> int:
+    """The number of labels at which the next round is due."""
+    if last_round_labels is None:
+        seen = sum(1 for n in labels.values() if n > 0)
+        return max(FIRST_MIN, FIRST_PER_CLASS * seen)
+    return last_round_labels + max(MIN_STEP, int(last_round_labels * GROWTH))
+
+
+def round_due(
+    labels: Mapping[str, int], last_round_labels: int | None, *, open_items: int, running: bool
+) -> bool:
+    """True when a round should start now: enough new labels, and somebody left to help."""
+    if running or open_items == 0 or too_few(labels) is not None:
+        return False
+    return sum(labels.values()) >= next_round_at(labels, last_round_labels)
+
+
+def queue_for(
+    *,
+    value: str,
+    score: float,
+    threshold: float | None,
+    prelabel: bool,
+    clustered: bool,
+    was_prelabeled: bool,
+    was_value: str | None,
+) -> PageKind:
+    """The queue of one open item after a round.
+
+    A prelabel stays while the newer model gives the same answer: the promise of the round that
+    made it covers the whole set it covered, and later rounds are proven only on items that no
+    earlier round would have prelabeled ("survivors"), so they may only add to that set.
+    """
+    if prelabel:
+        if threshold is not None and score >= threshold:
+            return "prelabeled"
+        if was_prelabeled and was_value == value:
+            return "prelabeled"
+    return "clustered" if clustered else "manual"

@@ -1,0 +1,1 @@
+"""Facts on disk: one writer, many readers, every SQL statement in `tx/`."""

@@ -1,0 +1,24 @@
+"""What services need of a database: whole functions run in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from chorus.server.storage.tx import Tx
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """A database whose writes are synchronous functions run whole on one writer.
+
+    `write` resolves only after COMMIT is on disk; events emitted by the function are published
+    after that, before the caller wakes. `read` runs on a reader that sees committed data only.
+    """
+
+    def write(self, fn: Callable[[Tx], T]) -> Awaitable[T]: ...
+
+    def read(self, fn: Callable[[Tx], T]) -> Awaitable[T]: ...
+
+    async def close(self) -> None: ...

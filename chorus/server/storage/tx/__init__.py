@@ -1,0 +1,15 @@
+"""Every SQL statement once, grouped by what it is about; portable subset of SQL."""
+
+from __future__ import annotations
+
+from chorus.server.storage.tx.events import EventSql
+from chorus.server.storage.tx.export import ExportSql
+from chorus.server.storage.tx.items import ItemSql
+from chorus.server.storage.tx.people import PeopleSql
+from chorus.server.storage.tx.projects import ProjectSql
+from chorus.server.storage.tx.rounds import RoundSql
+from chorus.server.storage.tx.votes import VoteSql
+
+
+class Tx(PeopleSql, ProjectSql, ItemSql, VoteSql, RoundSql, EventSql, ExportSql):
+    """One open transaction. Methods run one statement each; services compose them."""

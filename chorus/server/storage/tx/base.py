@@ -1,0 +1,42 @@
+"""The connection and the column lists shared by the statement groups."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from chorus.server.domain import model
+
+
+def columns(record: type[Any]) -> str:
+    """Column list of a record, in its field order, so that `Record(*row)` works."""
+    return ", ".join(record.__struct_fields__)
+
+
+ITEM = columns(model.Item)
+LEASE = columns(model.Lease)
+STANDING = columns(model.StandingVote)
+PROJECT = columns(model.Project)
+JOB = columns(model.Job)
+ROUND = columns(model.Round)
+USER = columns(model.User)
+
+
+class Base:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.events: list[model.Event] = []
+
+    def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
+        return self.db.execute(sql, args).fetchall()
+
+    def row(self, sql: str, args: Sequence[Any] = ()) -> Any:
+        return self.db.execute(sql, args).fetchone()
+
+    def run(self, sql: str, args: Sequence[Any] = ()) -> int:
+        return self.db.execute(sql, args).rowcount
+
+
+def marks(n: int) -> str:
+    return ",".join("?" * n)

@@ -1,0 +1,38 @@
+"""The event log: gap-free seq per project, written in the transaction of the fact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain.model import Event
+from chorus.server.storage.tx.base import Base
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class EventSql(Base):
+    def emit(self, project_id: str, at: int, type: str, body: dict[str, Any]) -> int:
+        """Append one event; returns its seq. Published by the store after COMMIT."""
+        (seq,) = self.row(
+            "UPDATE project SET last_seq = last_seq + 1 WHERE project_id = ? RETURNING last_seq",
+            (project_id,),
+        )
+        self.run(
+            "INSERT INTO event (project_id, seq, type, body, at) VALUES (?,?,?,?,?)",
+            (project_id, seq, type, _encode(body).decode(), at),
+        )
+        self.events.append(Event(project_id, seq, type, body, at))
+        return int(seq)
+
+    def events_since(self, project_id: str, since: int, limit: int) -> list[Event]:
+        return [
+            Event(project_id, seq, type, _decode(body), at)
+            for seq, type, body, at in self.rows(
+                "SELECT seq, type, body, at FROM event WHERE project_id = ? AND seq > ?"
+                " ORDER BY seq LIMIT ?",
+                (project_id, since, limit),
+            )
+        ]

@@ -1,0 +1,231 @@
+"""Items: their rows, the queues, leases and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain.model import Item, Lease
+from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
+
+_DERIVED = (
+    "state", "room", "n_labels", "n_skips", "n_flags", "n_leases", "n_prelabel_votes", "reached",
+    "provisional", "confidence", "agreement", "label", "label_source", "revision", "label_at",
+    "review", "review_value", "requeue_seq",
+)  # fmt: skip
+_UPDATE = f"UPDATE item SET {', '.join(f'{c} = ?' for c in _DERIVED)} WHERE item_id = ?"
+_INSERT_COLUMNS = ITEM.split(", ")[1:]
+_INSERT = (
+    f"INSERT OR IGNORE INTO item ({', '.join(_INSERT_COLUMNS)})"
+    f" VALUES ({marks(len(_INSERT_COLUMNS))})"
+)
+
+
+class ItemSql(Base):
+    def item(self, item_id: int) -> Item | None:
+        row = self.row(f"SELECT {ITEM} FROM item WHERE item_id = ?", (item_id,))
+        return Item(*row) if row else None
+
+    def items_by_id(self, item_ids: Sequence[int]) -> list[Item]:
+        return [
+            Item(*row)
+            for row in self.rows(
+                f"SELECT {ITEM} FROM item WHERE item_id IN ({marks(len(item_ids))})"
+                " ORDER BY item_id",
+                item_ids,
+            )
+        ]
+
+    def add_item(self, item: Item) -> int | None:
+        """Insert (item_id is ignored); returns the new id, or None if the content is known."""
+        values = [
+            int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]
+        ]
+        cursor = self.db.execute(_INSERT, values)
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def update_item(self, item: Item) -> None:
+        """Store the derived columns."""
+        values = [getattr(item, c) for c in _DERIVED]
+        self.run(_UPDATE, [*values, item.item_id])
+
+    def items_in_state(
+        self, project_id: str, state: str | None, after: int, limit: int
+    ) -> list[Item]:
+        where = "AND state = ?" if state else ""
+        args: list[Any] = [project_id, *([state] if state else []), after, limit]
+        return [
+            Item(*row)
+            for row in self.rows(
+                f"SELECT {ITEM} FROM item WHERE project_id = ? {where} AND item_id > ?"
+                " ORDER BY item_id LIMIT ?",
+                args,
+            )
+        ]
+
+    def has_content(self, project_id: str, content_hash: str) -> bool:
+        return (
+            self.row(
+                "SELECT 1 FROM item WHERE project_id = ? AND content_hash = ?",
+                (project_id, content_hash),
+            )
+            is not None
+        )
+
+    # -- queues
+
+    def next_items(
+        self, project_id: str, queue: str, user_id: str, from_pos: int, limit: int
+    ) -> list[Item]:
+        """Head of a queue for one person: room left, no vote and no open lease of theirs."""
+        return [
+            Item(*row)
+            for row in self.rows(
+                f"SELECT {ITEM} FROM item AS i WHERE project_id = ? AND queue = ? AND room > 0"
+                " AND queue_pos >= ? AND NOT EXISTS"
+                " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?)"
+                " AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item_id = i.item_id"
+                " AND l.user_id = ? AND l.released_at IS NULL)"
+                " ORDER BY queue_pos LIMIT ?",
+                (project_id, queue, from_pos, user_id, user_id, limit),
+            )
+        ]
+
+    def open_for(self, project_id: str, user_id: str) -> bool:
+        """Is any unsettled item left that this person has not answered (leased or not)?"""
+        return (
+            self.row(
+                "SELECT 1 FROM item AS i WHERE project_id = ?"
+                " AND state IN ('unlabeled', 'in_progress') AND NOT EXISTS"
+                " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?) LIMIT 1",
+                (project_id, user_id),
+            )
+            is not None
+        )
+
+    def set_queues(self, rows: Iterable[Sequence[Any]]) -> None:
+        """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, odd,
+        easy_round, item_id). An easy_round that is already set stays."""
+        self.db.executemany(
+            "UPDATE item SET queue = ?, queue_pos = ?, queue_block = ?, pre_value = ?,"
+            " pre_score = ?, model_value = ?, model_score = ?, odd = ?,"
+            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END WHERE item_id = ?",
+            rows,
+        )
+
+    def set_easy(self, rows: Iterable[tuple[int, int]]) -> None:
+        """rows: (round, item_id)."""
+        self.db.executemany(
+            "UPDATE item SET easy_round = ? WHERE item_id = ? AND easy_round = 0", rows
+        )
+
+    def queues_of(self, item_ids: Sequence[int]) -> list[tuple[int, str, str, str | None]]:
+        """(item_id, state, queue, pre_value)."""
+        return self.rows(
+            "SELECT item_id, state, queue, pre_value FROM item WHERE item_id IN"
+            f" ({marks(len(item_ids))})",
+            item_ids,
+        )
+
+    def empty_queue(self, project_id: str, queue: str) -> int:
+        """Send the open items of a queue back to the manual one; returns how many."""
+        (n,) = self.row(
+            "SELECT COUNT(*) FROM item WHERE project_id = ? AND queue = ?"
+            " AND state IN ('unlabeled', 'in_progress')",
+            (project_id, queue),
+        )
+        self.run(
+            "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0,"
+            " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?",
+            (project_id, queue),
+        )
+        return int(n)
+
+    # -- leases and pages
+
+    def add_page(
+        self, project_id: str, user_id: str, tab: str, kind: str, size: int,
+        round_number: int | None, at: int,
+    ) -> int:  # fmt: skip
+        cursor = self.db.execute(
+            "INSERT INTO page (project_id, user_id, tab, kind, size, round, created_at)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (project_id, user_id, tab, kind, size, round_number, at),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def page(self, page_id: int) -> tuple[str, int, int | None] | None:
+        """(kind, size, round)."""
+        row = self.row("SELECT kind, size, round FROM page WHERE page_id = ?", (page_id,))
+        return tuple(row) if row else None
+
+    def add_lease(self, lease: Lease) -> int:
+        values = msgspec.structs.astuple(lease)[1:]
+        cursor = self.db.execute(
+            f"INSERT INTO lease ({LEASE.split(', ', 1)[1]}) VALUES ({marks(len(values))})", values
+        )
+        return int(cursor.lastrowid or 0)
+
+    def lease_of(self, item_id: int, user_id: str) -> Lease | None:
+        """The newest lease of this person on this item, open or released."""
+        row = self.row(
+            f"SELECT {LEASE} FROM lease WHERE item_id = ? AND user_id = ?"
+            " ORDER BY lease_id DESC LIMIT 1",
+            (item_id, user_id),
+        )
+        return Lease(*row) if row else None
+
+    def _leases(self, where: str, args: Sequence[Any]) -> list[Lease]:
+        return [
+            Lease(*row)
+            for row in self.rows(
+                f"SELECT {LEASE} FROM lease WHERE released_at IS NULL AND {where}"
+                " ORDER BY page_id, pos",
+                args,
+            )
+        ]
+
+    def open_leases(self, item_id: int) -> list[Lease]:
+        return self._leases("item_id = ?", (item_id,))
+
+    def leases_of_tab(self, project_id: str, user_id: str, tab: str) -> list[Lease]:
+        return self._leases(
+            "project_id = ? AND user_id = ? AND tab = ?", (project_id, user_id, tab)
+        )
+
+    def leases_of_project(self, project_id: str) -> list[Lease]:
+        return self._leases("project_id = ?", (project_id,))
+
+    def expired_leases(self, now: int, limit: int) -> list[Lease]:
+        return [
+            Lease(*row)
+            for row in self.rows(
+                f"SELECT {LEASE} FROM lease WHERE released_at IS NULL AND expires_at <= ?"
+                " ORDER BY expires_at LIMIT ?",
+                (now, limit),
+            )
+        ]
+
+    def release(self, lease_id: int, now: int, reason: str) -> None:
+        self.run(
+            "UPDATE lease SET released_at = ?, release_reason = ? WHERE lease_id = ?"
+            " AND released_at IS NULL",
+            (now, reason, lease_id),
+        )
+
+    def set_tab_expiry(self, project_id: str, user_id: str, tab: str, expires_at: int) -> None:
+        self.run(
+            "UPDATE lease SET expires_at = ? WHERE project_id = ? AND user_id = ? AND tab = ?"
+            " AND released_at IS NULL",
+            (expires_at, project_id, user_id, tab),
+        )
+
+    def hasten_expiry(self, latest: int, tab: tuple[str, str, str] | None = None) -> None:
+        """No open lease (of one (project, user, tab), or of anybody) lasts beyond `latest`."""
+        where = " AND project_id = ? AND user_id = ? AND tab = ?" if tab else ""
+        self.run(
+            "UPDATE lease SET expires_at = ? WHERE released_at IS NULL AND expires_at > ?" + where,
+            (latest, latest, *(tab or ())),
+        )

@@ -1,0 +1,127 @@
+"""Persons, tokens, invitations, memberships."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chorus.server.domain.model import User
+from chorus.server.storage.tx.base import USER, Base
+
+
+class PeopleSql(Base):
+    def user(self, user_id: str) -> User | None:
+        row = self.row(f"SELECT {USER} FROM person WHERE user_id = ?", (user_id,))
+        return User(*row) if row else None
+
+    def user_by_login(self, login: str) -> User | None:
+        row = self.row(f"SELECT {USER} FROM person WHERE login = ?", (login,))
+        return User(*row) if row else None
+
+    def user_by_token(self, token_hash: str) -> User | None:
+        row = self.row(
+            f"SELECT {USER} FROM person WHERE user_id ="
+            " (SELECT user_id FROM token WHERE token_hash = ?)",
+            (token_hash,),
+        )
+        return User(*row) if row else None
+
+    def users(self) -> list[User]:
+        return [User(*row) for row in self.rows(f"SELECT {USER} FROM person ORDER BY login")]
+
+    def has_admin(self) -> bool:
+        return self.row("SELECT 1 FROM person WHERE admin = 1 LIMIT 1") is not None
+
+    def add_user(self, user: User) -> None:
+        self.run(
+            f"INSERT INTO person ({USER}) VALUES (?,?,?,?,?,?,?)",
+            (
+                user.user_id,
+                user.login,
+                user.name,
+                int(user.admin),
+                user.password_hash,
+                user.session_epoch,
+                user.created_at,
+            ),
+        )
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        self.run(
+            "UPDATE person SET password_hash = ?, session_epoch = session_epoch + 1"
+            " WHERE user_id = ?",
+            (password_hash, user_id),
+        )
+
+    def set_admin(self, user_id: str) -> None:
+        self.run("UPDATE person SET admin = 1 WHERE user_id = ?", (user_id,))
+
+    def add_token(self, token_hash: str, user_id: str, name: str, at: int) -> None:
+        self.run("INSERT INTO token VALUES (?,?,?,?)", (token_hash, user_id, name, at))
+
+    def add_invite(
+        self,
+        token_hash: str,
+        role: str,
+        project_id: str | None,
+        created_by: str,
+        at: int,
+        expires_at: int,
+        uses: int,
+    ) -> None:
+        self.run(
+            "INSERT INTO invite VALUES (?,?,?,?,?,?,?)",
+            (token_hash, role, project_id, created_by, at, expires_at, uses),
+        )
+
+    def invite(self, token_hash: str, now: int) -> tuple[str, str | None] | None:
+        """(role, project_id) of a usable invitation."""
+        row = self.row(
+            "SELECT role, project_id FROM invite"
+            " WHERE token_hash = ? AND expires_at > ? AND uses_left > 0",
+            (token_hash, now),
+        )
+        return (row[0], row[1]) if row else None
+
+    def use_invite(self, token_hash: str) -> None:
+        self.run("UPDATE invite SET uses_left = uses_left - 1 WHERE token_hash = ?", (token_hash,))
+
+    def role(self, project_id: str, user_id: str) -> str | None:
+        row = self.row(
+            "SELECT role FROM member WHERE project_id = ? AND user_id = ?", (project_id, user_id)
+        )
+        return str(row[0]) if row else None
+
+    def set_member(self, project_id: str, user_id: str, role: str, at: int) -> None:
+        self.run(
+            "INSERT INTO member (project_id, user_id, role, joined_at) VALUES (?,?,?,?)"
+            " ON CONFLICT (project_id, user_id) DO UPDATE SET role = excluded.role",
+            (project_id, user_id, role, at),
+        )
+
+    def drop_member(self, project_id: str, user_id: str) -> int:
+        return self.run(
+            "DELETE FROM member WHERE project_id = ? AND user_id = ?", (project_id, user_id)
+        )
+
+    def members(self, project_id: str) -> list[dict[str, Any]]:
+        return [
+            {"user_id": u, "login": login, "name": name, "role": role}
+            for u, login, name, role in self.rows(
+                "SELECT p.user_id, p.login, p.name, m.role FROM member m JOIN person p"
+                " ON p.user_id = m.user_id WHERE m.project_id = ? ORDER BY p.login",
+                (project_id,),
+            )
+        ]
+
+    def member_page_size(self, project_id: str, user_id: str) -> int | None:
+        row = self.row(
+            "SELECT page_size FROM member WHERE project_id = ? AND user_id = ?",
+            (project_id, user_id),
+        )
+        return row[0] if row else None
+
+    def set_member_page_size(self, project_id: str, user_id: str, size: int) -> None:
+        self.run(
+            "UPDATE member SET page_size = ? WHERE project_id = ? AND user_id = ?",
+            (size, project_id, user_id),
+        )

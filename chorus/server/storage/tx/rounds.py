@@ -1,0 +1,135 @@
+"""Rounds, jobs, and what the model's files are made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chorus.server.domain.model import Job, Round
+from chorus.server.storage.tx.base import JOB, ROUND, Base, marks
+
+
+class RoundSql(Base):
+    def add_job(self, job: Job) -> None:
+        self.run(
+            f"INSERT INTO job ({JOB}) VALUES ({marks(len(job.__struct_fields__))})",
+            [getattr(job, f) for f in job.__struct_fields__],
+        )
+
+    def update_job(self, job: Job) -> None:
+        self.run(
+            "UPDATE job SET state = ?, progress = ?, attempts = ?, error = ?, result = ?,"
+            " started_at = ?, finished_at = ? WHERE job_id = ?",
+            (
+                job.state, job.progress, job.attempts, job.error, job.result, job.started_at,
+                job.finished_at, job.job_id,
+            ),
+        )  # fmt: skip
+
+    def job(self, job_id: str) -> Job | None:
+        row = self.row(f"SELECT {JOB} FROM job WHERE job_id = ?", (job_id,))
+        return Job(*row) if row else None
+
+    def jobs_of_round(self, project_id: str, number: int) -> list[Job]:
+        return [
+            Job(*row)
+            for row in self.rows(
+                f"SELECT {JOB} FROM job WHERE project_id = ? AND round_number = ?"
+                " ORDER BY created_at, job_id",
+                (project_id, number),
+            )
+        ]
+
+    def unfinished_jobs(self) -> list[Job]:
+        return [
+            Job(*row)
+            for row in self.rows(f"SELECT {JOB} FROM job WHERE state IN ('waiting', 'running')")
+        ]
+
+    def last_jobs(self, project_id: str, kind: str, limit: int) -> list[Job]:
+        return [
+            Job(*row)
+            for row in self.rows(
+                f"SELECT {JOB} FROM job WHERE project_id = ? AND kind = ?"
+                " ORDER BY created_at DESC LIMIT ?",
+                (project_id, kind, limit),
+            )
+        ]
+
+    def add_fault(self, job_id: str, name: str, reason: str) -> None:
+        self.run("INSERT INTO fault VALUES (?,?,?)", (job_id, name, reason))
+
+    def faults(self, job_id: str, limit: int) -> list[tuple[str, str]]:
+        return self.rows("SELECT name, reason FROM fault WHERE job_id = ? LIMIT ?", (job_id, limit))
+
+    def put_round(self, record: Round) -> None:
+        self.run(
+            f"INSERT INTO round ({ROUND}) VALUES (?,?,?,?,?,?,?) ON CONFLICT (project_id, number)"
+            " DO UPDATE SET state = excluded.state, finished_at = excluded.finished_at,"
+            " body = excluded.body",
+            [getattr(record, f) for f in record.__struct_fields__],
+        )
+
+    def rounds(self, project_id: str) -> list[Round]:
+        return [
+            Round(*row)
+            for row in self.rows(
+                f"SELECT {ROUND} FROM round WHERE project_id = ? ORDER BY number", (project_id,)
+            )
+        ]
+
+    def unfinished_rounds(self) -> list[Round]:
+        return [
+            Round(*row) for row in self.rows(f"SELECT {ROUND} FROM round WHERE state = 'running'")
+        ]
+
+    def feature_batch(self, project_id: str, after: int, limit: int) -> list[tuple[int, str]]:
+        """(item_id, content_hash) of the next items to featurize."""
+        return self.rows(
+            "SELECT item_id, content_hash FROM item WHERE project_id = ? AND item_id > ?"
+            " ORDER BY item_id LIMIT ?",
+            (project_id, after, limit),
+        )
+
+    def round_rows(self, project_id: str, after: int, limit: int) -> list[Any]:
+        """(item_id, content_hash, state, label, n_labels, agreement, n_prelabel_votes,
+        easy_round) for the model's input, in order of item_id."""
+        return self.rows(
+            "SELECT item_id, content_hash, state, label, n_labels, agreement, n_prelabel_votes,"
+            " easy_round FROM item WHERE project_id = ? AND item_id > ? AND state <> 'removed'"
+            " ORDER BY item_id LIMIT ?",
+            (project_id, after, limit),
+        )
+
+    def vote_shares(self, item_id: int) -> list[tuple[str, int]]:
+        """(value, standing label votes) of one item."""
+        return self.rows(
+            "SELECT value, COUNT(*) FROM standing WHERE item_id = ? AND kind = 'label'"
+            " GROUP BY value ORDER BY value",
+            (item_id,),
+        )
+
+    def count_states(self, project_id: str) -> dict[str, int]:
+        return dict(
+            self.rows(
+                "SELECT state, COUNT(*) FROM item WHERE project_id = ? GROUP BY state",
+                (project_id,),
+            )
+        )
+
+    def count_labels(self, project_id: str) -> dict[str, int]:
+        return dict(
+            self.rows(
+                "SELECT label, COUNT(*) FROM item WHERE project_id = ? AND state = 'labeled'"
+                " GROUP BY label",
+                (project_id,),
+            )
+        )
+
+    def count_queues(self, project_id: str) -> dict[str, int]:
+        return dict(
+            self.rows(
+                "SELECT queue, COUNT(*) FROM item WHERE project_id = ?"
+                " AND state IN ('unlabeled', 'in_progress') GROUP BY queue",
+                (project_id,),
+            )
+        )

@@ -1,0 +1,112 @@
+"""Votes, the standing vote of each person on each item, and reviews."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chorus.server.domain.model import StandingVote
+from chorus.server.storage.tx.base import STANDING, Base
+
+
+class VoteSql(Base):
+    def vote_seq(self, vote_id: str) -> tuple[str, int, int] | None:
+        """(user_id, item_id, seq) of a stored vote."""
+        row = self.row("SELECT user_id, item_id, seq FROM vote WHERE vote_id = ?", (vote_id,))
+        return tuple(row) if row else None
+
+    def add_vote(self, values: tuple[Any, ...]) -> None:
+        """values in table order."""
+        self.run("INSERT INTO vote VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+
+    def standing(self, item_id: int) -> list[StandingVote]:
+        """All standing votes of an item, oldest first."""
+        return [
+            StandingVote(*row)
+            for row in self.rows(
+                f"SELECT {STANDING} FROM standing WHERE item_id = ? ORDER BY seq", (item_id,)
+            )
+        ]
+
+    def set_standing(
+        self, item_id: int, user_id: str, project_id: str, vote_id: str, kind: str,
+        value: str | None, prelabel: str | None, seq: int,
+    ) -> None:  # fmt: skip
+        self.run(
+            "INSERT INTO standing VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (item_id, user_id)"
+            " DO UPDATE SET vote_id = excluded.vote_id, kind = excluded.kind,"
+            " value = excluded.value, prelabel = excluded.prelabel, seq = excluded.seq",
+            (item_id, user_id, project_id, vote_id, kind, value, prelabel, seq),
+        )
+
+    def clear_standing(self, item_id: int) -> None:
+        self.run("DELETE FROM standing WHERE item_id = ?", (item_id,))
+
+    def votes_of_item(self, item_id: int) -> list[Any]:
+        """Every vote ever cast on an item, with the voter's name and whether it stands."""
+        return self.rows(
+            "SELECT v.vote_id, v.user_id, p.name, v.kind, v.value, v.created_at, v.duration_ms,"
+            " v.page_kind, v.prelabel, v.supersedes, s.vote_id IS NOT NULL FROM vote v"
+            " JOIN person p ON p.user_id = v.user_id"
+            " LEFT JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
+            " AND s.vote_id = v.vote_id WHERE v.item_id = ? ORDER BY v.seq",
+            (item_id,),
+        )
+
+    def history(self, project_id: str, user_id: str, before: int, limit: int) -> list[Any]:
+        return self.rows(
+            "SELECT v.vote_id, v.item_id, v.kind, v.value, v.page_id, v.created_at, v.prelabel,"
+            " v.seq FROM vote v JOIN standing s ON s.vote_id = v.vote_id"
+            " AND s.item_id = v.item_id AND s.user_id = v.user_id"
+            " WHERE v.user_id = ? AND v.project_id = ? AND v.seq < ? ORDER BY v.seq DESC LIMIT ?",
+            (user_id, project_id, before, limit),
+        )
+
+    def count_votes(self, project_id: str, user_id: str, since: int) -> tuple[int, int]:
+        """(votes since that time, votes ever) of one person, corrections not counted twice."""
+        row = self.row(
+            "SELECT COALESCE(SUM(created_at >= ?), 0), COUNT(*) FROM vote"
+            " WHERE user_id = ? AND project_id = ? AND supersedes IS NULL",
+            (since, user_id, project_id),
+        )
+        return int(row[0]), int(row[1])
+
+    def add_review(
+        self, project_id: str, item_id: int, user_id: str, action: str, value: str | None,
+        seq: int, at: int,
+    ) -> None:  # fmt: skip
+        self.run(
+            "INSERT INTO review (project_id, item_id, user_id, action, value, seq, created_at)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (project_id, item_id, user_id, action, value, seq, at),
+        )
+
+    def reviews(self, item_id: int) -> list[tuple[str, str | None, int]]:
+        """(action, value, seq), oldest first."""
+        return self.rows(
+            "SELECT action, value, seq FROM review WHERE item_id = ? ORDER BY seq, review_id",
+            (item_id,),
+        )
+
+    def board_labelers(self, project_id: str) -> list[Any]:
+        """(user_id, votes, labels, skips, prelabels seen, prelabels changed) from standing."""
+        return self.rows(
+            "SELECT user_id, COUNT(*), SUM(kind = 'label'), SUM(kind = 'skip'),"
+            " SUM(prelabel IS NOT NULL),"
+            " SUM(prelabel IS NOT NULL AND kind = 'label' AND value <> prelabel)"
+            " FROM standing WHERE project_id = ? GROUP BY user_id",
+            (project_id,),
+        )
+
+    def last_vote_at(self, project_id: str) -> list[tuple[str, int]]:
+        return self.rows(
+            "SELECT user_id, MAX(created_at) FROM vote WHERE project_id = ? GROUP BY user_id",
+            (project_id,),
+        )
+
+    def recent_votes(self, project_id: str, since: int) -> list[tuple[str, int]]:
+        """(user_id, created_at) of votes since a time, for speeds."""
+        return self.rows(
+            "SELECT user_id, created_at FROM vote WHERE project_id = ? AND created_at >= ?"
+            " ORDER BY created_at",
+            (project_id, since),
+        )
