@@ -1,0 +1,45 @@
+"""Votes in, one label out. Pure, and knows nothing of tasks, people or storage.
+
+A vote is a canonical value string (see `chorus.server.domain.values`), so a method compares
+values without knowing what they mean. A method is one entry of `METHODS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from chorus.server.consensus.majority import majority
+from chorus.server.consensus.merged import Merged, Opinion
+
+__all__ = ["METHODS", "Merged", "Opinion", "merge"]
+
+METHODS: Mapping[str, Callable[[Sequence[str]], Opinion]] = MappingProxyType({"majority": majority})
+"""Consensus methods by the name a project's settings use."""
+
+
+def merge(method: str, votes: Sequence[str], *, votes_min: int, votes_max: int) -> Merged:
+    """The label that `votes` add up to.
+
+    `votes`: the standing label votes of one item, canonical value strings in the order cast.
+    `votes_min`, `votes_max`: the project's rules, 1 <= votes_min <= votes_max. A method never
+    reaches a label below `votes_min`; more than `votes_max` votes (a late one) all count.
+
+    Raises `ValueError` for an unknown method or rules out of order.
+    """
+    if not 1 <= votes_min <= votes_max:
+        raise ValueError(f"need 1 <= votes_min <= votes_max, got {votes_min} and {votes_max}")
+    decide = METHODS.get(method)
+    if decide is None:
+        raise ValueError(f"unknown consensus method {method!r}; known: {', '.join(METHODS)}")
+    opinion = decide(votes)
+    reached = opinion.decided and len(votes) >= votes_min
+    return Merged(
+        value=opinion.value,
+        confidence=opinion.confidence,
+        agreement=opinion.agreement,
+        vote_count=len(votes),
+        reached=reached,
+        provisional=not reached,
+        method=method,
+    )
