@@ -1,0 +1,30 @@
+"""What can go wrong between a program and a Chorus server."""
+
+from __future__ import annotations
+
+
+class ChorusError(Exception):
+    """Base of all errors of this package."""
+
+
+class ApiError(ChorusError):
+    """The server refused: `code` is one of docs/protocol.md's, `message` is for people."""
+
+    def __init__(self, code: str, message: str, *, retry: bool = False, status: int = 0) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retry = retry
+        self.status = status
+
+
+class ConnectionLost(ChorusError):
+    """The socket went away before the answer came; whether the command was done is unknown."""
+
+
+class Closed(ChorusError):
+    """The socket was closed for good: by us, or by the server with a `bye` (then its reason)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

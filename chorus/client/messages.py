@@ -1,0 +1,212 @@
+"""The messages of docs/protocol.md as types. Fields unknown here are ignored when read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+PageKind = Literal["manual", "clustered", "prelabeled"]
+VoteKind = Literal["label", "skip", "flag"]
+Role = Literal["labeler", "supervisor", "admin"]
+Id = str | int
+"""Opaque: sent back to the server as it came."""
+
+
+class User(Struct):
+    user_id: str
+    login: str
+    name: str
+    admin: bool = False
+
+
+class LabelClass(Struct):
+    name: str
+    color: str = ""
+
+
+class Project(Struct):
+    project_id: str
+    name: str
+    classes: list[LabelClass]
+    description: str = ""
+    instructions: str = ""
+    task_type: str = "multiclass"
+    votes_min: int = 1
+    votes_max: int = 1
+    skips_max: int = 1
+    consensus: str = "majority"
+    target: float = 0.95
+    page_size: int = 9
+    lease_ms: int = 600_000
+    cluster: bool = True
+    prelabel: bool = True
+    state: str = "running"
+    items: int = 0
+    role: str | None = None
+    created_at: int = 0
+
+    @property
+    def class_names(self) -> list[str]:
+        return [c.name for c in self.classes]
+
+
+class Prelabel(Struct, rename={"class_name": "class"}):
+    """The model's answer for one item; `score` in 0…1."""
+
+    class_name: str
+    score: float = 0.0
+
+
+class StandingVote(Struct):
+    """The person's own vote on an item, when a page is sent again."""
+
+    vote_id: str
+    kind: VoteKind
+    value: dict[str, Any] | None = None
+
+
+class PageItem(Struct):
+    item_id: int
+    lease_id: Id
+    name: str
+    thumb: str = ""
+    image: str = ""
+    width: int = 0
+    height: int = 0
+    prelabel: Prelabel | None = None
+    odd: float | None = None
+    vote: StandingVote | None = None
+
+
+class Page(Struct):
+    page_id: Id
+    kind: PageKind
+    size: int
+    items: list[PageItem]
+    round: int | None = None
+    expires_at: int = 0
+
+
+class Counts(Struct):
+    unlabeled: int = 0
+    in_progress: int = 0
+    labeled: int = 0
+    needs_review: int = 0
+    skipped: int = 0
+    removed: int = 0
+    items: int = 0
+
+
+class RoundStats(Struct):
+    """One turn of the model as the dashboard shows it; `seconds` is wall time."""
+
+    number: int
+    state: str = ""
+    labels: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    seconds: float | None = None
+    model_accuracy: float | None = None
+    threshold: float | None = None
+    lower_bound: float | None = None
+    coverage: float | None = None
+    prelabeled: int | None = None
+    clustered: int | None = None
+    purity: float | None = None
+    reason: str | None = None
+
+
+class JobStats(Struct):
+    job_id: str
+    kind: str
+    state: str
+    progress: float = 0.0
+    attempts: int = 0
+    error: str | None = None
+    seconds: float | None = None
+
+
+class Assist(Struct):
+    round_due: bool = False
+    running: bool = False
+    next_round_at: int | None = None
+    featurized: int = 0
+    featurize_total: int = 0
+    prelabel_reason: str | None = None
+    labels_needed: int | None = None
+    round: RoundStats | None = None
+    rounds: list[RoundStats] = field(default_factory=list)
+    jobs: list[JobStats] = field(default_factory=list)
+
+
+class LabelerStats(Struct):
+    user_id: str
+    name: str
+    votes: int = 0
+    labels: int = 0
+    skips: int = 0
+    prelabels_seen: int = 0
+    prelabels_changed: int = 0
+    per_hour: float | None = None
+    last_at: int | None = None
+    here: bool = False
+    page_kind: str | None = None
+
+
+class Stats(Struct):
+    """The supervisor's dashboard as of event `seq`."""
+
+    project_id: str
+    seq: int
+    epoch: str
+    counts: Counts
+    name: str = ""
+    state: str = "running"
+    at: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+    votes: int = 0
+    queue: dict[str, int] = field(default_factory=dict)
+    labelers: list[LabelerStats] = field(default_factory=list)
+    assist: Assist = field(default_factory=Assist)
+    imports: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Fault(Struct):
+    name: str
+    reason: str
+
+
+class Job(Struct):
+    """An import (or other) job; `progress` in 0…1."""
+
+    job_id: str
+    kind: str
+    state: str
+    progress: float = 0.0
+    added: int = 0
+    duplicates: int = 0
+    faulty: int = 0
+    total: int = 0
+    errors: list[Fault] = field(default_factory=list)
+    error: str | None = None
+
+
+class VoteAck(Struct):
+    """The vote is on the server's disk. `duplicate`: it already was."""
+
+    seq: int
+    duplicate: bool = False
+
+
+class Frame(Struct):
+    """Any frame of the server; the body stays raw until somebody knows its type."""
+
+    re: int | None = None
+    sub: int | None = None
+    ok: bool | None = None
+    type: str | None = None
+    seq: int | None = None
+    body: msgspec.Raw = field(default_factory=msgspec.Raw)
+    error: dict[str, Any] | None = None

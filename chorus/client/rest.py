@@ -1,0 +1,180 @@
+"""The REST routes, typed. One method per route a program needs; `request` reaches the rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from chorus.client.errors import ApiError
+from chorus.client.messages import Job, Project, Role, Stats, User
+
+T = TypeVar("T")
+
+
+class Rest:
+    """REST client of one person, by bearer token.
+
+    Every method raises `ApiError` when the server refuses and `httpx.TransportError` when it
+    cannot be reached.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        # Origin: what a browser sends of itself; needed where a session cookie is used.
+        headers = {"Origin": self.url}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Any route; `options` as httpx takes them (`json`, `params`, `files` …)."""
+        response = await self._http.request(method, path, **options)
+        if response.is_error:
+            raise _error(response)
+        return response
+
+    async def _get(self, path: str, kind: type[T], **params: Any) -> T:
+        query = {k: v for k, v in params.items() if v is not None}
+        response = await self.request("GET", path, params=query)
+        return msgspec.json.decode(response.content, type=kind)
+
+    async def _send(self, method: str, path: str, body: Any, kind: type[T]) -> T:
+        response = await self.request(method, path, json=body)
+        return msgspec.json.decode(response.content, type=kind)
+
+    # -- people
+
+    async def sign_in(self, login: str, password: str) -> User:
+        """Sign in as a browser does; the session cookie stays with this client."""
+        answer = await self._send(
+            "POST", "/api/session", {"login": login, "password": password}, dict[str, User]
+        )
+        return answer["user"]
+
+    async def create_token(self, name: str) -> str:
+        """A bearer token that acts as the signed-in person."""
+        answer = await self._send("POST", "/api/tokens", {"name": name}, dict[str, Any])
+        return str(answer["token"])
+
+    async def create_user(
+        self, login: str, name: str, password: str, *, admin: bool = False
+    ) -> User:
+        body = {"login": login, "name": name, "password": password, "admin": admin}
+        return await self._send("POST", "/api/users", body, User)
+
+    async def users(self) -> list[User]:
+        return (await self._get("/api/users", dict[str, list[User]]))["users"]
+
+    async def signin_link(self, user_id: str) -> str:
+        """A link that signs this person in, once."""
+        answer = await self._send("POST", f"/api/users/{user_id}/signin-link", {}, dict[str, Any])
+        return str(answer["url"])
+
+    async def set_member(self, project_id: str, user_id: str, role: Role) -> None:
+        await self.request(
+            "PUT", f"/api/projects/{project_id}/members", json={"user_id": user_id, "role": role}
+        )
+
+    # -- projects
+
+    async def projects(self) -> list[Project]:
+        return (await self._get("/api/projects", dict[str, list[Project]]))["projects"]
+
+    async def project(self, project_id: str) -> Project:
+        return await self._get(f"/api/projects/{project_id}", Project)
+
+    async def create_project(self, name: str, classes: Sequence[str], **settings: Any) -> Project:
+        """`settings`: description, instructions, votes_min, votes_max, target, page_size …"""
+        body = {"name": name, "classes": list(classes), **settings}
+        return await self._send("POST", "/api/projects", body, Project)
+
+    async def change_project(self, project_id: str, **changes: Any) -> Project:
+        return await self._send("PATCH", f"/api/projects/{project_id}", changes, Project)
+
+    async def stats(self, project_id: str) -> Stats:
+        return await self._get(f"/api/projects/{project_id}/stats", Stats)
+
+    # -- data in
+
+    async def import_folder(self, project_id: str, folder: Path) -> Job:
+        """Import a folder of the server's machine. Returns at once; see `job`."""
+        body = {"folder": str(folder.resolve())}
+        return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
+
+    async def import_csv(self, project_id: str, csv: Path) -> Job:
+        """Import by a CSV of the server's machine with a column of paths and maybe labels."""
+        body = {"csv": str(csv.resolve())}
+        return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
+
+    async def upload(self, project_id: str, files: Mapping[str, bytes]) -> Job:
+        """Send files (name -> content) to the project. Returns at once; see `job`."""
+        parts = [("files", (name, content)) for name, content in files.items()]
+        response = await self.request("POST", f"/api/projects/{project_id}/upload", files=parts)
+        return msgspec.json.decode(response.content, type=Job)
+
+    async def job(self, project_id: str, job_id: str) -> Job:
+        return await self._get(f"/api/projects/{project_id}/jobs/{job_id}", Job)
+
+    # -- model, review, data out
+
+    async def train(self, project_id: str) -> None:
+        await self.request("POST", f"/api/projects/{project_id}/train", json={})
+
+    async def review(
+        self, project_id: str, item_id: int, action: str, class_name: str | None = None
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {"action": action}
+        if class_name is not None:
+            body["value"] = {"class": class_name}
+        path = f"/api/projects/{project_id}/items/{item_id}/review"
+        return await self._send("POST", path, body, dict[str, Any])
+
+    @asynccontextmanager
+    async def export(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[str]]:
+        """Stream `export.csv`, `votes.csv` or `export.json`, line by line.
+
+        >>> async with rest.export(project_id, "votes.csv") as lines:      # doctest: +SKIP
+        ...     async for line in lines: ...
+        """
+        path = f"/api/projects/{project_id}/{name}"
+        async with self._http.stream("GET", path) as response:
+            if response.is_error:
+                await response.aread()
+                raise _error(response)
+            yield response.aiter_lines()
+
+
+def _error(response: httpx.Response) -> ApiError:
+    try:
+        error = response.json()["error"]
+        return ApiError(
+            error["code"],
+            error["message"],
+            retry=bool(error.get("retry")),
+            status=response.status_code,
+        )
+    except (ValueError, KeyError, TypeError):
+        return ApiError("internal", response.text[:200], status=response.status_code)
