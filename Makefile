@@ -1,0 +1,50 @@
+# `make demo` to see it, `make test` to check it. Both set everything up first.
+.PHONY: setup demo test lint bench screenshots chromium clean help
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo "make demo [DATA=folder]   a server with pictures, six simulated colleagues, and sign-in links"
+	@echo "make test [ARGS=...]      all tests, browser included"
+	@echo "make lint                 style, types and the direction of imports"
+	@echo "make bench                what it measures on this machine"
+	@echo "make screenshots          the pictures of the README"
+	@echo "make setup                only the virtual environment and the browser parts"
+	@echo "make clean                what the others made, but for your data"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml chorus/web/package-lock.json chorus/demo/package-lock.json scripts/setup.sh scripts/vendor.py
+	PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+	@touch $@
+
+demo: setup
+	$(BIN)/chorus demo $(if $(DATA),--data "$(DATA)")
+
+chromium:
+	@sh scripts/chromium.sh
+
+test: setup chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m bench.run $(ARGS)
+
+screenshots: setup chromium
+	$(BIN)/python -m scripts.screenshots
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf chorus/web/node_modules chorus/demo/node_modules chorus/web/static/vendor
+	find chorus tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

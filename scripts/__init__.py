@@ -1,0 +1,1 @@
+"""Commands for people who work on Chorus itself; none of it is installed."""
