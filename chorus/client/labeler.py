@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable
 from time import monotonic
@@ -91,19 +92,43 @@ class LabelerStream:
             self._subscription = None
         self.pages.clear()
         self.arrived.clear()
-        try:
+        # The server returns the leases of a lost socket by itself.
+        with contextlib.suppress(ConnectionLost):
             await self.socket.request("labeling.close", {"project_id": self.project_id})
-        except ConnectionLost:
-            pass  # the server returns the leases of a lost socket by itself
 
     async def credit(self, n: int = 1) -> None:
         """Let the server push `n` more pages."""
         self.empty = None
         self._credit += n
-        try:
+        # `labeling.open` after a reconnect asks for all credit anew.
+        with contextlib.suppress(ConnectionLost):
             await self.socket.request("labeling.credit", {"project_id": self.project_id, "n": n})
-        except ConnectionLost:
-            pass  # `labeling.open` after the reconnect asks for all credit anew
+
+    def vote(
+        self,
+        item: PageItem,
+        kind: VoteKind,
+        class_name: str | None = None,
+        *,
+        duration_ms: int = 0,
+        supersedes: str | None = None,
+    ) -> dict[str, Any]:
+        """A `vote.cast` body with a fresh vote_id, for `Socket.cast`.
+
+        `supersedes`: the vote_id of the own vote that this one corrects.
+        """
+        body: dict[str, Any] = {
+            "project_id": self.project_id,
+            "vote_id": str(uuid.uuid4()),
+            "item_id": item.item_id,
+            "lease_id": item.lease_id if supersedes is None else None,
+            "kind": kind,
+            "value": {"class": class_name} if kind == "label" else None,
+            "duration_ms": duration_ms,
+        }
+        if supersedes is not None:
+            body["supersedes"] = supersedes
+        return body
 
     async def cast(
         self,
@@ -112,12 +137,9 @@ class LabelerStream:
         class_name: str | None = None,
         *,
         duration_ms: int = 0,
-        vote_id: str | None = None,
     ) -> VoteAck:
         """Cast one vote and wait until it is kept. Raises `ApiError`, `Closed`."""
-        return await self.socket.cast(
-            vote_body(self.project_id, item, kind, class_name, duration_ms, vote_id)
-        )
+        return await self.socket.cast(self.vote(item, kind, class_name, duration_ms=duration_ms))
 
     async def finish(self, page: Page, *, credit: bool = True) -> None:
         """The page is done: forget it and (by default) ask for one more."""
@@ -206,27 +228,3 @@ class LabelerStream:
             page.items[at] = closed.replacement
             if self.on_item is not None:
                 self.on_item(page, closed.replacement)
-
-
-def vote_body(
-    project_id: str,
-    item: PageItem,
-    kind: VoteKind,
-    class_name: str | None,
-    duration_ms: int,
-    vote_id: str | None = None,
-    supersedes: str | None = None,
-) -> dict[str, Any]:
-    """The body of `vote.cast`. `supersedes`: the own vote that this one corrects."""
-    body: dict[str, Any] = {
-        "project_id": project_id,
-        "vote_id": vote_id or str(uuid.uuid4()),
-        "item_id": item.item_id,
-        "lease_id": item.lease_id if supersedes is None else None,
-        "kind": kind,
-        "value": {"class": class_name} if kind == "label" else None,
-        "duration_ms": duration_ms,
-    }
-    if supersedes is not None:
-        body["supersedes"] = supersedes
-    return body

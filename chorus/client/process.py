@@ -100,7 +100,7 @@ class ServerProcess:
             *options,
         ]  # fmt: skip
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220, PLW1509 (see the class)
+            self._process = subprocess.Popen(  # noqa: ASYNC220
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -119,14 +119,14 @@ class Rest:
 
     # -- data in
 
-    async def import_folder(self, project_id: str, folder: Path) -> Job:
-        """Import a folder of the server's machine. Returns at once; see `job`."""
-        body = {"folder": str(folder.resolve())}
+    async def import_folder(self, project_id: str, folder: Path | str) -> Job:
+        """Import a folder (absolute path on the server's machine). Returns at once; see `job`."""
+        body = {"folder": str(folder)}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
-    async def import_csv(self, project_id: str, csv: Path) -> Job:
-        """Import by a CSV of the server's machine with a column of paths and maybe labels."""
-        body = {"csv": str(csv.resolve())}
+    async def import_csv(self, project_id: str, csv: Path | str) -> Job:
+        """Import by a CSV (absolute path there) with a column of paths and maybe labels."""
+        body = {"csv": str(csv)}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
     async def upload(self, project_id: str, files: Mapping[str, bytes]) -> Job:

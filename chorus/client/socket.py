@@ -147,6 +147,12 @@ class Socket:
         finally:
             self._votes.pop(body["vote_id"], None)
 
+    async def flushed(self) -> None:
+        """Wait until no vote is unacknowledged (refused ones count as answered)."""
+        while self._votes:
+            await asyncio.wait([vote.done for vote in self._votes.values()])
+            await asyncio.sleep(0)  # let whoever cast them take them out of `_votes`
+
     async def subscribe(
         self,
         type: str,
@@ -248,7 +254,7 @@ class Socket:
                     self._lost()
                     with contextlib.suppress(Exception):
                         await ws.close()
-            if self._closed is not None:
+            if self.closed is not None:
                 return
             # Full jitter: a thousand tabs that lost one server must not come back as one.
             await asyncio.sleep(random.uniform(WAIT_MIN / 2, wait))

@@ -1,0 +1,125 @@
+"""What the server has stored, judged from its public exports."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from msgspec import Struct
+
+from chorus.client import Rest
+from chorus.simulate.answers import Truth
+
+
+class VoteRow(Struct):
+    """One row of `votes.csv`."""
+
+    vote_id: str
+    item_id: int
+    labeler: str
+    kind: str
+    label: str
+    standing: bool
+
+
+class ItemRow(Struct):
+    """One row of `export.csv`; `label` and `provisional` are "" where there is none."""
+
+    name: str
+    state: str
+    label: str
+    provisional: str
+
+
+class Integrity(Struct):
+    stored: int
+    standing_labels: int
+    lost: int
+    """Acknowledged by the server, but not in the export."""
+    duplicate: int
+    """A vote_id stored twice, or a second standing vote of one person on one item."""
+    over: int
+    """Standing labels on items that by the rules needed no more when they were given."""
+
+
+async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
+    """All stored votes; by item, then in the order they were cast."""
+    async with rest.export(project_id, "votes.csv") as lines:
+        text = [line async for line in lines]
+    return [
+        VoteRow(
+            vote_id=row["vote_id"],
+            item_id=int(row["item_id"]),
+            labeler=row["labeler"],
+            kind=row["kind"],
+            label=row["label"],
+            standing=row["standing"].strip().lower() in ("1", "true"),
+        )
+        for row in csv.DictReader(text)
+    ]
+
+
+async def items(rest: Rest, project_id: str) -> list[ItemRow]:
+    async with rest.export(project_id, "export.csv") as lines:
+        text = [line async for line in lines]
+    return [
+        ItemRow(row["name"], row["state"], row["label"], row.get("provisional") or "")
+        for row in csv.DictReader(text)
+    ]
+
+
+def check(
+    rows: Iterable[VoteRow], acked: Collection[str], votes_min: int, votes_max: int
+) -> Integrity:
+    """Compare the stored votes with what was acknowledged and with the rules."""
+    rows = list(rows)
+    ids = Counter(row.vote_id for row in rows)
+    standing = [row for row in rows if row.standing]
+    pairs = Counter((row.item_id, row.labeler) for row in standing)
+    return Integrity(
+        stored=len(rows),
+        standing_labels=sum(row.kind == "label" for row in standing),
+        lost=sum(vote_id not in ids for vote_id in acked),
+        duplicate=sum(n - 1 for n in ids.values()) + sum(n - 1 for n in pairs.values()),
+        over=over_votes(standing, votes_min, votes_max),
+    )
+
+
+def over_votes(standing: Iterable[VoteRow], votes_min: int, votes_max: int) -> int:
+    """Labels beyond what the rules allowed, replayed in the order they were cast.
+
+    One more label is allowed while there are fewer than `votes_min`, or fewer than `votes_max`
+    and none of the classes has more than half of them.
+    """
+    tallies: dict[int, Counter[str]] = {}
+    over = 0
+    for row in standing:
+        if row.kind != "label":
+            continue
+        tally = tallies.setdefault(row.item_id, Counter())
+        n = tally.total()
+        settled = n >= votes_max or (n >= votes_min and max(tally.values()) * 2 > n)
+        over += settled
+        tally[row.label] += 1
+    return over
+
+
+def accuracy(rows: Iterable[ItemRow], truth: Truth) -> tuple[float | None, float | None]:
+    """(share of labeled items that are right, the same over all items with a gold answer).
+
+    In the second, items in review count with their provisional label, open ones as wrong.
+    """
+    labeled = right = known = right_all = 0
+    for row in rows:
+        gold = truth.get(row.name)
+        if gold is None or row.state == "removed":
+            continue
+        known += 1
+        if row.state == "labeled":
+            labeled += 1
+            right += row.label == gold
+            right_all += row.label == gold
+        elif row.state == "needs_review":
+            right_all += row.provisional == gold
+    return (right / labeled if labeled else None, right_all / known if known else None)

@@ -1,0 +1,195 @@
+"""`chorus simulate`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chorus.client import ChorusError
+from chorus.client.messages import Job, Stats
+from chorus.client.process import ServerFailed
+from chorus.simulate.options import BadOptions, Options
+from chorus.simulate.run import Watcher
+from chorus.simulate.run import simulate as run_simulation
+from chorus.simulate.tally import Tally
+
+
+class _Bar(Watcher):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+
+    def phase(self, text: str) -> None:
+        self._progress.reset(self._task, description=text, total=None, completed=0)
+
+    def importing(self, job: Job) -> None:
+        self._progress.update(
+            self._task, completed=job.added + job.duplicates + job.faulty, total=job.total or None
+        )
+
+    def working(self, tally: Tally, stats: Stats) -> None:
+        counts, assist = stats.counts, stats.assist
+        model = f"round {assist.round.number}" if assist.round is not None else "no model yet"
+        if assist.running or assist.round_due:
+            model += ", training"
+        elif assist.featurized < assist.featurize_total:
+            model += f", features {assist.featurized}/{assist.featurize_total}"
+        settled = counts.labeled + counts.needs_review + counts.skipped
+        self._progress.update(
+            self._task,
+            description=f"labeling · {model} · {tally.prelabels_shown} prelabels",
+            completed=settled,
+            total=counts.items,
+        )
+
+
+def simulate(
+    images: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    report: Annotated[Path, typer.Option(help="Where to write report.json.")],
+    gold: Annotated[Path | None, typer.Option(help="CSV item,label: the true answers.")] = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="CSV item,nth,label: recorded answers of real people."),
+    ] = None,
+    labelers: Annotated[int, typer.Option(help="How many simulated people.")] = 8,
+    accuracy: Annotated[
+        str, typer.Option(help="Chance of the right class: one number, or one each (A,A,…).")
+    ] = "0.95",
+    follow: Annotated[
+        float, typer.Option(help="Chance that a wrong prelabel is let through.")
+    ] = 0.0,
+    votes_min: Annotated[int, typer.Option(help="Fewest labels an item gets.")] = 1,
+    votes_max: Annotated[int, typer.Option(help="Most labels an item gets.")] = 1,
+    consensus: Annotated[
+        str | None, typer.Option(help="Consensus method (the project's default).")
+    ] = None,
+    target: Annotated[float, typer.Option(help="Accuracy that prelabels must reach.")] = 0.95,
+    page_size: Annotated[int, typer.Option(help="1, 4, 6 or 9.")] = 9,
+    no_assist: Annotated[bool, typer.Option("--no-assist", help="No help by the model.")] = False,
+    no_cluster: Annotated[bool, typer.Option("--no-cluster", help="No clustered pages.")] = False,
+    no_prelabel: Annotated[bool, typer.Option("--no-prelabel", help="No prelabels.")] = False,
+    free_running: Annotated[
+        bool, typer.Option("--free-running", help="People work at their own pace.")
+    ] = False,
+    think_ms: Annotated[
+        int, typer.Option(help="Milliseconds of thought per item, when free-running.")
+    ] = 0,
+    max_labels: Annotated[int | None, typer.Option(help="Stop after so many labels.")] = None,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    url: Annotated[
+        str | None, typer.Option(help="A running server, instead of one of our own.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Bearer token of an admin there.", envvar="CHORUS_TOKEN"),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep the data of our own server here.")
+    ] = None,
+) -> None:
+    """Run a whole project with simulated labelers against a real server, and judge it."""
+    console = Console(stderr=True)
+    try:
+        chances = [float(a) for a in accuracy.split(",")]
+    except ValueError:
+        _fail(console, f"--accuracy: not a number in {accuracy!r}")
+    options = Options(
+        images=images,
+        gold=gold,
+        votes=votes,
+        labelers=labelers,
+        accuracy=chances,
+        follow=follow,
+        votes_min=votes_min,
+        votes_max=votes_max,
+        consensus=consensus,
+        target=target,
+        page_size=page_size,
+        cluster=not (no_assist or no_cluster),
+        prelabel=not (no_assist or no_prelabel),
+        free_running=free_running,
+        think_ms=think_ms,
+        max_labels=max_labels,
+        seed=seed,
+        url=url,
+        token=token,
+        data_dir=data_dir,
+    )
+    try:
+        if not report.resolve().parent.is_dir():
+            raise BadOptions(f"--report: no folder {report.parent}")
+        with _progress(console) as progress:
+            result = asyncio.run(_until_stopped(options, _Bar(progress)))
+    except (BadOptions, ChorusError, ServerFailed, httpx.TransportError) as error:
+        _fail(console, str(error) or repr(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("stopped")
+        raise typer.Exit(130) from None
+    report.write_text(json.dumps(result, indent=2) + "\n")
+    Console().print(_table(result))
+
+
+async def _until_stopped(options: Options, watcher: Watcher) -> dict[str, Any]:
+    """SIGTERM ends it as Ctrl-C does, so that our server ends with us."""
+    task = asyncio.ensure_future(run_simulation(options, watcher))
+    with contextlib.suppress(NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+def _fail(console: Console, message: str) -> Any:
+    console.print(f"[red]error:[/] {message}", highlight=False)
+    raise typer.Exit(2)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal and "FORCE_COLOR" not in os.environ,
+    )
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None)
+    prelabels, pages = result["prelabels"], result["pages"]
+    rows: list[tuple[str, object]] = [
+        ("labeled", f"{result['labeled']} of {result['items']}"),
+        ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
+        ("accuracy (all)", f"{result['accuracy']} ({result['accuracy_all']})"),
+        ("votes (per item)", f"{result['votes']} ({result['votes_per_item']})"),
+        (
+            "lost, over, duplicate votes",
+            f"{result['lost_votes']}, {result['over_votes']}, {result['duplicate_votes']}",
+        ),
+        ("actions per item", result["actions_per_item"]),
+        ("pages", ", ".join(f"{n} {kind}" for kind, n in pages.items())),
+        ("purity clustered, manual", f"{result['cluster_purity']}, {result['manual_purity']}"),
+        (
+            "prelabels",
+            f"{prelabels['shown']} shown, accuracy {prelabels['accuracy']},"
+            f" first after {prelabels['first_after_labels']} labels",
+        ),
+        ("rounds", len(result["rounds"])),
+        ("ack ms p50, p99", f"{result['ack_ms']['p50']}, {result['ack_ms']['p99']}"),
+        ("page wait: zero share", result["page_wait_ms"]["zero_share"]),
+        ("seconds", result["seconds"]),
+        ("server memory MB", result["server_rss_mb"]),
+    ]
+    for name, value in rows:
+        table.add_row(name, "–" if value is None else str(value))
+    return table

@@ -1,0 +1,73 @@
+"""Lockstep: one person at a time holds a page, and nobody works while a round is due or running.
+
+So the result depends on the seed alone, not on the speed of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from chorus.client import LabelerStream, Rest, StatsWatch
+from chorus.client.messages import Stats
+from chorus.simulate.person import Budget, Person, open_items
+
+PATIENCE = 1800.0
+"""Seconds to wait for a round (or the features of all items) before giving up."""
+
+
+class Gate:
+    """Lets people work only while the model has nothing to do."""
+
+    def __init__(self, rest: Rest, watch: StatsWatch, project_id: str, *, assist: bool) -> None:
+        self._rest = rest
+        self._watch = watch
+        self._project_id = project_id
+        self._assist = assist
+
+    async def settled(self, seq: int) -> Stats:
+        """Wait until the server has digested event `seq` and no round is due or running."""
+        stats = await self._rest.stats(self._project_id)
+        self._watch.offer(stats)
+        if self._quiet(stats, seq):
+            return stats
+        async with asyncio.timeout(PATIENCE):
+            return await self._watch.until(lambda s: self._quiet(s, seq))
+
+    def _quiet(self, stats: Stats, seq: int) -> bool:
+        assist = stats.assist
+        featurized = not self._assist or assist.featurized >= assist.featurize_total
+        return stats.seq >= seq and featurized and not assist.round_due and not assist.running
+
+
+async def run(people: Sequence[Person], gate: Gate, budget: Budget) -> None:
+    """Work in turns, a page each, until nobody gets one any more or the budget is spent."""
+    await gate.settled(0)
+    worked = True
+    while worked:
+        worked = False
+        for person in people:
+            if budget.spent:
+                return
+            seq = await _turn(person)
+            if seq is not None:
+                worked = True
+                await gate.settled(seq)
+
+
+async def _turn(person: Person) -> int | None:
+    """One page. Returns the seq of its last vote, or None if there was no page."""
+    if person.stream is None:
+        person.stream = await LabelerStream.open(person.socket, person.project_id, credit=1)
+    else:
+        await person.stream.credit(1)
+    page = await person.stream.next_page()
+    if page is None:
+        # Leave, so that no page is pushed to us out of turn.
+        await person.stream.close()
+        person.stream = None
+        return None
+    answers = person.decide(page, open_items(page))
+    seq = await person.cast(answers, duration_ms=1000)
+    await person.stream.finish(page, credit=False)
+    return seq

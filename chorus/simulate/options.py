@@ -1,0 +1,83 @@
+"""What a simulation is run with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct, field
+
+PAGE_SIZES = (1, 4, 6, 9)
+
+
+class BadOptions(ValueError):
+    """The options or the files they name make no sense; the message says which and why."""
+
+
+class Options(Struct):
+    images: Path
+    gold: Path | None = None
+    votes: Path | None = None
+    labelers: int = 8
+    accuracy: list[float] = field(default_factory=lambda: [0.95])
+    follow: float = 0.0
+    votes_min: int = 1
+    votes_max: int = 1
+    consensus: str | None = None
+    target: float = 0.95
+    page_size: int = 9
+    cluster: bool = True
+    prelabel: bool = True
+    free_running: bool = False
+    think_ms: int = 0
+    max_labels: int | None = None
+    seed: int = 0
+    url: str | None = None
+    token: str | None = None
+    data_dir: Path | None = None
+
+    def check(self) -> None:
+        """Raises `BadOptions`. Makes the folder's path absolute, as the server needs it."""
+        self.images = self.images.absolute()
+        if not self.images.is_dir():
+            raise BadOptions(f"--images: no folder {self.images}")
+        if self.gold is None and self.votes is None:
+            raise BadOptions("give --gold or --votes: people must know what to answer")
+        if self.labelers < 1:
+            raise BadOptions("--labelers must be at least 1")
+        if len(self.accuracy) not in (1, self.labelers):
+            raise BadOptions("--accuracy: give one number, or one for each labeler")
+        if not all(0 <= a <= 1 for a in [*self.accuracy, self.follow]):
+            raise BadOptions("--accuracy and --follow are between 0 and 1")
+        if self.page_size not in PAGE_SIZES:
+            raise BadOptions("--page-size is 1, 4, 6 or 9")
+        if not 1 <= self.votes_min <= self.votes_max:
+            raise BadOptions("1 ≤ --votes-min ≤ --votes-max")
+        if (self.url is None) != (self.token is None):
+            raise BadOptions("--url and --token go together")
+
+    def settings(self) -> dict[str, object]:
+        """For the report: every option but secrets; paths by their last two parts."""
+        return {
+            "images": _short(self.images),
+            "gold": _short(self.gold),
+            "votes": _short(self.votes),
+            "labelers": self.labelers,
+            "accuracy": None if self.votes is not None else self.accuracy,
+            "follow": self.follow,
+            "votes_min": self.votes_min,
+            "votes_max": self.votes_max,
+            "consensus": self.consensus,
+            "target": self.target,
+            "page_size": self.page_size,
+            "cluster": self.cluster,
+            "prelabel": self.prelabel,
+            "free_running": self.free_running,
+            "think_ms": self.think_ms,
+            "max_labels": self.max_labels,
+            "seed": self.seed,
+            "url": self.url,
+        }
+
+
+def _short(path: Path | None) -> str | None:
+    return None if path is None else "/".join(path.parts[-2:])

@@ -1,0 +1,150 @@
+"""A whole simulated project, from an empty server to report.json."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from chorus.client import Rest, Socket, StatsWatch
+from chorus.client.messages import Job, Project, Stats
+from chorus.client.process import ServerProcess
+from chorus.simulate import audit, freerun, lockstep
+from chorus.simulate.answers import load
+from chorus.simulate.options import Options
+from chorus.simulate.person import Budget, Person
+from chorus.simulate.setup import add_person, import_pictures
+from chorus.simulate.tally import Tally, report
+
+
+class Watcher:
+    """What a simulation tells while it runs; does nothing by itself."""
+
+    def phase(self, text: str) -> None:
+        """A new part begins."""
+
+    def importing(self, job: Job) -> None:
+        """Pictures come in."""
+
+    def working(self, tally: Tally, stats: Stats) -> None:
+        """The supervisor's numbers have changed."""
+
+
+async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str, Any]:
+    """Run it and return the report. Raises `BadOptions`, `ApiError`, `ServerFailed`."""
+    options.check()
+    watcher = watcher or Watcher()
+    truth, answers, classes = load(options)
+    tally = Tally(truth)
+    async with AsyncExitStack() as stack:
+        watcher.phase("starting the server")
+        url, token, process = await stack.enter_async_context(_server(options))
+        admin = await stack.enter_async_context(Rest(url, token))
+        project = await _make_project(admin, options, classes)
+        watcher.phase("importing")
+        await import_pictures(
+            admin,
+            project.project_id,
+            options.images,
+            upload=process is None,
+            on_progress=watcher.importing,
+        )
+        watcher.phase("making accounts")
+        run = secrets.token_hex(3)
+        _, supervisor = await add_person(
+            admin, project.project_id, f"supervisor-{run}", "Supervisor", "supervisor"
+        )
+        watch = await StatsWatch.open(
+            await stack.enter_async_context(Socket(url, supervisor)), project.project_id
+        )
+        rest = await stack.enter_async_context(Rest(url, supervisor))
+        first = await rest.stats(project.project_id)
+        watch.offer(first)
+        budget = Budget(options.max_labels)
+        people = []
+        for number in range(options.labelers):
+            _, own = await add_person(
+                admin,
+                project.project_id,
+                f"labeler-{run}-{number + 1}",
+                f"Labeler {number + 1}",
+                "labeler",
+            )
+            socket = await stack.enter_async_context(Socket(url, own))
+            people.append(
+                Person(
+                    number,
+                    socket,
+                    project.project_id,
+                    answers,
+                    tally,
+                    budget,
+                    labeled=lambda: (watch.stats or first).counts.labeled,
+                )
+            )
+        watcher.phase("labeling")
+        watch.on_stats = lambda stats: watcher.working(tally, stats)
+        started = monotonic()
+        if options.free_running:
+            await freerun.run(people, tally, budget, options.think_ms)
+        else:
+            gate = lockstep.Gate(
+                rest, watch, project.project_id, assist=options.cluster or options.prelabel
+            )
+            await lockstep.run(people, gate, budget)
+        seconds = monotonic() - started
+        watcher.phase("reading the export")
+        for person in people:
+            await person.socket.close()
+        rows = await audit.votes(rest, project.project_id)
+        return report(
+            tally,
+            await rest.stats(project.project_id),
+            audit.check(rows, tally.acked, options.votes_min, options.votes_max),
+            audit.accuracy(await audit.items(rest, project.project_id), truth),
+            lockstep=not options.free_running,
+            seconds=seconds,
+            server_rss_mb=process.rss_mb() if process is not None else None,
+            settings=options.settings(),
+            version=people[0].socket.version,
+        )
+
+
+async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Project:
+    settings: dict[str, Any] = {
+        "votes_min": options.votes_min,
+        "votes_max": options.votes_max,
+        "target": options.target,
+        "page_size": options.page_size,
+        "cluster": options.cluster,
+        "prelabel": options.prelabel,
+        "seed": options.seed,
+    }
+    if options.consensus is not None:
+        settings["consensus"] = options.consensus
+    return await admin.create_project(f"Simulation {secrets.token_hex(3)}", classes, **settings)
+
+
+@asynccontextmanager
+async def _server(options: Options) -> AsyncIterator[tuple[str, str, ServerProcess | None]]:
+    """(url, admin's token, the process if it is ours)."""
+    if options.url is not None and options.token is not None:
+        yield options.url, options.token, None
+        return
+    with contextlib.ExitStack() as stack:
+        folder = options.data_dir
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chorus-")))
+        process = ServerProcess(folder)
+        login = f"admin-{secrets.token_hex(3)}"
+        token = process.add_user(login, "Admin", admin=True)
+        try:
+            await process.start()
+            yield process.url, token, process
+        finally:
+            await process.stop()

@@ -1,0 +1,76 @@
+"""Simulated people: reproducible, as right as asked, and as recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chorus.simulate.answers import Noisy, Truth, load
+from chorus.simulate.options import BadOptions, Options
+
+TRUTH = Truth({f"{i}.jpg": "abc"[i % 3] for i in range(3000)})
+
+
+def test_people_are_as_right_as_asked() -> None:
+    people = Noisy(TRUTH, ["a", "b", "c"], [1.0, 0.8], follow=0, seed=1)
+    right = [
+        sum(people.answer(k, f"{i}.jpg", None) == TRUTH.get(f"{i}.jpg") for i in range(3000))
+        for k in (0, 1)
+    ]
+    assert right[0] == 3000
+    assert 0.77 < right[1] / 3000 < 0.83
+
+
+def test_an_answer_depends_on_seed_person_and_item_only() -> None:
+    one = Noisy(TRUTH, ["a", "b", "c"], [0.5], follow=0, seed=7)
+    two = Noisy(TRUTH, ["a", "b", "c"], [0.5], follow=0, seed=7)
+    names = [f"{i}.jpg" for i in range(100)]
+    first = [one.answer(3, name, None) for name in names]
+    assert first == [two.answer(3, name, None) for name in reversed(names)][::-1]
+    assert first != [two.answer(4, name, None) for name in names]
+
+
+def test_only_wrong_prelabels_are_let_through() -> None:
+    people = Noisy(TRUTH, ["a", "b", "c"], [1.0], follow=1, seed=1)
+    assert people.answer(0, "0.jpg", "b") == "b"
+    assert people.answer(0, "0.jpg", "a") == "a"
+    assert people.answer(0, "sub/0.jpg", None) == "a"
+    assert people.answer(0, "unknown.jpg", None) is None
+
+
+def test_recorded_votes_go_to_the_nth_person(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text("item,nth,label\na.png,2,dog\na.png,1,cat\nb.png,1,cat\n")
+    options = Options(images=tmp_path, votes=tmp_path / "votes.csv")
+    _, people, classes = load(options)
+    assert classes == ["cat", "dog"]
+    assert people.answer(5, "a.png", None) == "cat"
+    assert people.answer(2, "a.png", None) == "dog"
+    assert people.answer(3, "a.png", None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("item,label\n", "fewer than two classes"),
+        ("file,label\na,b\n", "no column item"),
+        ("item,label\na.png,cat\n", "fewer than two classes"),
+    ],
+)
+def test_bad_gold_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "gold.csv").write_text(text)
+    with pytest.raises(BadOptions, match=message):
+        load(Options(images=tmp_path, gold=tmp_path / "gold.csv"))
+
+
+def test_bad_options_are_named(tmp_path: Path) -> None:
+    for options, message in [
+        (Options(images=tmp_path / "no"), "no folder"),
+        (Options(images=tmp_path), "--gold or --votes"),
+        (Options(images=tmp_path, gold=tmp_path, accuracy=[0.9, 0.8]), "--accuracy"),
+        (Options(images=tmp_path, gold=tmp_path, page_size=5), "--page-size"),
+        (Options(images=tmp_path, gold=tmp_path, votes_min=3, votes_max=2), "--votes-min"),
+        (Options(images=tmp_path, gold=tmp_path, url="http://x"), "--token"),
+    ]:
+        with pytest.raises(BadOptions, match=message):
+            options.check()
