@@ -1,0 +1,134 @@
+"""Items and votes as CSV (UTF-8, comma, quoted where needed, one line feed per row).
+
+A cell of text that starts with `=`, `+`, `-`, `@`, a tab or a carriage return gets a leading
+apostrophe: a spreadsheet would take it for a formula and run it (OWASP, "CSV injection"). Reading
+such a name back, take that apostrophe off; `cell_text` does it. An apostrophe that was there
+already is doubled when one of those characters follows, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from chorus.server.formats.rows import ExportRow
+
+ITEM_COLUMNS = (
+    "item",
+    "item_id",
+    "state",
+    "label",
+    "provisional",
+    "confidence",
+    "agreement",
+    "votes",
+    "source",
+    "width",
+    "height",
+    "content_hash",
+    "label_counts",
+)
+VOTE_COLUMNS = (
+    "vote_id",
+    "item",
+    "item_id",
+    "labeler",
+    "kind",
+    "label",
+    "page_kind",
+    "prelabel",
+    "created_at",
+    "duration_ms",
+    "standing",
+    "supersedes",
+)
+_CHUNK = 64 * 1024
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[bytes]:
+    """One line per item, in chunks of about 64 KiB; columns `ITEM_COLUMNS`.
+
+    `classes`: class names in the project's order. `label_counts` is a JSON object, class name ->
+    standing votes, in that order: what soft labels are made of. Empty cells: no value.
+    """
+    return _lines(ITEM_COLUMNS, (_item(row, classes) for row in rows))
+
+
+def votes_csv(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+    """One line per vote ever cast, by item and oldest first; columns `VOTE_COLUMNS`.
+
+    `standing` is 1 for a vote that counts now, else 0. Times are ms since 1970 UTC.
+    """
+    return _lines(VOTE_COLUMNS, (line for row in rows for line in _votes(row)))
+
+
+def cell_text(cell: str) -> str:
+    """The text that a cell of these files stands for."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def _text(value: str | None) -> str:
+    if value is None:
+        return ""
+    return "'" + value if value.lstrip("'").startswith(_FORMULA) else value
+
+
+def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
+    cast = Counter(v.value for v in row.votes if v.standing and v.kind == "label")
+    counts = {name: cast[name] for name in classes if cast[name]}
+    return [
+        _text(row.name),
+        row.item_id,
+        row.state,
+        _text(row.label),
+        _text(row.provisional),
+        _number(row.confidence),
+        _number(row.agreement),
+        row.vote_count,
+        row.source,
+        row.width,
+        row.height,
+        row.content_hash,
+        msgspec.json.encode(counts).decode() if counts else "",
+    ]
+
+
+def _votes(row: ExportRow) -> Iterator[list[Any]]:
+    for vote in row.votes:
+        yield [
+            vote.vote_id,
+            _text(row.name),
+            row.item_id,
+            _text(vote.labeler),
+            vote.kind,
+            _text(vote.value),
+            vote.page_kind,
+            _text(vote.prelabel),
+            vote.created_at,
+            vote.duration_ms,
+            int(vote.standing),
+            vote.supersedes,
+        ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _lines(columns: Sequence[str], lines: Iterable[list[Any]]) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for line in lines:
+        writer.writerow(line)
+        if buffer.tell() >= _CHUNK:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()

@@ -1,0 +1,67 @@
+"""The image files of a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from chorus.server.formats.images import Fault
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+)
+# What commonly lies beside pictures and is not meant as one; anything else is listed as a fault.
+_BESIDE_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".xml", ".yaml", ".yml", ".ini", ".db"}
+)
+
+
+class BadFolder(Exception):
+    """The folder itself cannot be imported; the message is for the person who named it."""
+
+
+def list_folder(root: Path) -> tuple[list[tuple[str, str]], list[Fault]]:
+    """The pictures below `root` as (name, path), and what else lies there, both by name.
+
+    A picture is told by its suffix; its name is the path below `root` with forward slashes.
+    Hidden files and folders (a leading dot) and tables and texts beside the pictures are left
+    out; a file of another kind is a `Fault`. Links to folders are not followed. Raises
+    `BadFolder` when `root` is no folder or one below it cannot be read.
+    """
+    if not root.exists():
+        raise BadFolder(f"there is no folder {root} on the server")
+    if not root.is_dir():
+        raise BadFolder(f"{root} is not a folder")
+    found: list[tuple[str, str]] = []
+    faults: list[Fault] = []
+    for path in _files(root):
+        name = path.relative_to(root).as_posix()
+        suffix = path.suffix.lower()
+        if not _is_text(name):
+            faults.append(Fault(name.encode(errors="replace").decode(), "its name is not UTF-8"))
+        elif suffix in IMAGE_SUFFIXES:
+            found.append((name, str(path)))
+        elif suffix not in _BESIDE_SUFFIXES:
+            faults.append(Fault(name, "not an image file"))
+    return sorted(found), sorted(faults, key=lambda fault: fault.name)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise BadFolder(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    for folder, folders, files in os.walk(root, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        for name in files:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,49 @@
+"""What every export format writes: one row per item, with all its votes."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One vote as exported. Times are milliseconds since 1970 UTC."""
+
+    vote_id: str
+    labeler: str
+    """The person's login."""
+    kind: str
+    """label, skip or flag."""
+    value: str | None
+    """Class name; None unless kind is label."""
+    created_at: int
+    duration_ms: int | None
+    page_kind: str | None
+    """manual, clustered or prelabeled."""
+    prelabel: str | None
+    """Class name that the person was shown, if any."""
+    standing: bool
+    """Counts now: neither superseded by a correction nor set aside by a requeue."""
+    supersedes: str | None
+
+
+class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One item as exported."""
+
+    item_id: int
+    name: str
+    content_hash: str
+    width: int
+    height: int
+    state: str
+    label: str | None
+    """Class name of the consensus (or of the review); None while there is none."""
+    provisional: str | None
+    """Class name of the best guess from the votes, consensus or not; None without votes."""
+    confidence: float | None
+    agreement: float | None
+    vote_count: int
+    """Standing label votes."""
+    source: str | None
+    """votes or review."""
+    votes: list[VoteRow]
+    """All votes ever cast on the item, oldest first."""

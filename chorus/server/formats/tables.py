@@ -1,0 +1,104 @@
+"""A table (CSV or TSV) that lists pictures, with labels if it has them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Reader
+
+PATH_COLUMNS = ("path", "item", "file", "filename", "image", "name")
+LABEL_COLUMNS = ("label", "class", "category")
+
+
+class BadTable(Exception):
+    """The table cannot be read; the message says what is missing, and in which line."""
+
+
+class TableRow(NamedTuple):
+    """One picture of a table."""
+
+    name: str
+    """The path as the table gives it, with forward slashes."""
+    path: str
+    """Where the file should be; whether it is there is not checked here."""
+    label: str | None
+    """None where the table has no label column or the cell is empty."""
+
+
+def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
+    """The rows of `table`, in order, empty lines left out.
+
+    The header needs a column with paths (the first of `PATH_COLUMNS` there is, in any case) and
+    may have one with labels (`LABEL_COLUMNS`). Separator: tab, semicolon or comma, by the header.
+    Relative paths are below `base` (default: the table's folder).
+
+    Raises `BadTable` at once for a table without its columns, and while iterating for a line
+    without a path or one that is no CSV (an unclosed quote).
+    """
+    text = _text(table)
+    header_line = text.split("\n", 1)[0]
+    separator = max(",\t;", key=header_line.count)
+    lines = _cells(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    _, header = next(lines)
+    header = [cell.strip() for cell in header]
+    path_column = _column(header, PATH_COLUMNS)
+    if path_column is None:
+        raise BadTable(
+            f"no column with paths: one of {', '.join(PATH_COLUMNS)} is needed,"
+            f" and the first line has {', '.join(cell for cell in header if cell) or 'none'}"
+        )
+    label_column = _column(header, LABEL_COLUMNS)
+    return _rows(lines, path_column, label_column, base or table.parent)
+
+
+def _text(table: Path) -> str:
+    try:
+        text = table.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BadTable(f"line {line}: not UTF-8 text") from None
+    except OSError as error:
+        raise BadTable(f"cannot be read: {error.strerror}") from None
+    if not text.strip():
+        raise BadTable("the table is empty")
+    return text
+
+
+def _cells(reader: _Reader) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every line that is not empty."""
+    while True:
+        # A quoted cell may span several lines: the first of them is named.
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise BadTable(f"line {line}: {error}") from None
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
+    lower = [cell.lower() for cell in header]
+    return next((lower.index(name) for name in names if name in lower), None)
+
+
+def _rows(
+    lines: Iterator[tuple[int, list[str]]], path_column: int, label_column: int | None, base: Path
+) -> Iterator[TableRow]:
+    for line, cells in lines:
+        name = _cell(cells, path_column).replace("\\", "/")
+        if not name or "\0" in name:
+            raise BadTable(f"line {line} has no path")
+        name = PurePosixPath(name).as_posix()
+        yield TableRow(name, str(base / name), _cell(cells, label_column) or None)
+
+
+def _cell(row: Sequence[str], column: int | None) -> str:
+    return row[column].strip() if column is not None and column < len(row) else ""
