@@ -14,7 +14,6 @@ STATUS = {
     "not_leased": 409,
     "already_voted": 409,
     "item_closed": 409,
-    "paused": 409,
     "too_large": 413,
     "bad_value": 422,
     "rate_limited": 429,
@@ -38,3 +37,11 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, object]:
         return {"code": self.code, "message": self.message, "retry": self.code in RETRY}
+
+
+class JobFailed(Exception):
+    """A job gave up; `attempts` were made. The message is for people."""
+
+    def __init__(self, message: str, attempts: int) -> None:
+        super().__init__(message)
+        self.attempts = attempts

@@ -115,6 +115,12 @@ def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:
     board.labelers.setdefault(body["user_id"], LabelerStats(body["user_id"], body["name"]))
 
 
+def _member_left(board: Board, body: dict[str, Any], at: int) -> None:
+    # Whoever has voted stays on the board: their work is still in it.
+    if board.labelers[body["user_id"]].last_at == 0:
+        del board.labelers[body["user_id"]]
+
+
 def _project_changed(board: Board, body: dict[str, Any], at: int) -> None:
     board.state = body.get("state", board.state)
     board.name = body.get("name", board.name)
@@ -142,6 +148,7 @@ _HANDLERS = {
     "vote.cast": _vote_cast,
     "review.decided": _votes_set_aside,
     "member.joined": _member_joined,
+    "member.left": _member_left,
     "project.changed": _project_changed,
     "round.started": _round,
     "round.finished": _round,

@@ -51,6 +51,13 @@ class ItemSql(Base):
         values = [getattr(item, c) for c in _DERIVED]
         self.run(_UPDATE, [*values, item.item_id])
 
+    def update_lease_count(self, item: Item) -> None:
+        """Store what a granted or released lease changes."""
+        self.run(
+            "UPDATE item SET n_leases = ?, state = ?, room = ? WHERE item_id = ?",
+            (item.n_leases, item.state, item.room, item.item_id),
+        )
+
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
     ) -> list[Item]:
@@ -121,12 +128,20 @@ class ItemSql(Base):
             "UPDATE item SET easy_round = ? WHERE item_id = ? AND easy_round = 0", rows
         )
 
-    def queues_of(self, item_ids: Sequence[int]) -> list[tuple[int, str, str, str | None]]:
-        """(item_id, state, queue, pre_value)."""
+    def queues_of(self, item_ids: Sequence[int]) -> list[tuple[int, str, str, str | None, int]]:
+        """(item_id, state, queue, pre_value, rank)."""
         return self.rows(
-            "SELECT item_id, state, queue, pre_value FROM item WHERE item_id IN"
+            "SELECT item_id, state, queue, pre_value, rank FROM item WHERE item_id IN"
             f" ({marks(len(item_ids))})",
             item_ids,
+        )
+
+    def open_items(self, project_id: str) -> list[tuple[int, str, str | None]]:
+        """(item_id, queue, pre_value) of all open items, in order of item_id."""
+        return self.rows(
+            "SELECT item_id, queue, pre_value FROM item WHERE project_id = ?"
+            " AND state IN ('unlabeled', 'in_progress') ORDER BY item_id",
+            (project_id,),
         )
 
     def empty_queue(self, project_id: str, queue: str) -> int:
@@ -194,6 +209,15 @@ class ItemSql(Base):
         return self._leases(
             "project_id = ? AND user_id = ? AND tab = ?", (project_id, user_id, tab)
         )
+
+    def leases_of_page(self, page_id: int) -> list[Lease]:
+        """Open and released ones."""
+        return [
+            Lease(*row)
+            for row in self.rows(
+                f"SELECT {LEASE} FROM lease WHERE page_id = ? ORDER BY pos, lease_id", (page_id,)
+            )
+        ]
 
     def leases_of_project(self, project_id: str) -> list[Lease]:
         return self._leases("project_id = ?", (project_id,))

@@ -14,6 +14,11 @@ class VoteSql(Base):
         row = self.row("SELECT user_id, item_id, seq FROM vote WHERE vote_id = ?", (vote_id,))
         return tuple(row) if row else None
 
+    def vote_page(self, vote_id: str) -> tuple[int | None, str | None]:
+        """(page_id, page kind) a vote was given on."""
+        row = self.row("SELECT page_id, page_kind FROM vote WHERE vote_id = ?", (vote_id,))
+        return row[0], row[1]
+
     def add_vote(self, values: tuple[Any, ...]) -> None:
         """values in table order."""
         self.run("INSERT INTO vote VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)

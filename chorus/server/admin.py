@@ -1,0 +1,53 @@
+"""Administration of a data folder from the command line, beside a server or without one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from chorus.server.services import fsck as checks
+from chorus.server.services.accounts import Accounts
+from chorus.server.settings import Settings
+from chorus.server.storage.sqlite import SqliteStore, connect
+from chorus.server.storage.tx import Tx
+
+
+@asynccontextmanager
+async def _accounts(data_dir: Path) -> AsyncIterator[Accounts]:
+    settings = Settings(data_dir=data_dir)
+    store = SqliteStore(settings.database, lambda events: None, readers=1)
+    try:
+        yield Accounts(store, settings.secret())
+    finally:
+        await store.close()
+
+
+async def has_admin(data_dir: Path) -> bool:
+    async with _accounts(data_dir) as accounts:
+        return await accounts.has_admin()
+
+
+async def add_user(
+    data_dir: Path, login: str, name: str, password: str, admin: bool, token: bool
+) -> str | None:
+    """Returns a bearer token if asked for. Raises `ApiError`."""
+    async with _accounts(data_dir) as accounts:
+        user = await accounts.add_user(login, name, password, admin)
+        return await accounts.add_token(user.user_id, "command line") if token else None
+
+
+async def users(data_dir: Path) -> list[dict[str, Any]]:
+    async with _accounts(data_dir) as accounts:
+        return await accounts.users()
+
+
+def fsck(data_dir: Path) -> Iterator[str]:
+    """Findings of `services.fsck.check`, all of one moment."""
+    db = connect(Settings(data_dir=data_dir).database, readonly=True)
+    try:
+        db.execute("BEGIN")
+        yield from checks.check(Tx(db))
+    finally:
+        db.close()

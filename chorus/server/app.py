@@ -1,0 +1,147 @@
+"""The composition root: the only file that names concrete classes and wires them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, WebSocketRoute
+
+from chorus import __version__
+from chorus.server.errors import ApiError
+from chorus.server.formats.blobfiles import blob_path
+from chorus.server.jobs.pool import Pool
+from chorus.server.jobs.runner import Runner
+from chorus.server.services import Services
+from chorus.server.services.accounts import Accounts
+from chorus.server.services.assigning import Assigning
+from chorus.server.services.dashboard import Boards, Dashboard
+from chorus.server.services.exporting import Exporting
+from chorus.server.services.importing import Importing
+from chorus.server.services.labeling import Labeling
+from chorus.server.services.projects import Projects
+from chorus.server.services.review import Review
+from chorus.server.services.rounds import Paths, Rounds
+from chorus.server.settings import Settings
+from chorus.server.storage.blobs import BlobStore
+from chorus.server.storage.bus import Bus
+from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.transport import rest_accounts, rest_projects
+from chorus.server.transport.http import on_api_error, on_unexpected
+from chorus.server.transport.hub import Hub
+from chorus.server.transport.socket import websocket
+
+try:
+    from chorus.server.transport import pages
+except ImportError:
+    pages = None
+log = logging.getLogger(__name__)
+
+IMPORT_WORKERS = 2
+IMPORT_NICE = 5
+ML_NICE = 10
+
+
+def build(settings: Settings) -> Starlette:
+    """The ASGI application of one server. Nothing is opened before its lifespan starts."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with running(app, settings):
+            yield
+
+    routes: list[BaseRoute] = [
+        WebSocketRoute("/ws", websocket),
+        *rest_accounts.routes(),
+        *rest_projects.routes(),
+        *(pages.routes() if pages else []),
+    ]
+    return Starlette(
+        routes=routes,
+        exception_handlers={ApiError: on_api_error, Exception: on_unexpected},
+        lifespan=lifespan,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
+    """Open storage and pools, wire the services to the bus, start what runs by itself."""
+    bus = Bus()
+    store = SqliteStore(settings.database, bus.publish)
+    blobs = BlobStore(settings.blobs)
+    ml_pool = Pool(1, ML_NICE)
+    import_pool = Pool(IMPORT_WORKERS, IMPORT_NICE)
+
+    def picture(content_hash: str) -> Path:
+        try:
+            return blobs.path(content_hash, "m")
+        except FileNotFoundError:
+            return blob_path(blobs.root, content_hash, "o")
+
+    accounts = Accounts(store, settings.secret())
+    projects = Projects(store)
+    boards = Boards(store)
+    assigning = Assigning(store, projects)
+    paths = Paths(
+        settings.data_dir / "features",
+        settings.data_dir / "models",
+        settings.data_dir / "rounds",
+        picture,
+    )
+    rounds = Rounds(store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads)
+    importing = Importing(
+        store, projects, blobs, import_pool.call, settings.data_dir / "uploads",
+        settings.upload_max_bytes,
+    )  # fmt: skip
+    dashboard = Dashboard(
+        store, boards, projects, assigning.present, rounds.assist, importing.recent
+    )
+    hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
+    services = Services(
+        accounts=accounts,
+        projects=projects,
+        labeling=Labeling(store, projects),
+        assigning=assigning,
+        review=Review(store, projects),
+        dashboard=dashboard,
+        rounds=rounds,
+        importing=importing,
+        exporting=Exporting(store, projects),
+    )
+    # In this order: boards first, since the others read them.
+    for listener in (
+        boards.on_events, dashboard.on_events, assigning.on_events, rounds.on_events, hub.on_events
+    ):  # fmt: skip
+        bus.listen(listener)
+    # Changes that are in no event reach the dashboards too.
+    assigning.presence_changed = rounds.changed = importing.changed = hub.stats_changed
+    app.state.services, app.state.hub, app.state.version = services, hub, __version__
+
+    await projects.load()
+    await assigning.start()
+    await importing.start()
+    await rounds.start()
+    if not await accounts.has_admin():
+        accounts.setup_token = secrets.token_urlsafe(24)
+        app.state.setup_token = accounts.setup_token
+        print(
+            "\nFirst start: make the first admin (this link works once):\n"
+            f"  http://{settings.host}:{settings.port}/setup?token={accounts.setup_token}\n",
+            flush=True,
+        )
+    ticker = asyncio.ensure_future(assigning.run())
+    try:
+        yield
+    finally:
+        hub.close_all("restart")
+        ticker.cancel()
+        await rounds.stop()
+        await importing.stop()
+        await store.close()
+        await asyncio.gather(ml_pool.close(), import_pool.close())
+

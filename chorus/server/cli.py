@@ -1,0 +1,173 @@
+"""The `chorus` command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chorus import __version__
+from chorus.server.settings import Settings
+
+app = typer.Typer(
+    name="chorus",
+    help="Chorus: people and a model label images together, live.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the server's data.")]
+DATA_DIR = Path("chorus-data")
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = DATA_DIR,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    backbone: Annotated[
+        str, typer.Option(help="Pretrained network: efficientnet_lite0, 1 or 2.")
+    ] = "efficientnet_lite0",
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads of one model job (default: all cores).")
+    ] = None,
+) -> None:
+    """Run the server (stop it with Ctrl-C)."""
+    import uvicorn
+
+    from chorus.server.app import build
+
+    settings = Settings(data_dir=data_dir, host=host, port=port, backbone=backbone)
+    if threads is not None:
+        settings.threads = threads
+    uvicorn.run(
+        build(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=512 * 1024,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@app.command()
+def init(
+    data_dir: DataDir = DATA_DIR,
+    login: Annotated[str, typer.Option(help="Login of the first admin.")] = "admin",
+    name: Annotated[str, typer.Option(help="Name of the first admin.")] = "Admin",
+    password: Annotated[
+        str | None, typer.Option(help="Password (asked for when not given).")
+    ] = None,
+) -> None:
+    """Prepare a data folder: database and first admin. Harmless when it is there already."""
+    from chorus.server import admin
+
+    if asyncio.run(admin.has_admin(data_dir)):
+        typer.echo(f"{data_dir} is ready; it has an admin already.")
+        return
+    if password is None:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    _add_user(data_dir, login, name, password, True, False)
+    typer.echo(f"{data_dir} is ready. Start with: chorus serve --data-dir {data_dir}")
+
+
+user_app = typer.Typer(help="People.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+
+
+@user_app.command("add")
+def user_add(
+    login: Annotated[str, typer.Option(help="Login.")],
+    data_dir: DataDir = DATA_DIR,
+    name: Annotated[str | None, typer.Option(help="Name shown to others.")] = None,
+    password: Annotated[
+        str | None, typer.Option(help="Password (asked for when not given).")
+    ] = None,
+    admin: Annotated[bool, typer.Option(help="May make projects and people.")] = False,
+    token: Annotated[
+        bool, typer.Option(help="Print a bearer token as the last line (nothing else on it).")
+    ] = False,
+) -> None:
+    """Add a person. Works whether or not the server runs."""
+    if password is None:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    _add_user(data_dir, login, name or login, password, admin, token)
+
+
+def _add_user(
+    data_dir: Path, login: str, name: str, password: str, is_admin: bool, token: bool
+) -> None:
+    from chorus.server import admin
+    from chorus.server.errors import ApiError
+
+    try:
+        printed = asyncio.run(admin.add_user(data_dir, login, name, password, is_admin, token))
+    except ApiError as error:
+        _fail(error.message)
+    typer.echo(f"Added {login}.")
+    if printed is not None:
+        typer.echo(printed)
+
+
+@user_app.command("list")
+def user_list(data_dir: DataDir = DATA_DIR) -> None:
+    """Everyone who has an account."""
+    from chorus.server import admin
+
+    for user in asyncio.run(admin.users(data_dir)):
+        role = "admin" if user["admin"] else ""
+        typer.echo(f"{user['login']}\t{user['name']}\t{role}".rstrip())
+
+
+@app.command()
+def fsck(data_dir: DataDir = DATA_DIR) -> None:
+    """Re-derive every item and the dashboard from the facts and compare. Exit 1 on a finding."""
+    from chorus.server import admin
+
+    if not Settings(data_dir=data_dir).database.exists():
+        _fail(f"there is no database in {data_dir}")
+    findings = 0
+    for finding in admin.fsck(data_dir):
+        findings += 1
+        typer.echo(finding)
+    if findings:
+        _fail(f"{findings} findings")
+    typer.echo("All is well: every state, count and label is what the facts say.")
+
+
+@app.command()
+def version() -> None:
+    """The version."""
+    typer.echo(__version__)
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _mount_others() -> None:
+    """Commands that drive a server from outside; they import nothing of it."""
+    from chorus.client.cli import export, import_
+    from chorus.demo.cli import demo
+    from chorus.simulate.cli import simulate
+
+    app.command("import")(import_)
+    app.command("export")(export)
+    app.command("simulate")(simulate)
+    app.command("demo")(demo)
+
+
+def main() -> None:
+    # `chorus serve` must start fast and without the tools' dependencies.
+    if len(sys.argv) < 2 or sys.argv[1] not in ("serve", "user", "fsck", "init", "version"):
+        _mount_others()
+    app()
+
+
+if __name__ == "__main__":
+    main()

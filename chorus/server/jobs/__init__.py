@@ -1,0 +1,1 @@
+"""Work that must not run in the server process: pool, runner, worker."""

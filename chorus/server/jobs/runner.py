@@ -1,0 +1,64 @@
+"""Runs one job: in a worker, with progress, again when the worker died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chorus.server.errors import JobFailed
+from chorus.server.jobs.pool import Pool, WorkerDied
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+POLL_S = 0.3
+
+
+class Runner:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __call__(
+        self, function: str, params: dict[str, Any], on_progress: Callable[[float, int], None]
+    ) -> tuple[dict[str, Any], int]:
+        """`function(params)` in a worker; (its result, attempts made).
+
+        A job whose worker died is run again, up to ATTEMPTS times: jobs write whole files by
+        rename, so a second run starts clean. An exception of the job itself would come again,
+        so it fails at once. Raises JobFailed.
+        """
+        progress = Path(params["progress"])
+        for attempt in range(1, ATTEMPTS + 1):
+            await asyncio.to_thread(progress.unlink, missing_ok=True)
+            on_progress(0.0, attempt)
+            watcher = asyncio.ensure_future(_watch(progress, attempt, on_progress))
+            try:
+                return await self._pool.call(function, params), attempt
+            except WorkerDied as error:
+                log.warning("%s, attempt %d of %d: %s", function, attempt, ATTEMPTS, error)
+                if attempt == ATTEMPTS:
+                    raise JobFailed(f"its worker died {ATTEMPTS} times: {error}", attempt) from None
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("%s failed", function)
+                raise JobFailed(f"{type(error).__name__}: {error}", attempt) from error
+            finally:
+                watcher.cancel()
+        raise AssertionError("unreachable")
+
+
+async def _watch(path: Path, attempt: int, on_progress: Callable[[float, int], None]) -> None:
+    """The worker writes its progress (0..1) to a small file: one direction, nothing to break."""
+    last = 0.0
+    while True:
+        await asyncio.sleep(POLL_S)
+        with contextlib.suppress(OSError, ValueError):
+            share = float(await asyncio.to_thread(path.read_text))
+            if share != last:
+                last = share
+                on_progress(share, attempt)

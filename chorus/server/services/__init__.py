@@ -1,0 +1,28 @@
+"""Use cases. Transport sees this bundle; app.py fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chorus.server.services.accounts import Accounts
+from chorus.server.services.assigning import Assigning
+from chorus.server.services.dashboard import Dashboard
+from chorus.server.services.exporting import Exporting
+from chorus.server.services.importing import Importing
+from chorus.server.services.labeling import Labeling
+from chorus.server.services.projects import Projects
+from chorus.server.services.review import Review
+from chorus.server.services.rounds import Rounds
+
+
+@dataclass(frozen=True)
+class Services:
+    accounts: Accounts
+    projects: Projects
+    labeling: Labeling
+    assigning: Assigning
+    review: Review
+    dashboard: Dashboard
+    rounds: Rounds
+    importing: Importing
+    exporting: Exporting

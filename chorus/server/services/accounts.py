@@ -1,0 +1,267 @@
+"""People: passwords, sessions, tokens, invitations, roles."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+import time
+from collections import defaultdict
+from typing import Any
+
+import argon2
+import msgspec
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.model import User
+from chorus.server.errors import ApiError
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+DAY = 24 * 3600
+SESSION_DAYS = 14
+PASSWORD_MIN = 8
+FAILURES_MAX = 8
+FAILURE_WINDOW_S = 300.0
+LOGIN = re.compile(r"[\w.@+-]{1,64}")
+
+
+class CurrentUser(msgspec.Struct, frozen=True):
+    """Who makes a request."""
+
+    user_id: str
+    login: str
+    name: str
+    admin: bool
+
+    def public(self) -> dict[str, Any]:
+        return {
+            "user_id": self.user_id,
+            "login": self.login,
+            "name": self.name,
+            "admin": self.admin,
+        }
+
+
+def _current(user: User) -> CurrentUser:
+    return CurrentUser(user.user_id, user.login, user.name, bool(user.admin))
+
+
+def digest(token: str) -> str:
+    """Tokens are random, so a fast hash suffices; only this is stored."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Accounts:
+    """`secret` signs session cookies and sign-in links; it lives in the data folder."""
+
+    def __init__(self, store: Store, secret: str) -> None:
+        self._store = store
+        self._hasher = argon2.PasswordHasher()
+        self._sessions = URLSafeTimedSerializer(secret, salt="session")
+        self._links = URLSafeTimedSerializer(secret, salt="signin-link")
+        self._failures: defaultdict[str, list[float]] = defaultdict(list)
+        self._dummy_hash = self._hasher.hash("nobody")
+        self.setup_token: str | None = None
+
+    # -- signing in
+
+    async def sign_in(self, login: str, password: str, address: str) -> tuple[CurrentUser, str]:
+        """(user, cookie value). Raises wrong_password, rate_limited."""
+        key = f"{address}|{login}"
+        now = time.monotonic()
+        recent = [t for t in self._failures[key] if now - t < FAILURE_WINDOW_S]
+        self._failures[key] = recent
+        if len(recent) >= FAILURES_MAX:
+            raise ApiError("rate_limited", "too many failed sign-ins; try again in a few minutes")
+        user = await self._store.read(lambda tx: tx.user_by_login(login))
+        known = user.password_hash if user and user.password_hash else self._dummy_hash
+        # The same work for unknown logins, so that time tells nothing about who exists.
+        fits = await asyncio.to_thread(self._verify, known, password)
+        if user is None or not user.password_hash or not fits:
+            self._failures[key].append(now)
+            raise ApiError("wrong_password", "login or password is wrong")
+        self._failures.pop(key, None)
+        return _current(user), self.session_for(user)
+
+    def _verify(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+
+    def session_for(self, user: User) -> str:
+        return self._sessions.dumps([user.user_id, user.session_epoch])
+
+    async def by_session(self, cookie: str) -> CurrentUser | None:
+        try:
+            user_id, epoch = self._sessions.loads(cookie, max_age=SESSION_DAYS * DAY)
+        except (BadSignature, ValueError, TypeError):
+            return None
+        user = await self._store.read(lambda tx: tx.user(user_id))
+        if user is None or user.session_epoch != epoch:
+            return None
+        return _current(user)
+
+    async def by_token(self, token: str) -> CurrentUser | None:
+        user = await self._store.read(lambda tx: tx.user_by_token(digest(token)))
+        return _current(user) if user else None
+
+    async def add_token(self, user_id: str, name: str) -> str:
+        token = secrets.token_urlsafe(32)
+        now = now_ms()
+        await self._store.write(lambda tx: tx.add_token(digest(token), user_id, name, now))
+        return token
+
+    async def signin_link(self, user_id: str) -> str:
+        """A signed token that signs this person in, for 24 hours."""
+        user = await self._store.read(lambda tx: tx.user(user_id))
+        if user is None:
+            raise ApiError("not_found", "no such person")
+        return self._links.dumps([user.user_id, user.session_epoch])
+
+    async def by_link(self, token: str) -> tuple[CurrentUser, str]:
+        try:
+            user_id, epoch = self._links.loads(token, max_age=DAY)
+        except SignatureExpired:
+            raise ApiError("forbidden", "this sign-in link has expired") from None
+        except (BadSignature, ValueError, TypeError):
+            raise ApiError("forbidden", "this sign-in link is not valid") from None
+        user = await self._store.read(lambda tx: tx.user(user_id))
+        if user is None or user.session_epoch != epoch:
+            raise ApiError("forbidden", "this sign-in link is no longer valid")
+        return _current(user), self.session_for(user)
+
+    # -- people
+
+    async def users(self) -> list[dict[str, Any]]:
+        users = await self._store.read(lambda tx: tx.users())
+        return [_current(user).public() for user in users]
+
+    async def make_user(
+        self, login: str, name: str, password: str | None, admin: bool = False
+    ) -> User:
+        """A checked, not yet stored person; hashing takes a thread and tens of milliseconds."""
+        if not LOGIN.fullmatch(login):
+            raise ApiError("bad_value", "a login has 1 to 64 letters, digits or . _ - @ +")
+        if not name.strip() or len(name) > 100:
+            raise ApiError("bad_value", "a name has 1 to 100 characters")
+        hashed = None
+        if password is not None:
+            if len(password) < PASSWORD_MIN:
+                raise ApiError("bad_value", f"a password has at least {PASSWORD_MIN} characters")
+            hashed = await asyncio.to_thread(self._hasher.hash, password)
+        return User(secrets.token_hex(8), login, name.strip(), admin, hashed, 1, now_ms())
+
+    async def add_user(
+        self, login: str, name: str, password: str | None, admin: bool
+    ) -> CurrentUser:
+        user = await self.make_user(login, name, password, admin)
+        await self._store.write(lambda tx: insert_user(tx, user))
+        return _current(user)
+
+    async def has_admin(self) -> bool:
+        return await self._store.read(lambda tx: tx.has_admin())
+
+    async def setup(
+        self, token: str, login: str, name: str, password: str
+    ) -> tuple[CurrentUser, str]:
+        """The first admin, by the link printed at the first start."""
+        if self.setup_token is None or not secrets.compare_digest(token, self.setup_token):
+            raise ApiError("forbidden", "this set-up link is not valid (or was used already)")
+        user = await self.make_user(login, name, password, admin=True)
+
+        def fn(tx: Tx) -> None:
+            if tx.has_admin():
+                raise ApiError("conflict", "there is an admin already; sign in instead")
+            insert_user(tx, user)
+
+        await self._store.write(fn)
+        self.setup_token = None
+        return _current(user), self.session_for(user)
+
+    # -- invitations
+
+    async def invite(
+        self, by: str, role: str, project_id: str | None, uses: int, days: int
+    ) -> tuple[str, int]:
+        """(token, expires_at). Who may invite whom is decided by transport."""
+        if role not in ("labeler", "supervisor", "admin"):
+            raise ApiError("bad_value", "role must be labeler, supervisor or admin")
+        if role != "admin" and project_id is None:
+            raise ApiError("bad_value", "an invitation for this role needs a project")
+        if not 1 <= uses <= 1000 or not 1 <= days <= 365:
+            raise ApiError("bad_value", "uses must be 1 to 1000, days 1 to 365")
+        token = secrets.token_urlsafe(24)
+        now = now_ms()
+        expires = now + days * DAY * 1000
+
+        def fn(tx: Tx) -> None:
+            if project_id is not None and tx.project(project_id) is None:
+                raise ApiError("not_found", "no such project")
+            tx.add_invite(digest(token), role, project_id, by, now, expires, uses)
+
+        await self._store.write(fn)
+        return token, expires
+
+    async def invitation(self, token: str) -> tuple[str, str | None, str | None]:
+        """(role, project_id, project name)."""
+
+        def fn(tx: Tx) -> tuple[str, str | None, str | None]:
+            found = tx.invite(digest(token), now_ms())
+            if found is None:
+                raise ApiError("not_found", "this invitation is not valid (any more)")
+            project = tx.project(found[1]) if found[1] else None
+            return found[0], found[1], project.name if project else None
+
+        return await self._store.read(fn)
+
+    async def accept(
+        self, token: str, new: User | None, existing: str | None
+    ) -> tuple[CurrentUser, str, str | None]:
+        """Join by invitation, as a new person or the one signed in. (user, cookie, project)."""
+
+        def fn(tx: Tx) -> tuple[User, str | None]:
+            now = now_ms()
+            found = tx.invite(digest(token), now)
+            if found is None:
+                raise ApiError("not_found", "this invitation is not valid (any more)")
+            role, project_id = found
+            if new is not None:
+                insert_user(tx, new)
+                user = new
+            else:
+                known = tx.user(existing or "")
+                if known is None:
+                    raise ApiError("not_signed_in", "sign in first")
+                user = known
+            if role == "admin":
+                tx.set_admin(user.user_id)
+                user.admin = True
+            elif project_id is not None:
+                held = tx.role(project_id, user.user_id)
+                # An invitation as labeler must not take a supervisor's role away.
+                join(tx, project_id, user, "supervisor" if held == "supervisor" else role, now)
+            tx.use_invite(digest(token))
+            return user, project_id
+
+        user, project_id = await self._store.write(fn)
+        return _current(user), self.session_for(user), project_id
+
+
+def insert_user(tx: Tx, user: User) -> None:
+    if tx.user_by_login(user.login) is not None:
+        raise ApiError("conflict", f"the login {user.login!r} is taken")
+    tx.add_user(user)
+
+
+def join(tx: Tx, project_id: str, user: User, role: str, now: int) -> None:
+    tx.set_member(project_id, user.user_id, role, now)
+    tx.emit(
+        project_id,
+        now,
+        "member.joined",
+        {"user_id": user.user_id, "name": user.name, "role": role},
+    )

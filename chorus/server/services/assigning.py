@@ -1,0 +1,405 @@
+"""Who gets which page: streams of pages pushed ahead of need, and leases that come back.
+
+A stream is one open labeler's page (one browser tab). The server pushes pages as long as the
+stream has credit, so that the next page is there before the last one is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.model import PAGE_SIZES, Event, Lease
+from chorus.server.errors import ApiError
+from chorus.server.services import dealing
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.projects import Projects
+from chorus.server.services.recording import Delta, give_back
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+CREDIT_MAX = 8
+LOST_SOCKET_MS = 20_000
+"""How long a lost tab keeps its pages: a reload or a change of network takes less."""
+RESTART_MS = 30_000
+"""The same after a restart of the server, when everybody reconnects at once."""
+TICK_S = 0.5
+
+Push = Callable[[str, dict[str, Any]], None]
+
+
+class Stream:
+    """One tab of one labeler in one project."""
+
+    def __init__(
+        self, project_id: str, user: CurrentUser, tab: str, size: int, role: str, push: Push,
+        bye: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.project_id = project_id
+        self.user_id = user.user_id
+        self.tab = tab
+        self.size = size
+        self.role = role
+        self.push = push
+        self.bye = bye
+        self.credit = 0
+        self.pages: dict[int, str] = {}
+        self.told: str | None = None
+        self.dealing = False
+        self.idle = False
+        """Its page ran out untouched: nothing more is handed out until somebody is back."""
+        self.closed = False
+        self.active_at = now_ms()
+        self.today = 0
+        self.total = 0
+        self.counts_changed = False
+        self.kind: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.project_id, self.user_id, self.tab
+
+
+class Assigning:
+    def __init__(self, store: Store, projects: Projects) -> None:
+        self._store = store
+        self._projects = projects
+        self._streams: dict[tuple[str, str, str], Stream] = {}
+        self._by_project: defaultdict[str, set[Stream]] = defaultdict(set)
+        self._floors = dealing.Floors()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.presence_changed: Callable[[str], None] = lambda project_id: None
+
+    async def start(self) -> None:
+        """After a restart nobody is connected: leases end soon unless their tab comes back."""
+        latest = now_ms() + RESTART_MS
+        await self._store.write(lambda tx: tx.hasten_expiry(latest))
+
+    async def run(self) -> None:
+        """The ticker: expired leases, waiting labelers, changed counts."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self.tick()
+            except ApiError:
+                return  # shutting down
+            except Exception:
+                log.exception("tick failed")
+
+    # -- what a labeler's tab asks for
+
+    async def open(
+        self, user: CurrentUser, role: str, project_id: str, tab: str, page_size: int | None,
+        credit: int, midnight: int, push: Push, bye: Callable[[str], None],
+    ) -> tuple[Stream, dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
+        """Returns the stream, the reply's fields, and the pages the tab still holds.
+
+        The caller sends the reply, then calls `begin`.
+        """
+        if page_size is not None:
+            check_size(page_size)
+        old = self._streams.get((project_id, user.user_id, tab))
+        if old is not None:
+            self._forget(old)
+            old.bye("replaced")
+
+        def fn(tx: Tx) -> tuple[int, list[dict[str, Any]], tuple[int, int], str]:
+            project = tx.project(project_id)
+            assert project is not None
+            now = now_ms()
+            if page_size is not None:
+                tx.set_member_page_size(project_id, user.user_id, page_size)
+            size = (
+                page_size or tx.member_page_size(project_id, user.user_id) or project.page_size
+            )
+            tx.set_tab_expiry(project_id, user.user_id, tab, now + project.lease_ms)
+            pages = dealing.held_pages(tx, project, user.user_id, tab)
+            counts = tx.count_votes(project_id, user.user_id, midnight)
+            return size, pages, counts, project.state
+
+        size, pages, counts, state = await self._store.write(fn)
+        stream = Stream(project_id, user, tab, size, role, push, bye)
+        stream.today, stream.total = counts
+        stream.credit = max(0, min(credit, CREDIT_MAX))
+        reply = {
+            "page_size": size,
+            "me": {"today": counts[0], "total": counts[1]},
+            "state": state,
+        }
+        return stream, reply, pages
+
+    def begin(self, stream: Stream, pages: list[dict[str, Any]]) -> None:
+        """Register the stream and push what it holds; new pages follow by credit."""
+        if stream.closed:
+            return
+        self._streams[stream.key] = stream
+        self._by_project[stream.project_id].add(stream)
+        for page in pages:
+            stream.pages[page["page_id"]] = page["kind"]
+            stream.push("page", page)
+        self.presence_changed(stream.project_id)
+        self._pump(stream)
+
+    def give_credit(self, stream: Stream, n: int) -> int:
+        stream.credit = max(0, min(stream.credit + n, CREDIT_MAX))
+        if n > 0:
+            stream.told = None
+        self._pump(stream)
+        return stream.credit
+
+    async def resize(self, stream: Stream, size: int, keep: Sequence[int]) -> int:
+        """Remember the page size; untouched pages go back and come again in the new size."""
+        check_size(size)
+        stream.size = size
+        drop = [page_id for page_id in stream.pages if page_id not in keep]
+
+        def fn(tx: Tx) -> list[int]:
+            tx.set_member_page_size(stream.project_id, stream.user_id, size)
+            leases = [
+                x
+                for x in tx.leases_of_tab(stream.project_id, stream.user_id, stream.tab)
+                if x.page_id in drop
+            ]
+            return release(tx, stream.project_id, stream.user_id, leases, "returned")
+
+        withdrawn = await self._store.write(fn)
+        for page_id in withdrawn:
+            self._drop_page(stream, page_id, "withdrawn")
+        stream.told = None
+        self._pump(stream)
+        return size
+
+    async def close(self, stream: Stream) -> None:
+        """The labeler leaves on purpose: everything held goes back now."""
+        self._forget(stream)
+        await self._store.write(
+            lambda tx: release(
+                tx,
+                stream.project_id,
+                stream.user_id,
+                tx.leases_of_tab(stream.project_id, stream.user_id, stream.tab),
+                "returned",
+            )
+        )
+
+    async def lost(self, stream: Stream) -> None:
+        """The socket is gone: the tab has a little time to come back."""
+        if stream.closed:
+            return
+        self._forget(stream)
+        if stream.pages:
+            latest = now_ms() + LOST_SOCKET_MS
+            await self._store.write(lambda tx: tx.hasten_expiry(latest, stream.key))
+
+    def touch(self, stream: Stream) -> None:
+        """Somebody is at this tab."""
+        stream.active_at = now_ms()
+        if stream.idle:
+            stream.idle = False
+            stream.told = None
+            self._pump(stream)
+
+    def present(self, project_id: str) -> dict[str, str | None]:
+        """user_id -> kind of the page they answered last, for everyone who is here now."""
+        return {s.user_id: s.kind for s in self._by_project.get(project_id, ())}
+
+    def expel(self, project_id: str, user_id: str) -> None:
+        """A removed member's tabs close; their leases run out as after a lost socket."""
+        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+            stream.bye("session_ended")
+
+    # -- dealing
+
+    def _pump(self, stream: Stream) -> None:
+        if stream.dealing or stream.closed or stream.idle or stream.credit <= 0:
+            return
+        stream.dealing = True
+        self._spawn(self._deal(stream))
+
+    async def _deal(self, stream: Stream) -> None:
+        try:
+            while stream.credit > 0 and not stream.closed and not stream.idle:
+                floors = self._floors.get(stream.project_id, stream.user_id)
+                size = stream.size
+                dealt = await self._store.write(
+                    lambda tx, size=size, floors=floors: dealing.deal(  # type: ignore[misc]
+                        tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms()
+                    )
+                )
+                if dealt.page is None:
+                    if stream.told != dealt.reason:
+                        stream.told = dealt.reason
+                        stream.push("empty", {"reason": dealt.reason})
+                    return
+                stream.told = None
+                stream.credit -= 1
+                stream.pages[dealt.page["page_id"]] = dealt.page["kind"]
+                while len(stream.pages) > 4 * CREDIT_MAX:  # long finished ones
+                    del stream.pages[next(iter(stream.pages))]
+                # A stream that closed meanwhile lets the lease run out like any lost tab.
+                stream.push("page", dealt.page)
+        except ApiError as error:
+            log.debug("no page dealt: %s", error)
+        finally:
+            stream.dealing = False
+
+    def _pump_project(self, project_id: str) -> None:
+        for stream in list(self._by_project.get(project_id, ())):
+            self._pump(stream)
+
+    # -- what happens elsewhere
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener."""
+        pump: set[str] = set()
+        for event in events:
+            body: dict[str, Any] = event.body
+            if event.type == "vote.cast":
+                self._count(event.project_id, body)
+            if reopened := body.get("reopened"):
+                self._floors.reopened(event.project_id, reopened)
+                pump.add(event.project_id)
+            if event.type in ("items.added", "queue.changed", "project.changed"):
+                self._floors.reset(event.project_id)
+                pump.add(event.project_id)
+            if event.type == "project.changed":
+                self._spawn(self._tell_project(event.project_id))
+            for closed in body.get("closed", ()):
+                key = (event.project_id, closed["user_id"], closed["tab"])
+                stream = self._streams.get(key)
+                if stream is not None:
+                    self._spawn(self._item_closed(stream, closed["page_id"], closed["item_id"]))
+        for project_id in pump:
+            self._pump_project(project_id)
+
+    def _count(self, project_id: str, body: dict[str, Any]) -> None:
+        for stream in self._by_project.get(project_id, ()):
+            if stream.user_id == body["user_id"]:
+                stream.kind = body["page_kind"]
+                if "superseded" not in body:
+                    stream.today += 1
+                    stream.total += 1
+                    stream.counts_changed = True
+
+    async def _tell_project(self, project_id: str) -> None:
+        for stream in list(self._by_project.get(project_id, ())):
+            user = CurrentUser(stream.user_id, "", "", stream.role == "admin")
+            try:
+                stream.push("project", await self._projects.get_for(user, project_id))
+            except ApiError:
+                stream.bye("session_ended")
+
+    async def _item_closed(self, stream: Stream, page_id: int, item_id: int) -> None:
+        def fn(tx: Tx) -> tuple[dict[str, Any] | None, bool]:
+            replacement = dealing.replace(
+                tx, stream.project_id, stream.user_id, stream.tab, page_id, item_id, now_ms()
+            )
+            alive = any(
+                x.released_at is None or x.release_reason in ("voted", "skipped")
+                for x in tx.leases_of_page(page_id)
+            )
+            return replacement, alive
+
+        replacement, alive = await self._store.write(fn)
+        stream.push(
+            "item.closed", {"page_id": page_id, "item_id": item_id, "replacement": replacement}
+        )
+        if not alive:
+            self._drop_page(stream, page_id, "withdrawn")
+            self._pump(stream)
+
+    def _drop_page(self, stream: Stream, page_id: int, reason: str) -> None:
+        if stream.pages.pop(page_id, None) is not None:
+            stream.credit = min(stream.credit + 1, CREDIT_MAX)
+            stream.push("page.closed", {"page_id": page_id, "reason": reason})
+
+    # -- time
+
+    async def tick(self) -> None:
+        now = now_ms()
+        for stream in list(self._streams.values()):
+            if stream.counts_changed:
+                stream.counts_changed = False
+                stream.push("me", {"today": stream.today, "total": stream.total})
+            if stream.told == "waiting":
+                self._pump(stream)
+        if await self._store.read(lambda tx: bool(tx.expired_leases(now, 1))):
+            await self._expire(now)
+
+    async def _expire(self, now: int) -> None:
+        def fn(tx: Tx) -> dict[tuple[str, str, str], list[int]]:
+            out: dict[tuple[str, str, str], list[int]] = {}
+            by_tab: defaultdict[tuple[str, str, str], list[Lease]] = defaultdict(list)
+            for lease in tx.expired_leases(now, 2000):
+                by_tab[lease.project_id, lease.user_id, lease.tab].append(lease)
+            for key, leases in by_tab.items():
+                stream = self._streams.get(key)
+                project = tx.project(key[0])
+                assert project is not None
+                busy = stream is not None and (
+                    now - stream.active_at < project.lease_ms or project.state != "running"
+                )
+                if busy:
+                    tx.set_tab_expiry(*key, now + project.lease_ms)
+                else:
+                    out[key] = release(tx, key[0], key[1], leases, "expired")
+            return out
+
+        for key, page_ids in (await self._store.write(fn)).items():
+            stream = self._streams.get(key)
+            if stream is not None:
+                stream.idle = True
+                for page_id in page_ids:
+                    self._drop_page(stream, page_id, "expired")
+                stream.push("empty", {"reason": "idle"})
+
+    # -- upkeep
+
+    def _forget(self, stream: Stream) -> None:
+        stream.closed = True
+        if self._streams.get(stream.key) is stream:
+            del self._streams[stream.key]
+        self._by_project[stream.project_id].discard(stream)
+        self.presence_changed(stream.project_id)
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            if not isinstance(task.exception(), ApiError):
+                log.error("assigning task failed", exc_info=task.exception())
+
+
+def check_size(size: int) -> None:
+    if size not in PAGE_SIZES:
+        raise ApiError("bad_value", "page_size must be 1, 4, 6 or 9")
+
+
+def release(
+    tx: Tx, project_id: str, user_id: str, leases: Sequence[Lease], reason: str
+) -> list[int]:
+    """Give leases back and say so; returns the pages they were on."""
+    if not leases:
+        return []
+    project = tx.project(project_id)
+    assert project is not None
+    now = now_ms()
+    delta: Delta = give_back(tx, project, leases, reason, now)
+    page_ids = sorted({x.page_id for x in leases})
+    tx.emit(
+        project_id,
+        now,
+        "page.closed",
+        {"page_ids": page_ids, "user_id": user_id, "reason": reason, **delta.body()},
+    )
+    return page_ids

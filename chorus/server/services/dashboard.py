@@ -1,0 +1,247 @@
+"""What supervisors see: one board per project, kept current by folding committed events.
+
+`Boards` owns the fold (snapshot from SQL, then `apply`); `Dashboard` adds what is not in the
+log because it lasts only a moment: who is here, speeds, progress of running jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain import values
+from chorus.server.domain.events import Board, LabelerStats, apply
+from chorus.server.domain.model import Event
+from chorus.server.errors import ApiError
+from chorus.server.services.projects import Projects
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+SPEED_WINDOW_MS = 15 * 60_000
+SPEED_LEAST_MS = 60_000
+
+
+def snapshot(tx: Tx, project_id: str) -> Board:
+    """The board of a project straight from the tables, as of its last event."""
+    project = tx.project(project_id)
+    if project is None:
+        raise ApiError("not_found", "no such project")
+    board = Board(
+        project_id=project_id,
+        name=project.name,
+        state=project.state,
+        seq=project.last_seq,
+        epoch=project.epoch,
+        classes=[c.name for c in tx.classes(project_id)],
+        featurized=project.featurized,
+    )
+    board.counts.update(tx.count_states(project_id))
+    board.labels.update(tx.count_labels(project_id))
+    board.queue.update(tx.count_queues(project_id))
+    for member in tx.members(project_id):
+        board.labelers[member["user_id"]] = LabelerStats(member["user_id"], member["name"])
+    for user_id, at in tx.last_vote_at(project_id):
+        if user_id not in board.labelers:
+            user = tx.user(user_id)
+            board.labelers[user_id] = LabelerStats(user_id, user.name if user else user_id)
+        board.labelers[user_id].last_at = at
+    for user_id, votes, labels, skips, seen, changed in tx.board_labelers(project_id):
+        stats = board.labelers[user_id]
+        stats.votes, stats.labels, stats.skips = votes, labels, skips
+        stats.prelabels_seen, stats.prelabels_changed = seen, changed
+        board.votes += votes
+    rounds = tx.rounds(project_id)
+    board.rounds = [msgspec.json.decode(r.body) for r in rounds]
+    if rounds:
+        board.jobs = [
+            {
+                "job_id": j.job_id,
+                "kind": j.kind,
+                "state": j.state,
+                "attempts": j.attempts,
+                "error": j.error,
+                "started_at": j.started_at,
+                "finished_at": j.finished_at,
+            }
+            for j in tx.jobs_of_round(project_id, rounds[-1].number)
+        ]
+    return board
+
+
+class Boards:
+    """Boards in memory, loaded when first asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._boards: dict[str, Board] = {}
+        self._loading: dict[str, asyncio.Task[Board]] = {}
+        self._pending: dict[str, list[Event]] = {}
+
+    async def get(self, project_id: str) -> Board:
+        """Raises `ApiError('not_found')`."""
+        board = self._boards.get(project_id)
+        if board is not None:
+            return board
+        task = self._loading.get(project_id)
+        if task is None:
+            task = self._loading[project_id] = asyncio.ensure_future(self._load(project_id))
+        return await asyncio.shield(task)
+
+    def peek(self, project_id: str) -> Board | None:
+        return self._boards.get(project_id)
+
+    async def _load(self, project_id: str) -> Board:
+        # Events committed while we read wait in `pending`; those the snapshot has are skipped.
+        self._pending[project_id] = []
+        try:
+            board = await self._store.read(lambda tx: snapshot(tx, project_id))
+            for event in self._pending[project_id]:
+                if event.seq > board.seq:
+                    apply(board, event)
+            self._boards[project_id] = board
+            return board
+        finally:
+            del self._pending[project_id]
+            del self._loading[project_id]
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener; must come before listeners that read boards."""
+        for event in events:
+            board = self._boards.get(event.project_id)
+            if board is None:
+                if event.project_id in self._pending:
+                    self._pending[event.project_id].append(event)
+                continue
+            if event.seq <= board.seq:
+                continue
+            try:
+                apply(board, event)
+            except Exception:
+                # Never show a wrong number: drop the board, the next reader loads it anew.
+                log.exception("board of %s dropped", event.project_id)
+                del self._boards[event.project_id]
+
+
+class Dashboard:
+    """`presence(project_id)` and `assist(board)` come from the services that own them."""
+
+    def __init__(
+        self,
+        store: Store,
+        boards: Boards,
+        projects: Projects,
+        presence: Callable[[str], dict[str, str | None]],
+        assist: Callable[[Board], dict[str, Any]],
+        imports: Callable[[str], list[dict[str, Any]]],
+    ) -> None:
+        self._store = store
+        self._boards = boards
+        self._projects = projects
+        self._presence = presence
+        self._assist = assist
+        self._imports = imports
+        self._recent: dict[str, defaultdict[str, deque[int]]] = {}
+
+    async def stats(self, project_id: str) -> dict[str, Any]:
+        """The protocol's Stats. Raises `ApiError('not_found')`."""
+        board = await self._boards.get(project_id)
+        if project_id not in self._recent:
+            since = now_ms() - SPEED_WINDOW_MS
+            rows = await self._store.read(lambda tx: tx.recent_votes(project_id, since))
+            recent: defaultdict[str, deque[int]] = defaultdict(deque)
+            for user_id, at in rows:
+                recent[user_id].append(at)
+            self._recent.setdefault(project_id, recent)
+        return self._stats(board)
+
+    def _stats(self, board: Board) -> dict[str, Any]:
+        now = now_ms()
+        here = self._presence(board.project_id)
+        names = board.classes
+        # A board being read twice may have been replaced; read everything from this one.
+        return {
+            "project_id": board.project_id,
+            "name": board.name,
+            "state": board.state,
+            "seq": board.seq,
+            "epoch": board.epoch,
+            "at": now,
+            "counts": {**board.counts, "items": board.items},
+            "labels": {name: board.labels.get(str(i), 0) for i, name in enumerate(names)},
+            "votes": board.votes,
+            "queue": dict(board.queue),
+            "labelers": [
+                {
+                    "user_id": s.user_id,
+                    "name": s.name,
+                    "votes": s.votes,
+                    "labels": s.labels,
+                    "skips": s.skips,
+                    "prelabels_seen": s.prelabels_seen,
+                    "prelabels_changed": s.prelabels_changed,
+                    "per_hour": self._per_hour(board.project_id, s.user_id, now),
+                    "last_at": s.last_at or None,
+                    "here": s.user_id in here,
+                    "page_kind": here.get(s.user_id),
+                }
+                for s in sorted(board.labelers.values(), key=lambda s: (-s.votes, s.name))
+            ],
+            "assist": self._assist(board),
+            "imports": self._imports(board.project_id),
+        }
+
+    def _per_hour(self, project_id: str, user_id: str, now: int) -> float:
+        """Votes an hour over the last quarter of an hour, or since the person began in it."""
+        times = self._recent[project_id].get(user_id)
+        if not times:
+            return 0.0
+        while times and times[0] < now - SPEED_WINDOW_MS:
+            times.popleft()
+        if not times:
+            return 0.0
+        span = max(now - times[0], SPEED_LEAST_MS)
+        return round(len(times) * 3_600_000 / span, 1)
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.type == "vote.cast" and event.project_id in self._recent:
+                if "superseded" not in event.body:
+                    user_id = str(event.body["user_id"])
+                    self._recent[event.project_id][user_id].append(event.at)
+
+    async def events_since(
+        self, project_id: str, since: int, limit: int
+    ) -> tuple[list[Event], int, str]:
+        """(events, last seq, epoch)."""
+
+        def fn(tx: Tx) -> tuple[list[Event], int, str]:
+            project = tx.project(project_id)
+            if project is None:
+                raise ApiError("not_found", "no such project")
+            return (
+                tx.events_since(project_id, since, limit),
+                project.last_seq,
+                project.epoch,
+            )
+
+        return await self._store.read(fn)
+
+    def public_event(self, event: Event) -> dict[str, Any]:
+        """An event's body as it goes over the wire: class names in place of stored values."""
+        classes = self._projects.classes(event.project_id)
+        body: dict[str, Any] = dict(event.body)
+        for field in ("value", "prelabel"):
+            if isinstance(body.get(field), str):
+                body[field] = values.to_wire(body[field], classes)
+        if "labels" in body:
+            body["labels"] = {values.name_of(v, classes): n for v, n in body["labels"].items()}
+        body["at"] = event.at
+        return body

@@ -1,0 +1,248 @@
+"""The next page for one person: which items, leased in one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain import values
+from chorus.server.domain.model import Item, LabelClass, Lease, PageKind, Project
+from chorus.server.services.labeling import media
+from chorus.server.services.recording import Before, Delta, settle
+from chorus.server.storage.tx import Tx
+
+ORDER: tuple[PageKind, ...] = ("prelabeled", "clustered", "manual")
+"""Cheapest work first: reviewing costs less than correcting a cluster, that less than typing."""
+ROUND_SPAN = 10**9
+"""queue_pos of clustered and prelabeled items = round * ROUND_SPAN + place (see rounds)."""
+
+
+class Floors:
+    """Where a person's scan of each queue may start: everything before is taken or done.
+
+    Only a hint, kept in memory: a scan that comes up short starts over from the head.
+    """
+
+    def __init__(self) -> None:
+        self._floors: dict[tuple[str, str], dict[str, int]] = {}
+
+    def get(self, project_id: str, user_id: str) -> dict[str, int]:
+        return self._floors.setdefault((project_id, user_id), {})
+
+    def reopened(self, project_id: str, entries: list[list[Any]]) -> None:
+        for (project, _), floors in self._floors.items():
+            if project == project_id:
+                for queue, pos in entries:
+                    if floors.get(queue, 0) > pos:
+                        floors[queue] = pos
+
+    def reset(self, project_id: str) -> None:
+        for (project, _), floors in self._floors.items():
+            if project == project_id:
+                floors.clear()
+
+
+class Dealt(msgspec.Struct):
+    """Outcome of a deal: a page, or why there is none."""
+
+    page: dict[str, Any] | None = None
+    reason: str | None = None
+
+
+def deal(
+    tx: Tx, project_id: str, user_id: str, tab: str, size: int, floors: dict[str, int], now: int
+) -> Dealt:
+    """Lease the next page of up to `size` items."""
+    project = tx.project(project_id)
+    assert project is not None
+    if project.state != "running":
+        return Dealt(reason="paused")
+    for queue in ORDER:
+        items = _head(tx, project, queue, user_id, size, floors)
+        if not items:
+            continue
+        kind = _kind(project, queue, size)
+        round_number = items[0].queue_pos // ROUND_SPAN if queue != "manual" else None
+        page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
+        classes = tx.classes(project_id)
+        delta = Delta()
+        leased = [
+            _lease(tx, project, item, user_id, tab, page_id, pos, kind, delta, now)
+            for pos, item in enumerate(items)
+        ]
+        tx.emit(
+            project_id,
+            now,
+            "page.opened",
+            {
+                "page_id": page_id,
+                "user_id": user_id,
+                "kind": kind,
+                "item_ids": [i.item_id for i in items],
+                **delta.body(),
+            },
+        )
+        return Dealt(
+            page={
+                "page_id": page_id,
+                "kind": kind,
+                "size": size,
+                "round": round_number,
+                "expires_at": now + project.lease_ms,
+                "items": [
+                    page_item(item, lease, classes, None)
+                    for item, lease in zip(items, leased, strict=True)
+                ],
+            }
+        )
+    if not tx.count_items(project_id):
+        return Dealt(reason="no_items")
+    return Dealt(reason="waiting" if tx.open_for(project_id, user_id) else "done")
+
+
+def _kind(project: Project, queue: PageKind, size: int) -> PageKind:
+    if queue == "prelabeled" and project.prelabel:
+        return "prelabeled"
+    if queue == "clustered" and project.cluster and size > 1:
+        return "clustered"
+    return "manual"
+
+
+def _head(
+    tx: Tx, project: Project, queue: PageKind, user_id: str, size: int, floors: dict[str, int]
+) -> list[Item]:
+    """Up to `size` items from the head of one queue; a clustered page keeps to one block."""
+    # A block may be interrupted by items others hold, so look a little beyond the page.
+    want = size * 2 if queue == "clustered" else size
+    floor = floors.get(queue, 0)
+    items = tx.next_items(project.project_id, queue, user_id, floor, want)
+    if len(items) < size and floor > 0:
+        items = tx.next_items(project.project_id, queue, user_id, 0, want)
+    if queue == "clustered" and items:
+        block = [i for i in items if i.queue_block == items[0].queue_block]
+        if len(block) * 2 >= size:
+            items = block
+    items = items[:size]
+    if items:
+        floors[queue] = items[-1].queue_pos + 1
+    return items
+
+
+def _lease(
+    tx: Tx, project: Project, item: Item, user_id: str, tab: str, page_id: int, pos: int,
+    kind: PageKind, delta: Delta, now: int,
+) -> Lease:  # fmt: skip
+    before = Before.of(item)
+    prelabeled = kind == "prelabeled"
+    lease = Lease(
+        lease_id=0,
+        project_id=project.project_id,
+        item_id=item.item_id,
+        user_id=user_id,
+        tab=tab,
+        page_id=page_id,
+        pos=pos,
+        prelabel=item.pre_value if prelabeled else None,
+        prelabel_score=item.pre_score if prelabeled else None,
+        odd=item.odd if kind == "clustered" else None,
+        granted_at=now,
+        expires_at=now + project.lease_ms,
+        released_at=None,
+        release_reason=None,
+    )
+    lease.lease_id = tx.add_lease(lease)
+    item.n_leases += 1
+    settle(item, project, now)
+    tx.update_lease_count(item)
+    delta.moved(before, item)
+    return lease
+
+
+def replace(
+    tx: Tx, project_id: str, user_id: str, tab: str, page_id: int, closed_item: int, now: int
+) -> dict[str, Any] | None:
+    """One more item for a manual page that lost `closed_item`; None where it just shrinks.
+
+    Clustered and prelabeled pages shrink: a stranger among alike items would cost more than
+    it brings.
+    """
+    project = tx.project(project_id)
+    page = tx.page(page_id)
+    assert project is not None
+    if project.state != "running" or page is None or page[0] != "manual":
+        return None
+    items = tx.next_items(project_id, "manual", user_id, 0, 1)
+    if not items:
+        return None
+    pos = next((x.pos for x in tx.leases_of_page(page_id) if x.item_id == closed_item), 0)
+    delta = Delta()
+    lease = _lease(tx, project, items[0], user_id, tab, page_id, pos, "manual", delta, now)
+    tx.emit(
+        project_id,
+        now,
+        "page.opened",
+        {
+            "page_id": page_id,
+            "user_id": user_id,
+            "kind": "manual",
+            "item_ids": [items[0].item_id],
+            **delta.body(),
+        },
+    )
+    return page_item(items[0], lease, tx.classes(project_id), None)
+
+
+def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[str, Any]]:
+    """The pages a tab still holds, with the answers already given on them."""
+    classes = tx.classes(project.project_id)
+    pages = []
+    for page_id in sorted(
+        {lease.page_id for lease in tx.leases_of_tab(project.project_id, user_id, tab)}
+    ):
+        kind, size, round_number = tx.page(page_id) or ("manual", project.page_size, None)
+        items = []
+        expires_at = 0
+        for lease in tx.leases_of_page(page_id):
+            if lease.release_reason not in (None, "voted", "skipped"):
+                continue
+            item = tx.item(lease.item_id)
+            assert item is not None
+            vote = next((v for v in tx.standing(item.item_id) if v.user_id == user_id), None)
+            expires_at = max(expires_at, lease.expires_at)
+            given = None
+            if vote is not None:
+                given = {
+                    "vote_id": vote.vote_id,
+                    "kind": vote.kind,
+                    "value": values.to_wire(vote.value, classes),
+                }
+            items.append(page_item(item, lease, classes, given))
+        pages.append(
+            {
+                "page_id": page_id,
+                "kind": kind,
+                "size": size,
+                "round": round_number,
+                "expires_at": expires_at,
+                "items": items,
+            }
+        )
+    return pages
+
+
+def page_item(
+    item: Item, lease: Lease, classes: list[LabelClass], vote: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        **media(item),
+        "lease_id": lease.lease_id,
+        "prelabel": None
+        if lease.prelabel is None
+        else {
+            "class": values.name_of(lease.prelabel, classes),
+            "score": lease.prelabel_score,
+        },
+        "odd": lease.odd,
+        "vote": vote,
+    }

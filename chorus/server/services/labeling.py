@@ -1,0 +1,199 @@
+"""The main path: one vote, from the labeler's answer to the stored consensus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain import values
+from chorus.server.domain.model import Item, LabelClass, StandingVote, VoteKind
+from chorus.server.errors import ApiError
+from chorus.server.services.projects import Projects
+from chorus.server.services.recording import Before, Delta, count, keep
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+DURATION_MAX = 24 * 3600 * 1000
+
+
+class VoteCast(msgspec.Struct):
+    """A labeler's answer as it comes in (docs/protocol.md, `vote.cast`)."""
+
+    project_id: str
+    vote_id: str
+    item_id: int
+    kind: VoteKind
+    value: dict[str, Any] | None = None
+    duration_ms: int = 0
+    lease_id: str | int | None = None
+    supersedes: str | None = None
+
+
+class Labeling:
+    def __init__(self, store: Store, projects: Projects) -> None:
+        self._store = store
+        self._projects = projects
+
+    async def cast(self, user_id: str, user_name: str, vote: VoteCast) -> dict[str, Any]:
+        """Keep one vote. Resolves after COMMIT with `{"seq", "duplicate"}`.
+
+        Raises `ApiError`: bad_value, not_found, not_leased, already_voted, item_closed, conflict.
+        """
+        if not 8 <= len(vote.vote_id) <= 64:
+            raise ApiError("bad_value", "vote_id must be a UUID made by the client")
+        value: str | None = None
+        if vote.kind == "label":
+            value = values.parse(vote.value, self._projects.classes(vote.project_id))
+        seq, duplicate = await self._store.write(
+            lambda tx: cast(tx, user_id, user_name, vote, value, now_ms())
+        )
+        return {"seq": seq, "duplicate": duplicate}
+
+    async def history(
+        self, project_id: str, user_id: str, limit: int, before: int | None
+    ) -> list[dict[str, Any]]:
+        """The person's standing votes, newest first."""
+        classes = self._projects.classes(project_id)
+
+        def fn(tx: Tx) -> list[dict[str, Any]]:
+            out = []
+            for row in tx.history(project_id, user_id, before or 1 << 62, min(limit, 200)):
+                item = tx.item(row[1])
+                assert item is not None
+                out.append(_history_row(row, item, classes))
+            return out
+
+        return await self._store.read(fn)
+
+    async def my_counts(self, project_id: str, user_id: str, midnight: int) -> dict[str, int]:
+        today, total = await self._store.read(
+            lambda tx: tx.count_votes(project_id, user_id, midnight)
+        )
+        return {"today": today, "total": total}
+
+
+def cast(
+    tx: Tx, user_id: str, user_name: str, vote: VoteCast, value: str | None, now: int
+) -> tuple[int, bool]:
+    """The whole transaction of a vote; `value` is canonical. Returns (seq, duplicate)."""
+    known = tx.vote_seq(vote.vote_id)
+    if known is not None:
+        if known[:2] != (user_id, vote.item_id):
+            raise ApiError("conflict", "this vote_id belongs to another vote")
+        return known[2], True
+    project = tx.project(vote.project_id)
+    item = tx.item(vote.item_id)
+    if project is None or item is None or item.project_id != vote.project_id:
+        raise ApiError("not_found", f"no item {vote.item_id} in this project")
+    if item.review in ("decided", "removed"):
+        raise ApiError("item_closed", "a supervisor has decided this item")
+    votes = tx.standing(item.item_id)
+    own = next((v for v in votes if v.user_id == user_id), None)
+    before = Before.of(item)
+    if vote.supersedes is not None:
+        if own is None or own.vote_id != vote.supersedes:
+            raise ApiError("conflict", "the vote to correct is not your standing vote here")
+        page_id, page_kind = tx.vote_page(own.vote_id)
+        prelabel, score = own.prelabel, None
+    else:
+        if own is not None:
+            raise ApiError("already_voted", "you have answered this item; correct it instead")
+        lease = tx.lease_of(item.item_id, user_id)
+        if lease is None:
+            raise ApiError("not_leased", "this item was never handed to you")
+        if lease.released_at is None:
+            tx.release(lease.lease_id, now, "voted" if vote.kind != "skip" else "skipped")
+            item.n_leases = max(0, item.n_leases - 1)
+        page = tx.page(lease.page_id)
+        page_id, page_kind = lease.page_id, page[0] if page else "manual"
+        prelabel, score = lease.prelabel, lease.prelabel_score
+    standing = StandingVote(item.item_id, user_id, vote.vote_id, vote.kind, value, prelabel, 0)
+    votes = [v for v in votes if v.user_id != user_id] + [standing]
+    revision = item.revision
+    count(item, votes, project)
+    delta = Delta()
+    keep(tx, project, item, before, delta, now)
+    body = {
+        "vote_id": vote.vote_id,
+        "item_id": item.item_id,
+        "user_id": user_id,
+        "name": user_name,
+        "kind": vote.kind,
+        "value": value,
+        "page_kind": page_kind,
+        "prelabel": prelabel,
+        **delta.body(),
+    }
+    if own is not None:
+        body["superseded"] = {
+            "vote_id": own.vote_id,
+            "kind": own.kind,
+            "value": own.value,
+            "prelabel": own.prelabel,
+        }
+    seq = tx.emit(vote.project_id, now, "vote.cast", body)
+    tx.add_vote(
+        (
+            vote.vote_id, vote.project_id, item.item_id, user_id, seq, vote.kind, value, page_id,
+            page_kind, prelabel, score, max(0, min(vote.duration_ms, DURATION_MAX)),
+            vote.supersedes, now,
+        )
+    )  # fmt: skip
+    tx.set_standing(
+        item.item_id, user_id, vote.project_id, vote.vote_id, vote.kind, value, prelabel, seq
+    )
+    announce(tx, item, before, revision, now)
+    return seq, False
+
+
+def announce(tx: Tx, item: Item, before: Before, revision: int, now: int) -> None:
+    """Say what became of the label, for those who follow the event log."""
+    if item.label is not None and item.revision != revision:
+        tx.emit(
+            item.project_id,
+            now,
+            "label.decided",
+            {
+                "item_id": item.item_id,
+                "value": item.label,
+                "confidence": item.confidence,
+                "agreement": item.agreement,
+                "source": item.label_source,
+                "revision": item.revision,
+            },
+        )
+    elif before.label is not None and item.label is None:
+        tx.emit(item.project_id, now, "label.withdrawn", {"item_id": item.item_id})
+    if item.state == "needs_review" and before.state != "needs_review":
+        tx.emit(item.project_id, now, "item.needs_review", {"item_id": item.item_id})
+
+
+def _history_row(row: Any, item: Item, classes: list[LabelClass]) -> dict[str, Any]:
+    vote_id, _, kind, value, page_id, created_at, prelabel, seq = row
+    return {
+        "vote_id": vote_id,
+        "seq": seq,
+        **media(item),
+        "kind": kind,
+        "value": values.to_wire(value, classes),
+        "page_id": page_id,
+        "created_at": created_at,
+        "prelabel": values.name_of(prelabel, classes),
+        "label": values.name_of(item.label, classes),
+        "open": item.review not in ("decided", "removed"),
+    }
+
+
+def media(item: Item) -> dict[str, Any]:
+    """What a page needs to show an item. Images travel over HTTP, immutable by content."""
+    base = f"/media/{item.project_id}/{item.content_hash}"
+    return {
+        "item_id": item.item_id,
+        "name": item.name,
+        "thumb": f"{base}/s",
+        "image": f"{base}/m",
+        "width": item.width,
+        "height": item.height,
+    }

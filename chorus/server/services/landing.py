@@ -1,0 +1,108 @@
+"""Putting a round's answers where labelers meet them: the queues of the open items."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain.model import OPEN_STATES
+from chorus.server.domain.rounds import queue_for
+from chorus.server.services.dealing import ROUND_SPAN
+from chorus.server.services.recording import Delta
+from chorus.server.services.round_files import Place, Prediction
+from chorus.server.storage.tx import Tx
+
+CHUNK = 1000
+"""Items per transaction: a vote waits behind one chunk at most."""
+BLOCK = 9
+
+
+class Plan(msgspec.Struct):
+    """A round's outcome for the open items, before it is stored."""
+
+    number: int
+    threshold: float | None
+    prelabel: bool
+    predictions: dict[int, Prediction]
+    clusters: dict[int, Place]
+    places: dict[int, int]
+    """Order of prelabeled pages by item: alike items side by side, blocks shuffled."""
+
+
+def prelabel_places(
+    predictions: Mapping[int, Prediction], prelabeled: Sequence[int], seed: int
+) -> dict[int, int]:
+    """Blocks of nine of one class, so that a wrong one catches the eye; blocks in random
+    order, so that no class is done before the others are begun."""
+    by_value: defaultdict[str, list[int]] = defaultdict(list)
+    for item_id in sorted(prelabeled):
+        by_value[predictions[item_id].value].append(item_id)
+    rng = random.Random(seed)
+    blocks: list[list[int]] = []
+    for value in sorted(by_value):
+        ids = by_value[value]
+        rng.shuffle(ids)
+        blocks += [ids[i : i + BLOCK] for i in range(0, len(ids), BLOCK)]
+    rng.shuffle(blocks)
+    return {
+        item_id: at for at, item_id in enumerate(item_id for block in blocks for item_id in block)
+    }
+
+
+def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now: int) -> int:
+    """Store queue, prelabel and place of some open items; returns how many are prelabeled."""
+    delta = Delta()
+    rows = []
+    prelabeled = 0
+    for item_id, state, queue, pre_value, rank in tx.queues_of(item_ids):
+        guess = plan.predictions.get(item_id)
+        place = plan.clusters.get(item_id)
+        target: str = "clustered" if place is not None else "manual"
+        if guess is not None:
+            target = queue_for(
+                value=guess.value,
+                score=guess.score,
+                threshold=plan.threshold,
+                prelabel=plan.prelabel,
+                clustered=place is not None,
+                was_prelabeled=queue == "prelabeled",
+                was_value=pre_value,
+            )
+        easy = 0
+        if guess is not None and plan.threshold is not None and guess.score >= plan.threshold:
+            easy = plan.number
+        shown = guess if target == "prelabeled" else None
+        if target == "prelabeled":
+            prelabeled += 1
+            at = plan.places.get(item_id, len(plan.places))
+            pos, block = plan.number * ROUND_SPAN + at, at // BLOCK
+        elif target == "clustered" and place is not None:
+            pos, block = plan.number * ROUND_SPAN + place.block * 100 + place.pos, place.block
+        else:
+            pos, block = rank, 0
+        if target != queue and state in OPEN_STATES:
+            delta.queue[queue] -= 1
+            delta.queue[target] += 1
+        rows.append(
+            (
+                target,
+                pos,
+                block,
+                shown.value if shown else None,
+                shown.score if shown else None,
+                guess.value if guess else None,
+                guess.score if guess else None,
+                place.odd if place and target == "clustered" else None,
+                easy,
+                item_id,
+            )
+        )
+    tx.set_queues(rows)
+    if rows:
+        body: dict[str, Any] = {"round": plan.number, "count": len(rows), **delta.body()}
+        tx.emit(project_id, now, "queue.changed", body)
+    return prelabeled

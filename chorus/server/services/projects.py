@@ -1,0 +1,370 @@
+"""Projects: make, change, pause; who is a member with which role."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+import msgspec
+from markdown_it import MarkdownIt
+
+from chorus.server.clock import now_ms
+from chorus.server.consensus import METHODS
+from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
+from chorus.server.errors import ApiError
+from chorus.server.services.accounts import CurrentUser, join
+from chorus.server.services.recording import Before, Delta, count, keep
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
+PALETTE = (
+    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
+    "#9c755f", "#6b7a8f", "#2f9e9e", "#c2518f", "#8a9a2b", "#5b5bd6", "#d1662a", "#3f7d4e",
+)  # fmt: skip
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+# html=False: raw HTML in instructions is shown as text, never run.
+_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
+
+
+class NewClass(msgspec.Struct):
+    name: str
+    color: str | None = None
+
+
+class NewProject(msgspec.Struct):
+    """Body of `POST /api/projects`."""
+
+    name: str
+    classes: list[str | NewClass]
+    description: str = ""
+    instructions: str = ""
+    task_type: str = "multiclass"
+    votes_min: int = 1
+    votes_max: int = 1
+    skips_max: int | None = None
+    consensus: str = "majority"
+    target: float = 0.95
+    page_size: int = 9
+    lease_ms: int = 600_000
+    cluster: bool = True
+    prelabel: bool = True
+    seed: int | None = None
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `PATCH /api/projects/{id}`; what is absent stays."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    instructions: str | msgspec.UnsetType = msgspec.UNSET
+    page_size: int | msgspec.UnsetType = msgspec.UNSET
+    lease_ms: int | msgspec.UnsetType = msgspec.UNSET
+    target: float | msgspec.UnsetType = msgspec.UNSET
+    cluster: bool | msgspec.UnsetType = msgspec.UNSET
+    prelabel: bool | msgspec.UnsetType = msgspec.UNSET
+    votes_min: int | msgspec.UnsetType = msgspec.UNSET
+    votes_max: int | msgspec.UnsetType = msgspec.UNSET
+    skips_max: int | msgspec.UnsetType = msgspec.UNSET
+    state: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def check_settings(settings: dict[str, Any]) -> None:
+    """Raises `ApiError('bad_value')` naming the setting that cannot be."""
+
+    def refuse(message: str) -> None:
+        raise ApiError("bad_value", message)
+
+    if "name" in settings and not 1 <= len(settings["name"].strip()) <= 200:
+        refuse("a project needs a name of 1 to 200 characters")
+    if len(settings.get("instructions", "")) > 100_000:
+        refuse("instructions are longer than 100,000 characters")
+    if "page_size" in settings and settings["page_size"] not in PAGE_SIZES:
+        refuse("page_size must be 1, 4, 6 or 9")
+    if "lease_ms" in settings and not 1_000 <= settings["lease_ms"] <= 86_400_000:
+        refuse("lease_ms must be between one second and one day")
+    if "target" in settings and not 0.5 <= settings["target"] < 1:
+        refuse("target must be at least 0.5 and below 1")
+    if "votes_min" in settings and not (
+        1 <= settings["votes_min"] <= settings["votes_max"] <= 100
+    ):
+        refuse("votes must satisfy 1 <= votes_min <= votes_max <= 100")
+    if "skips_max" in settings and not 1 <= settings["skips_max"] <= 100:
+        refuse("skips_max must be 1 to 100")
+    if settings.get("state", "running") not in ("running", "paused"):
+        refuse("state must be running or paused")
+    if "consensus" in settings and settings["consensus"] not in METHODS:
+        refuse(f"consensus must be one of {', '.join(METHODS)}")
+    if settings.get("task_type", "multiclass") != "multiclass":
+        refuse("this version labels multiclass images only")
+
+
+def make_classes(given: list[str | NewClass], first: int = 0) -> list[LabelClass]:
+    out: list[LabelClass] = []
+    for index, entry in enumerate(given):
+        name, color = (entry, None) if isinstance(entry, str) else (entry.name, entry.color)
+        name = name.strip()
+        if not 1 <= len(name) <= 100:
+            raise ApiError("bad_value", "a class name has 1 to 100 characters")
+        if any(c.name == name for c in out):
+            raise ApiError("conflict", f"the class {name!r} is there twice")
+        if color is not None and not _COLOR.fullmatch(color):
+            raise ApiError("bad_value", f"{color!r} is no color like #4e79a7")
+        out.append(LabelClass(name, color or PALETTE[(first + index) % len(PALETTE)]))
+    return out
+
+
+class Projects:
+    """Keeps each project's classes in memory: votes are parsed against them on the event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._classes: dict[str, list[LabelClass]] = {}
+        self._roles: dict[tuple[str, str], str | None] = {}
+
+    async def load(self) -> None:
+        def fn(tx: Tx) -> dict[str, list[LabelClass]]:
+            return {p.project_id: tx.classes(p.project_id) for p in tx.projects()}
+
+        self._classes = await self._store.read(fn)
+
+    def classes(self, project_id: str) -> list[LabelClass]:
+        """Raises `ApiError('not_found')` for an unknown project."""
+        try:
+            return self._classes[project_id]
+        except KeyError:
+            raise ApiError("not_found", "no such project") from None
+
+    def ids(self) -> list[str]:
+        return list(self._classes)
+
+    # -- roles
+
+    async def role(self, user: CurrentUser, project_id: str) -> str:
+        """The user's role. Raises `forbidden` for a project they cannot see, `not_found` for
+        one that is not there (said to admins only: others learn nothing)."""
+        if user.admin:
+            self.classes(project_id)
+            return "admin"
+        key = (project_id, user.user_id)
+        if key not in self._roles:
+            self._roles[key] = await self._store.read(lambda tx: tx.role(*key))
+        role = self._roles[key]
+        if role is None:
+            raise ApiError("forbidden", "you are not a member of this project")
+        return role
+
+    async def require(self, user: CurrentUser, project_id: str, least: str) -> str:
+        role = await self.role(user, project_id)
+        if RANKS[role] < RANKS[least]:
+            raise ApiError("forbidden", f"this needs the role {least}")
+        return role
+
+    def forget_roles(self) -> None:
+        """After any change of members."""
+        self._roles.clear()
+
+    # -- reading
+
+    async def get_for(self, user: CurrentUser, project_id: str) -> dict[str, Any]:
+        role = await self.role(user, project_id)
+        return await self._store.read(lambda tx: self._public(tx, project_id, role))
+
+    async def list_for(self, user: CurrentUser) -> list[dict[str, Any]]:
+        def fn(tx: Tx) -> list[dict[str, Any]]:
+            if user.admin:
+                return [self._public(tx, p.project_id, "admin") for p in tx.projects()]
+            return [
+                self._public(tx, p.project_id, tx.role(p.project_id, user.user_id) or "labeler")
+                for p in tx.projects_of(user.user_id)
+            ]
+
+        return await self._store.read(fn)
+
+    def _public(self, tx: Tx, project_id: str, role: str) -> dict[str, Any]:
+        project = tx.project(project_id)
+        if project is None:
+            raise ApiError("not_found", "no such project")
+        return {
+            "project_id": project_id,
+            "name": project.name,
+            "description": project.description,
+            "instructions": project.instructions,
+            "instructions_html": _markdown.render(project.instructions),
+            "task_type": project.task_type,
+            "classes": [{"name": c.name, "color": c.color} for c in tx.classes(project_id)],
+            "votes_min": project.votes_min,
+            "votes_max": project.votes_max,
+            "skips_max": project.skips_max,
+            "consensus": project.consensus,
+            "target": project.target,
+            "page_size": project.page_size,
+            "lease_ms": project.lease_ms,
+            "cluster": project.cluster,
+            "prelabel": project.prelabel,
+            "state": project.state,
+            "items": tx.count_items(project_id),
+            "role": role,
+            "created_at": project.created_at,
+        }
+
+    # -- changing
+
+    async def create(self, user: CurrentUser, new: NewProject) -> dict[str, Any]:
+        settings = msgspec.structs.asdict(new)
+        skips_max = new.skips_max
+        if skips_max is None:
+            # With one vote per item there is nobody else to ask.
+            skips_max = settings["skips_max"] = 1 if new.votes_max == 1 else 2
+        check_settings(settings)
+        classes = make_classes(new.classes)
+        if len(classes) < 2:
+            raise ApiError("bad_value", "a project needs at least two classes")
+        now = now_ms()
+        project = Project(
+            project_id=secrets.token_hex(5),
+            name=new.name.strip(),
+            description=new.description,
+            instructions=new.instructions,
+            task_type=new.task_type,
+            votes_min=new.votes_min,
+            votes_max=new.votes_max,
+            skips_max=skips_max,
+            consensus=new.consensus,
+            target=new.target,
+            page_size=new.page_size,
+            lease_ms=new.lease_ms,
+            cluster=new.cluster,
+            prelabel=new.prelabel,
+            state="running",
+            seed=secrets.randbits(40) if new.seed is None else new.seed,
+            last_seq=0,
+            epoch=secrets.token_hex(4),
+            created_at=now,
+            featurized_to=0,
+            featurized=0,
+        )
+
+        def fn(tx: Tx) -> dict[str, Any]:
+            tx.add_project(project)
+            for idx, label_class in enumerate(classes):
+                tx.add_class(project.project_id, idx, label_class)
+            tx.emit(
+                project.project_id,
+                now,
+                "project.changed",
+                {
+                    "user_id": user.user_id,
+                    "name": project.name,
+                    "state": project.state,
+                    "classes": [c.name for c in classes],
+                },
+            )
+            return self._public(tx, project.project_id, "admin")
+
+        public = await self._store.write(fn)
+        self._classes[project.project_id] = classes
+        return public
+
+    async def change(self, user: CurrentUser, project_id: str, change: Change) -> dict[str, Any]:
+        role = await self.require(user, project_id, "supervisor")
+        changes = {
+            k: v for k, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET
+        }
+
+        def fn(tx: Tx) -> dict[str, Any]:
+            project = tx.project(project_id)
+            if project is None:
+                raise ApiError("not_found", "no such project")
+            now = now_ms()
+            merged = dict(changes)
+            if "votes_min" in changes or "votes_max" in changes:
+                merged.setdefault("votes_min", project.votes_min)
+                merged.setdefault("votes_max", project.votes_max)
+            check_settings(merged)
+            real = {k: v for k, v in changes.items() if getattr(project, k) != v}
+            if real:
+                tx.change_project(project_id, real)
+                delta = Delta()
+                if real.keys() & {"votes_min", "votes_max", "skips_max"}:
+                    delta = _rederive_all(tx, project_id, now)
+                tx.emit(
+                    project_id,
+                    now,
+                    "project.changed",
+                    {"user_id": user.user_id, **real, **delta.body()},
+                )
+            return self._public(tx, project_id, role)
+
+        return await self._store.write(fn)
+
+    async def add_class(
+        self, user: CurrentUser, project_id: str, new: NewClass
+    ) -> dict[str, Any]:
+        role = await self.require(user, project_id, "supervisor")
+
+        def fn(tx: Tx) -> tuple[dict[str, Any], list[LabelClass]]:
+            classes = tx.classes(project_id)
+            (label_class,) = make_classes([new], first=len(classes))
+            if any(c.name == label_class.name for c in classes):
+                raise ApiError("conflict", f"there is a class {label_class.name!r} already")
+            tx.add_class(project_id, len(classes), label_class)
+            classes.append(label_class)
+            tx.emit(
+                project_id,
+                now_ms(),
+                "project.changed",
+                {"user_id": user.user_id, "classes": [c.name for c in classes]},
+            )
+            return self._public(tx, project_id, role), classes
+
+        public, classes = await self._store.write(fn)
+        self._classes[project_id] = classes
+        return public
+
+    # -- members
+
+    async def members(self, project_id: str) -> list[dict[str, Any]]:
+        return await self._store.read(lambda tx: tx.members(project_id))
+
+    async def set_member(
+        self, project_id: str, user_id: str | None, login: str | None, role: str
+    ) -> None:
+        if role not in ("labeler", "supervisor"):
+            raise ApiError("bad_value", "role must be labeler or supervisor")
+
+        def fn(tx: Tx) -> None:
+            user: User | None = tx.user(user_id) if user_id else tx.user_by_login(login or "")
+            if user is None:
+                raise ApiError("not_found", "no such person")
+            if tx.project(project_id) is None:
+                raise ApiError("not_found", "no such project")
+            join(tx, project_id, user, role, now_ms())
+
+        await self._store.write(fn)
+        self.forget_roles()
+
+    async def drop_member(self, project_id: str, user_id: str) -> None:
+        def fn(tx: Tx) -> None:
+            if not tx.drop_member(project_id, user_id):
+                raise ApiError("not_found", "not a member of this project")
+            tx.emit(project_id, now_ms(), "member.left", {"user_id": user_id})
+
+        await self._store.write(fn)
+        self.forget_roles()
+
+
+def _rederive_all(tx: Tx, project_id: str, now: int) -> Delta:
+    """New rules decide every item anew; decisions by review stand."""
+    project = tx.project(project_id)
+    assert project is not None
+    delta = Delta()
+    after = 0
+    while items := tx.items_in_state(project_id, None, after, 1000):
+        after = items[-1].item_id
+        for item in items:
+            before = Before.of(item)
+            count(item, tx.standing(item.item_id), project)
+            keep(tx, project, item, before, delta, now)
+    return delta

@@ -1,0 +1,154 @@
+"""From a changed fact to the stored item: recount, merge, derive, and what moved.
+
+Every use case that changes a fact ends here, inside its own transaction, so that an item's state
+is decided in one place (DESIGN, law 1).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from chorus.server.consensus import merge
+from chorus.server.domain.items import Facts, derive, room
+from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
+from chorus.server.storage.tx import Tx
+
+
+class Before(NamedTuple):
+    """What of an item the deltas are taken against."""
+
+    state: str
+    label: str | None
+    room: int
+
+    @classmethod
+    def of(cls, item: Item) -> Before:
+        return cls(item.state, item.label, item.room)
+
+
+class Delta:
+    """Collects what one event changes on the board and in the queues (see domain/events)."""
+
+    __slots__ = ("closed", "labels", "moves", "queue", "reopened")
+
+    def __init__(self) -> None:
+        self.moves: Counter[tuple[str | None, str]] = Counter()
+        self.queue: Counter[str] = Counter()
+        self.labels: Counter[str] = Counter()
+        self.closed: list[dict[str, Any]] = []
+        self.reopened: list[list[Any]] = []
+
+    def moved(self, before: Before, item: Item) -> None:
+        if before.state != item.state:
+            self.moves[before.state, item.state] += 1
+            was_open, is_open = before.state in OPEN_STATES, item.state in OPEN_STATES
+            if was_open != is_open:
+                self.queue[item.queue] += 1 if is_open else -1
+        if before.label != item.label:
+            if before.label is not None:
+                self.labels[before.label] -= 1
+            if item.label is not None:
+                self.labels[item.label] += 1
+        if before.room == 0 and item.room > 0:
+            self.reopened.append([item.queue, item.queue_pos])
+
+    def added(self, item: Item) -> None:
+        self.moves[None, item.state] += 1
+        if item.state in OPEN_STATES:
+            self.queue[item.queue] += 1
+        if item.label is not None:
+            self.labels[item.label] += 1
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        if self.moves:
+            body["moves"] = [[a, b, n] for (a, b), n in self.moves.items()]
+        if self.queue:
+            body["queue"] = dict(self.queue)
+        if self.labels:
+            body["labels"] = {value: n for value, n in self.labels.items() if n}
+        if self.closed:
+            body["closed"] = self.closed
+        if self.reopened:
+            body["reopened"] = self.reopened
+        return body
+
+
+def facts_of(item: Item) -> Facts:
+    return Facts(
+        item.n_labels, item.n_skips, item.n_flags, item.n_leases, bool(item.reached), item.review
+    )
+
+
+def count(item: Item, votes: Sequence[StandingVote], project: Project) -> None:
+    """Set the item's counts and its merged label from its standing votes."""
+    labels = [v for v in votes if v.kind == "label"]
+    item.n_labels = len(labels)
+    item.n_skips = sum(v.kind == "skip" for v in votes)
+    item.n_flags = sum(v.kind == "flag" for v in votes)
+    item.n_prelabel_votes = sum(v.prelabel is not None for v in labels)
+    merged = merge(
+        project.consensus,
+        [v.value or "" for v in labels],
+        votes_min=project.votes_min,
+        votes_max=project.votes_max,
+    )
+    item.reached = merged.reached
+    item.provisional = merged.value
+    item.confidence = merged.confidence if labels else None
+    item.agreement = merged.agreement if labels else None
+
+
+def settle(item: Item, project: Project, now: int) -> None:
+    """Set state, room and label from the item's counts and review (pure)."""
+    facts = facts_of(item)
+    item.state = derive(facts, project.rules)
+    item.room = room(facts, project.rules)
+    label: str | None = None
+    source: str | None = None
+    if item.state == "labeled":
+        if item.review == "decided":
+            label, source = item.review_value, "review"
+        else:
+            label, source = item.provisional, "votes"
+    if (label, source) != (item.label, item.label_source):
+        item.label, item.label_source = label, source
+        item.revision += 1
+        item.label_at = now
+
+
+def keep(tx: Tx, project: Project, item: Item, before: Before, delta: Delta, now: int) -> None:
+    """Derive and store an item whose facts changed; a settled item gives up its open leases."""
+    settle(item, project, now)
+    if item.n_leases and item.state not in OPEN_STATES:
+        for lease in tx.open_leases(item.item_id):
+            tx.release(lease.lease_id, now, "closed")
+            delta.closed.append(
+                {
+                    "item_id": item.item_id,
+                    "page_id": lease.page_id,
+                    "user_id": lease.user_id,
+                    "tab": lease.tab,
+                }
+            )
+        item.n_leases = 0
+        settle(item, project, now)
+    tx.update_item(item)
+    delta.moved(before, item)
+
+
+def give_back(tx: Tx, project: Project, leases: Sequence[Lease], reason: str, now: int) -> Delta:
+    """Release open leases and let their items be handed out again."""
+    delta = Delta()
+    for lease in leases:
+        tx.release(lease.lease_id, now, reason)
+        item = tx.item(lease.item_id)
+        assert item is not None
+        before = Before.of(item)
+        item.n_leases = max(0, item.n_leases - 1)
+        settle(item, project, now)
+        tx.update_lease_count(item)
+        delta.moved(before, item)
+    return delta

@@ -1,0 +1,552 @@
+"""The model's turns: when one is due, its five jobs, and where its answers go.
+
+Rounds run beside the people: a vote only ever emits an event; this service listens, decides
+whether a round is due and runs the jobs in other processes through `run_job`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.events import Board
+from chorus.server.domain.model import ROUND_JOBS, Event, Job, Round
+from chorus.server.domain.rounds import next_round_at, queue_for, round_due, too_few
+from chorus.server.errors import ApiError, JobFailed
+from chorus.server.services import landing, round_files
+from chorus.server.services.dashboard import Boards
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+FEATURE_CHUNK = 512
+"""Items per background job: a round waits at most for one chunk."""
+KEEP_ROUNDS = 2
+"""Round folders kept on disk: the newest ones."""
+
+OnProgress = Callable[[float, int], None]
+"""(share done 0..1, attempt)"""
+
+
+class RunJob(Protocol):
+    def __call__(
+        self, function: str, params: dict[str, Any], on_progress: OnProgress
+    ) -> Awaitable[tuple[dict[str, Any], int]]:
+        """Run `function(params)` in a worker process; (result, attempts) or `JobFailed`."""
+        ...
+
+
+class Paths(msgspec.Struct):
+    """Where jobs read and write."""
+
+    store: Path
+    models: Path
+    rounds: Path
+    original: Callable[[str], Path]
+    """content_hash -> path of the picture."""
+
+
+class _State:
+    """What lasts only while the server runs, per project."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.last_labels: int | None = None
+        self.total = 0
+        self.enabled = True
+        self.progress: dict[str, float] = {}
+        self.attempts: dict[str, int] = {}
+        self.featurizing: asyncio.Task[None] | None = None
+        self.round: asyncio.Task[None] | None = None
+
+
+class Rounds:
+    def __init__(
+        self, store: Store, boards: Boards, run_job: RunJob, paths: Paths, backbone: str,
+        threads: int,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._boards = boards
+        self._run_job = run_job
+        self._paths = paths
+        self._backbone = backbone
+        self._threads = threads
+        self._states: dict[str, _State] = {}
+        self._closed = False
+        self.changed: Callable[[str], None] = lambda project_id: None
+        """Called when a job's progress moved, which is in no event."""
+
+    # -- life
+
+    async def start(self) -> None:
+        """Rounds that a stop of the server cut off are marked so, and become due again."""
+
+        def fn(tx: Tx) -> list[str]:
+            now = now_ms()
+            for record in tx.unfinished_rounds():
+                for job in tx.jobs_of_round(record.project_id, record.number):
+                    if job.state in ("waiting", "running"):
+                        job.state, job.finished_at = "failed", now
+                        job.error = "the server was restarted"
+                        tx.update_job(job)
+                _finish(tx, record, "interrupted", {"reason": "the server was restarted"}, now)
+            return [p.project_id for p in tx.projects()]
+
+        for project_id in await self._store.write(fn):
+            await self._load(project_id)
+            self._wake(project_id)
+
+    async def stop(self) -> None:
+        self._closed = True
+        tasks = [
+            t for s in self._states.values() for t in (s.round, s.featurizing) if t is not None
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _load(self, project_id: str) -> _State:
+        def fn(tx: Tx) -> tuple[int | None, bool]:
+            project = tx.project(project_id)
+            assert project is not None
+            ended = [r for r in tx.rounds(project_id) if r.state in ("done", "failed")]
+            return (ended[-1].labels if ended else None), project.cluster or project.prelabel
+
+        await self._boards.get(project_id)
+        last, enabled = await self._store.read(fn)
+        state = self._states.setdefault(project_id, _State())
+        state.last_labels, state.enabled = last, enabled
+        return state
+
+    # -- when
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener; comes after the boards'."""
+        for project_id in {e.project_id for e in events}:
+            kinds = {e.type for e in events if e.project_id == project_id}
+            if project_id not in self._states or "project.changed" in kinds:
+                self._spawn_load(project_id)
+            else:
+                self._wake(project_id, features="items.added" in kinds)
+
+    def _spawn_load(self, project_id: str) -> None:
+        async def load() -> None:
+            await self._load(project_id)
+            self._wake(project_id)
+
+        asyncio.ensure_future(load()).add_done_callback(_log_failure)
+
+    def _wake(self, project_id: str, *, features: bool = True) -> None:
+        state = self._states.get(project_id)
+        board = self._boards.peek(project_id)
+        if state is None or board is None or self._closed or not state.enabled:
+            return
+        if features and state.featurizing is None and board.featurized < _pictures(board):
+            state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
+            state.featurizing.add_done_callback(_log_failure)
+        if self._due(board, state):
+            self._begin(project_id, state)
+
+    def _due(self, board: Board, state: _State) -> bool:
+        return state.enabled and round_due(
+            board.labels, state.last_labels, open_items=board.open_items, running=state.running
+        )
+
+    def _begin(self, project_id: str, state: _State) -> None:
+        state.running = True
+        state.round = asyncio.ensure_future(self._round(project_id, state))
+        state.round.add_done_callback(_log_failure)
+
+    async def train_now(self, project_id: str) -> None:
+        """A round on demand. Raises conflict with what is missing."""
+        board = await self._boards.get(project_id)
+        state = self._states.get(project_id) or await self._load(project_id)
+        if not state.enabled:
+            raise ApiError("conflict", "clustering and prelabels are both switched off")
+        if state.running:
+            raise ApiError("conflict", "a round is running already")
+        missing = too_few(board.labels)
+        if missing:
+            raise ApiError("conflict", missing)
+        if board.open_items == 0:
+            raise ApiError("conflict", "every item is settled: there is nothing left to help with")
+        self._begin(project_id, state)
+
+    # -- features
+
+    async def _featurize(self, project_id: str, state: _State) -> None:
+        """Bring all items through the backbone, chunk by chunk, from the moment of import."""
+        try:
+            while not self._closed:
+                before, batch = await self._store.read(lambda tx: _next_batch(tx, project_id))
+                if not batch:
+                    return
+                folder = self._paths.rounds / project_id / "features"
+                try:
+                    await self._feature_job(folder, [h for _, h in batch], lambda p, a: None)
+                except JobFailed as error:
+                    # Pictures that kill the worker are left out; everyone else goes on.
+                    log.error("features of %d items failed: %s", len(batch), error)
+                last, count = batch[-1][0], before + len(batch)
+
+                def fn(tx: Tx, last: int = last, count: int = count) -> None:
+                    tx.set_featurized(project_id, last, count)
+                    tx.emit(project_id, now_ms(), "items.featurized", {"featurized": count})
+
+                await self._store.write(fn)
+        finally:
+            state.featurizing = None
+
+    async def _feature_job(
+        self, folder: Path, hashes: list[str], on_progress: OnProgress
+    ) -> tuple[dict[str, Any], int]:
+        rows = [(h, str(self._paths.original(h))) for h in hashes]
+        items = folder / "features.tsv"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(round_files.write_feature_items, rows, items)
+        return await self._run_job(
+            "chorus.ml.run.featurize",
+            {
+                "store": str(self._paths.store),
+                "models": str(self._paths.models),
+                "backbone": self._backbone,
+                "items": str(items),
+                "start": 0,
+                "stop": len(rows),
+                "progress": str(folder / "features.progress"),
+                "threads": self._threads,
+            },
+            on_progress,
+        )
+
+    # -- a round
+
+    async def _round(self, project_id: str, state: _State) -> None:
+        record: Round | None = None
+        try:
+            opened, jobs = await self._store.write(lambda tx: _open_round(tx, project_id))
+            record = opened
+            await self._run(project_id, state, opened, jobs)
+        except JobFailed as error:
+            if record is not None:
+                state.last_labels = record.labels
+                await self._end(record, "failed", {"reason": str(error)})
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("round of %s failed", project_id)
+            if record is not None and not self._closed:
+                state.last_labels = record.labels
+                await self._end(record, "failed", {"reason": f"{type(error).__name__}: {error}"})
+        finally:
+            state.running = False
+            state.progress.clear()
+            self.changed(project_id)
+            if not self._closed:
+                self._wake(project_id)
+
+    async def _end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
+        await self._store.write(lambda tx: _finish(tx, record, end, figures, now_ms()))
+
+    async def _run(
+        self, project_id: str, state: _State, record: Round, jobs: dict[str, Job]
+    ) -> None:
+        folder = self._paths.rounds / project_id / str(record.number)
+        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        project = await self._store.read(lambda tx: tx.project(project_id))
+        assert project is not None
+        classes = await self._store.read(lambda tx: len(tx.classes(project_id)))
+        labels: int = await self._store.read(
+            lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
+        )
+        # What the model learns from is what was written, not what was there at the trigger.
+        record.labels = state.last_labels = labels
+        hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
+        await self._job(
+            state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on)
+        )
+        params = {
+            "round_dir": str(folder),
+            "store": str(self._paths.store),
+            "backbone": self._backbone,
+            "classes": classes,
+            "target": project.target,
+            "seed": project.seed % 2**31,
+            "threads": self._threads,
+        }
+        results: dict[str, dict[str, Any]] = {}
+        for kind in ("train", "validate", "infer", "cluster"):
+            if kind == "cluster" and not project.cluster:
+                await self._skip(jobs[kind])
+                continue
+            progress = str(folder / f"{kind}.progress")
+            call = {**params, "progress": progress}
+            results[kind] = await self._job(
+                state,
+                jobs[kind],
+                lambda on, kind=kind, call=call: self._run_job(  # type: ignore[misc]
+                    f"chorus.ml.run.{kind}", call, on
+                ),
+            )
+        figures = await self._land(project_id, record.number, folder, project.prelabel, results)
+        await self._end(record, "done", figures)
+        await asyncio.to_thread(_prune, folder.parent, record.number)
+
+    async def _job(
+        self,
+        state: _State,
+        job: Job,
+        run: Callable[[OnProgress], Awaitable[tuple[dict[str, Any], int]]],
+    ) -> dict[str, Any]:
+        job.state, job.started_at = "running", now_ms()
+        await self._keep_job(job)
+
+        def on_progress(share: float, attempt: int) -> None:
+            state.progress[job.job_id] = share
+            state.attempts[job.job_id] = attempt
+            self.changed(job.project_id)
+
+        try:
+            result, job.attempts = await run(on_progress)
+        except JobFailed as error:
+            job.state, job.error, job.attempts = "failed", str(error), error.attempts
+            job.finished_at = now_ms()
+            await self._keep_job(job)
+            raise
+        job.state, job.progress, job.finished_at = "done", 1.0, now_ms()
+        await self._keep_job(job)
+        return result
+
+    async def _skip(self, job: Job) -> None:
+        job.state = "skipped"
+        await self._keep_job(job)
+
+    async def _keep_job(self, job: Job) -> None:
+        def fn(tx: Tx) -> None:
+            tx.update_job(job)
+            tx.emit(job.project_id, now_ms(), "job.changed", {"job": _job_fields(job)})
+
+        await self._store.write(fn)
+
+    async def _land(
+        self, project_id: str, number: int, folder: Path, prelabel: bool,
+        results: dict[str, dict[str, Any]],
+    ) -> dict[str, Any]:  # fmt: skip
+        card = await asyncio.to_thread(round_files.read_card, folder)
+        open_items = await self._store.read(lambda tx: tx.open_items(project_id))
+        clusters_worth = bool(results.get("cluster", {}).get("worth", False))
+        plan, easy = await asyncio.to_thread(
+            _plan, number, folder, card, open_items, prelabel, clusters_worth
+        )
+        ids = sorted(plan.predictions)
+        prelabeled = 0
+        for i in range(0, len(ids), landing.CHUNK):
+            chunk = ids[i : i + landing.CHUNK]
+            prelabeled += await self._store.write(
+                lambda tx, chunk=chunk: landing.land_chunk(  # type: ignore[misc]
+                    tx, project_id, plan, chunk, now_ms()
+                )
+            )
+        for i in range(0, len(easy), landing.CHUNK):
+            some = [(number, item_id) for item_id in easy[i : i + landing.CHUNK]]
+            await self._store.write(lambda tx, some=some: tx.set_easy(some))  # type: ignore[misc]
+        return {
+            **{
+                key: card.get(key)
+                for key in (
+                    "model_accuracy", "baseline", "threshold", "lower_bound", "accuracy",
+                    "coverage", "n", "n_above", "target", "reason", "labels_needed",
+                )
+            },
+            "prelabeled": prelabeled,
+            "clustered": len(plan.clusters),
+            "purity": results.get("cluster", {}).get("purity"),
+        }  # fmt: skip
+
+    # -- what the dashboard shows
+
+    def assist(self, board: Board) -> dict[str, Any]:
+        state = self._states.get(board.project_id) or _State()
+        now = now_ms()
+        last = board.rounds[-1] if board.rounds else None
+        done = [r for r in board.rounds if r["state"] == "done"]
+        due = self._due(board, state)
+        missing = too_few(board.labels)
+        reason: str | None = None
+        needed: int | None = None
+        if not state.enabled:
+            reason = "Clustering and prelabels are switched off for this project."
+        elif done:
+            reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
+        elif missing:
+            reason = missing
+        at = next_round_at(board.labels, state.last_labels) if state.enabled else None
+        if not done and at is not None:
+            needed = max(0, at - sum(board.labels.values())) or None
+            reason = reason or "The first round has not run yet."
+        return {
+            "enabled": state.enabled,
+            "round_due": due,
+            "running": state.running,
+            "next_round_at": at if board.open_items else None,
+            "featurized": min(board.featurized, _pictures(board)) if state.enabled else 0,
+            "featurize_total": _pictures(board) if state.enabled else 0,
+            "prelabel_reason": reason,
+            "labels_needed": needed,
+            "round": last,
+            "rounds": board.rounds[-100:],
+            "jobs": [self._job_stats(j, state, now) for j in board.jobs],
+        }
+
+    def _job_stats(self, job: dict[str, Any], state: _State, now: int) -> dict[str, Any]:
+        started = job["started_at"]
+        ended = job["finished_at"] or now
+        done = job["state"] == "done"
+        return {
+            "job_id": job["job_id"],
+            "kind": job["kind"],
+            "state": job["state"],
+            "progress": 1.0 if done else state.progress.get(job["job_id"], 0.0),
+            "attempts": max(job["attempts"], state.attempts.get(job["job_id"], 0)),
+            "error": job["error"],
+            "seconds": None if started is None else round((ended - started) / 1000, 1),
+        }
+
+
+def _pictures(board: Board) -> int:
+    """Every item ever added: featurize counts removed ones too."""
+    return sum(board.counts.values())
+
+
+def _next_batch(tx: Tx, project_id: str) -> tuple[int, list[tuple[int, str]]]:
+    """(items featurized so far, the next (item_id, content_hash) rows)."""
+    project = tx.project(project_id)
+    assert project is not None
+    return project.featurized, tx.feature_batch(project_id, project.featurized_to, FEATURE_CHUNK)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if task.cancelled() or task.exception() is None:
+        return
+    if not isinstance(task.exception(), ApiError):
+        log.error("rounds task failed", exc_info=task.exception())
+
+
+def _job_fields(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "kind": job.kind,
+        "state": job.state,
+        "attempts": job.attempts,
+        "error": job.error,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def _open_round(tx: Tx, project_id: str) -> tuple[Round, dict[str, Job]]:
+    now = now_ms()
+    known = tx.rounds(project_id)
+    number = known[-1].number + 1 if known else 1
+    labels = sum(tx.count_labels(project_id).values())
+    body = {
+        "number": number,
+        "state": "running",
+        "labels": labels,
+        "started_at": now,
+        "finished_at": None,
+    }
+    record = Round(
+        project_id, number, "running", labels, now, None, msgspec.json.encode(body).decode()
+    )
+    tx.put_round(record)
+    jobs = {}
+    for n, kind in enumerate(ROUND_JOBS):
+        # The id ends in the order, so that jobs list in the order they run.
+        job = Job(
+            f"r{number}-{n}-{secrets.token_hex(4)}",
+            project_id, kind, number, "waiting", 0.0, 0, None, None, None, now, None, None,
+        )  # fmt: skip
+        tx.add_job(job)
+        jobs[kind] = job
+    tx.emit(
+        project_id,
+        now,
+        "round.started",
+        {"round": body, "jobs": [_job_fields(j) for j in jobs.values()]},
+    )
+    return record, jobs
+
+
+def _finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) -> None:
+    record.state, record.finished_at = end, now
+    body = {
+        "number": record.number,
+        "state": end,
+        "labels": record.labels,
+        "started_at": record.started_at,
+        "finished_at": now,
+        "seconds": round((now - record.started_at) / 1000, 2),
+        **figures,
+    }
+    record.body = msgspec.json.encode(body).decode()
+    tx.put_round(record)
+    jobs = [_job_fields(j) for j in tx.jobs_of_round(record.project_id, record.number)]
+    kind = "round.finished" if end == "done" else "round.failed"
+    tx.emit(record.project_id, now, kind, {"round": body, "jobs": jobs})
+
+
+def _labeled_hashes(path: Path) -> list[str]:
+    with path.open(encoding="ascii") as lines:
+        next(lines)
+        rows = (line.split("\t") for line in lines)
+        return [row[1] for row in rows if row[2]]
+
+
+def _plan(
+    number: int, folder: Path, card: dict[str, Any],
+    open_items: list[tuple[int, str, str | None]], prelabel: bool, clusters_worth: bool,
+) -> tuple[landing.Plan, list[int]]:  # fmt: skip
+    """(where each open item goes, labeled items this round's threshold would have met)."""
+    predictions = round_files.read_predictions(folder / "predictions.tsv")
+    clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
+    threshold = card.get("threshold")
+    prelabeled = [
+        item_id
+        for item_id, queue, pre_value in open_items
+        if (guess := predictions.get(item_id)) is not None
+        and queue_for(
+            value=guess.value,
+            score=guess.score,
+            threshold=threshold,
+            prelabel=prelabel,
+            clustered=False,
+            was_prelabeled=queue == "prelabeled",
+            was_value=pre_value,
+        )
+        == "prelabeled"
+    ]
+    places = landing.prelabel_places(predictions, prelabeled, number)
+    easy = []
+    if threshold is not None:
+        oof = round_files.read_predictions(folder / "oof.tsv")
+        easy = [item_id for item_id, guess in oof.items() if guess.score >= threshold]
+    plan = landing.Plan(number, threshold, prelabel, predictions, clusters, places)
+    return plan, easy
+
+
+def _prune(folder: Path, newest: int) -> None:
+    """Old rounds' files go; their figures stay in the database."""
+    for child in folder.iterdir():
+        if child.name.isdigit() and int(child.name) <= newest - KEEP_ROUNDS:
+            shutil.rmtree(child, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""HTTP and websockets in front of the services. Knows nothing of storage."""

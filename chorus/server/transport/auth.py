@@ -1,0 +1,61 @@
+"""Who is asking: session cookie or bearer token; and from which site."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from chorus.server.errors import ApiError
+from chorus.server.services.accounts import DAY, SESSION_DAYS, CurrentUser
+
+COOKIE = "chorus_session"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+__all__ = ["COOKIE", "CurrentUser", "current_user", "require_user", "same_origin", "set_session"]
+
+
+async def current_user(request: HTTPConnection) -> CurrentUser | None:
+    """The person behind a request or websocket, or None.
+
+    Raises `ApiError('bad_origin')` when another site's page uses the person's cookie: always
+    for websockets, for HTTP on everything that may change something.
+    """
+    accounts = request.app.state.services.accounts
+    header = request.headers.get("authorization", "")
+    if header.lower().startswith("bearer "):
+        user: CurrentUser | None = await accounts.by_token(header[7:].strip())
+        return user
+    cookie = request.cookies.get(COOKIE)
+    if cookie is None:
+        return None
+    if request.scope["type"] == "websocket" or request.scope["method"] not in SAFE_METHODS:
+        if not same_origin(request):
+            raise ApiError("bad_origin", "this request does not come from Chorus's own pages")
+    user = await accounts.by_session(cookie)
+    return user
+
+
+def same_origin(request: HTTPConnection) -> bool:
+    """Is the Origin header the address this request went to? (Host; a proxy must keep it.)"""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+
+
+async def require_user(request: HTTPConnection) -> CurrentUser:
+    user = await current_user(request)
+    if user is None:
+        raise ApiError("not_signed_in", "sign in first")
+    return user
+
+
+def set_session(request: Request, response: Response, cookie: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=SESSION_DAYS * DAY,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )

@@ -1,0 +1,288 @@
+"""Every websocket command: its name, its schema, its role, its handler of a few lines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.errors import ApiError
+from chorus.server.services import Services
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.assigning import Stream
+from chorus.server.services.labeling import VoteCast
+from chorus.server.services.projects import Change
+from chorus.server.transport.hub import Hub, Outbox
+from chorus.server.transport.protocol import Command, decode_body, push_frame
+
+
+class Context:
+    """One connection, as commands see it."""
+
+    def __init__(self, user: CurrentUser, services: Services, hub: Hub, outbox: Outbox) -> None:
+        self.user = user
+        self.services = services
+        self.hub = hub
+        self.outbox = outbox
+        self.streams: dict[str, Stream] = {}
+
+    def stream(self, project_id: str) -> Stream:
+        stream = self.streams.get(project_id)
+        if stream is None:
+            raise ApiError("not_found", "send labeling.open for this project first")
+        return stream
+
+    def after_reply(self, fn: Callable[[], object]) -> None:
+        """Run `fn` once this command's reply is in the outbox: a handler's return and its reply
+        are one step of the event loop."""
+        asyncio.get_running_loop().call_soon(fn)
+
+
+Handler = Callable[[Context, int, Any], Awaitable[dict[str, Any]]]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    schema: type[Any]
+    role: str | None
+    handler: Handler
+
+
+COMMANDS: dict[str, Entry] = {}
+
+
+def command(
+    name: str, schema: type[Any], role: str | None = None
+) -> Callable[[Handler], Handler]:
+    """Register a handler; `role` is the least role in the body's project."""
+
+    def register(handler: Handler) -> Handler:
+        COMMANDS[name] = Entry(schema, role, handler)
+        return handler
+
+    return register
+
+
+async def run(ctx: Context, command: Command) -> dict[str, Any]:
+    """Find, check and run one command. Raises `ApiError`."""
+    entry = COMMANDS.get(command.type)
+    if entry is None:
+        raise ApiError("unknown_type", f"no command {command.type!r}")
+    body = decode_body(command.body, entry.schema)
+    if entry.role is not None:
+        await ctx.services.projects.require(ctx.user, body.project_id, entry.role)
+    if command.type != "ping":
+        for stream in ctx.streams.values():
+            ctx.services.assigning.touch(stream)
+    return await entry.handler(ctx, command.id, body)
+
+
+# -- bodies
+
+
+class Ping(msgspec.Struct):
+    pass
+
+
+class OfProject(msgspec.Struct):
+    project_id: str
+
+
+class Open(msgspec.Struct):
+    project_id: str
+    tab: str
+    page_size: int | None = None
+    credit: int = 0
+
+
+class Credit(msgspec.Struct):
+    project_id: str
+    n: int
+
+
+class Size(msgspec.Struct):
+    project_id: str
+    page_size: int
+    keep: list[int] = []
+
+
+class History(msgspec.Struct):
+    project_id: str
+    limit: int = 20
+    before: int | None = None
+
+
+class Subscribe(msgspec.Struct):
+    topic: str
+    since: int | None = None
+    epoch: str | None = None
+
+
+class Unsubscribe(msgspec.Struct):
+    sub: int
+
+
+class ReviewList(msgspec.Struct):
+    project_id: str
+    state: Literal["needs_review", "skipped", "labeled"] = "needs_review"
+    limit: int = 50
+    after: int = 0
+
+
+class Decide(msgspec.Struct):
+    project_id: str
+    item_id: int
+    action: str
+    value: dict[str, Any] | None = None
+
+
+# -- labeling
+
+
+@command("ping", Ping)
+async def ping(ctx: Context, id: int, body: Ping) -> dict[str, Any]:
+    return {"now": now_ms()}
+
+
+def midnight() -> int:
+    """The start of today where the server runs, in ms."""
+    return int(time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) * 1000)
+
+
+@command("labeling.open", Open, "labeler")
+async def labeling_open(ctx: Context, id: int, body: Open) -> dict[str, Any]:
+    if not 1 <= len(body.tab) <= 64:
+        raise ApiError("bad_value", "tab must be a random id of 1 to 64 characters")
+    services = ctx.services
+    role = await services.projects.role(ctx.user, body.project_id)
+    outbox = ctx.outbox
+    old = ctx.streams.pop(body.project_id, None)
+    if old is not None and old.tab != body.tab:
+        await services.assigning.close(old)
+    replacing = old is not None and old.tab == body.tab
+    if replacing and old is not None:
+        # The same tab on the same socket starts over: no goodbye to itself.
+        old.bye = lambda reason: None
+    stream, reply, pages = await services.assigning.open(
+        ctx.user,
+        role,
+        body.project_id,
+        body.tab,
+        body.page_size,
+        body.credit,
+        midnight(),
+        lambda type, push: outbox.put(push_frame(id, type, push)),
+        outbox.close,
+    )
+    ctx.streams[body.project_id] = stream
+    ctx.after_reply(lambda: services.assigning.begin(stream, pages))
+    project = await services.projects.get_for(ctx.user, body.project_id)
+    return {"project": project, **reply}
+
+
+@command("labeling.credit", Credit, "labeler")
+async def labeling_credit(ctx: Context, id: int, body: Credit) -> dict[str, Any]:
+    return {"credit": ctx.services.assigning.give_credit(ctx.stream(body.project_id), body.n)}
+
+
+@command("labeling.size", Size, "labeler")
+async def labeling_size(ctx: Context, id: int, body: Size) -> dict[str, Any]:
+    stream = ctx.stream(body.project_id)
+    return {"page_size": await ctx.services.assigning.resize(stream, body.page_size, body.keep)}
+
+
+@command("labeling.close", OfProject, "labeler")
+async def labeling_close(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    stream = ctx.streams.pop(body.project_id, None)
+    if stream is not None:
+        await ctx.services.assigning.close(stream)
+    return {}
+
+
+@command("labeling.history", History, "labeler")
+async def labeling_history(ctx: Context, id: int, body: History) -> dict[str, Any]:
+    votes = await ctx.services.labeling.history(
+        body.project_id, ctx.user.user_id, body.limit, body.before
+    )
+    return {"votes": votes}
+
+
+@command("vote.cast", VoteCast, "labeler")
+async def vote_cast(ctx: Context, id: int, body: VoteCast) -> dict[str, Any]:
+    return await ctx.services.labeling.cast(ctx.user.user_id, ctx.user.name, body)
+
+
+# -- watching
+
+
+@command("subscribe", Subscribe)
+async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
+    parts = body.topic.split("/")
+    if len(parts) != 3 or parts[0] != "project" or parts[2] not in ("stats", "events"):
+        raise ApiError("not_found", f"no topic {body.topic!r}")
+    project_id = parts[1]
+    await ctx.services.projects.require(ctx.user, project_id, "supervisor")
+    hub, outbox = ctx.hub, ctx.outbox
+    if parts[2] == "stats":
+        stats = await hub.watch_stats(project_id, outbox, id)
+        ctx.after_reply(lambda: outbox.put_latest(f"stats{id}", push_frame(id, "stats", stats)))
+        return {"seq": stats["seq"], "epoch": stats["epoch"]}
+    follower, seq, epoch, fresh = await hub.watch_events(
+        project_id, outbox, id, body.since, body.epoch
+    )
+    if fresh:
+        stats = await ctx.services.dashboard.stats(project_id)
+        follower.last = stats["seq"]
+        snapshot = push_frame(
+            id, "snapshot", {"seq": stats["seq"], "epoch": epoch, "stats": stats}
+        )
+        ctx.after_reply(lambda: outbox.put(snapshot))
+    ctx.after_reply(lambda: asyncio.ensure_future(hub.replay(project_id, follower)))
+    return {"seq": seq, "epoch": epoch}
+
+
+@command("unsubscribe", Unsubscribe)
+async def unsubscribe(ctx: Context, id: int, body: Unsubscribe) -> dict[str, Any]:
+    ctx.hub.unsubscribe(ctx.outbox, body.sub)
+    return {}
+
+
+# -- supervising
+
+
+async def _set_state(ctx: Context, project_id: str, state: str) -> dict[str, Any]:
+    await ctx.services.projects.change(ctx.user, project_id, Change(state=state))
+    return {"state": state}
+
+
+@command("project.pause", OfProject, "supervisor")
+async def project_pause(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    return await _set_state(ctx, body.project_id, "paused")
+
+
+@command("project.resume", OfProject, "supervisor")
+async def project_resume(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    return await _set_state(ctx, body.project_id, "running")
+
+
+@command("project.train", OfProject, "supervisor")
+async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    await ctx.services.rounds.train_now(body.project_id)
+    return {}
+
+
+@command("review.list", ReviewList, "supervisor")
+async def review_list(ctx: Context, id: int, body: ReviewList) -> dict[str, Any]:
+    return await ctx.services.review.items(
+        body.project_id, body.state, body.after, body.limit, votes=True
+    )
+
+
+@command("review.decide", Decide, "supervisor")
+async def review_decide(ctx: Context, id: int, body: Decide) -> dict[str, Any]:
+    return await ctx.services.review.decide(
+        body.project_id, body.item_id, ctx.user.user_id, body.action, body.value
+    )

@@ -1,0 +1,66 @@
+"""What all HTTP handlers share: JSON bodies in, JSON and errors out."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chorus.server.errors import ApiError
+from chorus.server.services import Services
+from chorus.server.transport.protocol import error_body
+
+T = TypeVar("T")
+BODY_MAX = 2 << 20
+
+
+def services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+async def body_of(request: Request, schema: type[T]) -> T:
+    """The JSON body as `schema`. Raises bad_message naming the field, or too_large."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > BODY_MAX:
+            raise ApiError("too_large", "the request body is too large")
+    try:
+        return msgspec.json.decode(bytes(raw) or b"{}", type=schema)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ApiError("bad_message", str(error)) from None
+
+
+def number(request: Request, name: str, default: int) -> int:
+    """An integer query parameter. Raises bad_message."""
+    text = request.query_params.get(name)
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise ApiError("bad_message", f"{name} must be a whole number") from None
+
+
+def item_id_of(request: Request) -> int:
+    try:
+        return int(request.path_params["item_id"])
+    except ValueError:
+        raise ApiError("not_found", "no such item") from None
+
+
+def reply(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+async def on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse({"error": error_body(error)}, error.status)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    failure = ApiError("internal", "something went wrong on our side; it is in the server's log")
+    return JSONResponse({"error": error_body(failure)}, failure.status)

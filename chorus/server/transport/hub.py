@@ -1,0 +1,207 @@
+"""From the bus to the sockets: bounded outboxes, frames encoded once and sent to all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from chorus.server.domain.model import Event
+from chorus.server.errors import ApiError
+from chorus.server.transport.protocol import plain_frame, shared_tail, with_sub
+
+log = logging.getLogger(__name__)
+
+OUTBOX_MAX = 8 << 20
+"""Characters that may wait for one slow reader before its socket is closed."""
+STATS_EVERY_S = 0.25
+REPLAY_CHUNK = 500
+REPLAY_MAX = 5000
+
+
+class Outbox:
+    """Frames on their way to one socket. Never blocks the sender: a reader that falls too far
+    behind is closed and resumes from the log."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[str | None, str]] = deque()
+        self._latest: dict[str, str] = {}
+        self._size = 0
+        self._wake = asyncio.Event()
+        self.closing: str | None = None
+
+    def put(self, frame: str) -> None:
+        if self.closing is not None:
+            return
+        self._frames.append((None, frame))
+        self._size += len(frame)
+        if self._size > OUTBOX_MAX:
+            self._frames.clear()
+            self._latest.clear()
+            self.close("slow")
+        self._wake.set()
+
+    def put_latest(self, key: str, frame: str) -> None:
+        """A newer frame of the same key takes the place of one not sent yet."""
+        if self.closing is not None:
+            return
+        if key not in self._latest:
+            self._frames.append((key, ""))
+        self._latest[key] = frame
+        self._wake.set()
+
+    def close(self, reason: str) -> None:
+        """Say goodbye after what is queued; nothing is accepted any more."""
+        if self.closing is None:
+            self._frames.append((None, plain_frame("bye", {"reason": reason})))
+            self.closing = reason
+            self._wake.set()
+
+    async def drain(self, send: Callable[[str], Awaitable[None]]) -> str:
+        """Send frames until closed; returns the reason."""
+        while True:
+            while self._frames:
+                key, frame = self._frames.popleft()
+                if key is None:
+                    self._size -= len(frame)
+                else:
+                    frame = self._latest.pop(key)
+                await send(frame)
+            if self.closing is not None:
+                return self.closing
+            self._wake.clear()
+            await self._wake.wait()
+
+
+class EventSub:
+    """One follower of a project's event log."""
+
+    def __init__(self, outbox: Outbox, sub: int, since: int) -> None:
+        self.outbox = outbox
+        self.sub = sub
+        self.last = since
+        self.held: list[Event] | None = []
+        """Events that came while the log is being replayed; None once live."""
+
+
+class Hub:
+    """`stats` and `public_event` come from the dashboard service."""
+
+    def __init__(
+        self,
+        stats: Callable[[str], Awaitable[dict[str, Any]]],
+        public_event: Callable[[Event], dict[str, Any]],
+        events_since: Callable[[str, int, int], Awaitable[tuple[list[Event], int, str]]],
+    ) -> None:
+        self._stats = stats
+        self._public_event = public_event
+        self._events_since = events_since
+        self._stats_subs: dict[str, dict[tuple[Outbox, int], None]] = {}
+        self._event_subs: dict[str, list[EventSub]] = {}
+        self._flushing: dict[str, asyncio.Task[None]] = {}
+        self._dirty: set[str] = set()
+        self.outboxes: set[Outbox] = set()
+
+    # -- stats: conflated
+
+    async def watch_stats(self, project_id: str, outbox: Outbox, sub: int) -> dict[str, Any]:
+        """Subscribe; returns the current stats, to be sent as the first frame."""
+        self._stats_subs.setdefault(project_id, {})[outbox, sub] = None
+        return await self._stats(project_id)
+
+    def stats_changed(self, project_id: str) -> None:
+        if not self._stats_subs.get(project_id):
+            return
+        self._dirty.add(project_id)
+        if project_id not in self._flushing:
+            task = asyncio.ensure_future(self._flush(project_id))
+            self._flushing[project_id] = task
+
+    async def _flush(self, project_id: str) -> None:
+        """Send at once, then not again for STATS_EVERY_S, however much happens."""
+        try:
+            while project_id in self._dirty:
+                self._dirty.discard(project_id)
+                subs = self._stats_subs.get(project_id)
+                if not subs:
+                    return
+                tail = shared_tail("stats", await self._stats(project_id))
+                for outbox, sub in list(subs):
+                    outbox.put_latest(f"stats{sub}", with_sub(sub, tail))
+                await asyncio.sleep(STATS_EVERY_S)
+        except ApiError as error:
+            log.debug("no stats: %s", error)
+        except Exception:
+            log.exception("stats of %s failed", project_id)
+        finally:
+            del self._flushing[project_id]
+            if project_id in self._dirty:
+                self.stats_changed(project_id)
+
+    # -- events: every one, in order
+
+    async def watch_events(
+        self, project_id: str, outbox: Outbox, sub: int, since: int | None, epoch: str | None
+    ) -> tuple[EventSub, int, str, bool]:
+        """Subscribe first, replay after: (subscription, seq, epoch, whether a snapshot is due)."""
+        follower = EventSub(outbox, sub, 0)
+        self._event_subs.setdefault(project_id, []).append(follower)
+        _, seq, known_epoch = await self._events_since(project_id, 0, 0)
+        if since is None:
+            follower.last = seq
+            return follower, seq, known_epoch, False
+        fresh = (epoch is not None and epoch != known_epoch) or not 0 <= seq - since <= REPLAY_MAX
+        follower.last = seq if fresh else since
+        return follower, seq, known_epoch, fresh
+
+    async def replay(self, project_id: str, follower: EventSub) -> None:
+        """Send what happened since the follower's last event, then go live."""
+        while True:
+            events, seq, _ = await self._events_since(project_id, follower.last, REPLAY_CHUNK)
+            for event in events:
+                self._send_event(follower, event, self._tail(event))
+            if not events or follower.last >= seq:
+                break
+        held, follower.held = follower.held or [], None
+        for event in held:
+            if event.seq > follower.last:
+                self._send_event(follower, event, self._tail(event))
+
+    def _tail(self, event: Event) -> str:
+        return shared_tail(event.type, self._public_event(event), event.seq)
+
+    def _send_event(self, follower: EventSub, event: Event, tail: str) -> None:
+        follower.last = event.seq
+        follower.outbox.put(with_sub(follower.sub, tail))
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener; comes after the boards'."""
+        for event in events:
+            followers = self._event_subs.get(event.project_id)
+            if followers:
+                tail = self._tail(event)
+                for follower in followers:
+                    if follower.held is not None:
+                        follower.held.append(event)
+                    elif event.seq > follower.last:
+                        self._send_event(follower, event, tail)
+        for project_id in {e.project_id for e in events}:
+            self.stats_changed(project_id)
+
+    # -- leaving
+
+    def unsubscribe(self, outbox: Outbox, sub: int | None = None) -> None:
+        """Forget one subscription of a socket, or all of them."""
+        for stats_subs in self._stats_subs.values():
+            for key in [k for k in stats_subs if k[0] is outbox and sub in (None, k[1])]:
+                del stats_subs[key]
+        for project_id, followers in self._event_subs.items():
+            self._event_subs[project_id] = [
+                f for f in followers if not (f.outbox is outbox and sub in (None, f.sub))
+            ]
+
+    def close_all(self, reason: str) -> None:
+        for outbox in list(self.outboxes):
+            outbox.close(reason)

@@ -1,0 +1,97 @@
+"""The websocket protocol without I/O: text frames in, commands out; answers in, frames out."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from chorus.server.errors import RETRY, ApiError
+
+FRAME_MAX = 256 * 1024
+"""Bytes of one incoming frame."""
+
+T = TypeVar("T")
+_encoder = msgspec.json.Encoder()
+
+
+class Command(msgspec.Struct):
+    """One request of a client. `body` is decoded by the command's own schema."""
+
+    id: int
+    type: str
+    body: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class BadFrame(Exception):
+    """A frame that is no valid command; `frame` is the answer to send."""
+
+    def __init__(self, frame: str) -> None:
+        super().__init__(frame)
+        self.frame = frame
+
+
+_decoder = msgspec.json.Decoder(Command)
+
+
+class Connection:
+    """The state of one connection: ids of its commands rise."""
+
+    def __init__(self) -> None:
+        self.last_id = 0
+
+    def receive(self, text: str | bytes) -> Command:
+        """Raises `BadFrame` for what is not a command of this protocol."""
+        if len(text) > FRAME_MAX:
+            raise BadFrame(error_frame(None, ApiError("too_large", "the frame is too large")))
+        try:
+            command = _decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise BadFrame(error_frame(None, ApiError("bad_message", str(error)))) from None
+        if command.id <= self.last_id:
+            message = f"ids must rise: {command.id} after {self.last_id}"
+            raise BadFrame(error_frame(command.id, ApiError("bad_message", message)))
+        self.last_id = command.id
+        return command
+
+
+def decode_body(raw: msgspec.Raw, schema: type[T]) -> T:
+    """Raises `ApiError('bad_message')` naming the field."""
+    try:
+        return msgspec.json.decode(raw, type=schema)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ApiError("bad_message", str(error)) from None
+
+
+def encode(body: Any) -> str:
+    return _encoder.encode(body).decode()
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "retry": error.code in RETRY}
+
+
+def reply_frame(re: int, body: dict[str, Any]) -> str:
+    return encode({"re": re, "ok": True, "body": body})
+
+
+def error_frame(re: int | None, error: ApiError) -> str:
+    return encode({"re": re, "ok": False, "error": error_body(error)})
+
+
+def push_frame(sub: int, type: str, body: dict[str, Any]) -> str:
+    return encode({"sub": sub, "type": type, "body": body})
+
+
+def shared_tail(type: str, body: dict[str, Any], seq: int | None = None) -> str:
+    """What a pushed frame has after its subscription number: encoded once, sent to all."""
+    rest = {"type": type, "body": body} if seq is None else {"seq": seq, "type": type, "body": body}
+    return encode(rest)[1:]
+
+
+def with_sub(sub: int, tail: str) -> str:
+    return f'{{"sub":{sub},{tail}'
+
+
+def plain_frame(type: str, body: dict[str, Any]) -> str:
+    return encode({"type": type, "body": body})

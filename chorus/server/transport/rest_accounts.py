@@ -1,0 +1,185 @@
+"""REST: sessions, people, tokens, invitations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.transport.auth import COOKIE, current_user, require_user, set_session
+from chorus.server.transport.http import body_of, reply, services
+
+
+class SignIn(msgspec.Struct):
+    login: str
+    password: str
+
+
+class Setup(msgspec.Struct):
+    token: str
+    login: str
+    name: str
+    password: str
+
+
+class NewUser(msgspec.Struct):
+    login: str
+    name: str
+    password: str
+    admin: bool = False
+
+
+class TokenName(msgspec.Struct):
+    name: str = "token"
+
+
+class Invite(msgspec.Struct):
+    role: str
+    project_id: str | None = None
+    uses: int = 1
+    days: int = 7
+
+
+class Accept(msgspec.Struct):
+    login: str | None = None
+    name: str | None = None
+    password: str | None = None
+
+
+def _signed_in(request: Request, body: dict[str, Any], cookie: str) -> Response:
+    response = reply(body)
+    set_session(request, response, cookie)
+    return response
+
+
+async def sign_in(request: Request) -> Response:
+    body = await body_of(request, SignIn)
+    address = request.client.host if request.client else ""
+    user, cookie = await services(request).accounts.sign_in(body.login, body.password, address)
+    return _signed_in(request, {"user": user.public()}, cookie)
+
+
+async def sign_out(request: Request) -> Response:
+    await require_user(request)
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+async def me(request: Request) -> Response:
+    user = await require_user(request)
+    return reply(
+        {"user": user.public(), "projects": await services(request).projects.list_for(user)}
+    )
+
+
+async def setup(request: Request) -> Response:
+    body = await body_of(request, Setup)
+    user, cookie = await services(request).accounts.setup(
+        body.token, body.login, body.name, body.password
+    )
+    return _signed_in(request, {"user": user.public()}, cookie)
+
+
+async def add_token(request: Request) -> Response:
+    user = await require_user(request)
+    body = await body_of(request, TokenName)
+    return reply({"token": await services(request).accounts.add_token(user.user_id, body.name)})
+
+
+async def _require_admin(request: Request) -> None:
+    user = await require_user(request)
+    if not user.admin:
+        raise ApiError("forbidden", "this needs the role admin")
+
+
+async def users(request: Request) -> Response:
+    await _require_admin(request)
+    return reply({"users": await services(request).accounts.users()})
+
+
+async def add_user(request: Request) -> Response:
+    await _require_admin(request)
+    body = await body_of(request, NewUser)
+    user = await services(request).accounts.add_user(
+        body.login, body.name, body.password, body.admin
+    )
+    return reply(user.public())
+
+
+async def signin_link(request: Request) -> Response:
+    await _require_admin(request)
+    token = await services(request).accounts.signin_link(request.path_params["user_id"])
+    return reply({"url": f"{str(request.base_url).rstrip('/')}/signin-link?token={token}"})
+
+
+async def open_signin_link(request: Request) -> Response:
+    token = request.query_params.get("token", "")
+    _, cookie = await services(request).accounts.by_link(token)
+    target = request.query_params.get("next", "/")
+    # Only paths of our own: a sign-in link must not lead to another site.
+    safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+    response = RedirectResponse(safe, 303)
+    set_session(request, response, cookie)
+    return response
+
+
+async def invite(request: Request) -> Response:
+    user = await require_user(request)
+    body = await body_of(request, Invite)
+    if not user.admin:
+        if body.role != "labeler" or body.project_id is None:
+            raise ApiError("forbidden", "a supervisor can invite labelers to their own project")
+        await services(request).projects.require(user, body.project_id, "supervisor")
+    token, expires_at = await services(request).accounts.invite(
+        user.user_id, body.role, body.project_id, body.uses, body.days
+    )
+    url = f"{str(request.base_url).rstrip('/')}/invite/{token}"
+    return reply({"url": url, "token": token, "expires_at": expires_at})
+
+
+async def invitation(request: Request) -> Response:
+    role, _, project = await services(request).accounts.invitation(request.path_params["token"])
+    return reply({"role": role, "project": project})
+
+
+async def accept(request: Request) -> Response:
+    body = await body_of(request, Accept)
+    accounts = services(request).accounts
+    new = None
+    existing = None
+    if body.login is not None:
+        if body.password is None:
+            raise ApiError("bad_message", "choose a password")
+        new = await accounts.make_user(body.login, body.name or body.login, body.password)
+    else:
+        user = await current_user(request)
+        if user is None:
+            raise ApiError("not_signed_in", "sign in, or give login, name and password")
+        existing = user.user_id
+    joined, cookie, project_id = await accounts.accept(
+        request.path_params["token"], new, existing
+    )
+    services(request).projects.forget_roles()
+    return _signed_in(request, {"user": joined.public(), "project_id": project_id}, cookie)
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/api/session", sign_in, methods=["POST"]),
+        Route("/api/session", sign_out, methods=["DELETE"]),
+        Route("/api/me", me),
+        Route("/api/setup", setup, methods=["POST"]),
+        Route("/api/tokens", add_token, methods=["POST"]),
+        Route("/api/users", users, methods=["GET"]),
+        Route("/api/users", add_user, methods=["POST"]),
+        Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),
+        Route("/signin-link", open_signin_link),
+        Route("/api/invites", invite, methods=["POST"]),
+        Route("/api/invites/{token}", invitation, methods=["GET"]),
+        Route("/api/invites/{token}", accept, methods=["POST"]),
+    ]

@@ -1,0 +1,228 @@
+"""REST: projects, members, items, review, imports, exports, media."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.projects import Change, NewClass, NewProject
+from chorus.server.transport.auth import require_user
+from chorus.server.transport.http import body_of, item_id_of, number, reply, services
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+class Member(msgspec.Struct):
+    role: str
+    user_id: str | None = None
+    login: str | None = None
+
+
+class ImportFrom(msgspec.Struct):
+    folder: str | None = None
+    csv: str | None = None
+
+
+class Decision(msgspec.Struct):
+    action: str
+    value: dict[str, Any] | None = None
+
+
+async def member_of(request: Request, least: str) -> tuple[CurrentUser, str]:
+    """(the user, the project's id) when the role suffices. Raises `ApiError`."""
+    user = await require_user(request)
+    project_id = request.path_params["project_id"]
+    await services(request).projects.require(user, project_id, least)
+    return user, project_id
+
+
+async def projects(request: Request) -> Response:
+    user = await require_user(request)
+    return reply({"projects": await services(request).projects.list_for(user)})
+
+
+async def add_project(request: Request) -> Response:
+    user = await require_user(request)
+    if not user.admin:
+        raise ApiError("forbidden", "only an admin makes projects")
+    new = await body_of(request, NewProject)
+    return reply(await services(request).projects.create(user, new), 201)
+
+
+async def project(request: Request) -> Response:
+    user, project_id = await member_of(request, "labeler")
+    return reply(await services(request).projects.get_for(user, project_id))
+
+
+async def change_project(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    change = await body_of(request, Change)
+    return reply(await services(request).projects.change(user, project_id, change))
+
+
+async def add_class(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    new = await body_of(request, NewClass)
+    return reply(await services(request).projects.add_class(user, project_id, new))
+
+
+async def members(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply({"members": await services(request).projects.members(project_id)})
+
+
+async def set_member(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, Member)
+    if body.role == "supervisor" and not user.admin:
+        raise ApiError("forbidden", "only an admin makes supervisors")
+    kept = services(request)
+    await kept.projects.set_member(project_id, body.user_id, body.login, body.role)
+    return reply({"members": await kept.projects.members(project_id)})
+
+
+async def drop_member(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    kept = services(request)
+    user_id = request.path_params["user_id"]
+    held = {m["user_id"]: m["role"] for m in await kept.projects.members(project_id)}
+    if held.get(user_id) == "supervisor" and not user.admin:
+        raise ApiError("forbidden", "only an admin removes supervisors")
+    await kept.projects.drop_member(project_id, user_id)
+    kept.assigning.expel(project_id, user_id)
+    return reply({"members": await kept.projects.members(project_id)})
+
+
+# -- data
+
+
+async def start_import(request: Request) -> Response:
+    user = await require_user(request)
+    if not user.admin:
+        raise ApiError("forbidden", "only an admin may read folders of the server")
+    project_id = request.path_params["project_id"]
+    await services(request).projects.require(user, project_id, "supervisor")
+    body = await body_of(request, ImportFrom)
+    importing = services(request).importing
+    if (body.folder is None) == (body.csv is None):
+        raise ApiError("bad_message", "give either folder or csv")
+    if body.folder is not None:
+        job = await importing.from_folder(project_id, user.user_id, body.folder)
+    else:
+        job = await importing.from_csv(project_id, user.user_id, body.csv or "")
+    return reply(job, 202)
+
+
+async def upload(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    importing = services(request).importing
+    length = int(request.headers.get("content-length") or 0)
+    if length > importing.upload_max_bytes:
+        raise ApiError("too_large", "upload less at a time, or import a folder of the server")
+    async with request.form(max_files=100_000, max_part_size=1 << 20) as form:
+        files = [f for f in form.getlist("files") if not isinstance(f, str)]
+        if not files:
+            raise ApiError("bad_message", "no files in the field 'files'")
+        job = await importing.from_upload(project_id, user.user_id, files)
+    return reply(job, 202)
+
+
+async def job(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).importing.job(project_id, request.path_params["job_id"]))
+
+
+async def stats(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).dashboard.stats(project_id))
+
+
+async def items(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    found = await services(request).review.items(
+        project_id,
+        request.query_params.get("state") or None,
+        number(request, "after", 0),
+        number(request, "limit", 50),
+        votes=False,
+    )
+    return reply(found)
+
+
+async def item(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).review.item(project_id, item_id_of(request)))
+
+
+async def decide(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, Decision)
+    decided = await services(request).review.decide(
+        project_id, item_id_of(request), user.user_id, body.action, body.value
+    )
+    return reply(decided)
+
+
+async def train(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    await services(request).rounds.train_now(project_id)
+    return reply({}, 202)
+
+
+async def export(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    name = request.path_params["file"]
+    stream, media_type = services(request).exporting.open(project_id, name)
+    headers = {"Content-Disposition": f'attachment; filename="{project_id}-{name}"'}
+    return StreamingResponse(stream, media_type=media_type, headers=headers)
+
+
+async def media(request: Request) -> Response:
+    """Images never change under their content hash, so browsers may keep them for good."""
+    _, project_id = await member_of(request, "labeler")
+    content, size = request.path_params["content_hash"], request.path_params["size"]
+    if not _HASH.fullmatch(content) or size not in ("s", "m", "o"):
+        raise ApiError("not_found", "no such picture")
+    found = await services(request).importing.picture(project_id, content, size)
+    if found is None:
+        raise ApiError("not_found", "no such picture")
+    path, media_type = found
+    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, media_type=media_type, headers=headers)
+
+
+async def healthz(request: Request) -> Response:
+    return reply({"ok": True, "version": request.app.state.version})
+
+
+def routes() -> list[BaseRoute]:
+    one = "/api/projects/{project_id}"
+    return [
+        Route("/healthz", healthz),
+        Route("/api/projects", projects, methods=["GET"]),
+        Route("/api/projects", add_project, methods=["POST"]),
+        Route(one, project, methods=["GET"]),
+        Route(one, change_project, methods=["PATCH"]),
+        Route(f"{one}/classes", add_class, methods=["POST"]),
+        Route(f"{one}/members", members, methods=["GET"]),
+        Route(f"{one}/members", set_member, methods=["PUT"]),
+        Route(f"{one}/members/{{user_id}}", drop_member, methods=["DELETE"]),
+        Route(f"{one}/import", start_import, methods=["POST"]),
+        Route(f"{one}/upload", upload, methods=["POST"]),
+        Route(f"{one}/jobs/{{job_id}}", job),
+        Route(f"{one}/stats", stats),
+        Route(f"{one}/items", items),
+        Route(f"{one}/items/{{item_id}}", item),
+        Route(f"{one}/items/{{item_id}}/review", decide, methods=["POST"]),
+        Route(f"{one}/train", train, methods=["POST"]),
+        Route(f"{one}/{{file:str}}", export, methods=["GET"]),
+        Route("/media/{project_id}/{content_hash}/{size}", media),
+    ]

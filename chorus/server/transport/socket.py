@@ -1,0 +1,114 @@
+"""The websocket endpoint: a thin shell of I/O around protocol, commands and outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from chorus.server.clock import now_ms
+from chorus.server.errors import ApiError
+from chorus.server.transport import commands
+from chorus.server.transport.auth import current_user
+from chorus.server.transport.hub import Outbox
+from chorus.server.transport.protocol import (
+    BadFrame,
+    Command,
+    Connection,
+    error_frame,
+    plain_frame,
+    reply_frame,
+)
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_MAX = 64
+"""Commands of one socket being worked on; more wait unread (TCP pushes back)."""
+CLOSE_CODES = {"restart": 1012, "slow": 1013, "replaced": 4001, "session_ended": 4003}
+
+
+async def websocket(ws: WebSocket) -> None:
+    try:
+        user = await current_user(ws)
+    except ApiError:
+        user = None
+    if user is None:
+        # Refused before accept: the browser sees 403 and no socket opens.
+        await ws.close(4401)
+        return
+    await ws.accept()
+    outbox = Outbox()
+    hub = ws.app.state.hub
+    hub.outboxes.add(outbox)
+    ctx = commands.Context(user, ws.app.state.services, hub, outbox)
+    outbox.put(
+        plain_frame(
+            "welcome",
+            {"user": user.public(), "version": ws.app.state.version, "now": now_ms()},
+        )
+    )
+    reader = asyncio.ensure_future(_read(ws, ctx))
+    writer = asyncio.ensure_future(_write(ws, outbox))
+    try:
+        await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        hub.outboxes.discard(outbox)
+        hub.unsubscribe(outbox)
+        outbox.close("session_ended")
+        for task in (reader, writer):
+            task.cancel()
+        await asyncio.gather(reader, writer, return_exceptions=True)
+        for stream in ctx.streams.values():
+            with contextlib.suppress(ApiError):  # shutting down: the restart handles leases
+                await ctx.services.assigning.lost(stream)
+
+
+async def _read(ws: WebSocket, ctx: commands.Context) -> None:
+    connection = Connection()
+    slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def done(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        slots.release()
+
+    while True:
+        message = await ws.receive()
+        if message["type"] == "websocket.disconnect":
+            break
+        try:
+            command = connection.receive(message.get("text") or message.get("bytes") or "")
+        except BadFrame as bad:
+            ctx.outbox.put(bad.frame)
+            continue
+        await slots.acquire()
+        # Commands run side by side, so that nine votes share one commit; they start in the
+        # order they came.
+        task = asyncio.ensure_future(_run(ctx, command))
+        tasks.add(task)
+        task.add_done_callback(done)
+    # A lost socket must not lose what already arrived.
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+async def _run(ctx: commands.Context, command: Command) -> None:
+    try:
+        frame = reply_frame(command.id, await commands.run(ctx, command))
+    except ApiError as error:
+        frame = error_frame(command.id, error)
+    except Exception:
+        log.exception("command %s failed", command.type)
+        frame = error_frame(command.id, ApiError("internal", "something went wrong on our side"))
+    ctx.outbox.put(frame)
+
+
+async def _write(ws: WebSocket, outbox: Outbox) -> None:
+    try:
+        reason = await outbox.drain(ws.send_text)
+        if ws.application_state is WebSocketState.CONNECTED:
+            await ws.close(CLOSE_CODES.get(reason, 1000), reason)
+    except (WebSocketDisconnect, RuntimeError):
+        return  # gone already
