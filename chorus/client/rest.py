@@ -153,18 +153,23 @@ class Rest:
         return await self._send("POST", path, body, dict[str, Any])
 
     @asynccontextmanager
-    async def export(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[str]]:
-        """Stream `export.csv`, `votes.csv` or `export.json`, line by line.
+    async def download(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream `export.csv`, `votes.csv` or `export.json` in chunks, in constant memory.
 
-        >>> async with rest.export(project_id, "votes.csv") as lines:      # doctest: +SKIP
-        ...     async for line in lines: ...
+        >>> async with rest.download(project_id, "votes.csv") as chunks:   # doctest: +SKIP
+        ...     async for chunk in chunks: ...
         """
         path = f"/api/projects/{project_id}/{name}"
         async with self._http.stream("GET", path) as response:
             if response.is_error:
                 await response.aread()
                 raise _error(response)
-            yield response.aiter_lines()
+            yield response.aiter_bytes()
+
+    async def export(self, project_id: str, name: str) -> str:
+        """`download`, whole, as text."""
+        async with self.download(project_id, name) as chunks:
+            return b"".join([chunk async for chunk in chunks]).decode()
 
 
 def _error(response: httpx.Response) -> ApiError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Collection, Iterable
 
@@ -45,8 +46,7 @@ class Integrity(Struct):
 
 async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
     """All stored votes; by item, then in the order they were cast."""
-    async with rest.export(project_id, "votes.csv") as lines:
-        text = [line async for line in lines]
+    text = await rest.export(project_id, "votes.csv")
     return [
         VoteRow(
             vote_id=row["vote_id"],
@@ -56,16 +56,15 @@ async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
             label=row["label"],
             standing=row["standing"].strip().lower() in ("1", "true"),
         )
-        for row in csv.DictReader(text)
+        for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
 
 
 async def items(rest: Rest, project_id: str) -> list[ItemRow]:
-    async with rest.export(project_id, "export.csv") as lines:
-        text = [line async for line in lines]
+    text = await rest.export(project_id, "export.csv")
     return [
-        ItemRow(row["name"], row["state"], row["label"], row.get("provisional") or "")
-        for row in csv.DictReader(text)
+        ItemRow(row["item"], row["state"], row["label"], row.get("provisional") or "")
+        for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
 
 

@@ -1,22 +1,14 @@
-"""Accounts, project and pictures of a simulation, by the public REST routes."""
+"""Accounts and pictures of a simulation, by the public REST routes."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from chorus.client import ChorusError, Rest
+from chorus.client import Rest
 from chorus.client.messages import Job, Role, User
-
-UPLOAD_FILES = 200
-UPLOAD_BYTES = 16 << 20
-"""An upload holds at most so many files and bytes."""
-
-
-class ImportFailed(ChorusError):
-    """The import job ended without success."""
+from chorus.client.upload import follow, upload_folder
 
 
 async def add_person(
@@ -43,44 +35,7 @@ async def import_pictures(
 
     Raises `ImportFailed`, `ApiError`.
     """
-    if not upload:
-        job = await admin.import_folder(project_id, folder)
-        return await follow(admin, project_id, job, on_progress)
-    total: Job | None = None
-    for batch in _batches(folder):
-        job = await follow(admin, project_id, await admin.upload(project_id, batch), on_progress)
-        if total is not None:
-            job.added += total.added
-            job.duplicates += total.duplicates
-            job.faulty += total.faulty
-            job.total += total.total
-            job.errors = total.errors + job.errors
-        total = job
-    if total is None:
-        raise ImportFailed(f"no files in {folder}")
-    return total
-
-
-async def follow(rest: Rest, project_id: str, job: Job, on_progress: Callable[[Job], None]) -> Job:
-    """Poll a job until it has ended."""
-    while job.state not in ("done", "failed"):
-        await asyncio.sleep(0.1)
-        job = await rest.job(project_id, job.job_id)
-        on_progress(job)
-    if job.state == "failed":
-        raise ImportFailed(job.error or "the import failed")
-    return job
-
-
-def _batches(folder: Path) -> Iterator[Mapping[str, bytes]]:
-    batch: dict[str, bytes] = {}
-    size = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        content = path.read_bytes()
-        if batch and (len(batch) >= UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
-            yield batch
-            batch, size = {}, 0
-        batch[path.relative_to(folder).as_posix()] = content
-        size += len(content)
-    if batch:
-        yield batch
+    if upload:
+        return await upload_folder(admin, project_id, folder, on_progress)
+    job = await admin.import_folder(project_id, folder)
+    return await follow(admin, project_id, job, on_progress)

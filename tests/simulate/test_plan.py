@@ -127,7 +127,5 @@ def test_the_plan_leads_to_the_answers(page: list[tuple[str | None, str]]) -> No
         (["cat"], ["cat"], 1, 1),
     ],
 )
-def test_known_pages(
-    shown: list[str | None], answers: list[str], size: int, actions: int
-) -> None:
+def test_known_pages(shown: list[str | None], answers: list[str], size: int, actions: int) -> None:
     assert cost(plan(shown, answers, size)) == actions

@@ -1,0 +1,137 @@
+"""`chorus import` and `chorus export`: data in and out of a running server, over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chorus.client.errors import ApiError
+from chorus.client.messages import Job, Project
+from chorus.client.rest import Rest
+from chorus.client.upload import follow, upload_folder
+
+FILES = {"csv": "export.csv", "votes": "votes.csv", "json": "export.json"}
+
+Url = Annotated[str, typer.Option(help="The server.", envvar="CHORUS_URL")]
+Token = Annotated[str, typer.Option(help="Bearer token.", envvar="CHORUS_TOKEN")]
+Project_ = Annotated[str, typer.Argument(metavar="PROJECT", help="Name or id of the project.")]
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def import_(
+    project: Project_,
+    source: Annotated[Path, typer.Argument(help="A folder of pictures, or a CSV with paths.")],
+    token: Token,
+    url: Url = DEFAULT_URL,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Send the files; for a server on another machine.")
+    ] = False,
+) -> None:
+    """Bring pictures into a project. Faulty files are listed with the reason."""
+    source = source.absolute()
+    if not source.exists():
+        _fail(f"there is no {source}")
+    if upload and not source.is_dir():
+        _fail("--upload takes a folder")
+
+    async def run(rest: Rest) -> Job:
+        found = await _find(rest, project)
+        with _progress() as progress:
+            task = progress.add_task("importing", total=None)
+
+            def show(job: Job) -> None:
+                seen = job.added + job.duplicates + job.faulty
+                progress.update(task, completed=seen, total=job.total or None)
+
+            if upload:
+                return await upload_folder(rest, found.project_id, source, show)
+            start = rest.import_folder if source.is_dir() else rest.import_csv
+            job = await start(found.project_id, source)
+            return await follow(rest, found.project_id, job, show)
+
+    job = _with(url, token, run)
+    for fault in job.errors:
+        typer.echo(f"{fault.name}: {fault.reason}", err=True)
+    typer.echo(f"{job.added} added, {job.duplicates} there already, {job.faulty} faulty")
+    if job.state == "failed":
+        _fail(job.error or "the import failed")
+
+
+def export(
+    project: Project_,
+    token: Token,
+    url: Url = DEFAULT_URL,
+    format: Annotated[
+        Literal["csv", "votes", "json"],
+        typer.Option(help="csv: items with consensus; votes: every vote; json: COCO style."),
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option(help="File to write (default: the screen).")] = None,
+) -> None:
+    """Write a project's labels as they are now. Fine while people label."""
+
+    async def run(rest: Rest) -> None:
+        found = await _find(rest, project)
+        async with rest.download(found.project_id, FILES[format]) as chunks:
+            if out is None:
+                async for chunk in chunks:
+                    sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+                return
+            # Whole or not at all: a broken download must not look like an export.
+            part = out.with_name(out.name + ".part")
+            with part.open("wb") as file:
+                async for chunk in chunks:
+                    file.write(chunk)
+            part.replace(out)
+
+    _with(url, token, run)
+
+
+async def _find(rest: Rest, project: str) -> Project:
+    mine = await rest.projects()
+    found = [p for p in mine if project in (p.project_id, p.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(p.name for p in mine) or "none"
+    message = (
+        f"several projects are called {project!r}; give the id"
+        if found
+        else (f"no project {project!r} (there are: {names})")
+    )
+    raise ApiError("not_found", message)
+
+
+def _with(url: str, token: str, run: Callable[[Rest], Awaitable[Any]]) -> Any:
+    async def inside() -> Any:
+        async with Rest(url, token) as rest:
+            return await run(rest)
+
+    try:
+        return asyncio.run(inside())
+    except ApiError as error:
+        _fail(error.message)
+    except (httpx.TransportError, OSError) as error:
+        _fail(f"{url}: {error}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,70 @@
+"""Following an import job, and sending a whole folder in uploads of bearable size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from chorus.client.errors import ChorusError
+from chorus.client.messages import Job
+from chorus.client.rest import Rest
+
+UPLOAD_FILES = 200
+UPLOAD_BYTES = 16 << 20
+"""An upload holds at most so many files and bytes."""
+
+OnProgress = Callable[[Job], None]
+
+
+class ImportFailed(ChorusError):
+    """The import job ended without success."""
+
+
+async def follow(
+    rest: Rest, project_id: str, job: Job, on_progress: OnProgress = lambda _: None
+) -> Job:
+    """Poll a job until it has ended. Raises `ImportFailed`, `ApiError`."""
+    while job.state not in ("done", "failed"):
+        await asyncio.sleep(0.1)
+        job = await rest.job(project_id, job.job_id)
+        on_progress(job)
+    if job.state == "failed":
+        raise ImportFailed(job.error or "the import failed")
+    return job
+
+
+async def upload_folder(
+    rest: Rest, project_id: str, folder: Path, on_progress: OnProgress = lambda _: None
+) -> Job:
+    """Send every file of a folder; the job returned sums all uploads up.
+
+    Raises `ImportFailed`, `ApiError`.
+    """
+    total: Job | None = None
+    for batch in _batches(folder):
+        job = await follow(rest, project_id, await rest.upload(project_id, batch), on_progress)
+        if total is not None:
+            job.added += total.added
+            job.duplicates += total.duplicates
+            job.faulty += total.faulty
+            job.total += total.total
+            job.errors = total.errors + job.errors
+        total = job
+    if total is None:
+        raise ImportFailed(f"no files in {folder}")
+    return total
+
+
+def _batches(folder: Path) -> Iterator[Mapping[str, bytes]]:
+    batch: dict[str, bytes] = {}
+    size = 0
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        if batch and (len(batch) >= UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[path.relative_to(folder).as_posix()] = content
+        size += len(content)
+    if batch:
+        yield batch

@@ -1,0 +1,136 @@
+"""Real servers for tests: a child process, real pictures, real people, real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from chorus.client import LabelerStream, Rest, Socket, StatsWatch
+from chorus.client.messages import Page, Project, Role, Stats
+from chorus.client.process import ServerProcess
+from chorus.simulate import audit
+from chorus.simulate.setup import add_person, import_pictures
+
+PATIENCE = 60.0
+"""Seconds within which something that must happen has happened, on a busy machine."""
+
+
+class TestServer:
+    """A running `chorus serve` and the token of its first admin."""
+
+    __test__ = False
+
+    def __init__(self, process: ServerProcess, token: str) -> None:
+        self.process = process
+        self.token = token
+
+    @property
+    def url(self) -> str:
+        return self.process.url
+
+
+@contextmanager
+def running(data_dir: Path, **env: str) -> Iterator[TestServer]:
+    """A server of its own in `data_dir`, stopped at the end."""
+    process = ServerProcess(data_dir, env=env)
+    token = process.add_user("admin", "Admin", admin=True)
+    try:
+        asyncio.run(process.start())
+        yield TestServer(process, token)
+    finally:
+        asyncio.run(process.stop())
+
+
+def pictures(folder: Path, count: int, size: int = 16, start: int = 0) -> Path:
+    """`count` PNG files, no two alike; their class ("red", "green") shows in the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(start, start + count):
+        strong = 255 - i % 64
+        colour = (strong, i // 64 % 256, 0) if i % 2 else (0, strong, i // 64 % 256)
+        image = Image.new("RGB", (size, size), colour)
+        image.putpixel((i % size, i // size % size), (0, 0, 255))
+        image.save(folder / f"{'red' if i % 2 else 'green'}-{i:05}.png")
+    return folder
+
+
+class Bench:
+    """A project on a test server, with as many people and sockets as a test wants."""
+
+    def __init__(self, server: TestServer) -> None:
+        self.server = server
+        self.stack = AsyncExitStack()
+        self.admin = Rest(server.url, server.token)
+        self.stack.push_async_callback(self.admin.close)
+        self.project: Project
+
+    async def __aenter__(self) -> Bench:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
+    async def make(self, folder: Path | None = None, **settings: Any) -> Project:
+        """A project of red and green pictures; without the model unless asked for."""
+        settings = {"cluster": False, "prelabel": False, **settings}
+        name = f"Test {secrets.token_hex(3)}"
+        self.project = await self.admin.create_project(name, ["green", "red"], **settings)
+        if folder is not None:
+            await import_pictures(self.admin, self.project.project_id, folder, upload=False)
+        return self.project
+
+    async def person(self, role: Role = "labeler") -> str:
+        """A new member's bearer token."""
+        login = f"{role}-{secrets.token_hex(4)}"
+        _, token = await add_person(self.admin, self.project.project_id, login, login, role)
+        return token
+
+    async def socket(self, token: str) -> Socket:
+        return await self.stack.enter_async_context(Socket(self.server.url, token))
+
+    async def labeler(self, token: str | None = None, **options: Any) -> LabelerStream:
+        """A labeler (a new one by default) with an open stream."""
+        socket = await self.socket(token or await self.person())
+        return await LabelerStream.open(socket, self.project.project_id, **options)
+
+    async def watch(self) -> StatsWatch:
+        socket = await self.socket(self.server.token)
+        return await StatsWatch.open(socket, self.project.project_id)
+
+    async def stats(self) -> Stats:
+        return await self.admin.stats(self.project.project_id)
+
+    async def votes(self) -> list[audit.VoteRow]:
+        return await audit.votes(self.admin, self.project.project_id)
+
+
+def right(name: str) -> str:
+    """The class of a picture made by `pictures`."""
+    return name.rpartition("/")[2].partition("-")[0]
+
+
+async def page_of(stream: LabelerStream) -> Page:
+    """The next page; fails if the server says that there is none."""
+    page = await asyncio.wait_for(stream.next_page(), PATIENCE)
+    assert page is not None, f"no page: {stream.empty}"
+    return page
+
+
+async def eventually(stream: LabelerStream, condition: Callable[[], bool]) -> None:
+    """Wait until something about the stream makes `condition` true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await stream.change()
+
+
+async def vote_page(stream: LabelerStream, page: Page, answer: str | None = None) -> list[str]:
+    """Answer all of a page (rightly by default), finish it; the acknowledged vote ids."""
+    bodies = [stream.vote(i, "label", answer or right(i.name), duration_ms=5) for i in page.items]
+    await asyncio.gather(*(stream.socket.cast(body) for body in bodies))
+    await stream.finish(page)
+    return [body["vote_id"] for body in bodies]
