@@ -1,0 +1,35 @@
+"""Fixtures that every part of the tests shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+# How long an example takes is the machine's affair; what it finds must be repeatable.
+settings.register_profile("chorus", deadline=None, derandomize=True)
+settings.load_profile("chorus")
+
+
+def shared_folder(name: str) -> Path:
+    """Real data `name` beside the repository, or skip the test."""
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"real data is not here: ../shared/data/{name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clothing() -> Path:
+    """2,000 photos of 256 px in 10 classes: `images/` and `gold.csv`."""
+    return shared_folder("clothing")
+
+
+@pytest.fixture(scope="session")
+def cifar10n() -> Path:
+    """2,000 images of 32 px: `images/`, `gold.csv`, and `votes.csv` with three people's labels."""
+    return shared_folder("cifar10n")
