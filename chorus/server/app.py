@@ -144,4 +144,3 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await importing.stop()
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())
-

@@ -106,9 +106,7 @@ def _votes_set_aside(board: Board, body: dict[str, Any], at: int) -> None:
         stats.skips -= vote["kind"] == "skip"
         if vote.get("prelabel") is not None:
             stats.prelabels_seen -= 1
-            stats.prelabels_changed -= (
-                vote["kind"] == "label" and vote["value"] != vote["prelabel"]
-            )
+            stats.prelabels_changed -= vote["kind"] == "label" and vote["value"] != vote["prelabel"]
 
 
 def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:

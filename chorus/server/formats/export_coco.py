@@ -17,7 +17,7 @@ import msgspec
 from chorus.server.formats.rows import ExportRow
 
 _CHUNK = 64 * 1024
-_SPOOL = 1024 * 1024
+_SPOOL = 256 * 1024
 _ENCODE = msgspec.json.Encoder().encode
 
 

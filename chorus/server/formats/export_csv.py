@@ -1,4 +1,4 @@
-"""Items and votes as CSV (UTF-8, comma, quoted where needed, one line feed per row).
+"""Items and votes as CSV (RFC 4180: comma, CR LF, quoted where needed; UTF-8).
 
 A cell of text that starts with `=`, `+`, `-`, `@`, a tab or a carriage return gets a leading
 apostrophe: a spreadsheet would take it for a formula and run it (OWASP, "CSV injection"). Reading
@@ -123,7 +123,7 @@ def _number(value: float | None) -> str:
 
 def _lines(columns: Sequence[str], lines: Iterable[list[Any]]) -> Iterator[bytes]:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(columns)
     for line in lines:
         writer.writerow(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ MAX_PIXELS = 100_000_000
 JPEG_QUALITY = 85
 # An original may stand in for its thumbnail only when it also loads like one.
 _STAND_IN_BYTES: dict[Size, int] = {"s": 128 * 1024, "m": 2 * 1024 * 1024}
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _PLAIN_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -138,7 +139,7 @@ def _decode(data: bytes) -> _Picture:
             file = Image.open(io.BytesIO(data), formats=_FORMATS)
         width, height = file.size
         if width * height > MAX_PIXELS:
-            raise _Bad(_too_large(f"{width} × {height}"))
+            raise _Bad(_too_large(width * height))
         turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
         profile = file.info.get("icc_profile") if file.mode.startswith(("RGB", "P")) else None
         plain = turn is None and file.mode in _PLAIN_MODES and getattr(file, "n_frames", 1) == 1
@@ -152,8 +153,10 @@ def _decode(data: bytes) -> _Picture:
         raise
     except UnidentifiedImageError:
         raise _Bad("damaged: its header cannot be read") from None
-    except Image.DecompressionBombError:
-        raise _Bad(_too_large("far too many")) from None
+    except Image.DecompressionBombError as error:
+        # Pillow refuses the largest while reading the header; its message has the number.
+        found = re.search(r"\((\d+) pixels\)", str(error))
+        raise _Bad(_too_large(int(found[1]) if found else 2 * MAX_PIXELS)) from None
     except MemoryError:
         raise _Bad("too large for this machine's memory") from None
     # Pillow's decoders raise nearly anything on hostile bytes; each is this file's fault, and the
@@ -164,8 +167,9 @@ def _decode(data: bytes) -> _Picture:
         raise _Bad(f"cannot be decoded: {str(error) or type(error).__name__}") from None
 
 
-def _too_large(size: str) -> str:
-    return f"too large: {size} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
+def _too_large(pixels: int) -> str:
+    limit = MAX_PIXELS / 1e6
+    return f"too large: {pixels / 1e6:,.0f} million pixels; the limit is {limit:.0f} million"
 
 
 def _fast_jpeg(data: bytes, file: Image.Image) -> Image.Image | None:

@@ -115,9 +115,7 @@ class Assigning:
             now = now_ms()
             if page_size is not None:
                 tx.set_member_page_size(project_id, user.user_id, page_size)
-            size = (
-                page_size or tx.member_page_size(project_id, user.user_id) or project.page_size
-            )
+            size = page_size or tx.member_page_size(project_id, user.user_id) or project.page_size
             tx.set_tab_expiry(project_id, user.user_id, tab, now + project.lease_ms)
             pages = dealing.held_pages(tx, project, user.user_id, tab)
             counts = tx.count_votes(project_id, user.user_id, midnight)
@@ -375,9 +373,9 @@ class Assigning:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            if not isinstance(task.exception(), ApiError):
-                log.error("assigning task failed", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ApiError):
+            log.error("assigning task failed", exc_info=error)
 
 
 def check_size(size: int) -> None:

@@ -212,10 +212,10 @@ class Dashboard:
 
     def on_events(self, events: Sequence[Event]) -> None:
         for event in events:
-            if event.type == "vote.cast" and event.project_id in self._recent:
-                if "superseded" not in event.body:
-                    user_id = str(event.body["user_id"])
-                    self._recent[event.project_id][user_id].append(event.at)
+            recent = self._recent.get(event.project_id)
+            if recent is None or event.type != "vote.cast" or "superseded" in event.body:
+                continue
+            recent[str(event.body["user_id"])].append(event.at)
 
     async def events_since(
         self, project_id: str, since: int, limit: int

@@ -327,9 +327,7 @@ class Importing:
                 "state": job.state,
                 "progress": job.progress,
                 "error": job.error,
-                "errors": [
-                    {"name": n, "reason": r} for n, r in tx.faults(job_id, FAULTS_SHOWN)
-                ],
+                "errors": [{"name": n, "reason": r} for n, r in tx.faults(job_id, FAULTS_SHOWN)],
             }
 
         return await self._store.read(fn)
@@ -386,9 +384,7 @@ def add_items(
     if added:
         seq = tx.emit(project_id, now, "items.added", {"count": added, **delta.body()})
         for item in labeled:
-            tx.add_review(
-                project_id, item.item_id, user_id, "import", item.review_value, seq, now
-            )
+            tx.add_review(project_id, item.item_id, user_id, "import", item.review_value, seq, now)
     return added
 
 

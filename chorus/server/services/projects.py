@@ -86,9 +86,7 @@ def check_settings(settings: dict[str, Any]) -> None:
         refuse("lease_ms must be between one second and one day")
     if "target" in settings and not 0.5 <= settings["target"] < 1:
         refuse("target must be at least 0.5 and below 1")
-    if "votes_min" in settings and not (
-        1 <= settings["votes_min"] <= settings["votes_max"] <= 100
-    ):
+    if "votes_min" in settings and not (1 <= settings["votes_min"] <= settings["votes_max"] <= 100):
         refuse("votes must satisfy 1 <= votes_min <= votes_max <= 100")
     if "skips_max" in settings and not 1 <= settings["skips_max"] <= 100:
         refuse("skips_max must be 1 to 100")
@@ -299,9 +297,7 @@ class Projects:
 
         return await self._store.write(fn)
 
-    async def add_class(
-        self, user: CurrentUser, project_id: str, new: NewClass
-    ) -> dict[str, Any]:
+    async def add_class(self, user: CurrentUser, project_id: str, new: NewClass) -> dict[str, Any]:
         role = await self.require(user, project_id, "supervisor")
 
         def fn(tx: Tx) -> tuple[dict[str, Any], list[LabelClass]]:

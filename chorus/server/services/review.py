@@ -68,9 +68,7 @@ class Review:
         return await self._store.write(fn)
 
 
-def decide(
-    tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int
-) -> None:
+def decide(tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int) -> None:
     """The whole transaction of a decision; `value` is canonical."""
     project = tx.project(item.project_id)
     assert project is not None

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 FEATURE_CHUNK = 512
 """Items per background job: a round waits at most for one chunk."""
+FEATURE_RETRY_S = 60.0
+ATTEMPTS = 3
+"""As many as the runner makes when a worker dies (see jobs/runner)."""
 KEEP_ROUNDS = 2
 """Round folders kept on disk: the newest ones."""
 
@@ -66,6 +70,8 @@ class _State:
         self.progress: dict[str, float] = {}
         self.attempts: dict[str, int] = {}
         self.featurizing: asyncio.Task[None] | None = None
+        self.feature_error: str | None = None
+        self.feature_retry_at = 0.0
         self.round: asyncio.Task[None] | None = None
 
 
@@ -150,7 +156,12 @@ class Rounds:
         board = self._boards.peek(project_id)
         if state is None or board is None or self._closed or not state.enabled:
             return
-        if features and state.featurizing is None and board.featurized < _pictures(board):
+        if (
+            (features or state.feature_error)
+            and state.featurizing is None
+            and board.featurized < _pictures(board)
+            and time.monotonic() >= state.feature_retry_at
+        ):
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
             state.featurizing.add_done_callback(_log_failure)
         if self._due(board, state):
@@ -192,10 +203,14 @@ class Rounds:
                     return
                 folder = self._paths.rounds / project_id / "features"
                 try:
-                    await self._feature_job(folder, [h for _, h in batch], lambda p, a: None)
+                    await self._feature_chunk(folder, [h for _, h in batch])
                 except JobFailed as error:
-                    # Pictures that kill the worker are left out; everyone else goes on.
-                    log.error("features of %d items failed: %s", len(batch), error)
+                    # Not the pictures' fault (disk full, a broken install …): try again later.
+                    state.feature_retry_at = time.monotonic() + FEATURE_RETRY_S
+                    state.feature_error = str(error)
+                    self.changed(project_id)
+                    return
+                state.feature_error = None
                 last, count = batch[-1][0], before + len(batch)
 
                 def fn(tx: Tx, last: int = last, count: int = count) -> None:
@@ -205,6 +220,21 @@ class Rounds:
                 await self._store.write(fn)
         finally:
             state.featurizing = None
+
+    async def _feature_chunk(self, folder: Path, hashes: list[str]) -> None:
+        """Features of some items. A picture that kills its worker again and again is found by
+        halving and left out, so that one bad file never stops the rest."""
+        try:
+            await self._feature_job(folder, hashes, lambda share, attempt: None)
+        except JobFailed as error:
+            if error.attempts < ATTEMPTS:  # the job itself failed; halving would not help
+                raise
+            if len(hashes) == 1:
+                log.error("no features of %s: %s", hashes[0], error)
+                return
+            half = len(hashes) // 2
+            await self._feature_chunk(folder, hashes[:half])
+            await self._feature_chunk(folder, hashes[half:])
 
     async def _feature_job(
         self, folder: Path, hashes: list[str], on_progress: OnProgress
@@ -272,9 +302,7 @@ class Rounds:
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = state.last_labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
-        await self._job(
-            state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on)
-        )
+        await self._job(state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on))
         params = {
             "round_dir": str(folder),
             "store": str(self._paths.store),
@@ -388,6 +416,8 @@ class Rounds:
             reason = "Clustering and prelabels are switched off for this project."
         elif done:
             reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
+        elif state.feature_error:
+            reason = f"The pictures could not be read by the model: {state.feature_error}"
         elif missing:
             reason = missing
         at = next_round_at(board.labels, state.last_labels) if state.enabled else None

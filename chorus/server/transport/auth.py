@@ -30,9 +30,9 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
         return None
-    if request.scope["type"] == "websocket" or request.scope["method"] not in SAFE_METHODS:
-        if not same_origin(request):
-            raise ApiError("bad_origin", "this request does not come from Chorus's own pages")
+    changing = request.scope["type"] == "websocket" or request.scope["method"] not in SAFE_METHODS
+    if changing and not same_origin(request):
+        raise ApiError("bad_origin", "this request does not come from Chorus's own pages")
     user = await accounts.by_session(cookie)
     return user
 

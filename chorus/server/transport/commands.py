@@ -54,9 +54,7 @@ class Entry(msgspec.Struct, frozen=True):
 COMMANDS: dict[str, Entry] = {}
 
 
-def command(
-    name: str, schema: type[Any], role: str | None = None
-) -> Callable[[Handler], Handler]:
+def command(name: str, schema: type[Any], role: str | None = None) -> Callable[[Handler], Handler]:
     """Register a handler; `role` is the least role in the body's project."""
 
     def register(handler: Handler) -> Handler:
@@ -236,9 +234,7 @@ async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
     if fresh:
         stats = await ctx.services.dashboard.stats(project_id)
         follower.last = stats["seq"]
-        snapshot = push_frame(
-            id, "snapshot", {"seq": stats["seq"], "epoch": epoch, "stats": stats}
-        )
+        snapshot = push_frame(id, "snapshot", {"seq": stats["seq"], "epoch": epoch, "stats": stats})
         ctx.after_reply(lambda: outbox.put(snapshot))
     ctx.after_reply(lambda: asyncio.ensure_future(hub.replay(project_id, follower)))
     return {"seq": seq, "epoch": epoch}

@@ -161,9 +161,7 @@ async def accept(request: Request) -> Response:
         if user is None:
             raise ApiError("not_signed_in", "sign in, or give login, name and password")
         existing = user.user_id
-    joined, cookie, project_id = await accounts.accept(
-        request.path_params["token"], new, existing
-    )
+    joined, cookie, project_id = await accounts.accept(request.path_params["token"], new, existing)
     services(request).projects.forget_roles()
     return _signed_in(request, {"user": joined.public(), "project_id": project_id}, cookie)
 

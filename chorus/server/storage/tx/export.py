@@ -35,5 +35,3 @@ class ExportSql(Base):
     def integrity(self) -> str:
         (verdict,) = self.row("PRAGMA integrity_check")
         return str(verdict)
-
-

@@ -40,9 +40,7 @@ class ItemSql(Base):
 
     def add_item(self, item: Item) -> int | None:
         """Insert (item_id is ignored); returns the new id, or None if the content is known."""
-        values = [
-            int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]
-        ]
+        values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]]
         cursor = self.db.execute(_INSERT, values)
         return cursor.lastrowid if cursor.rowcount == 1 else None
 

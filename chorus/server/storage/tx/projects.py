@@ -45,9 +45,7 @@ class ProjectSql(Base):
         ]
 
     def add_project(self, project: Project) -> None:
-        values = [
-            int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(project)
-        ]
+        values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(project)]
         self.run(f"INSERT INTO project ({PROJECT}) VALUES ({marks(len(values))})", values)
 
     def change_project(self, project_id: str, changes: dict[str, Any]) -> None:

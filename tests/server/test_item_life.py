@@ -1,0 +1,232 @@
+"""The life of an item under random work: whatever people do, the invariants of DESIGN hold."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chorus.server.domain.model import OPEN_STATES
+from chorus.server.errors import ApiError
+from chorus.server.services.dashboard import snapshot
+from chorus.server.storage.tx import Tx
+from tests.server.world import World
+
+PEOPLE = st.integers(0, 3)
+VALUES = st.sampled_from(["0", "1", "2"])
+
+
+class ItemLife(RuleBasedStateMachine):
+    """Labelers, supervisors and time, on a few items of a project with random rules."""
+
+    world: World | None = None
+
+    @initialize(
+        votes=st.tuples(st.integers(1, 3), st.integers(0, 2)),
+        skips_max=st.integers(1, 2),
+        items=st.integers(1, 6),
+    )
+    def begin(self, votes: tuple[int, int], skips_max: int, items: int) -> None:
+        self.world = World(votes[0], votes[0] + votes[1], skips_max)
+        self.world.add(items)
+        self.late = 0
+        """Votes cast on leases that had been taken back: DESIGN keeps them all the same."""
+
+    @property
+    def w(self) -> World:
+        assert self.world is not None
+        return self.world
+
+    def teardown(self) -> None:
+        if self.world is not None:
+            self.world.close()
+
+    @rule(who=PEOPLE, size=st.sampled_from([1, 4, 6, 9]))
+    def get_page(self, who: int, size: int) -> None:
+        user = self.w.people[who]
+        answered = {
+            i.item_id for i in self.w.items() if any(v.user_id == user for v in self.votes(i))
+        }
+        held = {x.item_id for x in Tx(self.w.db).leases_of_tab("p", user, "t")}
+        dealt = self.w.deal(user, size)
+        if dealt.page is None:
+            assert dealt.reason in ("done", "waiting")
+            return
+        got = [i["item_id"] for i in dealt.page["items"]]
+        assert 1 <= len(got) <= size
+        assert len(set(got)) == len(got)
+        assert not answered & set(got), "nobody gets an item they voted on"
+        assert not held & set(got), "nobody gets an item they hold already"
+
+    @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20), kind=st.sampled_from("llllsf"))
+    def vote(self, who: int, value: str, nth: int, kind: str) -> None:
+        user = self.w.people[who]
+        leases = Tx(self.w.db).leases_of_tab("p", user, "t")
+        if not leases:
+            return
+        item_id = leases[nth % len(leases)].item_id
+        name = {"l": "label", "s": "skip", "f": "flag"}[kind]
+        self.w.cast(user, item_id, value if kind == "l" else None, name)
+
+    @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
+    def vote_late(self, who: int, value: str, nth: int) -> None:
+        """The lease ran out while the answer was on its way."""
+        user = self.w.people[who]
+        leases = Tx(self.w.db).leases_of_tab("p", user, "t")
+        if not leases:
+            return
+        item_id = leases[nth % len(leases)].item_id
+        self.w.leave(user)
+        self.w.cast(user, item_id, value)
+        self.late += 1
+
+    @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
+    def correct(self, who: int, value: str, nth: int) -> None:
+        user = self.w.people[who]
+        mine = [v for i in self.w.items() for v in self.votes(i) if v.user_id == user]
+        if not mine:
+            return
+        old = mine[nth % len(mine)]
+        before = len(self.votes(self.w.item(old.item_id)))
+        try:
+            self.w.cast(user, old.item_id, value, supersedes=old.vote_id)
+        except ApiError as error:
+            assert error.code == "item_closed"
+            assert self.w.item(old.item_id).review in ("decided", "removed")
+            return
+        assert len(self.votes(self.w.item(old.item_id))) == before, "a correction adds no vote"
+
+    @rule(who=PEOPLE, nth=st.integers(0, 20))
+    def vote_twice(self, who: int, nth: int) -> None:
+        """The browser sends an acknowledged vote again."""
+        user = self.w.people[who]
+        mine = [v for i in self.w.items() for v in self.votes(i) if v.user_id == user]
+        if not mine:
+            return
+        old = mine[nth % len(mine)]
+        seq, duplicate = self.w.cast(user, old.item_id, old.value, old.kind, vote_id=old.vote_id)
+        assert (seq, duplicate) == (old.seq, True)
+
+    @rule(nth=st.integers(0, 20), value=VALUES)
+    def vote_without_lease(self, nth: int, value: str) -> None:
+        items = self.w.items()
+        try:
+            self.w.cast("stranger", items[nth % len(items)].item_id, value)
+        except ApiError as error:
+            assert error.code in ("not_leased", "item_closed")
+        else:
+            raise AssertionError("a vote without a lease was taken")
+
+    @rule(who=PEOPLE)
+    def leave(self, who: int) -> None:
+        self.w.leave(self.w.people[who])
+
+    @rule(
+        nth=st.integers(0, 20),
+        action=st.sampled_from(["approve", "change", "requeue", "remove", "accept_skip"]),
+        value=VALUES,
+    )
+    def review(self, nth: int, action: str, value: str) -> None:
+        items = self.w.items()
+        item = items[nth % len(items)]
+        try:
+            after = self.w.decide(item.item_id, action, value if action == "change" else None)
+        except ApiError as error:
+            assert error.code == "conflict"
+            return
+        if action == "change":
+            assert (after.state, after.label, after.label_source) == ("labeled", value, "review")
+        if action == "requeue":
+            assert after.state in OPEN_STATES
+            assert after.n_labels == after.n_skips == 0
+        if action == "remove":
+            assert after.state == "removed"
+
+    @precondition(lambda self: self.world is not None and len(self.world.items()) < 12)
+    @rule(count=st.integers(1, 3), label=st.none() | VALUES)
+    def more_items(self, count: int, label: str | None) -> None:
+        assert self.w.add(count, label) == count
+
+    def votes(self, item: object) -> list:  # type: ignore[type-arg]
+        return Tx(self.w.db).standing(item.item_id)  # type: ignore[attr-defined]
+
+    @invariant()
+    def never_more_than_needed(self) -> None:
+        if self.world is None or self.late:
+            return
+        for item in self.w.items():
+            if item.state in OPEN_STATES:
+                project = Tx(self.w.db).project("p")
+                assert project is not None
+                wanted = min(max(project.votes_min, item.n_labels + 1), project.votes_max)
+                assert item.n_labels + item.n_leases <= wanted
+            else:
+                assert item.n_leases == 0, "a settled item is held by nobody"
+
+    @invariant()
+    def nothing_contradicts_the_facts(self) -> None:
+        """States, labels and standing votes re-derived; log folded = tables (fsck)."""
+        if self.world is not None:
+            assert self.w.findings() == []
+
+    @invariant()
+    def the_queue_counts_what_is_open(self) -> None:
+        if self.world is not None:
+            board = snapshot(Tx(self.w.db), "p")
+            assert sum(board.queue.values()) == board.open_items
+
+
+ItemLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestItemLife = ItemLife.TestCase
+
+
+def test_every_item_gets_exactly_its_votes_when_people_just_work() -> None:
+    world = World(votes_min=2, votes_max=3, skips_max=2)
+    world.add(30)
+    truth = {i.item_id: str(i.item_id % 3) for i in world.items()}
+    while True:
+        pages = [(user, world.deal(user, 9)) for user in world.people]
+        if all(dealt.page is None for _, dealt in pages):
+            break
+        for n, (user, dealt) in enumerate(pages):
+            for entry in dealt.page["items"] if dealt.page else ():
+                # The first person is always wrong in the same way.
+                value = "0" if n == 0 else truth[entry["item_id"]]
+                world.cast(user, entry["item_id"], value)
+    items = world.items()
+    assert {i.state for i in items} == {"labeled"}
+    assert all(i.label == truth[i.item_id] for i in items)
+    assert all(2 <= i.n_labels <= 3 for i in items)
+    assert world.findings() == []
+    world.close()
+
+
+def test_a_late_vote_is_kept_and_counts() -> None:
+    world = World()
+    world.add(1)
+    dealt = world.deal("u0", 1)
+    assert dealt.page is not None
+    item_id = dealt.page["items"][0]["item_id"]
+    world.leave("u0")
+    assert world.item(item_id).state == "unlabeled"
+    world.cast("u0", item_id, "2")
+    assert (world.item(item_id).state, world.item(item_id).label) == ("labeled", "2")
+    world.close()
+
+
+def test_a_settled_item_leaves_the_pages_of_others() -> None:
+    world = World(votes_min=2, votes_max=2)
+    world.add(1)
+    for user in ("u0", "u1"):
+        world.deal(user, 1)
+    item_id = world.items()[0].item_id
+    world.decide(item_id, "change", "1")
+    closed = [c for e in world.events for c in e.body.get("closed", ())]
+    assert sorted(c["user_id"] for c in closed) == ["u0", "u1"]
+    try:
+        world.cast("u0", item_id, "0")
+    except ApiError as error:
+        assert error.code == "item_closed"
+    else:
+        raise AssertionError("a decided item took a vote")
+    world.close()

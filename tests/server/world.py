@@ -1,0 +1,151 @@
+"""A project in a real SQLite file, driven by the services' own transactions, without network."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import uuid
+from pathlib import Path
+
+from chorus.server.domain.model import Event, Item, LabelClass, Project, User
+from chorus.server.formats.images import Prepared
+from chorus.server.services import assigning, dealing, fsck, labeling, review
+from chorus.server.services.accounts import insert_user, join
+from chorus.server.services.importing import add_items
+from chorus.server.services.labeling import VoteCast
+from chorus.server.storage.migrations import migrate
+from chorus.server.storage.sqlite import connect
+from chorus.server.storage.tx import Tx
+
+CLASSES = [LabelClass("cat", "#111111"), LabelClass("dog", "#222222"), LabelClass("cow", "#333333")]
+
+
+class World:
+    """One project `p`; time stands still unless moved."""
+
+    def __init__(
+        self, votes_min: int = 1, votes_max: int = 1, skips_max: int = 1, people: int = 4
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.db: sqlite3.Connection = connect(Path(self._folder.name) / "test.sqlite")
+        self.db.execute("PRAGMA synchronous=OFF")
+        migrate(self.db)
+        self.now = 1_000_000
+        self.events: list[Event] = []
+        self.floors = dealing.Floors()
+        self.project_id = "p"
+        self.people = [f"u{n}" for n in range(people)]
+        self._pictures = 0
+        tx = self.tx()
+        tx.add_project(
+            Project(
+                "p", "Pets", "", "", "multiclass", votes_min, votes_max, skips_max, "majority",
+                0.95, 9, 600_000, True, True, "running", 7, 0, "e", self.now, 0, 0,
+            )
+        )  # fmt: skip
+        for idx, label_class in enumerate(CLASSES):
+            tx.add_class("p", idx, label_class)
+        body = {"name": "Pets", "state": "running", "classes": [c.name for c in CLASSES]}
+        tx.emit("p", self.now, "project.changed", body)
+        for user_id in self.people:
+            user = User(user_id, user_id, user_id.upper(), False, None, 1, self.now)
+            insert_user(tx, user)
+            join(tx, "p", user, "labeler", self.now)
+        self.commit(tx)
+
+    def close(self) -> None:
+        self.db.close()
+        self._folder.cleanup()
+
+    def tx(self) -> Tx:
+        self.db.execute("BEGIN IMMEDIATE")
+        return Tx(self.db)
+
+    def commit(self, tx: Tx) -> None:
+        self.db.execute("COMMIT")
+        self.events += tx.events
+        for event in tx.events:
+            if event.body.get("reopened"):
+                self.floors.reopened("p", event.body["reopened"])  # type: ignore[arg-type]
+            if event.type in ("items.added", "queue.changed", "project.changed"):
+                self.floors.reset("p")
+
+    def rollback(self) -> None:
+        self.db.execute("ROLLBACK")
+
+    # -- what people do
+
+    def add(self, count: int, label: str | None = None) -> int:
+        pictures = []
+        for _ in range(count):
+            self._pictures += 1
+            content = f"{self._pictures:064x}"
+            pictures.append(
+                (Prepared(f"{self._pictures}.jpg", content, 8, 8, "image/jpeg", 1), label)
+            )
+        tx = self.tx()
+        added = add_items(tx, "p", "admin", pictures, self.now)
+        self.commit(tx)
+        return added
+
+    def deal(self, user_id: str, size: int = 4, tab: str = "t") -> dealing.Dealt:
+        tx = self.tx()
+        floors = self.floors.get("p", user_id)
+        dealt = dealing.deal(tx, "p", user_id, tab, size, floors, self.now)
+        self.commit(tx)
+        return dealt
+
+    def cast(
+        self,
+        user_id: str,
+        item_id: int,
+        value: str | None,
+        kind: str = "label",
+        supersedes: str | None = None,
+        vote_id: str | None = None,
+    ) -> tuple[int, bool]:
+        tx = self.tx()
+        vote = VoteCast(
+            project_id="p",
+            vote_id=vote_id or str(uuid.uuid4()),
+            item_id=item_id,
+            kind=kind,  # type: ignore[arg-type]
+            supersedes=supersedes,
+        )
+        try:
+            done = labeling.cast(tx, user_id, user_id.upper(), vote, value, self.now)
+        except Exception:
+            self.rollback()
+            raise
+        self.commit(tx)
+        return done
+
+    def decide(self, item_id: int, action: str, value: str | None = None) -> Item:
+        tx = self.tx()
+        item = tx.item(item_id)
+        assert item is not None
+        try:
+            review.decide(tx, item, "boss", action, value, self.now)
+        except Exception:
+            self.rollback()
+            raise
+        self.commit(tx)
+        return self.item(item_id)
+
+    def leave(self, user_id: str, tab: str = "t") -> None:
+        tx = self.tx()
+        assigning.release(tx, "p", user_id, tx.leases_of_tab("p", user_id, tab), "returned")
+        self.commit(tx)
+
+    # -- looking
+
+    def item(self, item_id: int) -> Item:
+        item = Tx(self.db).item(item_id)
+        assert item is not None
+        return item
+
+    def items(self) -> list[Item]:
+        return Tx(self.db).items_in_state("p", None, 0, 10_000)
+
+    def findings(self) -> list[str]:
+        return list(fsck.check(Tx(self.db)))
