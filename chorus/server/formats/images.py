@@ -134,21 +134,9 @@ class _Picture(NamedTuple):
 def _decode(data: bytes) -> _Picture:
     try:
         with warnings.catch_warnings():
-            # Pillow's own limits warn or raise; ours gives the reason in words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file = Image.open(io.BytesIO(data), formats=_FORMATS)
-        width, height = file.size
-        if width * height > MAX_PIXELS:
-            raise _Bad(_too_large(width * height))
-        turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
-        profile = file.info.get("icc_profile") if file.mode.startswith(("RGB", "P")) else None
-        plain = turn is None and file.mode in _PLAIN_MODES and getattr(file, "n_frames", 1) == 1
-        image = _rgb(_fast_jpeg(data, file) or _slow(file))
-        if turn is not None:
-            image = image.transpose(turn)
-            if turn in _SIDEWAYS:
-                width, height = height, width
-        return _Picture(image, width, height, plain, profile)
+            # Pillow warns of size and of odd metadata; ours is to take the picture or say why not.
+            warnings.simplefilter("ignore")
+            return _open(data)
     except _Bad:
         raise
     except UnidentifiedImageError:
@@ -165,6 +153,22 @@ def _decode(data: bytes) -> _Picture:
         if "truncated" in str(error).lower() or isinstance(error, EOFError):
             raise _Bad("damaged: the file ends before the picture does") from None
         raise _Bad(f"cannot be decoded: {str(error) or type(error).__name__}") from None
+
+
+def _open(data: bytes) -> _Picture:
+    file = Image.open(io.BytesIO(data), formats=_FORMATS)
+    width, height = file.size
+    if width * height > MAX_PIXELS:
+        raise _Bad(_too_large(width * height))
+    turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
+    profile = file.info.get("icc_profile") if file.mode.startswith(("RGB", "P")) else None
+    plain = turn is None and file.mode in _PLAIN_MODES and getattr(file, "n_frames", 1) == 1
+    image = _rgb(_fast_jpeg(data, file) or _slow(file))
+    if turn is not None:
+        image = image.transpose(turn)
+        if turn in _SIDEWAYS:
+            width, height = height, width
+    return _Picture(image, width, height, plain, profile)
 
 
 def _too_large(pixels: int) -> str:

@@ -1,0 +1,1 @@
+"""`chorus demo`: a server with pictures and simulated colleagues, to see it work."""
