@@ -170,10 +170,6 @@ class LabelerStream:
         if self.socket.closed is not None:
             raise self.socket.closed
 
-    def wake(self) -> None:
-        """End a `change` that somebody waits in."""
-        self._changed.set()
-
     # -- inside
 
     def _body(self) -> dict[str, Any]:

@@ -376,5 +376,6 @@ def _refusal(refused: InvalidStatus) -> ApiError:
         error = msgspec.json.decode(refused.response.body or b"")["error"]
         return ApiError(error["code"], error["message"], status=status)
     except (msgspec.DecodeError, KeyError, TypeError):
-        code = {401: "not_signed_in", 404: "not_found"}.get(status, "forbidden")
+        # Before the upgrade there is one reason to refuse a program: it is not signed in.
+        code = "not_signed_in" if status in (401, 403) else "not_found"
         return ApiError(code, f"the server refused the websocket ({status})", status=status)
