@@ -72,7 +72,9 @@ def test_value_is_a_most_common_vote_the_first_cast_among_equals(votes: list[str
 
 
 @given(votes_of, rules_of(), st.randoms())
-def test_order_matters_only_between_equals(votes: list[str], rules: tuple[int, int], random) -> None:
+def test_order_matters_only_between_equals(
+    votes: list[str], rules: tuple[int, int], random
+) -> None:
     shuffled = list(votes)
     random.shuffle(shuffled)
     one, other = majority(votes, *rules), majority(shuffled, *rules)
