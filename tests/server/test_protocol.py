@@ -1,0 +1,114 @@
+"""The websocket protocol without I/O."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chorus.server.errors import ApiError
+from chorus.server.transport.commands import COMMANDS
+from chorus.server.transport.hub import OUTBOX_MAX, Outbox
+from chorus.server.transport.protocol import (
+    FRAME_MAX,
+    BadFrame,
+    Connection,
+    decode_body,
+    push_frame,
+    shared_tail,
+    with_sub,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.text() | st.binary())
+def test_any_garbage_is_answered_and_never_raises(frame: str | bytes) -> None:
+    try:
+        Connection().receive(frame)
+    except BadFrame as bad:
+        answer = json.loads(bad.frame)
+        assert answer["ok"] is False
+        assert answer["error"]["code"] in ("bad_message", "too_large")
+
+
+@given(st.sampled_from(sorted(COMMANDS)), JSON)
+def test_any_body_is_taken_or_refused_as_bad_message(name: str, body: object) -> None:
+    command = Connection().receive(json.dumps({"id": 1, "type": name, "body": body}))
+    try:
+        decode_body(command.body, COMMANDS[name].schema)
+    except ApiError as error:
+        assert error.code == "bad_message"
+
+
+@given(st.lists(st.integers(-3, 12), min_size=1))
+def test_ids_rise(ids: list[int]) -> None:
+    connection = Connection()
+    last = 0
+    for id in ids:
+        frame = json.dumps({"id": id, "type": "ping"})
+        if id > last:
+            assert connection.receive(frame).id == id
+            last = id
+        else:
+            with pytest.raises(BadFrame):
+                connection.receive(frame)
+
+
+def test_a_frame_too_large_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(BadFrame) as caught:
+        Connection().receive(" " * (FRAME_MAX + 1))
+    assert json.loads(caught.value.frame)["error"]["code"] == "too_large"
+
+
+def test_a_wrong_field_is_named() -> None:
+    body = msgspec.Raw(b'{"project_id":"p","vote_id":"v","item_id":"seven","kind":"label"}')
+    with pytest.raises(ApiError) as caught:
+        decode_body(body, COMMANDS["vote.cast"].schema)
+    assert "item_id" in caught.value.message
+
+
+@given(st.integers(1, 10**9), st.text(min_size=1), st.dictionaries(st.text(), JSON))
+def test_a_frame_encoded_once_for_all_is_the_frame_for_one(
+    sub: int, type: str, body: dict[str, object]
+) -> None:
+    assert json.loads(with_sub(sub, shared_tail(type, body))) == json.loads(
+        push_frame(sub, type, body)
+    )
+
+
+async def _drained(outbox: Outbox) -> list[str]:
+    sent: list[str] = []
+
+    async def send(frame: str) -> None:
+        sent.append(frame)
+
+    outbox.close("restart")
+    await outbox.drain(send)
+    return sent
+
+
+async def test_only_the_latest_stats_are_sent_to_a_slow_reader() -> None:
+    outbox = Outbox()
+    outbox.put("a")
+    for n in range(100):
+        outbox.put_latest("stats1", f"stats {n}")
+    outbox.put("b")
+    assert (await _drained(outbox))[:-1] == ["a", "stats 99", "b"]
+
+
+async def test_a_reader_too_far_behind_is_closed_with_a_reason() -> None:
+    outbox = Outbox()
+    frame = "x" * (1 << 20)
+    for _ in range(OUTBOX_MAX // len(frame) + 1):
+        outbox.put(frame)
+    assert outbox.closing == "slow"
+    sent = await _drained(outbox)
+    assert [json.loads(f)["body"]["reason"] for f in sent] == ["slow"]

@@ -1,0 +1,226 @@
+"""Nobody sees or does what their role may not, over HTTP or websocket (a real server)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from tests.servers import TestServer, running
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    with running(tmp_path_factory.mktemp("roles")) as found:
+        yield found
+
+
+class Town:
+    """A project with a person of every role, and a stranger."""
+
+    def __init__(self, server: TestServer) -> None:
+        self.server = server
+        self.project_id = ""
+        self.ids: dict[str, str] = {}
+        self.tokens: dict[str, str] = {"admin": server.token}
+
+    def client(self, role: str | None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        return httpx.AsyncClient(base_url=self.server.url, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def town(server: TestServer) -> Town:
+    """Made once: hashing passwords is slow on purpose."""
+    town = Town(server)
+    with httpx.Client(
+        base_url=server.url, headers={"Authorization": f"Bearer {server.token}"}
+    ) as admin:
+        made = admin.post("/api/projects", json={"name": "P", "classes": ["a", "b"]})
+        town.project_id = made.json()["project_id"]
+        for role in ("labeler", "supervisor", "stranger"):
+            body = {"login": role, "name": role, "password": PASSWORD}
+            town.ids[role] = admin.post("/api/users", json=body).json()["user_id"]
+            if role != "stranger":
+                put = {"user_id": town.ids[role], "role": role}
+                admin.put(f"/api/projects/{town.project_id}/members", json=put)
+            with httpx.Client(base_url=server.url) as browser:
+                signed = browser.post("/api/session", json={"login": role, "password": PASSWORD})
+                assert signed.status_code == 200
+                origin = {"Origin": server.url}
+                token = browser.post("/api/tokens", json={"name": "t"}, headers=origin)
+                town.tokens[role] = token.json()["token"]
+    return town
+
+
+ALL = {"labeler", "supervisor", "admin"}
+SUPERVISORS = {"supervisor", "admin"}
+ADMINS = {"admin"}
+ROUTES: list[tuple[str, str, Any, set[str]]] = [
+    ("GET", "/api/projects/{p}", None, ALL),
+    ("PATCH", "/api/projects/{p}", {"description": "x"}, SUPERVISORS),
+    ("POST", "/api/projects/{p}/classes", {"name": "NEW"}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/members", None, SUPERVISORS),
+    ("PUT", "/api/projects/{p}/members", {"login": "admin", "role": "supervisor"}, ADMINS),
+    ("POST", "/api/projects/{p}/import", {"folder": "/nowhere"}, ADMINS),
+    ("GET", "/api/projects/{p}/stats", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/items", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/items/1", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/items/1/review", {"action": "remove"}, SUPERVISORS),
+    ("POST", "/api/projects/{p}/train", {}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/export.csv", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/votes.csv", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/export.json", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/jobs/none", None, SUPERVISORS),
+    ("GET", f"/media/{{p}}/{'0' * 64}/s", None, ALL),
+    ("GET", "/api/users", None, ADMINS),
+    ("POST", "/api/users", {"login": "x y", "name": "n", "password": PASSWORD}, ADMINS),
+    ("POST", "/api/projects", {"name": "", "classes": []}, ADMINS),
+    ("POST", "/api/invites", {"role": "admin"}, ADMINS),
+    ("POST", "/api/invites", {"role": "labeler", "project_id": "{p}"}, SUPERVISORS),
+    ("POST", "/api/invites", {"role": "supervisor", "project_id": "{p}"}, ADMINS),
+    ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "allowed"), ROUTES)
+async def test_every_route_asks_for_its_role(
+    town: Town, method: str, path: str, body: Any, allowed: set[str]
+) -> None:
+    path = path.replace("{p}", town.project_id)
+    if isinstance(body, dict):
+        body = {k: v.replace("{p}", town.project_id) if v == "{p}" else v for k, v in body.items()}
+    for role in (None, "stranger", "labeler", "supervisor", "admin"):
+        if isinstance(body, dict) and body.get("name") == "NEW":
+            body = {"name": f"class of {role}"}
+        async with town.client(role) as client:
+            answer = await client.request(method, path, json=body)
+        if role is None:
+            assert answer.status_code == 401, role
+            assert answer.json()["error"]["code"] == "not_signed_in"
+        elif role not in allowed:
+            assert answer.status_code == 403, role
+            assert answer.json()["error"]["code"] == "forbidden"
+        else:
+            # Allowed; what it then says about its arguments is another matter.
+            assert answer.status_code not in (401, 403, 500), (role, answer.text)
+
+
+COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("labeling.open", {"tab": "t"}, ALL),
+    ("labeling.history", {}, ALL),
+    ("vote.cast", {"vote_id": "12345678", "item_id": 1, "kind": "skip"}, ALL),
+    ("subscribe", {"topic": "project/{p}/stats"}, SUPERVISORS),
+    ("subscribe", {"topic": "project/{p}/events"}, SUPERVISORS),
+    ("project.pause", {}, SUPERVISORS),
+    ("project.resume", {}, SUPERVISORS),
+    ("project.train", {}, SUPERVISORS),
+    ("review.list", {}, SUPERVISORS),
+    ("review.decide", {"item_id": 1, "action": "remove"}, SUPERVISORS),
+]
+
+
+@pytest.mark.parametrize("role", ["stranger", "labeler", "supervisor", "admin"])
+async def test_every_command_asks_for_its_role(town: Town, role: str) -> None:
+    url = town.server.url.replace("http", "ws") + "/ws"
+    headers = {"Authorization": f"Bearer {town.tokens[role]}"}
+    async with websockets.connect(url, additional_headers=headers) as ws:
+        assert json.loads(await ws.recv())["type"] == "welcome"
+        for number, (name, body, allowed) in enumerate(COMMANDS, start=1):
+            body = {"project_id": town.project_id, **body}
+            if "topic" in body:
+                body["topic"] = body["topic"].replace("{p}", town.project_id)
+            await ws.send(json.dumps({"id": number, "type": name, "body": body}))
+            while (answer := json.loads(await ws.recv())).get("re") != number:
+                pass
+            refused = not answer["ok"] and answer["error"]["code"] == "forbidden"
+            assert refused == (role not in allowed), (name, answer)
+
+
+async def test_a_websocket_needs_a_person(town: Town) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        await websockets.connect(town.server.url.replace("http", "ws") + "/ws")
+
+
+async def test_another_site_can_do_nothing_with_the_persons_cookie(town: Town) -> None:
+    async with town.client(None) as browser:
+        login = "supervisor"
+        await browser.post("/api/session", json={"login": login, "password": PASSWORD})
+        cookie = f"chorus_session={browser.cookies['chorus_session']}"
+        path = f"/api/projects/{town.project_id}"
+        change = {"description": "changed"}
+        evil = {"Origin": "https://evil.example"}
+        for headers in ({}, evil):
+            answer = await browser.patch(path, json=change, headers=headers)
+            assert answer.json()["error"]["code"] == "bad_origin"
+        own = await browser.patch(path, json=change, headers={"Origin": town.server.url})
+        assert own.json()["description"] == "changed"
+    ws = town.server.url.replace("http", "ws") + "/ws"
+    for origin in ({}, evil):
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(ws, additional_headers={"Cookie": cookie, **origin})
+    headers = {"Cookie": cookie, "Origin": town.server.url}
+    async with websockets.connect(ws, additional_headers=headers) as socket:
+        assert json.loads(await socket.recv())["body"]["user"]["login"] == login
+
+
+async def test_wrong_passwords_are_refused_alike_and_then_slowed(town: Town) -> None:
+    login = "labeler"
+    async with town.client(None) as browser:
+        codes = []
+        for _ in range(10):
+            answer = await browser.post("/api/session", json={"login": login, "password": "no"})
+            codes.append(answer.json()["error"]["code"])
+        assert codes[0] == "wrong_password"
+        assert codes[-1] == "rate_limited"
+        unknown = await browser.post("/api/session", json={"login": "nobody", "password": "no"})
+        assert unknown.json()["error"]["code"] == "wrong_password"
+
+
+async def test_an_invitation_makes_a_member_once(town: Town) -> None:
+    async with town.client("supervisor") as supervisor:
+        invite = {"role": "labeler", "project_id": town.project_id}
+        token = (await supervisor.post("/api/invites", json=invite)).json()["token"]
+    new = {"login": "new", "name": "New", "password": PASSWORD}
+    async with town.client(None) as browser:
+        assert (await browser.get(f"/api/invites/{token}")).json()["project"] == "P"
+        short = await browser.post(f"/api/invites/{token}", json={**new, "password": "short"})
+        assert short.json()["error"]["code"] == "bad_value"
+        joined = await browser.post(f"/api/invites/{token}", json=new)
+        assert joined.json()["project_id"] == town.project_id
+        assert (await browser.get(f"/api/projects/{town.project_id}")).json()["role"] == "labeler"
+    async with town.client(None) as other:
+        again = await other.post(f"/api/invites/{token}", json={**new, "login": "other"})
+        assert again.json()["error"]["code"] == "not_found"
+
+
+async def test_bad_input_gets_a_clear_error_and_changes_nothing(town: Town, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("colour,size\nred,1\n")
+    one = f"/api/projects/{town.project_id}"
+    wrong: list[tuple[str, str, Any, str]] = [
+        ("PATCH", one, {"page_size": 5}, "bad_value"),
+        ("PATCH", one, {"votes_min": 3}, "bad_value"),
+        ("PATCH", one, {"nonsense": 3}, "bad_message"),
+        ("PATCH", one, {"target": 2}, "bad_value"),
+        ("POST", f"{one}/classes", {"name": "a"}, "conflict"),
+        ("POST", f"{one}/import", {"folder": str(tmp_path / "none")}, "bad_value"),
+        ("POST", f"{one}/import", {"csv": str(tmp_path / "list.csv")}, "bad_value"),
+        ("POST", "/api/projects", {"name": "x", "classes": ["a"]}, "bad_value"),
+        ("POST", "/api/projects", {"name": "x", "classes": ["a", "a"]}, "conflict"),
+        ("GET", "/api/projects/unknown", None, "not_found"),
+        ("GET", f"{one}/items/999", None, "not_found"),
+    ]
+    async with town.client("admin") as admin:
+        before = (await admin.get(one)).json()
+        for method, path, body, code in wrong:
+            answer = await admin.request(method, path, json=body)
+            assert answer.json()["error"]["code"] == code, (path, body, answer.text)
+            assert answer.json()["error"]["message"]
+        assert (await admin.get(one)).json() == before
