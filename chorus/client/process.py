@@ -72,6 +72,7 @@ class ServerProcess:
 
     def add_user(self, login: str, name: str, *, admin: bool = False) -> str:
         """Make a person in the data folder (server not needed) and return a bearer token."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         command = [
             *_chorus(), "user", "add", "--data-dir", str(self.data_dir), "--login", login,
             "--name", name, "--password", secrets.token_urlsafe(16), "--token",

@@ -85,6 +85,9 @@ class Rest:
         body = {"login": login, "name": name, "password": password, "admin": admin}
         return await self._send("POST", "/api/users", body, User)
 
+    async def me(self) -> User:
+        return msgspec.convert((await self._get("/api/me", dict[str, Any]))["user"], User)
+
     async def users(self) -> list[User]:
         return (await self._get("/api/users", dict[str, list[User]]))["users"]
 

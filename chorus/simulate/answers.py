@@ -90,7 +90,7 @@ class Recorded:
 
 def load(options: Options) -> tuple[Truth, Answers, list[str]]:
     """(gold answers, what people answer, class names sorted). Raises `BadOptions`."""
-    truth = Truth(_read_gold(options.gold) if options.gold is not None else {})
+    truth = Truth(read_gold(options.gold) if options.gold is not None else {})
     recorded = _read_votes(options.votes) if options.votes is not None else {}
     classes = sorted(truth.classes.union(*recorded.values()))
     if len(classes) < 2:
@@ -115,7 +115,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise BadOptions(f"{path}: {error}") from error
 
 
-def _read_gold(path: Path) -> dict[str, str]:
+def read_gold(path: Path) -> dict[str, str]:
     return {row["item"]: row["label"] for row in _rows(path, ("item", "label"))}
 
 
