@@ -53,7 +53,7 @@ async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
             item_id=int(row["item_id"]),
             labeler=row["labeler"],
             kind=row["kind"],
-            label=row["label"],
+            label=_cell(row["label"]),
             standing=row["standing"].strip().lower() in ("1", "true"),
         )
         for row in csv.DictReader(io.StringIO(text, newline=""))
@@ -63,9 +63,14 @@ async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
 async def items(rest: Rest, project_id: str) -> list[ItemRow]:
     text = await rest.export(project_id, "export.csv")
     return [
-        ItemRow(row["item"], row["state"], row["label"], row.get("provisional") or "")
+        ItemRow(_cell(row["item"]), row["state"], _cell(row["label"]), _cell(row["provisional"]))
         for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
+
+
+def _cell(text: str) -> str:
+    """A text cell without the ' that exports put before what a spreadsheet would run."""
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text
 
 
 def check(
