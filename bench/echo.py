@@ -1,0 +1,57 @@
+"""A server that does nothing: the same websocket library and settings as `chorus serve`.
+
+It answers every command with an acknowledgement of the usual size: what the network, the library
+and the client cost together, and so a ceiling for any server behind them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+
+class _Command(msgspec.Struct):
+    id: int
+
+
+async def echo(ws: WebSocket) -> None:
+    await ws.accept()
+    user = {"user_id": "echo", "name": "Echo", "login": "echo", "admin": False}
+    await ws.send_json({"type": "welcome", "body": {"user": user, "version": "echo"}})
+    decode = msgspec.json.Decoder(_Command).decode
+    encode = msgspec.json.Encoder().encode
+    try:
+        while True:
+            command = decode(await ws.receive_text())
+            ack = {"re": command.id, "ok": True, "body": {"seq": 1, "duplicate": False}}
+            await ws.send_text(encode(ack).decode())
+    except WebSocketDisconnect:
+        return
+
+
+async def healthz(request: Request) -> JSONResponse:
+    return JSONResponse({"ok": True})
+
+
+def main() -> None:
+    app = Starlette(routes=[WebSocketRoute("/ws", echo), Route("/healthz", healthz)])
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=512 * 1024,
+        ws_per_message_deflate=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

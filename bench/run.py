@@ -1,0 +1,127 @@
+"""`python -m bench.run`: what this machine does, beside what it could do at most.
+
+A few minutes. Prints a table and writes bench/results/<date>-<commit>.json. Ceilings are measured
+in the same run, so that a figure can be judged on any machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from bench import importing, votes
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("votes", "import", "featurize", "round")
+
+
+def main(
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; may be repeated.")
+    ] = None,
+    write: Annotated[bool, typer.Option(help="Write the results file.")] = True,
+) -> None:
+    """Measure votes, pages, import, features and rounds on this machine."""
+    parts = only or list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}")
+    console = Console()
+    result: dict[str, Any] = {"machine": _machine(), "commit": _commit()}
+    with tempfile.TemporaryDirectory(prefix="chorus-bench-") as folder:
+        for part in parts:
+            with console.status(f"Measuring {part} …"):
+                result[part] = _measure(part, Path(folder))
+    console.print(_table(result))
+    if write:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{result['commit']}.json"
+        path.write_text(json.dumps(result, indent=2) + "\n")
+        console.print(f"written: bench/results/{path.name}")
+
+
+def _measure(part: str, folder: Path) -> Any:
+    if part == "votes":
+        return _votes(folder)
+    if part == "import":
+        return asyncio.run(importing.import_photos(folder))
+    from bench import ml_bench
+
+    if part == "featurize":
+        return ml_bench.featurize_bench(512)
+    return [ml_bench.round_bench(n) for n in (2_000, 100_000)]
+
+
+def _votes(folder: Path) -> dict[str, Any]:
+    # The client's loop is uvloop too: it shares the machine with the server it measures.
+    sockets, prepared = uvloop.run(votes.over_sockets(folder))
+    ceilings = {
+        "same statements, no network": votes.statements(prepared),
+        "echo server, no database": uvloop.run(votes.echo(prepared)),
+    }
+    lower = min(c["per_s"] for c in ceilings.values())
+    return {
+        "sockets": votes.SOCKETS,
+        "durable": sockets,
+        "ceilings": ceilings,
+        "ratio_to_lower_ceiling": round(sockets["per_s"] / lower, 3),
+    }
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    return done.stdout.strip() or "unknown"
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table("measured", "figure", "beside", title=f"{result['machine']['cores']} cores")
+    if "votes" in result:
+        votes_ = result["votes"]
+        durable = votes_["durable"]
+        table.add_row(
+            f"durable votes/s, {votes_['sockets']} sockets",
+            f"{durable['per_s']:,.0f}",
+            f"{votes_['ratio_to_lower_ceiling']:.2f} of the lower ceiling",
+        )
+        table.add_row("ack p50, p99", f"{durable['ack_p50_ms']}, {durable['ack_p99_ms']} ms", "")
+        for name, ceiling in votes_["ceilings"].items():
+            table.add_row(
+                f"ceiling: {name}",
+                f"{ceiling['per_s']:,.0f}",
+                f"ack {ceiling['ack_p50_ms']}, {ceiling['ack_p99_ms']} ms",
+            )
+        table.add_row("pages handed out/s", f"{durable['pages_per_s']:,.0f}", "")
+    if "import" in result:
+        table.add_row("import, photos of 256 px/s", f"{result['import']['per_s']:,}", "")
+    for name in ("featurize", "round"):
+        found = result.get(name, [])
+        for figures in found if isinstance(found, list) else [found]:
+            for key, value in figures.items():
+                table.add_row(f"{name}: {key}", str(value), "")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

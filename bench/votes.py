@@ -1,0 +1,203 @@
+"""Durable votes per second over real websockets, and what the two ceilings allow."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+import uvloop
+
+from bench import pictures
+from chorus.client import LabelerStream, Rest, Socket
+from chorus.client.process import ServerProcess, free_port
+from chorus.simulate.setup import add_person, import_pictures
+
+SOCKETS = 64
+PAGES = 8
+"""Pages each labeler holds before a wave of votes; the votes are timed, the pages apart."""
+ITEMS = 6000
+VOTES_PER_ITEM = 3
+WAVES = 3
+
+Cast = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class Timing(msgspec.Struct):
+    """`per_s`: votes a second, all sockets together; acks in milliseconds."""
+
+    votes: int
+    per_s: float
+    ack_p50_ms: float
+    ack_p99_ms: float
+
+
+async def timed(casts: Sequence[Cast], votes: Sequence[Sequence[dict[str, Any]]]) -> list[float]:
+    """Each of `casts` sends its votes one after the other, all side by side.
+
+    Returns the seconds each vote waited for its acknowledgement, and first the whole time.
+    """
+    waits: list[float] = []
+
+    async def one(cast: Cast, mine: Sequence[dict[str, Any]]) -> None:
+        for vote in mine:
+            sent = monotonic()
+            await cast(vote)
+            waits.append(monotonic() - sent)
+
+    started = monotonic()
+    await asyncio.gather(*(one(c, v) for c, v in zip(casts, votes, strict=True)))
+    return [monotonic() - started, *waits]
+
+
+def summary(waves: Sequence[Sequence[float]]) -> Timing:
+    seconds = sum(wave[0] for wave in waves)
+    waits = np.concatenate([wave[1:] for wave in waves]) * 1000
+    p50, p99 = np.percentile(waits, [50, 99])
+    return Timing(
+        len(waits),
+        round(len(waits) / seconds, 1),
+        round(float(p50), 2),
+        round(float(p99), 2),
+    )
+
+
+class Prepared(msgspec.Struct):
+    """One wave of votes on leases that are held, for the ceiling with the same statements."""
+
+    database: Path
+    people: list[tuple[str, str]]
+    """(user_id, name)"""
+    votes: list[list[dict[str, Any]]]
+
+
+async def over_sockets(folder: Path) -> tuple[dict[str, Any], Prepared]:
+    """The real thing. Returns the figures, and what `statements` needs."""
+    process = ServerProcess(folder / "data")
+    token = process.add_user("admin", "Admin", admin=True)
+    waves: list[list[float]] = []
+    handout: list[float] = []
+    prepared: Prepared | None = None
+    async with AsyncExitStack() as stack:
+        await process.start()
+        stack.push_async_callback(process.stop)
+        admin = await stack.enter_async_context(Rest(process.url, token))
+        project = await admin.create_project(
+            "Bench", ["yes", "no"], votes_min=VOTES_PER_ITEM, votes_max=VOTES_PER_ITEM,
+            cluster=False, prelabel=False,
+        )  # fmt: skip
+        await import_pictures(
+            admin, project.project_id, pictures.tiny(folder / "tiny", ITEMS), upload=False
+        )
+        streams: list[LabelerStream] = []
+        people: list[tuple[str, str]] = []
+        for number in range(SOCKETS):
+            login = f"labeler-{number}"
+            user, own = await add_person(admin, project.project_id, login, login, "labeler")
+            people.append((user.user_id, user.name))
+            socket = await stack.enter_async_context(Socket(process.url, own))
+            streams.append(await LabelerStream.open(socket, project.project_id, credit=0))
+        for _ in range(WAVES):
+            started = monotonic()
+            await asyncio.gather(*(_fill(stream) for stream in streams))
+            pages = sum(len(stream.pages) for stream in streams)
+            handout.append(pages / (monotonic() - started))
+            votes = [
+                [
+                    stream.vote(item, "label", "yes", duration_ms=900)
+                    for page in stream.pages.values()
+                    for item in page.items
+                ]
+                for stream in streams
+            ]
+            if prepared is None:
+                copy = folder / "same.sqlite"
+                _copy(process.data_dir / "chorus.sqlite", copy)
+                prepared = Prepared(copy, people, votes)
+            waves.append(await timed([s.socket.cast for s in streams], votes))
+            for stream in streams:
+                for page in list(stream.pages.values()):
+                    await stream.finish(page, credit=False)
+    assert prepared is not None
+    figures = {**msgspec.to_builtins(summary(waves)), "pages_per_s": round(max(handout), 1)}
+    return figures, prepared
+
+
+async def _fill(stream: LabelerStream) -> None:
+    """Hold PAGES pages."""
+    await stream.credit(PAGES)
+    while len(stream.pages) < PAGES:
+        if stream.empty is not None:
+            raise RuntimeError(f"too few items to measure with: {stream.empty}")
+        await stream.change()
+
+
+def _copy(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
+        live.backup(copy)
+
+
+def statements(prepared: Prepared) -> dict[str, Any]:
+    """Ceiling: the same votes, statements and group commit, with no network and no listeners."""
+    return msgspec.to_builtins(uvloop.run(_statements(prepared)))  # type: ignore[no-any-return]
+
+
+async def _statements(prepared: Prepared) -> Timing:
+    from chorus.server.services.labeling import Labeling, VoteCast
+    from chorus.server.services.projects import Projects
+    from chorus.server.storage.sqlite import SqliteStore
+
+    store = SqliteStore(prepared.database, lambda events: None)
+    projects = Projects(store)
+    await projects.load()
+    labeling = Labeling(store, projects)
+
+    def cast_of(person: tuple[str, str]) -> Cast:
+        async def cast(body: dict[str, Any]) -> Any:
+            vote = msgspec.convert({**body, "vote_id": secrets.token_hex(16)}, VoteCast)
+            return await labeling.cast(person[0], person[1], vote)
+
+        return cast
+
+    wave = await timed([cast_of(person) for person in prepared.people], prepared.votes)
+    await store.close()
+    return summary([wave])
+
+
+async def echo(prepared: Prepared) -> dict[str, Any]:
+    """Ceiling: the same votes to a server that only acknowledges."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "bench.echo", str(port)]
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with AsyncExitStack() as stack:
+            await _ready(url)
+            sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
+            waves = [await timed([s.cast for s in sockets], prepared.votes) for _ in range(WAVES)]
+    finally:
+        process.terminate()
+        process.wait()
+    return msgspec.to_builtins(summary(waves))  # type: ignore[no-any-return]
+
+
+async def _ready(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
+        while True:
+            try:
+                await http.get(f"{url}/healthz")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
