@@ -1,0 +1,113 @@
+"""Pages of near neighbours: blocks of nine over the embedding, found through HNSW."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import hnswlib
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+BLOCK = 9
+NEIGHBOURS = 48
+EF = 96
+WORTH_GAIN = 0.1
+"""Clustered pages are worth showing when they are expected to be this much purer than random."""
+
+
+@dataclass
+class Blocks:
+    """`block` and `pos` (n,): each item's place; `odd` (n,): 0..1, how unlike its block."""
+
+    block: Ints
+    pos: Ints
+    odd: Floats
+    purity: float
+    """Expected share of the most common class on a page."""
+    random_purity: float
+    """The same on pages drawn at random."""
+
+    @property
+    def worth(self) -> bool:
+        return self.purity >= self.random_purity + WORTH_GAIN
+
+
+def make_blocks(embedding: Floats, probabilities: Floats, seed: int, threads: int) -> Blocks:
+    """embedding (n, h), probabilities (n, c): every item gets a place in exactly one block of
+    BLOCK items (the last may be smaller). Block numbers are in random order, so that labeling
+    block after block stays near a random sample."""
+    n = len(embedding)
+    rng = np.random.default_rng(seed)
+    if n == 0:
+        return Blocks(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32), 0.0, 0.0)
+    unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-9)
+    groups = _group(unit.astype(np.float32), probabilities, seed, threads)
+    block = np.empty(n, dtype=np.int64)
+    pos = np.empty(n, dtype=np.int64)
+    odd = np.empty(n, dtype=np.float32)
+    shares = []
+    for number, group in zip(rng.permutation(len(groups)), groups, strict=True):
+        members = np.asarray(group)
+        mean = probabilities[members].mean(axis=0)
+        common = int(mean.argmax())
+        odd[members] = 1.0 - probabilities[members, common]
+        # The odd ones first: that is where the eye begins.
+        members = members[np.argsort(-odd[members], kind="stable")]
+        block[members] = number
+        pos[members] = np.arange(len(members))
+        shares.append(float(mean[common]))
+    return Blocks(block, pos, odd, float(np.mean(shares)), _random_purity(probabilities, rng))
+
+
+def _random_purity(probabilities: Floats, rng: np.random.Generator) -> float:
+    n = len(probabilities)
+    pages = [rng.choice(n, size=min(BLOCK, n), replace=False) for _ in range(200)]
+    return float(np.mean([probabilities[p].mean(axis=0).max() for p in pages]))
+
+
+def _group(unit: Floats, probabilities: Floats, seed: int, threads: int) -> list[list[int]]:
+    """Greedy: the surest item not yet placed takes its nearest eight; what cannot fill a block
+    is searched again among what is left, until little is."""
+    left = np.arange(len(unit))
+    groups: list[list[int]] = []
+    while len(left) > 2 * BLOCK:
+        near = _neighbours(unit[left], seed, threads)
+        order = np.argsort(-probabilities[left].max(axis=1), kind="stable")
+        free = np.ones(len(left), dtype=bool)
+        made = 0
+        for first in order:
+            if not free[first]:
+                continue
+            row = near[first]
+            row = row[free[row]]
+            row = row[row != first][: BLOCK - 1]
+            if len(row) < BLOCK - 1:
+                continue
+            members = [int(first), *(int(i) for i in row)]
+            free[members] = False
+            groups.append([int(left[i]) for i in members])
+            made += 1
+        left = left[free]
+        if made == 0:
+            break
+    # The rest, by what the model takes them for.
+    left = left[np.lexsort((-probabilities[left].max(axis=1), probabilities[left].argmax(axis=1)))]
+    groups += [[int(i) for i in left[at : at + BLOCK]] for at in range(0, len(left), BLOCK)]
+    return groups
+
+
+def _neighbours(unit: Floats, seed: int, threads: int) -> Ints:
+    """(n, k) nearest by cosine, most similar first (HNSW, Malkov & Yashunin 2016)."""
+    index = hnswlib.Index(space="cosine", dim=unit.shape[1])
+    index.init_index(max_elements=len(unit), ef_construction=100, M=12, random_seed=seed % 2**31)
+    # One thread builds the same graph every time; large sets buy speed instead.
+    build = 1 if len(unit) <= 20_000 else threads
+    index.add_items(unit, num_threads=build)
+    k = min(NEIGHBOURS, len(unit))
+    index.set_ef(max(EF, k + 1))
+    labels, _ = index.knn_query(unit, k=k, num_threads=threads)
+    out: Ints = labels.astype(np.int64)
+    return out

@@ -1,0 +1,152 @@
+"""The trained part: a hidden fully connected layer and a classification layer on the features.
+
+Several heads are trained at once on different subsets of the rows (folds), as one stack of
+matrices: on a CPU that costs little more than one. Cut before the last layer, a head gives the
+embedding for clustering.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+HIDDEN = 128
+BATCH = 64
+STEPS_MIN, STEPS_MAX = 150, 500
+PASSES = 40
+LEARNING_RATE = 2e-3
+WEIGHT_DECAY = 0.05
+DROPOUT = 0.3
+SMOOTHING = 0.05
+CHUNK = 8192
+
+
+@dataclass
+class Heads:
+    """`m` heads for `c` classes on features of length `d`."""
+
+    mean: Floats
+    """(d,) of the training rows."""
+    scale: Floats
+    """(d,) 1 / standard deviation."""
+    w1: Floats
+    """(m, d, HIDDEN)"""
+    b1: Floats
+    """(m, 1, HIDDEN)"""
+    w2: Floats
+    """(m, HIDDEN, c)"""
+    b2: Floats
+    """(m, 1, c)"""
+
+    @property
+    def count(self) -> int:
+        return int(self.w1.shape[0])
+
+    def hidden(self, features: Floats, m: int) -> Floats:
+        """(n, d) -> (n, HIDDEN): the embedding of head m, not normalised."""
+        x = (features - self.mean) * self.scale
+        out: Floats = np.maximum(x @ self.w1[m] + self.b1[m], 0.0)
+        return out
+
+    def logits(self, features: Floats, m: int) -> Floats:
+        """(n, d) -> (n, c) of head m, not calibrated."""
+        out = np.empty((len(features), self.w2.shape[2]), dtype=np.float32)
+        for at in range(0, len(features), CHUNK):
+            some = features[at : at + CHUNK]
+            out[at : at + CHUNK] = self.hidden(some, m) @ self.w2[m] + self.b2[m]
+        return out
+
+    def arrays(self) -> dict[str, Floats]:
+        names = ("mean", "scale", "w1", "b1", "w2", "b2")
+        return {name: getattr(self, name) for name in names}
+
+
+def fit(
+    features: Floats,
+    targets: Floats,
+    masks: NDArray[np.bool_],
+    *,
+    seed: int,
+    threads: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Heads:
+    """Train one head per row of `masks`.
+
+    features (n, d) float32; targets (n, c) float32, rows sum to 1 (soft where votes disagree);
+    masks (m, n) bool: which rows head m may see. Deterministic for a seed on one machine.
+    """
+    torch.set_num_threads(threads)
+    rng = torch.Generator().manual_seed(seed)
+    m = masks.shape[0]
+    d, c = features.shape[1], targets.shape[1]
+    mean = features.mean(axis=0)
+    scale = 1.0 / (features.std(axis=0) + 1e-2)
+    x = torch.from_numpy((features - mean) * scale)
+    y = torch.from_numpy(targets) * (1 - SMOOTHING) + SMOOTHING / c
+    rows = [torch.from_numpy(np.flatnonzero(mask)) for mask in masks]
+    w1 = torch.randn(m, d, HIDDEN, generator=rng) * math.sqrt(1.0 / d)
+    b1 = torch.zeros(m, 1, HIDDEN)
+    w2 = torch.randn(m, HIDDEN, c, generator=rng) * math.sqrt(1.0 / HIDDEN)
+    b2 = torch.zeros(m, 1, c)
+    weights = [w1, b1, w2, b2]
+    for weight in weights:
+        weight.requires_grad_()
+    least = min(len(r) for r in rows)
+    batch = min(BATCH, least)
+    steps = int(np.clip(PASSES * least / batch, STEPS_MIN, STEPS_MAX))
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [w1, w2], "weight_decay": WEIGHT_DECAY},
+            {"params": [b1, b2], "weight_decay": 0.0},
+        ],
+        lr=LEARNING_RATE,
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(steps):
+        picked = torch.stack([r[torch.randint(len(r), (batch,), generator=rng)] for r in rows])
+        hidden = torch.relu(torch.baddbmm(b1, x[picked], w1))
+        keep = torch.rand(hidden.shape, generator=rng) >= DROPOUT
+        logits = torch.baddbmm(b2, hidden * keep / (1 - DROPOUT), w2)
+        # Summed over heads: each head's gradient is that of its own mean loss.
+        loss = -(y[picked] * torch.log_softmax(logits, dim=2)).sum(dim=2).mean(dim=1).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 20 == 0:
+            progress(step / steps)
+    w1_, b1_, w2_, b2_ = (weight.detach().numpy() for weight in weights)
+    return Heads(mean, scale, w1_, b1_, w2_, b2_)
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """(n, c) logits -> (n, c) probabilities."""
+    z = logits / temperature
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    out: Floats = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+    return out
+
+
+def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+    """The temperature with the least cross-entropy of held-out logits (n, c) against labels (n,)
+    (Guo et al., On Calibration of Modern Neural Networks, 2017). Golden section on the log."""
+
+    def loss(log_t: float) -> float:
+        p = softmax(logits, math.exp(log_t))
+        return float(-np.log(p[np.arange(len(labels)), labels] + 1e-9).mean())
+
+    low, high = math.log(0.2), math.log(5.0)
+    ratio = (math.sqrt(5) - 1) / 2
+    for _ in range(40):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(a) < loss(b):
+            high = b
+        else:
+            low = a
+    return math.exp((low + high) / 2)

@@ -1,0 +1,195 @@
+"""The jobs, as worker processes call them: paths and scalars in, paths and scalars out.
+
+Each job writes whole files by rename, so a job whose worker was killed is simply run again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chorus.ml import learn
+from chorus.ml.backbones import backbone
+from chorus.ml.cluster import make_blocks
+from chorus.ml.featurize import featurize as featurize_files
+from chorus.ml.files import read_items, reporter, save_arrays, write_json, write_tsv
+from chorus.ml.folds import Folds
+from chorus.ml.head import Heads
+from chorus.ml.store import FeatureStore
+from chorus.ml.validate import make_card
+
+FAULTS_MAX = 1000
+
+
+def featurize(params: dict[str, Any]) -> dict[str, Any]:
+    """Features of lines `start`..`stop` of the TSV file `items` (content_hash, path).
+
+    params: store, models (folders), backbone, items, start, stop, progress, threads. Returns
+    {done, skipped, faults: [{name, reason}], images_per_second}; pictures known already are
+    skipped.
+    """
+    config = backbone(params["backbone"])
+    lines = Path(params["items"]).read_text("utf-8").splitlines()
+    pairs = [line.split("\t", 1) for line in lines[params["start"] : params["stop"]]]
+    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    began = time.perf_counter()
+    added, faults = featurize_files(
+        [h for h, _ in pairs],
+        [Path(p) for _, p in pairs],
+        store,
+        config,
+        Path(params["models"]),
+        int(params["threads"]),
+        reporter(Path(params["progress"])),
+    )
+    seconds = time.perf_counter() - began
+    return {
+        "done": added,
+        "skipped": len(pairs) - added - len(faults),
+        "faults": [{"name": n, "reason": r} for n, r in faults[:FAULTS_MAX]],
+        "images_per_second": added / seconds if added else None,
+    }
+
+
+def _items(params: dict[str, Any]) -> Any:
+    config = backbone(params["backbone"])
+    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    return read_items(Path(params["round_dir"]), store, int(params["classes"]))
+
+
+def train(params: dict[str, Any]) -> dict[str, Any]:
+    """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
+
+    params of this and the following jobs: round_dir, store, backbone, classes, target, seed,
+    progress, threads. Raises `ValueError` when fewer than two labeled rows have features.
+    """
+    began = time.perf_counter()
+    items = _items(params)
+    labeled = items.labels >= 0
+    if labeled.sum() < 2:
+        raise ValueError("fewer than two labeled pictures have features")
+    model = learn.train(
+        items.features[labeled],
+        items.targets[labeled],
+        items.labels[labeled],
+        seed=int(params["seed"]),
+        threads=int(params["threads"]),
+        progress=reporter(Path(params["progress"])),
+    )
+    save_arrays(
+        Path(params["round_dir"]) / "model.npz", fold=model.folds.fold, **model.heads.arrays()
+    )
+    return {
+        "trained_on": int(labeled.sum()),
+        "without_features": items.skipped,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _model(params: dict[str, Any]) -> learn.Model:
+    with np.load(Path(params["round_dir"]) / "model.npz") as stored:
+        arrays = dict(stored)
+    folds = Folds(arrays.pop("fold"))
+    return learn.Model(Heads(**arrays), folds)
+
+
+def validate(params: dict[str, Any]) -> dict[str, Any]:
+    """Score every labeled row by heads that never saw it; writes oof.tsv and card.json.
+
+    Returns the card without its large tables.
+    """
+    round_dir = Path(params["round_dir"])
+    items = _items(params)
+    labeled = items.labels >= 0
+    labels = items.labels[labeled]
+    logits = learn.out_of_fold_logits(_model(params), items.features[labeled])
+    temperature = learn.calibrate(logits, labels)
+    probabilities = learn.softmax(logits, temperature)
+    predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    card = make_card(
+        scores.astype(np.float64),
+        predicted,
+        labels,
+        (items.trusted & items.survivor)[labeled],
+        int(params["classes"]),
+        float(params["target"]),
+    )
+    card["temperature"] = temperature
+    write_tsv(
+        round_dir / "oof.tsv",
+        "item_id\tclass\tscore",
+        zip(items.ids[labeled], predicted, (f"{s:.6f}" for s in scores), strict=True),
+    )
+    write_json(round_dir / "card.json", card)
+    large = ("curve", "reliability", "per_class", "confusion")
+    return {key: value for key, value in card.items() if key not in large}
+
+
+def infer(params: dict[str, Any]) -> dict[str, Any]:
+    """Score the open rows; writes predictions.tsv and, for cluster, open.npz."""
+    began = time.perf_counter()
+    round_dir = Path(params["round_dir"])
+    items = _items(params)
+    report = reporter(Path(params["progress"]))
+    model = _model(params)
+    ids, features = items.ids[items.open], items.features[items.open]
+    logits = learn.open_logits(model, features, int(params["seed"]))
+    report(0.5)
+    probabilities = learn.softmax(logits, _card(round_dir)["temperature"])
+    save_arrays(
+        round_dir / "open.npz",
+        ids=ids,
+        probabilities=probabilities,
+        embedding=learn.embed(model, features),
+    )
+    report(0.9)
+    predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    second = np.partition(probabilities, -2, axis=1)[:, -2] if len(ids) else scores
+    write_tsv(
+        round_dir / "predictions.tsv",
+        "item_id\tclass\tscore\tmargin",
+        (
+            (i, c, f"{s:.6f}", f"{s - t:.6f}")
+            for i, c, s, t in zip(ids, predicted, scores, second, strict=True)
+        ),
+    )
+    return {"items": len(ids), "seconds": time.perf_counter() - began}
+
+
+def cluster(params: dict[str, Any]) -> dict[str, Any]:
+    """Blocks of near neighbours among the open rows below the threshold; writes clusters.tsv."""
+    began = time.perf_counter()
+    round_dir = Path(params["round_dir"])
+    threshold = _card(round_dir)["threshold"]
+    with np.load(round_dir / "open.npz") as stored:
+        ids, probabilities, embedding = (
+            stored[name] for name in ("ids", "probabilities", "embedding")
+        )
+    kept = np.ones(len(ids), dtype=bool)
+    if threshold is not None:
+        # What will be prelabeled is not clustered.
+        kept = probabilities.max(axis=1) < threshold
+    blocks = make_blocks(
+        embedding[kept], probabilities[kept], int(params["seed"]), int(params["threads"])
+    )
+    write_tsv(
+        round_dir / "clusters.tsv",
+        "item_id\tblock\tpos\todd",
+        zip(ids[kept], blocks.block, blocks.pos, (f"{o:.4f}" for o in blocks.odd), strict=True),
+    )
+    return {
+        "blocks": int(blocks.block.max() + 1) if kept.any() else 0,
+        "purity": blocks.purity,
+        "random_purity": blocks.random_purity,
+        "worth": blocks.worth,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _card(round_dir: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((round_dir / "card.json").read_text("utf-8"))
+    return card
