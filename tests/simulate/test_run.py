@@ -1,0 +1,149 @@
+"""Whole small simulations against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chorus.simulate.options import Options
+from chorus.simulate.run import simulate
+from tests.servers import TestServer, pictures, right, running
+
+FIELDS = (
+    "items", "labeled", "needs_review", "skipped", "accuracy", "accuracy_all", "votes",
+    "votes_per_item", "over_votes", "acked_votes", "stored_votes", "lost_votes",
+    "duplicate_votes", "actions", "actions_per_item", "pages", "cluster_purity",
+    "manual_purity", "prelabels", "rounds", "ack_ms", "page_wait_ms", "seconds",
+    "server_rss_mb", "settings", "version",
+)  # fmt: skip
+TIMES = {"ack_ms", "page_wait_ms", "seconds", "server_rss_mb"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """40 pictures and their gold.csv."""
+    folder = pictures(tmp_path / "images", 40)
+    names = sorted(p.name for p in folder.iterdir())
+    gold = "".join(f"{name},{right(name)}\n" for name in names)
+    (tmp_path / "gold.csv").write_text("item,label\n" + gold)
+    return tmp_path
+
+
+def options(data: Path, **changes: Any) -> Options:
+    settings: dict[str, Any] = {
+        "images": data / "images",
+        "gold": data / "gold.csv",
+        "labelers": 3,
+        "cluster": False,
+        "prelabel": False,
+        **changes,
+    }
+    return Options(**settings)
+
+
+def test_the_same_seed_gives_the_same_report(data: Path) -> None:
+    first, second = (
+        asyncio.run(simulate(options(data, accuracy=[0.8], votes_min=2, votes_max=3, seed=5)))
+        for _ in range(2)
+    )
+    assert tuple(first) == FIELDS
+    assert {k: v for k, v in first.items() if k not in TIMES} == {
+        k: v for k, v in second.items() if k not in TIMES
+    }
+    assert first["items"] == 40
+    assert first["labeled"] + first["needs_review"] == 40
+    assert 80 <= first["votes"] == first["stored_votes"] == first["acked_votes"] <= 120
+    assert first["lost_votes"] == first["duplicate_votes"] == first["over_votes"] == 0
+    assert first["page_wait_ms"]["zero_share"] is None
+
+
+def test_free_running_people_share_the_work(data: Path) -> None:
+    report = asyncio.run(
+        simulate(options(data, accuracy=[1.0], free_running=True, votes_min=2, votes_max=3))
+    )
+    assert (report["labeled"], report["accuracy"], report["votes_per_item"]) == (40, 1.0, 2.0)
+    assert report["lost_votes"] == report["duplicate_votes"] == report["over_votes"] == 0
+    assert report["page_wait_ms"]["zero_share"] is not None
+
+
+def test_it_stops_at_max_labels(data: Path) -> None:
+    report = asyncio.run(simulate(options(data, max_labels=23)))
+    assert report["acked_votes"] == report["stored_votes"] == 23
+
+
+def test_it_drives_a_running_server_by_upload(data: Path) -> None:
+    with running(data / "server") as server:
+        report = asyncio.run(simulate(options(data, url=server.url, token=server.token)))
+        assert (report["labeled"], report["server_rss_mb"]) == (40, None)
+        again = asyncio.run(simulate(options(data, url=server.url, token=server.token)))
+        assert again["labeled"] == 40
+
+
+def chorus(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chorus.server.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_the_report_and_a_table(data: Path) -> None:
+    done = chorus(
+        "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
+        "--no-assist", "--accuracy", "1", "--report", str(data / "r.json"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads((data / "r.json").read_text())["accuracy"] == 1.0
+    assert "40 of 40" in done.stdout
+
+
+def test_bad_input_is_named_before_anything_starts(data: Path) -> None:
+    images = str(data / "images")
+    for arguments, message in [
+        (["--images", "nowhere", "--gold", str(data / "gold.csv")], "nowhere"),
+        (["--images", images], "--gold or --votes"),
+        (["--images", images, "--gold", str(data / "no.csv")], "no.csv"),
+        (["--images", images, "--gold", str(data / "gold.csv"), "--accuracy", "high"], "high"),
+    ]:
+        done = chorus("simulate", *arguments, "--report", str(data / "r.json"))
+        assert done.returncode == 2
+        assert message in done.stderr
+    assert not (data / "r.json").exists()
+
+
+def test_import_and_export_on_the_command_line(data: Path) -> None:
+    (data / "images" / "broken.png").write_bytes(b"not a picture")
+    with running(data / "server") as server:
+        project = _project(server)
+        where = ["--url", server.url, "--token", server.token]
+        done = chorus("import", "Cats", str(data / "images"), *where)
+        assert done.returncode == 0, done.stderr
+        assert "40 added, 0 there already, 1 faulty" in done.stdout
+        assert "broken.png: " in done.stderr
+        again = chorus("import", project, str(data / "images"), *where, "--upload")
+        assert "0 added, 40 there already, 1 faulty" in again.stdout
+        out = data / "out.csv"
+        assert chorus("export", "Cats", *where, "--out", str(out)).returncode == 0
+        assert len(out.read_text().splitlines()) == 41
+        coco = json.loads(chorus("export", "Cats", *where, "--format", "json").stdout)
+        assert len(coco["images"]) == 40
+        for arguments, message in [
+            (["export", "Dogs", *where], "no project 'Dogs'"),
+            (["export", "Cats", "--url", server.url, "--token", "wrong"], ""),
+            (["import", "Cats", str(data / "none"), *where], "there is no"),
+        ]:
+            failed = chorus(*arguments)
+            assert (failed.returncode, message in failed.stderr) == (1, True), failed.stderr
+
+
+def _project(server: TestServer) -> str:
+    from chorus.client import Rest
+
+    async def make() -> str:
+        async with Rest(server.url, server.token) as admin:
+            return (await admin.create_project("Cats", ["green", "red"])).project_id
+
+    return asyncio.run(make())
