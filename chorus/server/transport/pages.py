@@ -1,0 +1,249 @@
+"""The HTML pages: they hold no data of their own, the browser asks REST and the websocket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from chorus.server.errors import ApiError
+from chorus.server.transport.auth import CurrentUser, current_user
+from chorus.server.transport.http import services
+from chorus.server.transport.protocol import error_body
+
+WEB = Path(__file__).parent.parent.parent / "web"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    # A page shown again with "back" after signing out must not come from the cache.
+    "Cache-Control": "no-store",
+}
+ERROR_TITLES = {
+    403: "This page is not for you",
+    404: "There is nothing here",
+    429: "Too many tries",
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(WEB / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class RevalidatedFiles(StaticFiles):
+    """Static files that browsers keep but ask about (304): an upgrade is seen at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+class SignInFirst(Exception):
+    """The page needs somebody signed in."""
+
+
+def render(
+    request: Request,
+    template: str,
+    user: CurrentUser | None = None,
+    status: int = 200,
+    boot: dict[str, Any] | None = None,
+    **values: Any,
+) -> Response:
+    """An HTML page. `boot` is what its script starts from, as JSON in a data attribute."""
+    html = _templates.get_template(template).render(
+        user=user,
+        version=request.app.state.version,
+        boot=msgspec.json.encode(
+            {"user": user.public() if user is not None else None, **(boot or {})}
+        ).decode(),
+        **values,
+    )
+    return HTMLResponse(html, status, headers=SECURITY_HEADERS)
+
+
+def page(handler: Handler) -> Handler:
+    """Errors become pages for people; who is not signed in is asked to, and comes back."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except SignInFirst:
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            query = "" if target == "/" else f"?next={quote(target, safe='/')}"
+            return RedirectResponse(f"/signin{query}", 303, headers=SECURITY_HEADERS)
+        except ApiError as error:
+            return await error_page(request, error)
+
+    return endpoint
+
+
+async def error_page(request: Request, error: ApiError) -> Response:
+    try:
+        user = await current_user(request)
+    except ApiError:
+        user = None
+    title = ERROR_TITLES.get(error.status, "That did not work")
+    return render(
+        request, "error.html", user, error.status, title=title, message=error.message,
+        code=error.status,
+    )  # fmt: skip
+
+
+async def signed_in(request: Request) -> CurrentUser:
+    user = await current_user(request)
+    if user is None:
+        raise SignInFirst
+    return user
+
+
+async def in_project(request: Request, least: str) -> tuple[CurrentUser, dict[str, Any]]:
+    """(the user, Project JSON) when the role suffices. Raises `ApiError`, `SignInFirst`."""
+    user = await signed_in(request)
+    projects = services(request).projects
+    project_id = request.path_params["project_id"]
+    project = await projects.get_for(user, project_id)
+    await projects.require(user, project_id, least)
+    return user, project
+
+
+def _require_admin(user: CurrentUser) -> None:
+    if not user.admin:
+        raise ApiError("forbidden", "Only an admin may see this page.")
+
+
+def local_path(target: str) -> str:
+    """`target` if it is a path of our own, else "/": a sign-in must not lead to another site."""
+    ours = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if ours and not any(c in target for c in "\r\n\t") else "/"
+
+
+@page
+async def home(request: Request) -> Response:
+    user = await signed_in(request)
+    return render(request, "projects.html", user)
+
+
+@page
+async def signin(request: Request) -> Response:
+    target = local_path(request.query_params.get("next", "/"))
+    if await current_user(request) is not None:
+        return RedirectResponse(target, 303, headers=SECURITY_HEADERS)
+    no_admin = not await services(request).accounts.has_admin()
+    return render(request, "signin.html", boot={"next": target}, no_admin=no_admin)
+
+
+@page
+async def setup(request: Request) -> Response:
+    if await services(request).accounts.has_admin():
+        return RedirectResponse("/signin", 303, headers=SECURITY_HEADERS)
+    return render(request, "setup.html", boot={"token": request.query_params.get("token", "")})
+
+
+@page
+async def invite(request: Request) -> Response:
+    token = request.path_params["token"]
+    user = await current_user(request)
+    role, project_id, project = await services(request).accounts.invitation(token)
+    return render(
+        request, "invite.html", user, boot={"token": token, "project_id": project_id},
+        role=role, project=project, token=token,
+    )  # fmt: skip
+
+
+@page
+async def new_project(request: Request) -> Response:
+    user = await signed_in(request)
+    _require_admin(user)
+    return render(request, "new_project.html", user)
+
+
+@page
+async def dashboard(request: Request) -> Response:
+    user, project = await in_project(request, "labeler")
+    if project["role"] == "labeler":
+        return RedirectResponse(
+            f"/p/{project['project_id']}/label", 303, headers=SECURITY_HEADERS
+        )
+    return render(
+        request, "dashboard.html", user, boot={"project": project}, project=project,
+        here="dashboard",
+    )  # fmt: skip
+
+
+@page
+async def label(request: Request) -> Response:
+    user, project = await in_project(request, "labeler")
+    return render(
+        request, "label.html", user, boot={"project": project}, project=project, here="label"
+    )
+
+
+@page
+async def review(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(
+        request, "review.html", user, boot={"project": project}, project=project, here="review"
+    )
+
+
+@page
+async def settings(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(
+        request, "settings.html", user, boot={"project": project}, project=project,
+        here="settings",
+    )  # fmt: skip
+
+
+@page
+async def people(request: Request) -> Response:
+    user = await signed_in(request)
+    _require_admin(user)
+    return render(request, "people.html", user)
+
+
+async def nowhere(request: Request) -> Response:
+    """Any other path: a page for people, the protocol's error for programs."""
+    error = ApiError("not_found", "There is no page at this address.")
+    if request.url.path.startswith(("/api/", "/media/")):
+        return JSONResponse({"error": error_body(error)}, error.status)
+    return await error_page(request, error)
+
+
+def routes() -> list[BaseRoute]:
+    """Routes of all pages; they come after the API's, since the last one takes every path."""
+    return [
+        Mount("/static", RevalidatedFiles(directory=WEB / "static"), name="static"),
+        Route("/", home),
+        Route("/signin", signin),
+        Route("/setup", setup),
+        Route("/invite/{token}", invite),
+        Route("/projects/new", new_project),
+        Route("/people", people),
+        Route("/p/{project_id}", dashboard),
+        Route("/p/{project_id}/label", label),
+        Route("/p/{project_id}/review", review),
+        Route("/p/{project_id}/settings", settings),
+        Route("/{path:path}", nowhere),
+    ]

@@ -1,0 +1,136 @@
+/** The label classes: a button each, with its number key and colour; a search beyond nine. */
+import { $, el, fill, setVars } from "./dom.js";
+import { inkOn } from "./format.js";
+
+export class ClassList {
+  /**
+   * @param {HTMLElement} root
+   * @param {(name: string) => void} onPick
+   */
+  constructor(root, onPick) {
+    this._root = root;
+    this._onPick = onPick;
+    this._classes = [];
+    this._shown = "";
+    this._list = $(".class-list", root);
+    this._search = $(".class-search", root);
+    this._search.addEventListener("input", () => this._filter());
+    this._search.addEventListener("keydown", (e) => this._key(e));
+  }
+
+  /** @param {{name: string, color: string}[]} classes */
+  set(classes) {
+    const key = JSON.stringify(classes);
+    if (key === this._shown) return;
+    this._shown = key;
+    this._classes = classes;
+    const many = classes.length > 9;
+    this._search.hidden = !many;
+    this._root.dataset.many = String(many);
+    fill(this._list, ...classes.map((c, i) => this._button(c, i)));
+    this._filter();
+  }
+
+  /** Colour variables of a class, for chips and tiles. */
+  colors(name) {
+    const found = this._classes.find((c) => c.name === name);
+    return found ? { c: found.color, "on-c": inkOn(found.color) } : { c: "#7a869a", "on-c": "#ffffff" };
+  }
+
+  name(index) {
+    return this._classes[index]?.name;
+  }
+
+  get length() {
+    return this._classes.length;
+  }
+
+  /** Mark the class of the focused item's answer, and how often each is used on this page. */
+  mark(name) {
+    for (const button of this._list.querySelectorAll("button")) {
+      const current = button.dataset.name === name;
+      button.setAttribute("aria-pressed", String(current));
+    }
+  }
+
+  /** Put the cursor into the search, with `text` as its beginning. */
+  search(text) {
+    if (this._search.hidden) return;
+    this._search.value = text;
+    this._search.focus();
+    this._filter();
+  }
+
+  _button(label, index) {
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "class-button",
+        dataset: { name: label.name },
+        "aria-pressed": "false",
+        "aria-keyshortcuts": index < 9 ? String(index + 1) : undefined,
+        onclick: () => this._pick(label.name),
+        // The grid keeps the keyboard while the mouse is on the buttons.
+        onmousedown: (e) => e.preventDefault(),
+      },
+      el("kbd", {}, index < 9 ? String(index + 1) : ""),
+      el("span", { class: "class-name" }, label.name),
+      el("span", { class: "swatch" }),
+    );
+    setVars(button, this.colors(label.name));
+    return button;
+  }
+
+  _pick(name) {
+    this._onPick(name);
+    this._leave();
+  }
+
+  _leave() {
+    if (this._search.hidden) return;
+    this._search.value = "";
+    this._search.blur();
+    this._filter();
+  }
+
+  _filter() {
+    const wanted = this._search.hidden ? "" : this._search.value.trim().toLowerCase();
+    const buttons = [...this._list.querySelectorAll("button")];
+    const rank = (b) => matchRank(b.dataset.name.toLowerCase(), wanted);
+    let first = null;
+    for (const button of buttons) {
+      const fits = rank(button) > 0;
+      button.hidden = !fits;
+      button.dataset.first = "false";
+      if (fits && wanted && (!first || rank(button) > rank(first))) first = button;
+    }
+    if (first) first.dataset.first = "true";
+    this._list.dataset.empty = String(buttons.length > 0 && buttons.every((b) => b.hidden));
+  }
+
+  _key(event) {
+    const shown = [...this._list.querySelectorAll("button:not([hidden])")];
+    const at = shown.findIndex((b) => b.dataset.first === "true");
+    if (event.key === "Escape") this._leave();
+    else if (event.key === "Enter") {
+      const chosen = shown[Math.max(0, at)];
+      if (chosen && this._search.value.trim()) this._pick(chosen.dataset.name);
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      const next = shown[Math.max(0, Math.min(shown.length - 1, at + step))];
+      for (const button of shown) button.dataset.first = String(button === next);
+      next?.scrollIntoView({ block: "nearest" });
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
+/** 3: begins so, 2: a word begins so, 1: has it somewhere, 0: not at all. */
+function matchRank(name, wanted) {
+  if (name.startsWith(wanted)) return 3;
+  const at = name.indexOf(wanted);
+  if (at < 0) return 0;
+  return /[\s_-]/.test(name[at - 1] ?? "") ? 2 : 1;
+}

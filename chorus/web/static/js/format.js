@@ -1,0 +1,47 @@
+/** How numbers, times and colours are shown, the same everywhere. */
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** 12345 → "12,345". */
+export function count(n) {
+  return whole.format(n);
+}
+
+/** 0.9734 → "97.3 %"; null → "–". */
+export function percent(share, digits = 1) {
+  return share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
+}
+
+/** A score as people read it: never rounded up to certainty. */
+export function score(share) {
+  return `${Math.floor(share * 100)} %`;
+}
+
+/** "just now", "3 min ago", "2 h ago", "4 d ago". */
+export function ago(ms, now = Date.now()) {
+  if (!ms) return "–";
+  const minutes = Math.floor(Math.max(0, now - ms) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return `${Math.floor(minutes / 1440)} d ago`;
+}
+
+/** 3.2 → "3.2 s", 95 → "1 min 35 s". */
+export function seconds(s) {
+  if (s === null || s === undefined) return "";
+  return s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+}
+
+export function plural(n, one, many = `${one}s`) {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+/** Black or white, whichever is easier to read on `#rrggbb` (WCAG relative luminance). */
+export function inkOn(color) {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const c = parseInt(color.slice(at, at + 2), 16) / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.24 ? "#10151d" : "#ffffff";
+}

@@ -1,0 +1,29 @@
+/** Random ids, and the id of this browser tab. */
+
+/** A version 4 UUID. `crypto.randomUUID` is missing on plain http to another machine. */
+export function uuid() {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+  return [8, 12, 16, 20].reduceRight((s, at) => `${s.slice(0, at)}-${s.slice(at)}`, hex);
+}
+
+const TAB = "chorus.tab";
+
+/** This tab's id: it outlives a reload, so the server knows which pages the tab holds. */
+export function tabId() {
+  let id = sessionStorage.getItem(TAB);
+  if (!id) {
+    id = uuid();
+    sessionStorage.setItem(TAB, id);
+  }
+  return id;
+}
+
+/** A fresh id: a duplicated tab copies its sessionStorage, and with it the id. */
+export function newTabId() {
+  sessionStorage.removeItem(TAB);
+  return tabId();
+}

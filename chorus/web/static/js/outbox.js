@@ -1,0 +1,108 @@
+/**
+ * Votes on their way: kept in localStorage from the moment they are given until the server
+ * has acknowledged them, so neither a lost connection nor a reload loses one.
+ *
+ * Each vote has its own key: two tabs of one person never overwrite each other. Sending a vote
+ * twice is harmless, its `vote_id` makes it one.
+ *
+ * Events: `change` when the number of votes on their way changes, `refused` when the server
+ * will not have one (detail: {vote, error}).
+ */
+import { ApiFailure } from "./api.js";
+
+const RETRY_MS = 2_000;
+
+export class Outbox extends EventTarget {
+  /**
+   * @param {{connected: boolean, request: (type: string, body: object) => Promise<any>}} socket
+   * @param {string} userId
+   * @param {string} projectId
+   * @param {Storage} [storage]
+   */
+  constructor(socket, userId, projectId, storage = localStorage) {
+    super();
+    this._socket = socket;
+    this._storage = storage;
+    this._prefix = `chorus.vote.${userId}.${projectId}.`;
+    /** @type {Map<string, {at: number, body: any, sending: boolean}>} */
+    this._votes = new Map();
+    this._at = Date.now();
+    this._load();
+  }
+
+  get size() {
+    return this._votes.size;
+  }
+
+  /** Does a vote on this item wait for its acknowledgement? */
+  has(voteId) {
+    return this._votes.has(voteId);
+  }
+
+  /** Keep and send these votes (bodies of `vote.cast`). */
+  put(bodies) {
+    for (const body of bodies) {
+      const at = ++this._at;
+      this._votes.set(body.vote_id, { at, body, sending: false });
+      try {
+        this._storage.setItem(this._prefix + body.vote_id, JSON.stringify({ at, body }));
+      } catch {
+        // Storage full or forbidden: memory still has it as long as the tab lives.
+      }
+    }
+    this._changed();
+    this.flush();
+  }
+
+  /** Send everything that is not on its way. In the order given: a correction follows its vote. */
+  flush() {
+    if (!this._socket.connected) return;
+    const waiting = [...this._votes.values()].filter((v) => !v.sending);
+    for (const vote of waiting.sort((a, b) => a.at - b.at)) this._send(vote);
+  }
+
+  async _send(vote) {
+    vote.sending = true;
+    try {
+      await this._socket.request("vote.cast", vote.body);
+      this._done(vote);
+    } catch (error) {
+      vote.sending = false;
+      if (!(error instanceof ApiFailure)) return; // connection lost: sent again when it is back
+      if (error.retry) {
+        setTimeout(() => this.flush(), RETRY_MS);
+        return;
+      }
+      this._done(vote);
+      this.dispatchEvent(new CustomEvent("refused", { detail: { vote: vote.body, error } }));
+    }
+  }
+
+  _done(vote) {
+    this._votes.delete(vote.body.vote_id);
+    try {
+      this._storage.removeItem(this._prefix + vote.body.vote_id);
+    } catch {
+      // As above.
+    }
+    this._changed();
+  }
+
+  _load() {
+    try {
+      for (let i = 0; i < this._storage.length; i++) {
+        const key = this._storage.key(i);
+        if (!key?.startsWith(this._prefix)) continue;
+        const { at, body } = JSON.parse(this._storage.getItem(key) ?? "");
+        this._votes.set(body.vote_id, { at, body, sending: false });
+        this._at = Math.max(this._at, at);
+      }
+    } catch {
+      // Unreadable storage holds nothing we could send.
+    }
+  }
+
+  _changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * One labeler at work in one tab: the pages in hand, the next ones, the ones sent.
+ *
+ * Events: `change` when there is something new to show, `note` (detail: {text, tone}) for a
+ * message that passes, `gone` (detail: {message}) when this person may not work here any more.
+ */
+import { ApiFailure } from "./api.js";
+import { Drafts } from "./drafts.js";
+import { newTabId, tabId, uuid } from "./ids.js";
+import { PageTime } from "./page_time.js";
+import { missing, open, reduce, reopen, toSend, touched } from "./page_state.js";
+import { pagesOf, withPage } from "./recent.js";
+
+/** One page in hand, one ahead: the next page is there when this one is sent. */
+const PAGES_AHEAD = 2;
+const HISTORY = 90;
+
+export class Session extends EventTarget {
+  /**
+   * @param {import("./socket.js").Socket} socket
+   * @param {import("./outbox.js").Outbox} outbox
+   * @param {any} user
+   * @param {any} project
+   */
+  constructor(socket, outbox, user, project) {
+    super();
+    this._socket = socket;
+    this._outbox = outbox;
+    this._drafts = new Drafts(user.user_id, project.project_id);
+    this._time = new PageTime();
+    this._tab = tabId();
+    this.project = project;
+    this.me = { today: 0, total: 0 };
+    this.pageSize = project.page_size;
+    /** @type {import("./page_state.js").PageState[]} pages to label, in the order they came */
+    this.queue = [];
+    /** @type {?import("./page_state.js").PageState} an earlier page being corrected */
+    this.correcting = null;
+    /** @type {any[]} */
+    this.recent = [];
+    /** @type {?string} why there is no page, as the server says */
+    this.empty = null;
+    this._known = new Set();
+    this._opened = false;
+    socket.addEventListener("open", () => this._open());
+    socket.addEventListener("lost", () => this._changed());
+    outbox.addEventListener("change", () => this._changed());
+    outbox.addEventListener("refused", (e) => this._refused(e.detail));
+  }
+
+  /** The page in view. */
+  get current() {
+    return this.correcting ?? this.queue.find((p) => p.items.length) ?? null;
+  }
+
+  get paused() {
+    return this.project.state === "paused";
+  }
+
+  // -- what the person does
+
+  /** Apply an action to the page in view. */
+  act(action) {
+    const page = this.current;
+    if (!page || this.paused) return;
+    this._time.activity(page.page_id);
+    const next = reduce(page, action);
+    if (next === page) return;
+    this._replace(page, next);
+    this._changed();
+    // One item a page: labeling is also sending.
+    if (["label", "skip"].includes(action.type) && next.size === 1) this.submit();
+  }
+
+  /**
+   * Send the page in view.
+   * @returns {number} how many answers are missing; 0 when it is sent
+   */
+  submit() {
+    const page = this.current;
+    if (!page || this.paused) return 0;
+    const lacking = missing(page);
+    if (lacking) {
+      this._replace(page, reduce(page, { type: "focusMissing" }));
+      this._changed();
+      return lacking;
+    }
+    this._cast(page, toSend(page));
+    if (this.correcting) {
+      this.correcting = null;
+    } else {
+      this._drafts.submitted(page.page_id);
+      this.queue = this.queue.filter((p) => p !== page);
+      this._ask("labeling.credit", { n: 1 });
+    }
+    this._changed();
+    return 0;
+  }
+
+  /** Take back the last thing done: an answer, a selection, or the sending of a page. */
+  undo() {
+    const page = this.current;
+    if (page?.past.length) {
+      this.act({ type: "undo" });
+      return;
+    }
+    const at = this.correcting
+      ? this.recent.findIndex((p) => p.page_id === this.correcting?.page_id) + 1
+      : 0;
+    if (this.recent[at]) this.correct(this.recent[at].page_id);
+    else this._note("There is nothing to undo.");
+  }
+
+  /** Open an earlier page to correct it. */
+  correct(pageId) {
+    const page = this.recent.find((p) => p.page_id === pageId);
+    if (!page || this.paused) return;
+    this.correcting = reopen(page);
+    this._changed();
+  }
+
+  /** Back to the page in hand, with nothing corrected. */
+  leaveCorrection() {
+    this.correcting = null;
+    this._changed();
+  }
+
+  async resize(size) {
+    if (size === this.pageSize) return;
+    const before = this.pageSize;
+    this.pageSize = size;
+    this._changed();
+    const keep = this.queue.filter(touched).map((p) => p.page_id);
+    try {
+      await this._request("labeling.size", { page_size: size, keep });
+    } catch (error) {
+      this.pageSize = before;
+      this._changed();
+      const refused = error instanceof ApiFailure;
+      this._note(refused ? error.message : "Offline: the size can be changed when you are back.", "warn");
+    }
+  }
+
+  /** Somebody is here: pages held back from an empty chair may come again. */
+  awake() {
+    if (this.empty !== "idle") return;
+    this.empty = null;
+    this._ask("labeling.credit", { n: 0 });
+    this._changed();
+  }
+
+  /** Another tab took this one's place; go on here under a new id. */
+  takeOver() {
+    this._tab = newTabId();
+    location.reload();
+  }
+
+  // -- what the server says
+
+  async _open() {
+    this._known = new Set();
+    const held = this._opened ? this.queue.length : this._drafts.held;
+    try {
+      const reply = await this._request(
+        "labeling.open",
+        { tab: this._tab, credit: Math.max(0, PAGES_AHEAD - held) },
+        (frame) => this._push(frame.type, frame.body),
+      );
+      this.project = reply.project;
+      this.me = reply.me;
+      this.pageSize = reply.page_size;
+      this._outbox.flush();
+      // Pages still held come before this answer; what the server took back meanwhile goes,
+      // but for pages with work on them: their votes still count.
+      const { credit } = await this._request("labeling.credit", { n: 0 });
+      this.queue = this.queue.filter((p) => this._known.has(p.page_id) || touched(p));
+      const need = PAGES_AHEAD - this.queue.length - credit;
+      if (need > 0) this._ask("labeling.credit", { n: need });
+      if (!this._opened) {
+        this._opened = true;
+        const { votes } = await this._request("labeling.history", { limit: HISTORY });
+        const here = this.recent;
+        this.recent = here.reduceRight(withPage, pagesOf(votes));
+      }
+    } catch (error) {
+      if (error instanceof ApiFailure) {
+        this.dispatchEvent(new CustomEvent("gone", { detail: { message: error.message } }));
+      } // else: connection lost, `open` comes again
+    }
+    this._changed();
+  }
+
+  _push(type, body) {
+    if (type === "page") this._page(body);
+    else if (type === "item.closed") this._itemClosed(body);
+    else if (type === "page.closed") this._pageClosed(body);
+    else if (type === "empty") this.empty = body.reason;
+    else if (type === "project") this.project = { ...body, role: this.project.role };
+    else if (type === "me") this.me = body;
+    this._changed();
+  }
+
+  _page(page) {
+    this._known.add(page.page_id);
+    this.empty = null;
+    if (this._drafts.isSubmitted(page.page_id)) return; // its votes are on their way
+    const held = this.queue.find((p) => p.page_id === page.page_id);
+    const state = open(page, held ?? this._drafts.of(page.page_id));
+    if (held) this._replace(held, { ...state, past: held.past });
+    else this.queue.push(state);
+  }
+
+  _itemClosed({ page_id, item_id, replacement }) {
+    const page = this.queue.find((p) => p.page_id === page_id);
+    if (!page) return;
+    this._replace(page, reduce(page, { type: "close", item_id, replacement }));
+    if (page_id === this.current?.page_id) this._note("One picture was settled by colleagues.");
+  }
+
+  _pageClosed({ page_id, reason }) {
+    const page = this.queue.find((p) => p.page_id === page_id);
+    if (!page) return;
+    const sends = toSend(page, true);
+    if (sends.length) {
+      this._cast(page, sends);
+      this._note(
+        reason === "expired"
+          ? "The time for this page ran out. What you had answered was sent."
+          : "This page was taken back. What you had answered was sent.",
+        "warn",
+      );
+    }
+    this.queue = this.queue.filter((p) => p !== page);
+  }
+
+  _refused({ vote, error }) {
+    if (error.code === "item_closed" || error.code === "already_voted") {
+      this._note("An answer was not needed any more: the picture is settled.");
+    } else {
+      this._note(`An answer was refused: ${error.message}`, "bad");
+    }
+    this.recent = this.recent.map((p) => ({
+      ...p,
+      items: p.items.filter((i) => i.vote?.vote_id !== vote.vote_id),
+    }));
+    this.recent = this.recent.filter((p) => p.items.length);
+    this._changed();
+  }
+
+  // -- helpers
+
+  _cast(page, sends) {
+    const spent = this._time.take(page.page_id);
+    const each = Math.round(spent / Math.max(1, sends.length));
+    const votes = new Map();
+    const bodies = sends.map(({ item, kind, value, supersedes }) => {
+      const vote_id = uuid();
+      votes.set(item.item_id, { vote_id, kind, value });
+      const body = {
+        project_id: this.project.project_id,
+        vote_id,
+        item_id: item.item_id,
+        lease_id: supersedes ? null : item.lease_id,
+        kind,
+        value,
+        duration_ms: each,
+      };
+      return supersedes ? { ...body, supersedes } : body;
+    });
+    this._outbox.put(bodies);
+    const items = page.items
+      .map((i) => ({ ...i, prelabel: null, odd: null, vote: votes.get(i.item_id) ?? i.vote }))
+      .filter((i) => i.vote);
+    if (items.length) {
+      const sent = { page_id: page.page_id, kind: page.kind, size: page.size, items };
+      this.recent = withPage(this.recent, sent);
+    }
+  }
+
+  _replace(old, next) {
+    if (old === this.correcting) this.correcting = next;
+    else this.queue = this.queue.map((p) => (p === old ? next : p));
+  }
+
+  _request(type, body, onPush) {
+    return this._socket.request(type, { project_id: this.project.project_id, ...body }, onPush);
+  }
+
+  /** A request whose failure needs no word: after a lost connection all is agreed anew. */
+  _ask(type, body) {
+    this._request(type, body).catch(() => {});
+  }
+
+  _note(text, tone = "info") {
+    this.dispatchEvent(new CustomEvent("note", { detail: { text, tone } }));
+  }
+
+  _changed() {
+    this._drafts.keep(this.queue);
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}
