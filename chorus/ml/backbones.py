@@ -66,7 +66,7 @@ def backbone(name: str, *, allow_download: bool = False) -> Backbone:
     import timm
 
     model = timm.create_model(name, pretrained=False, num_classes=0)
-    config = timm.data.config.resolve_data_config({}, model=model)  # type: ignore[attr-defined, no-untyped-call]
+    config = timm.data.config.resolve_data_config({}, model=model)  # type: ignore[no-untyped-call]
     return Backbone(
         name,
         name,

@@ -31,15 +31,11 @@ from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
 from chorus.server.storage.sqlite import SqliteStore
-from chorus.server.transport import rest_accounts, rest_projects
+from chorus.server.transport import pages, rest_accounts, rest_projects
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
 from chorus.server.transport.socket import websocket
 
-try:
-    from chorus.server.transport import pages
-except ImportError:
-    pages = None
 log = logging.getLogger(__name__)
 
 IMPORT_WORKERS = 2
@@ -59,7 +55,7 @@ def build(settings: Settings) -> Starlette:
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
         *rest_projects.routes(),
-        *(pages.routes() if pages else []),
+        *pages.routes(),
     ]
     return Starlette(
         routes=routes,

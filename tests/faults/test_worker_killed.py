@@ -82,16 +82,18 @@ async def test_a_killed_worker_costs_a_retry_and_no_vote(
                 await stream.socket.cast(vote)
                 acked.add(vote["vote_id"])
             await stream.finish(page)
-        with_model = 0
-        while killer.hit is None:
-            # A job may have been over before the signal came: there are more jobs and rounds.
-            with_model += 1
-            await killer.until_round(with_model)
-            if killer.hit is None:
-                killer.tried.clear()
-                await bench.admin.train(project.project_id)
-        await killer.until_round(with_model)
-        stats = await bench.stats()
+        watch = await bench.watch()
+        await killer.until_round(1)
+        while True:
+            # The queues are in place a moment after the round's event.
+            stats = await watch.until(lambda s: not s.assist.running and not s.assist.round_due)
+            if killer.hit is not None:
+                break
+            # The job was over before the signal came: there are more jobs and rounds.
+            killer.tried.clear()
+            seen = len(killer.rounds)
+            await bench.admin.train(project.project_id)
+            await killer.until_round(seen + 1)
         assert killer.rounds[-1]["state"] == "done"
         assert stats.assist.round is not None
         assert killer.hit["attempts"] == 2

@@ -182,9 +182,7 @@ async def new_project(request: Request) -> Response:
 async def dashboard(request: Request) -> Response:
     user, project = await in_project(request, "labeler")
     if project["role"] == "labeler":
-        return RedirectResponse(
-            f"/p/{project['project_id']}/label", 303, headers=SECURITY_HEADERS
-        )
+        return RedirectResponse(f"/p/{project['project_id']}/label", 303, headers=SECURITY_HEADERS)
     return render(
         request, "dashboard.html", user, boot={"project": project}, project=project,
         here="dashboard",
