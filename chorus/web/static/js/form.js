@@ -1,0 +1,58 @@
+/** Forms that post JSON: the button waits, the server's reason shows in the form. */
+import { el } from "./dom.js";
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {(values: Record<string, any>) => Promise<any>} send
+ */
+export function onSubmit(form, send) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("[type=submit]");
+    form.querySelector(".error")?.remove();
+    for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+    if (button) button.disabled = true;
+    try {
+      await send(valuesOf(form));
+    } catch (error) {
+      showError(form, error);
+    } finally {
+      if (button) button.disabled = false;
+    }
+  });
+}
+
+/** Values by field name: checkboxes as booleans, numbers as numbers, text trimmed (not passwords). */
+export function valuesOf(form) {
+  const values = {};
+  for (const field of form.elements) {
+    if (!field.name) continue;
+    if (field.type === "checkbox") values[field.name] = field.checked;
+    else if (field.type === "number") values[field.name] = field.valueAsNumber;
+    else values[field.name] = field.type === "password" ? field.value : field.value.trim();
+  }
+  return values;
+}
+
+/** Show why it did not work, at the end of the form; the field it names is marked. */
+export function showError(form, error) {
+  form.querySelector(".error")?.remove();
+  const box = el("p", { class: "error", role: "alert" }, error.message);
+  const button = form.querySelector("[type=submit]");
+  if (button) button.before(box);
+  else form.append(box);
+  const named = [...form.elements].find((f) => f.name && error.message.includes(f.name));
+  const wrong = named ?? (error.code === "wrong_password" ? form.elements.password : null);
+  if (wrong) {
+    wrong.setAttribute("aria-invalid", "true");
+    wrong.focus();
+  }
+}
+
+/** A button inside a form group that shows a password. */
+export function showablePassword(form) {
+  const toggle = form.querySelector(".show-password");
+  toggle?.addEventListener("change", () => {
+    form.elements.password.type = toggle.checked ? "text" : "password";
+  });
+}

@@ -1,0 +1,47 @@
+/** My projects, a card each. */
+import { $, boot, el, fill } from "./dom.js";
+import { api } from "./api.js";
+import { plural } from "./format.js";
+
+const { user } = boot();
+const list = $("#projects");
+
+function card(project) {
+  const home = `/p/${project.project_id}`;
+  const watches = project.role !== "labeler";
+  return el(
+    "article",
+    { class: "card project-card" },
+    el("h2", {}, el("a", { href: watches ? home : `${home}/label` }, project.name)),
+    project.description ? el("p", { class: "muted" }, project.description) : null,
+    el(
+      "p",
+      { class: "row small" },
+      el("span", { class: "chip-plain" }, plural(project.items, "picture")),
+      el("span", { class: "chip-plain" }, plural(project.classes.length, "class", "classes")),
+      project.state === "paused" ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null,
+    ),
+    el(
+      "p",
+      { class: "row" },
+      el("a", { class: "button primary", href: `${home}/label` }, "Label"),
+      watches ? el("a", { class: "button", href: home }, "Dashboard") : null,
+    ),
+  );
+}
+
+function nothing() {
+  return user.admin
+    ? el("div", { class: "empty card" }, el("h2", {}, "Make your first project"),
+        el("p", {}, "Give it classes, bring in pictures, invite people."),
+        el("a", { class: "button primary", href: "/projects/new" }, "New project"))
+    : el("div", { class: "empty card" }, el("h2", {}, "No projects yet"),
+        el("p", {}, "As soon as somebody adds you to one, it appears here."));
+}
+
+try {
+  const { projects } = await api("GET", "/api/projects");
+  fill(list, ...(projects.length ? projects.map(card) : [nothing()]));
+} catch (error) {
+  fill(list, el("p", { class: "error", role: "alert" }, error.message));
+}
