@@ -1,0 +1,70 @@
+/** What happens, newest first, in words; many votes of one person become one line. */
+import { el, fill } from "./dom.js";
+import { plural } from "./format.js";
+
+const MOST = 9;
+const EVERY_MS = 500;
+
+export class Feed {
+  constructor(root) {
+    this._root = root;
+    this._lines = [];
+    this._names = new Map();
+    this._timer = 0;
+  }
+
+  people(labelers) {
+    for (const p of labelers) this._names.set(p.user_id, p.name);
+  }
+
+  take({ type, body }) {
+    if (!type || !body) return;
+    const newest = this._lines[0];
+    if (type === "vote.cast") {
+      if (newest?.who === body.user_id) newest.votes += 1;
+      else this._put({ who: body.user_id, votes: 1 });
+      if (newest) newest.at = newest.who === body.user_id ? Date.now() : newest.at;
+    } else {
+      const text = words(type, body);
+      if (text) this._put({ text });
+      else return;
+    }
+    // A few draws a second, however many votes there are.
+    if (!this._timer) this._timer = setTimeout(() => this._draw(), EVERY_MS);
+  }
+
+  _put(line) {
+    this._lines = [{ at: Date.now(), ...line }, ...this._lines].slice(0, MOST);
+  }
+
+  _draw() {
+    this._timer = 0;
+    fill(this._root, ...this._lines.map((line) =>
+      el("li", {},
+        el("time", {}, new Date(line.at).toLocaleTimeString("en-GB")),
+        el("span", {}, line.text ?? `${this._names.get(line.who) ?? "Somebody"}: ${plural(line.votes, "vote")}`))));
+  }
+}
+
+function words(type, body) {
+  switch (type) {
+    case "round.started":
+      return `Round ${body.round.number} begins with ${plural(body.round.labels, "label")}`;
+    case "round.finished":
+      return `Round ${body.round.number} done: ${plural(body.round.prelabeled ?? 0, "prelabel")}, ${body.round.clustered ?? 0} clustered`;
+    case "round.failed":
+      return `Round ${body.round.number} did not finish`;
+    case "item.needs_review":
+      return "An item needs review";
+    case "review.decided":
+      return `Review: ${body.action}`;
+    case "items.added":
+      return `${plural(body.count, "picture")} added`;
+    case "member.joined":
+      return `${body.name} joined`;
+    case "project.changed":
+      return body.state ? `The project is ${body.state}` : "Settings changed";
+    default:
+      return null;
+  }
+}
