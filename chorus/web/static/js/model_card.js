@@ -12,7 +12,7 @@ export function renderModel(assist, { target, open }) {
   setText($("#round-chip"), roundWords(assist, round));
   $("#round-chip").hidden = !round && !assist.running;
   figures(last, target);
-  reason(assist, last);
+  reason(assist, last, open);
   jobs(assist);
   rows(done);
   const train = $("#train");
@@ -37,11 +37,13 @@ function figures(last, target) {
   fill($("#figures"), ...values.map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
 }
 
-function reason(assist, last) {
+function reason(assist, last, open) {
   const box = $("#reason");
   const why = last?.threshold == null ? assist.prelabel_reason : null;
   box.hidden = !why;
-  const more = assist.labels_needed ? ` About ${plural(assist.labels_needed, "more label")}.` : "";
+  const needed = assist.labels_needed ?? 0;
+  const beyond = "More labels than there are open items would be needed: people may label the rest.";
+  const more = needed > open ? ` ${beyond}` : needed ? ` About ${plural(needed, "more label")}.` : "";
   setText(box, why ? why + more : "");
 }
 
