@@ -1,0 +1,183 @@
+"""A person labels by keyboard, loses the connection and gets it back; a dashboard moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import names, open_labeling, signed_in
+from tests.servers import Bench, TestServer, page_of, pictures, vote_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+async def test_three_pages_by_keyboard_while_the_dashboard_moves(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 40), page_size=4)
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await expect(boss.locator("#done-of")).to_have_text("0 of 40 labeled")
+        await boss.evaluate("window.sameDocument = true")
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        await expect(page.locator(".tile")).to_have_count(4)
+        # First page: a key each.
+        before = await names(page)
+        await expect(page.locator("#do-submit")).to_contain_text("4 to go")
+        for key in "1212":
+            await page.keyboard.press(key)
+        await expect(page.locator(".tile .chip:visible")).to_have_count(4)
+        await page.keyboard.press("u")
+        await expect(page.locator(".tile .chip:visible")).to_have_count(3)
+        await page.keyboard.press("2")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("4")
+        assert not set(before) & set(await names(page))
+        # Second page: all at once, one of them otherwise.
+        await page.keyboard.press("a")
+        await page.keyboard.press("1")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("s")
+        await expect(page.locator(".tile .chip", has_text="Skipped")).to_have_count(1)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("8")
+        # Third page: two by Space, the others by key; nothing is sent while answers miss.
+        await page.keyboard.press("Space")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Space")
+        await page.keyboard.press("2")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#do-submit")).to_contain_text("2 to go")
+        await page.keyboard.press("1")
+        await page.keyboard.press("1")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("12")
+        await expect(boss.locator("#done-of")).to_have_text("11 of 40 labeled")
+        assert await boss.evaluate("window.sameDocument") is True
+        assert (await bench.stats()).counts.labeled == 11
+
+
+async def test_answers_given_offline_arrive(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 24), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+        await page.context.set_offline(True)
+        await page.evaluate("dispatchEvent(new Event('offline'))")
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+        await page.keyboard.press("a")
+        await page.keyboard.press("1")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#unsynced")).to_have_text("4 unsynced")
+        await page.context.set_offline(False)
+        await expect(page.locator("#unsynced")).to_be_hidden()
+        await expect(page.locator("#today")).to_have_text("4")
+        assert (await bench.stats()).votes == 4
+
+
+async def test_an_earlier_page_is_corrected_and_the_size_lasts(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 30), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("4")
+        await page.keyboard.press("u")
+        await expect(page.locator(".banner-title")).to_have_text("Correcting an earlier page")
+        await page.keyboard.press("2")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".banner-title")).to_have_text("Tasks manual")
+        await expect(page.locator(".tile .chip:visible")).to_have_count(0)
+        watch = await bench.watch()
+        stats = await watch.until(lambda s: s.labels.get("red", 0) == 1)
+        assert stats.labels["green"] == 3
+        await page.locator('#sizes button[data-size="6"]').click()
+        await expect(page.locator(".tile")).to_have_count(6)
+        await page.reload()
+        await expect(page.locator(".tile")).to_have_count(6)
+
+
+async def test_a_pause_covers_the_page_and_goes_away(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await boss.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#cover h2")).to_have_text("Paused")
+        await boss.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#cover")).to_be_hidden()
+        await expect(page.locator(".tile")).to_have_count(4)
+
+
+async def test_the_model_helps(server: TestServer, browser: Browser, folder: Path) -> None:
+    async with Bench(server) as bench:
+        await bench.make(
+            pictures(folder, 330), page_size=9, cluster=True, prelabel=True, target=0.9
+        )
+        page = await signed_in(browser, bench)
+        watch = await bench.watch()
+        colleague = await bench.labeler(credit=1)
+        seen = set[str]()
+        while seen != {"clustered", "prelabeled"}:
+            # Like the instrument's lockstep: a round that is due runs first.
+            await watch.until(lambda s: not (s.assist.running or s.assist.round_due))
+            handed = await page_of(colleague)
+            await vote_page(colleague, handed)
+            stats = await bench.stats()
+            for kind in ("prelabeled", "clustered"):
+                others = kind == "clustered" and stats.queue["prelabeled"]
+                if kind in seen or others or stats.queue[kind] < 30:
+                    continue
+                await open_labeling(page, bench)
+                await page.wait_for_selector("#banner")
+                title = await page.locator(".banner-title").inner_text()
+                if title == f"Tasks {kind}":
+                    seen.add(kind)
+                    if kind == "prelabeled":
+                        await expect(page.locator('.tile[data-by="model"]')).to_have_count(9)
+                await page.goto("about:blank")
+            assert stats.counts.unlabeled > 0, f"all labeled, only {seen} seen"
+
+
+async def test_a_wrong_password_and_a_closed_door(server: TestServer, browser: Browser) -> None:
+    async with Bench(server) as bench:
+        await bench.make()
+        page = await (await browser.new_context()).new_page()
+        await page.goto(f"{server.url}/p/{bench.project.project_id}")
+        await page.get_by_label("Login").fill("nobody")
+        await page.get_by_label("Password").fill("not the password")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        labeler = await signed_in(browser, bench)
+        answer = await labeler.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        assert answer is not None
+        assert answer.status == 403
+
+
+async def test_an_upload_names_the_faulty_file(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make()
+        pictures(folder, 3)
+        (folder / "broken.png").write_bytes(b"this is no picture")
+        page = await signed_in(browser, bench, "supervisor")
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        await page.locator("#files").set_input_files([str(p) for p in sorted(folder.iterdir())])
+        await expect(page.locator("#import-text")).to_contain_text("Done: 3 added")
+        await expect(page.locator("#faults")).to_contain_text("broken.png")
+        assert (await bench.stats()).counts.items == 3
