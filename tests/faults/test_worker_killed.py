@@ -69,6 +69,9 @@ async def test_a_killed_worker_costs_a_retry_and_no_vote(
         project = await bench.make(
             pictures(tmp_path / "pictures", 150), cluster=True, prelabel=True, page_size=4
         )
+        watch = await bench.watch()
+        # From here on a killed worker was at work on a round, not on the pictures ahead of it.
+        await watch.until(lambda s: s.assist.featurized == s.assist.featurize_total > 0)
         killer = Killer(server)
         socket = await bench.socket(server.token)
         topic = f"project/{project.project_id}/events"
@@ -82,7 +85,6 @@ async def test_a_killed_worker_costs_a_retry_and_no_vote(
                 await stream.socket.cast(vote)
                 acked.add(vote["vote_id"])
             await stream.finish(page)
-        watch = await bench.watch()
         await killer.until_round(1)
         while True:
             # The queues are in place a moment after the round's event.
