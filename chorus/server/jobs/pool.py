@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import threading
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -20,29 +22,58 @@ class Pool:
     """A Pebble pool: unlike ProcessPoolExecutor, one dead child costs one job, not all."""
 
     def __init__(self, workers: int, niceness: int) -> None:
-        self._pool = ProcessPool(
-            max_workers=workers,
+        self._workers = workers
+        self._niceness = niceness
+        self._closed = False
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._workers,
             initializer=worker.prepare,
-            initargs=(niceness,),
+            initargs=(self._niceness,),
             # spawn: a forked child would share the server's sockets and SQLite connections.
             context=multiprocessing.get_context("spawn"),
         )
+
+    def _schedule(self, function: str, args: tuple[Any, ...]) -> Any:
+        # A worker killed while it starts breaks the whole pool for good: then a new one.
+        if not self._pool.active and not self._closed:
+            self._replace(self._pool)
+        return self._pool.schedule(worker.call, args=(function, *args))
+
+    def _replace(self, broken: ProcessPool) -> None:
+        if self._pool is broken and not self._closed:
+            self._pool = self._start()
+            # Its manager threads may still be busy with what broke it.
+            threading.Thread(target=_stop, args=(broken,), daemon=True).start()
 
     async def call(self, function: str, *args: Any) -> Any:
         """Run `function(*args)` in a worker. Raises WorkerDied, or what the function raised.
 
         Cancelling the caller kills the worker; the pool starts another.
         """
-        future = self._pool.schedule(worker.call, args=(function, *args))
+        future = self._schedule(function, args)
+        pool = self._pool
         try:
             return await asyncio.wrap_future(future)
         except ProcessExpired as error:
             raise WorkerDied(f"worker ended with exit code {error.exitcode}") from error
+        except BrokenExecutor as error:
+            self._replace(pool)
+            raise WorkerDied(f"a worker ended while it started: {error}") from error
         except asyncio.CancelledError:
-            future.cancel()  # type: ignore[no-untyped-call]
+            future.cancel()
             raise
 
     async def close(self) -> None:
+        self._closed = True
         self._pool.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(TimeoutError):
             await asyncio.to_thread(self._pool.join, 10)
+
+
+def _stop(pool: ProcessPool) -> None:
+    with contextlib.suppress(Exception):
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join(10)

@@ -29,7 +29,7 @@ export async function uploadFiles(root, files, show) {
       duplicates: sum.duplicates + job.duplicates,
       faulty: sum.faulty + job.faulty,
       total: Math.max(sum.total, job.total ?? 0),
-      errors: [...sum.errors, ...job.errors],
+      errors: [...sum.errors, ...(job.errors ?? [])],
       progress: (done + job.progress * part.length) / files.length,
       state: job.state === "done" && done + part.length < files.length ? "running" : job.state,
     });

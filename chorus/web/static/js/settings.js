@@ -14,7 +14,7 @@ const showImport = (job) => {
   $("#import-bar").value = job.progress ?? 0;
   const words = { done: "Done", failed: "Failed" }[job.state] ?? "Importing";
   setText($("#import-text"), `${words}: ${job.added} added, ${job.duplicates} duplicates left out, ${job.faulty} faulty${job.total ? `, of ${job.total}` : ""}${job.error ? `. ${job.error}` : ""}`);
-  fill($("#faults"), job.errors.length
+  fill($("#faults"), job.errors?.length
     ? el("table", { class: "table" }, el("tbody", {}, ...job.errors.map((e) => el("tr", {}, el("td", {}, e.name), el("td", {}, e.reason)))))
     : null);
 };
