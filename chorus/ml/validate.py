@@ -31,9 +31,13 @@ def binomial_upper_tail(k: int, n: int, p: float) -> float:
         return 0.0
     if p >= 1.0:
         return 1.0
-    logs = [_log_choose(n, i) + i * math.log(p) + (n - i) * math.log1p(-p) for i in range(k, n + 1)]
-    top = max(logs)
-    return min(1.0, math.exp(top) * sum(math.exp(v - top) for v in logs))
+    first = _log_choose(n, k) + k * math.log(p) + (n - k) * math.log1p(-p)
+    # Each term from the one before it: C(n, i+1) / C(n, i) = (n - i) / (i + 1).
+    i = np.arange(k, n)
+    steps = np.log((n - i) / (i + 1)) + math.log(p) - math.log1p(-p)
+    logs = first + np.concatenate([[0.0], np.cumsum(steps)])
+    top = float(logs.max())
+    return min(1.0, math.exp(top) * float(np.exp(logs - top).sum()))
 
 
 def lower_bound(right: int, n: int, delta: float = DELTA) -> float:
@@ -61,9 +65,10 @@ def find_threshold(
     """(threshold, curve).
 
     scores (n,): out-of-fold confidence; right (n,) bool. The lowest confidence whose accuracy
-    above it, by the lower bound, meets `target`, found by fixed-sequence testing (Angelopoulos et
-    al., Learn then Test, 2021): the tests go from the most confident items down, and the first
-    failure after a success ends it, so that trying many thresholds does not spoil the bound.
+    above it, by the lower bound, meets `target`, found in the manner of fixed-sequence testing
+    (Angelopoulos et al., Learn then Test, 2021): the tests go from the most confident items down,
+    and the first failure after a success ends it. Failures before the first success do not end
+    it, which the paper's guarantee would ask for: `delta` is the risk of one test, not of all.
     """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])

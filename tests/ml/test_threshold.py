@@ -90,7 +90,7 @@ def test_a_model_that_guesses_gets_no_threshold(seed: int, n: int) -> None:
 def test_thresholds_keep_their_promise_on_new_items(skill: float) -> None:
     """Over many projects, what is shown is right as often as the target, on average."""
     target, shown, correct = 0.9, 0, 0
-    for seed in range(150):
+    for seed in range(100):
         scores, right = scored(seed, 300, skill)
         threshold, _ = find_threshold(scores, right, target, DELTA)
         if threshold is None:
