@@ -63,7 +63,10 @@ def test_a_reader_sees_what_another_process_adds(tmp_path: Path) -> None:
 
 
 def test_rows_of_the_wrong_shape_are_refused(tmp_path: Path) -> None:
-    with Writer(FeatureStore(tmp_path, "tiny", DIM)) as writer, pytest.raises(ValueError, match="4"):
+    with (
+        Writer(FeatureStore(tmp_path, "tiny", DIM)) as writer,
+        pytest.raises(ValueError, match="4"),
+    ):
         writer.append(hashes(0, 2), np.zeros((2, DIM + 1), dtype=np.float32))
 
 
