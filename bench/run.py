@@ -59,8 +59,8 @@ def _measure(part: str, folder: Path) -> Any:
     from bench import ml_bench
 
     if part == "featurize":
-        return ml_bench.featurize_bench(512)
-    return [ml_bench.round_bench(n) for n in (2_000, 100_000)]
+        return ml_bench.featurize_bench(folder, 512)
+    return [ml_bench.round_bench(folder, n) for n in (2_000, 100_000)]
 
 
 def _votes(folder: Path) -> dict[str, Any]:
@@ -115,11 +115,16 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_row("pages handed out/s", f"{durable['pages_per_s']:,.0f}", "")
     if "import" in result:
         table.add_row("import, photos of 256 px/s", f"{result['import']['per_s']:,}", "")
-    for name in ("featurize", "round"):
-        found = result.get(name, [])
-        for figures in found if isinstance(found, list) else [found]:
-            for key, value in figures.items():
-                table.add_row(f"{name}: {key}", str(value), "")
+    if "featurize" in result:
+        found = result["featurize"]
+        table.add_row(
+            "features, photos of 256 px/s",
+            f"{found['images_per_s']}",
+            f"{found['ratio']:.2f} of bare onnxruntime ({found['bare_onnxruntime_per_s']})",
+        )
+    for found in result.get("round", []):
+        jobs = ", ".join(f"{job} {found[job]}" for job in ("train", "validate", "infer", "cluster"))
+        table.add_row(f"a round at {found['items']:,} items", f"{found['seconds']} s", jobs)
     return table
 
 

@@ -1,7 +1,7 @@
 """The cheapest way of a person through a page, in key presses and clicks.
 
-The page's rules (docs/labeling.md; the labeler's page works like this): the focus starts on the
-first item. A class key labels the focused item and the focus moves on, or, while items are
+The page's rules (kept by chorus/web/static/js/page_state.js): the focus starts on the first
+item. A class key labels the focused item and the focus moves on, or, while items are
 selected, labels all of them, clears the selection and leaves the focus where it is. With page
 size 1 labeling also submits.
 """

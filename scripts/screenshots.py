@@ -1,0 +1,143 @@
+"""`make screenshots`: the README's pictures, taken from a running demo in a real Chromium.
+
+Starts `chorus demo` in a folder of its own and waits, as a person would, until each kind of page
+comes. About five minutes. Writes docs/images/*.png.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+LINK = re.compile(r"^\s*(Label|Supervise|Administer)\s+(http\S+)", re.MULTILINE)
+START_S = 300
+WAIT_S = 600
+LOOK_MS = 3000
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="chorus-screenshots-") as folder:
+        data, log = Path(folder) / "demo", Path(folder) / "demo.log"
+        chorus = Path(sys.executable).parent / "chorus"
+        with log.open("w") as out:
+            demo = subprocess.Popen(
+                [chorus, "demo", "--data-dir", data, "--port", "8765"],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env={**os.environ, "COLUMNS": "200"},
+            )
+        try:
+            take(links(demo, log), gold(data / "emoji" / "gold.csv"))
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.wait(60)
+
+
+def links(demo: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
+    """Who -> sign-in link, as the demo prints them."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and demo.poll() is None:
+        found = dict(LINK.findall(log.read_text()))
+        if len(found) == 3 and "Ctrl-C" in log.read_text():
+            return found
+        time.sleep(0.5)
+    raise SystemExit(f"the demo did not start:\n{log.read_text()}")
+
+
+def gold(path: Path) -> dict[str, str]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        return {row["item"]: row["label"] for row in csv.DictReader(lines)}
+
+
+def take(signin: dict[str, str], truth: dict[str, str]) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("no Chromium: run `make chromium`")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*sandbox, "--disable-background-networking"]
+        )
+        labeler = opened(browser, signin["Label"])
+        boss = opened(browser, signin["Supervise"], height=1180)
+        labeler.locator("article a.primary").first.click()
+        boss.locator("article a.button:not(.primary)").first.click()
+        expect(boss.locator("#done-of")).to_contain_text("labeled")
+        wait_for(labeler, "manual")
+        labeler.locator('#sizes button[data-size="9"]').click()
+        expect(labeler.locator(".tile")).to_have_count(9, timeout=30_000)
+        begin(labeler, truth)
+        save(labeler, "label-manual")
+        wait_for(labeler, "clustered")
+        save(labeler, "label-clustered")
+        wait_for(labeler, "prelabeled")
+        save(labeler, "label-prelabeled")
+        # A picture of work in full swing, with some history in its charts.
+        boss.wait_for_timeout(20_000)
+        save(boss, "dashboard")
+        boss.emulate_media(color_scheme="dark")
+        boss.reload()
+        expect(boss.locator("#done-of")).to_contain_text("labeled")
+        save(boss, "dashboard-dark")
+        boss.emulate_media(color_scheme="light")
+        boss.set_viewport_size({"width": 1280, "height": 800})
+        boss.goto(boss.url.rsplit("/", 1)[0] + "/review")
+        boss.wait_for_timeout(LOOK_MS)
+        save(boss, "review")
+        browser.close()
+
+
+def opened(browser: Browser, link: str, height: int = 800) -> Page:
+    """A signed-in page that looks the same wherever it is taken."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": height}, color_scheme="light", reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(link)
+    return page
+
+
+def wait_for(page: Page, kind: str) -> None:
+    """Ask for pages anew until one is of this kind."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        page.wait_for_selector(".tile img", timeout=30_000)
+        if page.locator("#banner").get_attribute("data-kind") == kind:
+            return
+        page.wait_for_timeout(LOOK_MS)
+        page.reload()
+    raise SystemExit(f"no {kind} page came within {WAIT_S} s")
+
+
+def begin(page: Page, truth: dict[str, str]) -> None:
+    """Answer the first pictures of a page, as a labeler in the middle of it would."""
+    keys = {name: str(key) for key, name in enumerate(sorted(set(truth.values())), 1)}
+    for _ in range(4):
+        page.keyboard.press("z")
+        name = page.locator(".zoom-name").inner_text()
+        page.keyboard.press("Escape")
+        page.keyboard.press(keys[truth[name]])
+
+
+def save(page: Page, name: str) -> None:
+    page.wait_for_timeout(1000)
+    page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"docs/images/{name}.png", flush=True)
+
+
+if __name__ == "__main__":
+    main()
