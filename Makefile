@@ -1,5 +1,5 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
-.PHONY: setup demo test lint bench screenshots chromium clean help
+.PHONY: setup demo test lint bench screenshots protocol chromium clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -14,6 +14,7 @@ help:
 	@echo "make lint                 style, types and the direction of imports"
 	@echo "make bench                what it measures on this machine"
 	@echo "make screenshots          the pictures of the README"
+	@echo "make protocol             the examples of docs/protocol.md"
 	@echo "make setup                only the virtual environment and the browser parts"
 	@echo "make clean                what the others made, but for your data"
 
@@ -43,6 +44,9 @@ bench: setup
 
 screenshots: setup chromium
 	$(BIN)/python -m scripts.screenshots
+
+protocol: setup
+	$(BIN)/python -m scripts.protocol_examples
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

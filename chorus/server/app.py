@@ -134,7 +134,6 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        hub.close_all("restart")
         ticker.cancel()
         await rounds.stop()
         await importing.stop()

@@ -35,23 +35,14 @@ def serve(
     ] = None,
 ) -> None:
     """Run the server (stop it with Ctrl-C)."""
-    import uvicorn
-
     from chorus.server.app import build
+    from chorus.server.serving import serve as run
 
     settings = Settings(data_dir=data_dir, host=host, port=port, backbone=backbone)
     if threads is not None:
         settings.threads = threads
-    uvicorn.run(
-        build(settings),
-        host=host,
-        port=port,
-        log_level="warning",
-        ws="websockets-sansio",
-        ws_max_size=512 * 1024,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=5,
-    )
+    if not run(build(settings), settings):
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 OUTBOX_MAX = 8 << 20
 """Characters that may wait for one slow reader before its socket is closed."""
 STATS_EVERY_S = 0.25
+GOODBYE_S = 2.0
 REPLAY_CHUNK = 500
 REPLAY_MAX = 5000
 
@@ -102,7 +104,9 @@ class Hub:
         self._event_subs: dict[str, list[EventSub]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
-        self.outboxes: set[Outbox] = set()
+        self._outboxes: set[Outbox] = set()
+        self._nobody = asyncio.Event()
+        self._nobody.set()
 
     # -- stats: conflated
 
@@ -202,6 +206,22 @@ class Hub:
                 f for f in followers if not (f.outbox is outbox and sub in (None, f.sub))
             ]
 
-    def close_all(self, reason: str) -> None:
-        for outbox in list(self.outboxes):
+    # -- sockets
+
+    def join(self, outbox: Outbox) -> None:
+        self._outboxes.add(outbox)
+        self._nobody.clear()
+
+    def leave(self, outbox: Outbox) -> None:
+        self.unsubscribe(outbox)
+        self._outboxes.discard(outbox)
+        if not self._outboxes:
+            self._nobody.set()
+
+    async def say_goodbye(self, reason: str) -> None:
+        """Close every socket after what is queued for it; waits until they have gone, or
+        GOODBYE_S for those that do not read."""
+        for outbox in list(self._outboxes):
             outbox.close(reason)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._nobody.wait(), GOODBYE_S)

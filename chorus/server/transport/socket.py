@@ -41,7 +41,7 @@ async def websocket(ws: WebSocket) -> None:
     await ws.accept()
     outbox = Outbox()
     hub = ws.app.state.hub
-    hub.outboxes.add(outbox)
+    hub.join(outbox)
     ctx = commands.Context(user, ws.app.state.services, hub, outbox)
     outbox.put(
         plain_frame(
@@ -54,8 +54,7 @@ async def websocket(ws: WebSocket) -> None:
     try:
         await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        hub.outboxes.discard(outbox)
-        hub.unsubscribe(outbox)
+        hub.leave(outbox)
         outbox.close("session_ended")
         for task in (reader, writer):
             task.cancel()

@@ -1,0 +1,47 @@
+"""uvicorn with a farewell: people are told about a restart before their sockets close."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+
+from chorus.server.settings import Settings
+
+FRAME_BYTES_MAX = 512 * 1024
+"""Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
+GRACE_S = 5
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn closes the websockets before the application hears of it; so we say goodbye
+        # first, and stop listening before that, or clients would come back to a dying server.
+        for server in self.servers:
+            server.close()
+        await self._app.state.hub.say_goodbye("restart")
+        await super().shutdown(sockets)
+
+
+def serve(app: Starlette, settings: Settings) -> bool:
+    """Run until a signal stops it. False if it could not start (its reason is in the log)."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=FRAME_BYTES_MAX,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = Server(config, app)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return server.started

@@ -1,0 +1,280 @@
+"""`make protocol`: the examples at the end of docs/protocol.md, recorded from a running server.
+
+A supervisor and a labeler hold one conversation over raw websockets in which every command, every
+pushed frame and every event comes up; the first of each kind is written down. Arrays are cut to
+two entries, so that a frame stays readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import websockets
+from PIL import Image
+
+from chorus.client import Rest
+from chorus.client.process import ServerProcess
+from chorus.simulate.setup import add_person, import_pictures
+
+DOC = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
+BEGIN, END = "<!-- examples: made by `make protocol` -->\n", "<!-- end of examples -->\n"
+CLASSES = ["green", "red"]
+PATIENCE = 120.0
+WIDTH = 110
+Frame = dict[str, Any]
+
+
+class Tape:
+    """The first frame of each kind, in the order they came up."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, tuple[Frame, Frame]] = {}
+        self.pushes: dict[str, Frame] = {}
+        self.events: dict[str, Frame] = {}
+        self.refusal: tuple[Frame, Frame] | None = None
+
+    def pushed(self, frame: Frame) -> None:
+        kept = self.events if "seq" in frame else self.pushes
+        kept.setdefault(frame["type"], frame)
+
+
+class Talk:
+    """One socket, spoken to frame by frame."""
+
+    def __init__(self, ws: websockets.ClientConnection, project_id: str, tape: Tape) -> None:
+        self._ws = ws
+        self._project_id = project_id
+        self._tape = tape
+        self._id = 0
+        self.seen: list[Frame] = []
+
+    async def _receive(self) -> Frame:
+        frame: Frame = json.loads(await asyncio.wait_for(self._ws.recv(), PATIENCE))
+        if "re" not in frame:
+            self._tape.pushed(frame)
+            self.seen.append(frame)
+        return frame
+
+    async def ask(self, type: str, **body: Any) -> Frame:
+        """Send a command and read on until its answer."""
+        self._id += 1
+        if type not in ("ping", "subscribe", "unsubscribe"):
+            body = {"project_id": self._project_id, **body}
+        sent = {"id": self._id, "type": type, "body": body}
+        await self._ws.send(json.dumps(sent))
+        while (frame := await self._receive()).get("re") != self._id:
+            pass
+        if frame["ok"]:
+            self._tape.commands.setdefault(type, (sent, frame))
+        elif self._tape.refusal is None:
+            self._tape.refusal = (sent, frame)
+        return frame
+
+    async def until(self, what: Callable[[Frame], bool]) -> Frame:
+        """Read on until a pushed frame of this kind has come (or came before)."""
+        for frame in self.seen:
+            if what(frame):
+                return frame
+        while not what(frame := await self._receive()):
+            pass
+        return frame
+
+    async def page(self) -> Frame:
+        """The next page nobody has answered yet."""
+        frame = await self.until(lambda f: f["type"] == "page")
+        self.seen.remove(frame)
+        body: Frame = frame["body"]
+        return body
+
+    async def vote(self, item: Frame, **changes: Any) -> str:
+        """Cast a vote with the colour in the picture's name; its id."""
+        vote_id = f"vote-{item['item_id']:04}-{'a' if 'supersedes' not in changes else 'b'}"
+        body = {
+            "vote_id": vote_id,
+            "item_id": item["item_id"],
+            "lease_id": item["lease_id"],
+            "kind": "label",
+            "value": {"class": item["name"].partition("-")[0]},
+            "duration_ms": 1840,
+            **changes,
+        }
+        await self.ask("vote.cast", **body)
+        return vote_id
+
+
+def typed(type: str) -> Callable[[Frame], bool]:
+    return lambda frame: bool(frame["type"] == type)
+
+
+def draw(folder: Path, count: int) -> Path:
+    """Pictures whose class shows in the name; no two alike."""
+    folder.mkdir()
+    for i in range(count):
+        colour = (250 - i, i, 0) if i % 2 else (0, 250 - i, i)
+        Image.new("RGB", (16, 16), colour).save(folder / f"{CLASSES[i % 2]}-{i:03}.png")
+    return folder
+
+
+async def record(folder: Path) -> Tape:
+    process = ServerProcess(folder / "data")
+    token = process.add_user("ada", "Ada", admin=True)
+    await process.start()
+    tape = Tape()
+    try:
+        async with Rest(process.url, token) as admin:
+            project = await admin.create_project(
+                "Colours", CLASSES, votes_min=1, votes_max=2, page_size=1, seed=1
+            )
+            project_id = project.project_id
+            url = process.url.replace("http", "ws", 1) + "/ws"
+
+            def connect(bearer: str) -> Any:
+                return websockets.connect(
+                    url, additional_headers={"Authorization": f"Bearer {bearer}"}, max_size=None
+                )
+
+            async with connect(token) as boss_ws:
+                boss = Talk(boss_ws, project_id, tape)
+                await boss.until(typed("welcome"))
+                await boss.ask("ping")
+                await boss.ask("subscribe", topic=f"project/{project_id}/events", since=0)
+                guest, _ = await add_person(admin, project_id, "guest", "Guest", "labeler")
+                _, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+                await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
+                await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
+                async with connect(labeler_token) as labeler_ws:
+                    labeler = Talk(labeler_ws, project_id, tape)
+                    await label(labeler, boss)
+                    await supervise(boss, labeler)
+                await boss.ask("subscribe", topic=f"project/{project_id}/stats")
+                await boss.until(typed("stats"))
+                await boss.ask("unsubscribe", sub=boss._id)
+                await boss.ask(
+                    "subscribe", topic=f"project/{project_id}/events", since=3, epoch="another"
+                )
+                await boss.until(typed("snapshot"))
+                await boss.until(typed("round.finished"))
+                stop = asyncio.ensure_future(process.stop())
+                await boss.until(typed("bye"))
+                await stop
+    finally:
+        await process.stop()
+    return tape
+
+
+async def label(labeler: Talk, boss: Talk) -> None:
+    """Enough pages for a first round; a correction, a refusal, another page size."""
+    await labeler.ask("labeling.open", tab="tab-1", credit=1)
+    first = await labeler.page()
+    await boss.ask("project.pause")
+    await labeler.until(lambda f: f["type"] == "project" and f["body"]["state"] == "paused")
+    await boss.ask("project.resume")
+    vote_id = await labeler.vote(first["items"][0])
+    await labeler.until(typed("me"))
+    await labeler.vote(first["items"][0], lease_id=None, supersedes=vote_id)
+    await labeler.vote(first["items"][0], vote_id="vote-of-an-item-answered-before")
+    for _ in range(4):
+        await labeler.ask("labeling.credit", n=1)
+        await labeler.vote((await labeler.page())["items"][0])
+    await labeler.ask("labeling.credit", n=1)
+    await labeler.page()
+    await labeler.ask("labeling.size", page_size=4)
+    await labeler.until(typed("page.closed"))
+    for _ in range(6):
+        for item in (await labeler.page())["items"]:
+            await labeler.vote(item)
+        await labeler.ask("labeling.credit", n=1)
+    await labeler.ask("labeling.history", limit=2)
+    # One more page stays in hand: an item of it is decided by the supervisor meanwhile.
+    held = await labeler.page()
+    await labeler.vote(held["items"][1], kind="flag", value=None)
+    await boss.ask(
+        "review.decide",
+        item_id=held["items"][0]["item_id"], action="change", value={"class": "green"},
+    )  # fmt: skip
+    await labeler.until(typed("item.closed"))
+
+
+async def supervise(boss: Talk, labeler: Talk) -> None:
+    """Review, a requeued item, the round; then the labeler works until nothing is left."""
+    found = await boss.ask("review.list", state="labeled", limit=1)
+    await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
+    await boss.until(typed("label.withdrawn"))
+    await boss.until(typed("round.finished"))
+    await boss.ask("project.train")
+    await labeler.ask("labeling.close")
+    await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)
+    labeler.seen.clear()
+    while True:
+        frame = await labeler.until(lambda f: f["type"] in ("page", "empty"))
+        labeler.seen.remove(frame)
+        if frame["type"] == "empty":
+            return
+        for item in frame["body"]["items"]:
+            if item["vote"] is None:
+                await labeler.vote(item)
+        await labeler.ask("labeling.credit", n=1)
+
+
+def short(value: Any) -> Any:
+    """The value with arrays cut to two entries."""
+    if isinstance(value, dict):
+        return {key: short(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [short(inner) for inner in value[:2]]
+    return value
+
+
+def shown(frame: Frame) -> str:
+    """One line if it fits, else one field a line, and so on inwards."""
+
+    def lay(value: Any, indent: int, room: int) -> str:
+        line = json.dumps(value, ensure_ascii=False)
+        if len(line) + indent <= room or not isinstance(value, (dict, list)) or not value:
+            return line
+        pad = " " * (indent + 2)
+        if isinstance(value, dict):
+            parts = [f"{pad}{json.dumps(k)}: {lay(v, indent + 2, room)}" for k, v in value.items()]
+            return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+        inner = [pad + lay(v, indent + 2, room) for v in value]
+        return "[\n" + ",\n".join(inner) + "\n" + " " * indent + "]"
+
+    return lay(short(frame), 0, WIDTH)
+
+
+def chapter(tape: Tape) -> str:
+    parts: list[str] = ["\n### Commands and their answers\n"]
+    for name, (sent, answer) in sorted(tape.commands.items()):
+        parts.append(f"`{name}`\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
+    assert tape.refusal is not None
+    sent, answer = tape.refusal
+    parts.append(f"A refusal\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
+    parts.append("### Pushed frames\n")
+    for name, frame in sorted(tape.pushes.items()):
+        parts.append(f"`{name}`\n```json\n{shown(frame)}\n```\n")
+    parts.append("### Events\n")
+    for name, frame in sorted(tape.events.items()):
+        parts.append(f"`{name}`\n```json\n{shown(frame)}\n```\n")
+    return "\n".join(parts) + "\n"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="chorus-protocol-") as folder:
+        tape = asyncio.run(record(Path(folder)))
+    text = DOC.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
+    new = BEGIN + chapter(tape) + END
+    text = pattern.sub(lambda _: new, text) if BEGIN in text else f"{text}\n## Examples\n\n{new}"
+    DOC.write_text(text, encoding="utf-8")
+    counts = len(tape.commands), len(tape.pushes), len(tape.events)
+    print("{} commands, {} pushed frames, {} events".format(*counts))
+
+
+if __name__ == "__main__":
+    main()
