@@ -48,7 +48,9 @@ def test_every_pushed_frame_has_an_example(name: str) -> None:
 
 
 def test_every_event_has_an_example() -> None:
-    emitted = set(re.findall(r'\.emit\(\s*[^"()]*(?:\([^()]*\))?[^"()]*"([a-z_]+\.[a-z_]+)"', SERVER))
+    emitted = set(
+        re.findall(r'\.emit\(\s*[^"()]*(?:\([^()]*\))?[^"()]*"([a-z_]+\.[a-z_]+)"', SERVER)
+    )
     assert {"vote.cast", "label.decided", "items.added", "round.started"} <= emitted
     shown = {f["type"] for f in FRAMES if "seq" in f and "type" in f}
     assert emitted <= shown

@@ -29,8 +29,8 @@ from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
 
-FEATURE_CHUNK = 512
-"""Items per background job: a round waits at most for one chunk."""
+FEATURE_CHUNK = 256
+"""Items per background job: a round waits at most for one chunk, then goes before the others."""
 FEATURE_RETRY_S = 60.0
 ATTEMPTS = 3
 """As many as the runner makes when a worker dies (see jobs/runner)."""
@@ -88,6 +88,8 @@ class Rounds:
         self._threads = threads
         self._states: dict[str, _State] = {}
         self._closed = False
+        self._no_round = asyncio.Event()
+        self._no_round.set()
         self.changed: Callable[[str], None] = lambda project_id: None
         """Called when a job's progress moved, which is in no event."""
 
@@ -174,6 +176,7 @@ class Rounds:
 
     def _begin(self, project_id: str, state: _State) -> None:
         state.running = True
+        self._no_round.clear()
         state.round = asyncio.ensure_future(self._round(project_id, state))
         state.round.add_done_callback(_log_failure)
 
@@ -198,6 +201,8 @@ class Rounds:
         """Bring all items through the backbone, chunk by chunk, from the moment of import."""
         try:
             while not self._closed:
+                # People wait for a round; the workers are its alone while it runs.
+                await self._no_round.wait()
                 before, batch = await self._store.read(lambda tx: _next_batch(tx, project_id))
                 if not batch:
                     return
@@ -279,6 +284,8 @@ class Rounds:
                 await self._end(record, "failed", {"reason": f"{type(error).__name__}: {error}"})
         finally:
             state.running = False
+            if not any(s.running for s in self._states.values()):
+                self._no_round.set()
             state.progress.clear()
             self.changed(project_id)
             if not self._closed:
@@ -291,7 +298,7 @@ class Rounds:
         self, project_id: str, state: _State, record: Round, jobs: dict[str, Job]
     ) -> None:
         folder = self._paths.rounds / project_id / str(record.number)
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         await asyncio.to_thread(folder.mkdir, parents=True)
         project = await self._store.read(lambda tx: tx.project(project_id))
         assert project is not None
