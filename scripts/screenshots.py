@@ -1,7 +1,7 @@
 """`make screenshots`: the README's pictures, taken from a running demo in a real Chromium.
 
-Starts `chorus demo` in a folder of its own and waits, as a person would, until each kind of page
-comes. About five minutes. Writes docs/images/*.png.
+Starts `chorus demo` in a folder of its own and labels beside the colleagues, as a person would,
+until each kind of page has come. About five minutes. Writes docs/images/*.png.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ LINK = re.compile(r"^\s*(Label|Supervise|Administer)\s+(http\S+)", re.MULTILINE)
 START_S = 300
 WAIT_S = 600
 LOOK_MS = 3000
+PAGE_MS = 15_000
+"""A page of nine at human pace; the script itself would be done in a second."""
 
 
 def main() -> None:
@@ -77,15 +79,14 @@ def take(signin: dict[str, str], truth: dict[str, str]) -> None:
         labeler.locator("article a.primary").first.click()
         boss.locator("article a.button:not(.primary)").first.click()
         expect(boss.locator("#done-of")).to_contain_text("labeled")
-        wait_for(labeler, "manual")
+        keys = {name: str(key) for key, name in enumerate(sorted(set(truth.values())), 1)}
         labeler.locator('#sizes button[data-size="9"]').click()
         expect(labeler.locator(".tile")).to_have_count(9, timeout=30_000)
-        begin(labeler, truth)
+        answer(labeler, truth, keys, 4)
         save(labeler, "label-manual")
-        wait_for(labeler, "clustered")
-        save(labeler, "label-clustered")
-        wait_for(labeler, "prelabeled")
-        save(labeler, "label-prelabeled")
+        for kind in ("clustered", "prelabeled"):
+            until(labeler, kind, truth, keys)
+            save(labeler, f"label-{kind}")
         # A picture of work in full swing, with some history in its charts.
         boss.wait_for_timeout(20_000)
         save(boss, "dashboard")
@@ -111,24 +112,33 @@ def opened(browser: Browser, link: str, height: int = 800) -> Page:
     return page
 
 
-def wait_for(page: Page, kind: str) -> None:
-    """Ask for pages anew until one is of this kind."""
+def until(page: Page, kind: str, truth: dict[str, str], keys: dict[str, str]) -> None:
+    """Label page after page, as a person does, until one of this kind comes."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        page.wait_for_selector(".tile img", timeout=30_000)
+        page.wait_for_selector(".tile img", timeout=WAIT_S * 1000)
         if page.locator("#banner").get_attribute("data-kind") == kind:
             return
-        page.wait_for_timeout(LOOK_MS)
-        page.reload()
+        before = items(page)
+        page.wait_for_timeout(PAGE_MS)
+        answer(page, truth, keys, len(before))
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "b => document.querySelector('.tile')?.dataset.item !== b", arg=before[0]
+        )
     raise SystemExit(f"no {kind} page came within {WAIT_S} s")
 
 
-def begin(page: Page, truth: dict[str, str]) -> None:
-    """Answer the first pictures of a page, as a labeler in the middle of it would."""
-    keys = {name: str(key) for key, name in enumerate(sorted(set(truth.values())), 1)}
-    for _ in range(4):
+def items(page: Page) -> list[str]:
+    found: list[str] = page.locator(".tile").evaluate_all("t => t.map(e => e.dataset.item)")
+    return found
+
+
+def answer(page: Page, truth: dict[str, str], keys: dict[str, str], count: int) -> None:
+    """Give the next `count` pictures their class, looking at each one enlarged."""
+    for _ in range(count):
         page.keyboard.press("z")
-        name = page.locator(".zoom-name").inner_text()
+        name = page.locator(".zoom-name").inner_text().partition(" · ")[0]
         page.keyboard.press("Escape")
         page.keyboard.press(keys[truth[name]])
 

@@ -12,9 +12,9 @@ from chorus.simulate.plan import cost, plan
 
 NAMES = ("Ada", "Bruno", "Chidi", "Dana", "Emre", "Freya")
 ACCURACY = 0.97
-LOOK_SECONDS = 0.35
-"""To look at one picture; an action (a key, a click) takes the rest: about 1.2 s a picture."""
-ACTION_SECONDS = 0.85
+LOOK_SECONDS = 0.7
+"""To look at one picture; an action (a key, a click) takes the rest: about 2 s a picture."""
+ACTION_SECONDS = 1.3
 
 
 async def work(
