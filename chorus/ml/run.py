@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from chorus.ml.cluster import make_blocks
 from chorus.ml.featurize import featurize as featurize_files
 from chorus.ml.files import read_items, reporter, save_arrays, write_json, write_tsv
 from chorus.ml.folds import Folds
-from chorus.ml.head import Heads
+from chorus.ml.head import Floats, Heads
 from chorus.ml.store import FeatureStore
 from chorus.ml.validate import make_card
 
 FAULTS_MAX = 1000
+LIKELIEST = 5
 
 
 def featurize(params: dict[str, Any]) -> dict[str, Any]:
@@ -121,8 +123,14 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     card["temperature"] = temperature
     write_tsv(
         round_dir / "oof.tsv",
-        "item_id\tclass\tscore",
-        zip(items.ids[labeled], predicted, (f"{s:.6f}" for s in scores), strict=True),
+        "item_id\tclass\tscore\tprobs",
+        zip(
+            items.ids[labeled],
+            predicted,
+            (f"{s:.6f}" for s in scores),
+            _likeliest(probabilities),
+            strict=True,
+        ),
     )
     write_json(round_dir / "card.json", card)
     large = ("curve", "reliability", "per_class", "confusion")
@@ -151,13 +159,22 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     second = np.partition(probabilities, -2, axis=1)[:, -2] if len(ids) else scores
     write_tsv(
         round_dir / "predictions.tsv",
-        "item_id\tclass\tscore\tmargin",
+        "item_id\tclass\tscore\tmargin\tprobs",
         (
-            (i, c, f"{s:.6f}", f"{s - t:.6f}")
-            for i, c, s, t in zip(ids, predicted, scores, second, strict=True)
+            (i, c, f"{s:.6f}", f"{s - t:.6f}", best)
+            for i, c, s, t, best in zip(
+                ids, predicted, scores, second, _likeliest(probabilities), strict=True
+            )
         ),
     )
     return {"items": len(ids), "seconds": time.perf_counter() - began}
+
+
+def _likeliest(probabilities: Floats) -> Iterator[str]:
+    """(n, c) -> each item's likeliest classes as "3:0.81,5:0.11,…": what votes are weighed with."""
+    best = np.argsort(-probabilities, axis=1)[:, :LIKELIEST]
+    for classes, row in zip(best.tolist(), probabilities.tolist(), strict=True):
+        yield ",".join(f"{c}:{row[c]:.4f}" for c in classes)
 
 
 def cluster(params: dict[str, Any]) -> dict[str, Any]:

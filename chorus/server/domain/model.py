@@ -65,6 +65,11 @@ class Project(msgspec.Struct):
     featurized_to: int
     """Items up to this id have been through featurize."""
     featurized: int
+    estimate_rev: int = 0
+    """Revision of the parameters that votes are merged with; 0 = the defaults."""
+    landed_rev: int = 0
+    """The last revision with which every item has been merged anew."""
+    class_count: int = 0
 
     @property
     def rules(self) -> Rules:
@@ -114,6 +119,8 @@ class Item(msgspec.Struct):
     odd: float | None
     easy_round: int
     """First round whose threshold this item's score met; 0 = none yet."""
+    model_probs: str | None = None
+    """The model's view, by heads that never saw the item's label (see domain/probs)."""
 
 
 class StandingVote(msgspec.Struct):

@@ -23,6 +23,8 @@ class Prediction(msgspec.Struct):
 
     value: str
     score: float
+    probs: str | None = None
+    """The likeliest classes (see domain/probs)."""
 
 
 class Place(msgspec.Struct):
@@ -84,7 +86,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 def read_predictions(path: Path) -> dict[int, Prediction]:
     return {
-        int(r["item_id"]): Prediction(str(int(r["class"])), float(r["score"])) for r in _rows(path)
+        int(r["item_id"]): Prediction(str(int(r["class"])), float(r["score"]), r["probs"])
+        for r in _rows(path)
     }
 
 

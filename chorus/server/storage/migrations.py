@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from importlib.resources import files
 
-VERSION = 1
+VERSION = 2
+"""schema_1.sql made the first tables; each later file takes a database one version on."""
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring an empty or older database to VERSION.
+    """Bring an empty or older database to VERSION, one version per transaction.
 
     Raises `RuntimeError` for a database written by a newer Chorus: opening it could lose work.
     """
@@ -19,6 +20,6 @@ def migrate(db: sqlite3.Connection) -> None:
             f"the data folder was written by a newer Chorus (schema {found}, this one knows "
             f"{VERSION}); install the newer version"
         )
-    if found == 0:
-        schema = files("chorus.server.storage").joinpath("schema.sql").read_text("utf-8")
-        db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
+    for version in range(found + 1, VERSION + 1):
+        sql = files("chorus.server.storage").joinpath(f"schema_{version}.sql").read_text("utf-8")
+        db.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {version};\nCOMMIT;")

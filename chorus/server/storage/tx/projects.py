@@ -80,6 +80,9 @@ class ProjectSql(Base):
             "INSERT INTO label_class VALUES (?,?,?,?)",
             (project_id, idx, label_class.name, label_class.color),
         )
+        self.run(
+            "UPDATE project SET class_count = class_count + 1 WHERE project_id = ?", (project_id,)
+        )
 
     def count_items(self, project_id: str) -> int:
         (n,) = self.row(
