@@ -12,10 +12,13 @@ from types import MappingProxyType
 from chorus.server.consensus.majority import majority
 from chorus.server.consensus.merged import Merged, Opinion
 
-__all__ = ["METHODS", "Merged", "Opinion", "merge"]
+__all__ = ["CHOICES", "METHODS", "Merged", "Opinion", "merge"]
+
+CHOICES = ("auto", "majority", "one_coin", "dawid_skene", "model")
+"""What a project's settings may name."""
 
 METHODS: Mapping[str, Callable[[Sequence[str]], Opinion]] = MappingProxyType({"majority": majority})
-"""Consensus methods by the name a project's settings use."""
+"""Methods that look at nothing but the votes of one item."""
 
 
 def merge(method: str, votes: Sequence[str], *, votes_min: int, votes_max: int) -> Merged:
@@ -24,6 +27,8 @@ def merge(method: str, votes: Sequence[str], *, votes_min: int, votes_max: int) 
     `votes`: the standing label votes of one item, canonical value strings in the order cast.
     `votes_min`, `votes_max`: the project's rules, 1 <= votes_min <= votes_max. A method never
     reaches a label below `votes_min`; more than `votes_max` votes (a late one) all count.
+
+    Only for methods that look at one item alone; `decide` weighs votes by their labelers.
 
     Raises `ValueError` for an unknown method or rules out of order.
     """

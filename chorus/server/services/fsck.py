@@ -58,7 +58,7 @@ def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
         yield f"{where}: standing votes are not what the votes say"
     leases = tx.open_leases(item.item_id)
     fresh.n_leases = len(leases)
-    count(fresh, votes, project)
+    count(fresh, votes, project, tx.params(project))
     settle(fresh, project, 0)
     for field in _COMPARED:
         stored_value, true_value = getattr(item, field), getattr(fresh, field)

@@ -112,7 +112,7 @@ def cast(
     standing = StandingVote(item.item_id, user_id, vote.vote_id, vote.kind, value, prelabel, 0)
     votes = [v for v in votes if v.user_id != user_id] + [standing]
     revision = item.revision
-    count(item, votes, project)
+    count(item, votes, project, tx.params(project))
     delta = Delta()
     keep(tx, project, item, before, delta, now)
     body = {

@@ -10,7 +10,7 @@ import msgspec
 from markdown_it import MarkdownIt
 
 from chorus.server.clock import now_ms
-from chorus.server.consensus import METHODS
+from chorus.server.consensus import CHOICES
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser, join
@@ -44,7 +44,7 @@ class NewProject(msgspec.Struct):
     votes_min: int = 1
     votes_max: int = 1
     skips_max: int | None = None
-    consensus: str = "majority"
+    consensus: str = "auto"
     target: float = 0.95
     page_size: int = 9
     lease_ms: int = 600_000
@@ -62,6 +62,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     page_size: int | msgspec.UnsetType = msgspec.UNSET
     lease_ms: int | msgspec.UnsetType = msgspec.UNSET
     target: float | msgspec.UnsetType = msgspec.UNSET
+    consensus: str | msgspec.UnsetType = msgspec.UNSET
     cluster: bool | msgspec.UnsetType = msgspec.UNSET
     prelabel: bool | msgspec.UnsetType = msgspec.UNSET
     votes_min: int | msgspec.UnsetType = msgspec.UNSET
@@ -92,8 +93,8 @@ def check_settings(settings: dict[str, Any]) -> None:
         refuse("skips_max must be 1 to 100")
     if settings.get("state", "running") not in ("running", "paused"):
         refuse("state must be running or paused")
-    if "consensus" in settings and settings["consensus"] not in METHODS:
-        refuse(f"consensus must be one of {', '.join(METHODS)}")
+    if "consensus" in settings and settings["consensus"] not in CHOICES:
+        refuse(f"consensus must be one of {', '.join(CHOICES)}")
     if settings.get("task_type", "multiclass") != "multiclass":
         refuse("this version labels multiclass images only")
 
@@ -285,7 +286,7 @@ class Projects:
             if real:
                 tx.change_project(project_id, real)
                 delta = Delta()
-                if real.keys() & {"votes_min", "votes_max", "skips_max"}:
+                if real.keys() & {"votes_min", "votes_max", "skips_max", "target", "consensus"}:
                     delta = _rederive_all(tx, project_id, now)
                 tx.emit(
                     project_id,
@@ -307,11 +308,22 @@ class Projects:
                 raise ApiError("conflict", f"there is a class {label_class.name!r} already")
             tx.add_class(project_id, len(classes), label_class)
             classes.append(label_class)
+            now = now_ms()
+            project = tx.project(project_id)
+            assert project is not None
+            # One more thing an item could be: whoever merges by chances has less of each.
+            delta = (
+                Delta() if project.consensus == "majority" else _rederive_all(tx, project_id, now)
+            )
             tx.emit(
                 project_id,
-                now_ms(),
+                now,
                 "project.changed",
-                {"user_id": user.user_id, "classes": [c.name for c in classes]},
+                {
+                    "user_id": user.user_id,
+                    "classes": [c.name for c in classes],
+                    **delta.body(),
+                },
             )
             return self._public(tx, project_id, role), classes
 
@@ -355,12 +367,13 @@ def _rederive_all(tx: Tx, project_id: str, now: int) -> Delta:
     """New rules decide every item anew; decisions by review stand."""
     project = tx.project(project_id)
     assert project is not None
+    params = tx.params(project)
     delta = Delta()
     after = 0
     while items := tx.items_in_state(project_id, None, after, 1000):
         after = items[-1].item_id
         for item in items:
             before = Before.of(item)
-            count(item, tx.standing(item.item_id), project)
+            count(item, tx.standing(item.item_id), project, params)
             keep(tx, project, item, before, delta, now)
     return delta

@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chorus.server.consensus import merge
+from chorus.server.consensus.decide import Witness, decide
+from chorus.server.consensus.live import Params
+from chorus.server.consensus.merged import Merged
+from chorus.server.domain import probs
 from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
 from chorus.server.storage.tx import Tx
@@ -82,23 +86,44 @@ def facts_of(item: Item) -> Facts:
     )
 
 
-def count(item: Item, votes: Sequence[StandingVote], project: Project) -> None:
-    """Set the item's counts and its merged label from its standing votes."""
+def count(item: Item, votes: Sequence[StandingVote], project: Project, params: Params) -> None:
+    """Set the item's counts and its merged label from its standing votes (pure)."""
     labels = [v for v in votes if v.kind == "label"]
     item.n_labels = len(labels)
     item.n_skips = sum(v.kind == "skip" for v in votes)
     item.n_flags = sum(v.kind == "flag" for v in votes)
     item.n_prelabel_votes = sum(v.prelabel is not None for v in labels)
-    merged = merge(
-        project.consensus,
-        [v.value or "" for v in labels],
-        votes_min=project.votes_min,
-        votes_max=project.votes_max,
-    )
+    merged = merged_label(labels, project, params, item.model_probs)
     item.reached = merged.reached
     item.provisional = merged.value
     item.confidence = merged.confidence if labels else None
     item.agreement = merged.agreement if labels else None
+
+
+def merged_label(
+    labels: Sequence[StandingVote], project: Project, params: Params, model_probs: str | None
+) -> Merged:
+    """What the standing label votes of one item add up to, by the project's method."""
+    if project.consensus == "majority":
+        return merge(
+            "majority",
+            [v.value or "" for v in labels],
+            votes_min=project.votes_min,
+            votes_max=project.votes_max,
+        )
+    witnesses = [
+        Witness(v.user_id, int(v.value or 0), None if v.prelabel is None else int(v.prelabel))
+        for v in labels
+    ]
+    model = probs.unpack(model_probs, project.class_count) if params.model_weight else None
+    return decide(
+        params,
+        witnesses,
+        model,
+        votes_min=project.votes_min,
+        votes_max=project.votes_max,
+        target=project.target,
+    )
 
 
 def settle(item: Item, project: Project, now: int) -> None:

@@ -101,7 +101,7 @@ def decide(tx: Tx, item: Item, user_id: str, action: str, value: str | None, now
             for v in tx.standing(item.item_id)
         ]
         tx.clear_standing(item.item_id)
-        count(item, [], project)
+        count(item, [], project, tx.params(project))
     delta = Delta()
     keep(tx, project, item, before, delta, now)
     seq = tx.emit(item.project_id, now, "review.decided", {**body, **delta.body()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
@@ -11,5 +12,5 @@ from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.votes import VoteSql
 
 
-class Tx(PeopleSql, ProjectSql, ItemSql, VoteSql, RoundSql, EventSql, ExportSql):
+class Tx(PeopleSql, ProjectSql, ItemSql, VoteSql, EstimateSql, RoundSql, EventSql, ExportSql):
     """One open transaction. Methods run one statement each; services compose them."""

@@ -13,7 +13,7 @@ from chorus.server.storage.tx.base import PROJECT, Base, marks
 _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
-    "prelabel", "votes_min", "votes_max", "skips_max", "state",
+    "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state",
 )  # fmt: skip
 
 
