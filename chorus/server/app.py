@@ -20,13 +20,16 @@ from chorus.server.jobs.runner import Runner
 from chorus.server.services import Services
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.claims import Claims
 from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
+from chorus.server.services.notes import Notes
 from chorus.server.services.projects import Projects
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Paths, Rounds
+from chorus.server.services.similar import Similar
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
@@ -104,6 +107,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         labeling=Labeling(store, projects),
         assigning=assigning,
         review=Review(store, projects),
+        claims=Claims(),
+        similar=Similar(store, projects, import_pool.call, paths.store, settings.backbone),
+        notes=Notes(store),
         dashboard=dashboard,
         rounds=rounds,
         importing=importing,

@@ -73,6 +73,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}/stats", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items/1", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/items/1/similar", None, SUPERVISORS),
     ("POST", "/api/projects/{p}/items/1/review", {"action": "remove"}, SUPERVISORS),
     ("POST", "/api/projects/{p}/train", {}, SUPERVISORS),
     ("GET", "/api/projects/{p}/export.csv", None, SUPERVISORS),
@@ -123,6 +124,11 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("project.resume", {}, SUPERVISORS),
     ("project.train", {}, SUPERVISORS),
     ("review.list", {}, SUPERVISORS),
+    ("review.open", {}, SUPERVISORS),
+    ("review.claim", {"item_ids": [1]}, SUPERVISORS),
+    ("review.decide_many", {"items": [], "action": "approve"}, SUPERVISORS),
+    ("note.add", {"text": "A note."}, SUPERVISORS),
+    ("note.list", {}, ALL),
     ("review.decide", {"item_id": 1, "action": "remove"}, SUPERVISORS),
 ]
 

@@ -98,15 +98,18 @@ def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
 
 
 def _votes_set_aside(board: Board, body: dict[str, Any], at: int) -> None:
-    for vote in body.get("set_aside", ()):
-        stats = board.labelers[vote["user_id"]]
-        board.votes -= 1
-        stats.votes -= 1
-        stats.labels -= vote["kind"] == "label"
-        stats.skips -= vote["kind"] == "skip"
-        if vote.get("prelabel") is not None:
-            stats.prelabels_seen -= 1
-            stats.prelabels_changed -= vote["kind"] == "label" and vote["value"] != vote["prelabel"]
+    # A decision sent back sets votes aside; taken back itself, it lets them stand again.
+    for field, sign in (("set_aside", -1), ("restored", 1)):
+        for vote in body.get(field, ()):
+            stats = board.labelers[vote["user_id"]]
+            board.votes += sign
+            stats.votes += sign
+            stats.labels += sign * (vote["kind"] == "label")
+            stats.skips += sign * (vote["kind"] == "skip")
+            if vote.get("prelabel") is not None:
+                changed = vote["kind"] == "label" and vote["value"] != vote["prelabel"]
+                stats.prelabels_seen += sign
+                stats.prelabels_changed += sign * changed
 
 
 def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.claims import Claims
 from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
+from chorus.server.services.notes import Notes
 from chorus.server.services.projects import Projects
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Rounds
+from chorus.server.services.similar import Similar
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,9 @@ class Services:
     labeling: Labeling
     assigning: Assigning
     review: Review
+    claims: Claims
+    similar: Similar
+    notes: Notes
     dashboard: Dashboard
     rounds: Rounds
     importing: Importing

@@ -268,6 +268,8 @@ class Assigning:
                 pump.add(event.project_id)
             if event.type == "project.changed":
                 self._spawn(self._tell_project(event.project_id))
+            if event.type == "note.added":
+                self._tell_note(event)
             for closed in body.get("closed", ()):
                 key = (event.project_id, closed["user_id"], closed["tab"])
                 stream = self._streams.get(key)
@@ -292,6 +294,10 @@ class Assigning:
                 stream.push("project", await self._projects.get_for(user, project_id))
             except ApiError:
                 stream.bye("session_ended")
+
+    def _tell_note(self, event: Event) -> None:
+        for stream in self._by_project.get(event.project_id, ()):
+            stream.push("note", {"seq": event.seq, "at": event.at, **event.body})
 
     async def _item_closed(self, stream: Stream, page_id: int, item_id: int) -> None:
         def fn(tx: Tx) -> tuple[dict[str, Any] | None, bool]:

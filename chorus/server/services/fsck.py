@@ -10,6 +10,7 @@ from chorus.server.domain.events import Board, apply
 from chorus.server.domain.model import STATES, Item, Project, StandingVote
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.recording import count, settle
+from chorus.server.services.review import effective, outcome
 from chorus.server.storage.tx import Tx
 
 CHUNK = 1000
@@ -36,18 +37,7 @@ def check(tx: Tx) -> Iterator[str]:
 def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
     where = f"project {project.project_id}, item {item.item_id}"
     fresh = msgspec.structs.replace(item)
-    fresh.review = fresh.review_value = None
-    requeued = -1
-    for action, value, seq in tx.reviews(item.item_id):
-        if action in ("approve", "change", "import"):
-            fresh.review, fresh.review_value = "decided", value
-        elif action == "remove":
-            fresh.review, fresh.review_value = "removed", None
-        elif action == "accept_skip":
-            fresh.review = "accepted"
-        else:
-            fresh.review = fresh.review_value = None
-            requeued = seq
+    fresh.review, fresh.review_value, requeued = outcome(effective(tx.reviews(item.item_id)))
     standing: dict[str, StandingVote] = {}
     for vote in tx.facts_of_votes(item.item_id):
         if vote.seq > requeued:

@@ -2,19 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain import values
-from chorus.server.domain.model import STATES, Item, LabelClass
+from chorus.server.domain.model import STATES, Item, LabelClass, StandingVote
 from chorus.server.errors import ApiError
 from chorus.server.services.labeling import announce, media
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.review import COUNT_MAX, Wanted
 
-ACTIONS = ("approve", "change", "requeue", "remove", "accept_skip")
+ACTIONS = ("approve", "change", "requeue", "remove", "accept_skip", "undo")
+DOUBTFUL = ("needs_review", "skipped")
+"""States listed by doubt unless asked otherwise; the others in order of item_id."""
+LIST_MAX = 200
+CHUNK = 200
+"""Decisions per transaction: labelers' votes wait no longer than that for the writer."""
+MANY_MAX = 5000
+DONE = {
+    "approve": "approved it",
+    "change": "changed it",
+    "requeue": "sent it back",
+    "remove": "removed it",
+    "accept_skip": "accepted the skip",
+    "undo": "took a decision back",
+    "import": "imported a label for it",
+}
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What a reviewer asks to see (docs/protocol.md, `review.list`)."""
+
+    state: str = "needs_review"
+    """A state, or 'all': all but the removed ones."""
+    class_name: str | None = None
+    labeler: str | None = None
+    confidence_min: float | None = None
+    confidence_max: float | None = None
+    disagreement: str | None = None
+    prelabel_changed: bool = False
+    text: str = ""
+    order: str | None = None
+    """'doubt' or 'item'."""
+    item_ids: tuple[int, ...] | None = None
+
+    @property
+    def by_doubt(self) -> bool:
+        return self.order == "doubt" if self.order else self.state in DOUBTFUL
+
+
+class Chosen(msgspec.Struct):
+    """One of many items to decide at once; `seen`: the newest decision the person knows of."""
+
+    item_id: int
+    seen: int | None = None
 
 
 class Review:
@@ -28,17 +75,43 @@ class Review:
         """`{"items": [ReviewItem], "total", "next"}` in order of item_id."""
         if state is not None and state not in STATES:
             raise ApiError("bad_value", f"state must be one of {', '.join(STATES)}")
-        limit = max(1, min(limit, 200))
+        limit = max(1, min(limit, LIST_MAX))
         classes = self._projects.classes(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
             items = tx.items_in_state(project_id, state, after, limit)
             total = tx.count_states(project_id)
             return {
-                "items": [_review_item(tx, i, classes, votes) for i in items],
+                "items": _review_items(tx, items, classes, votes),
                 "total": total.get(state, 0) if state else sum(total.values()),
                 "next": items[-1].item_id if len(items) == limit else None,
             }
+
+        return await self._store.read(fn)
+
+    async def browse(
+        self, project_id: str, query: Query, after: str, limit: int, counted: bool
+    ) -> dict[str, Any]:
+        """`{"items": [ReviewItem with votes], "next", "total"?, "more"?}`; `after` is the `next`
+        of the page before. `more`: there are more than `total`, nobody counted how many."""
+        limit = max(1, min(limit, LIST_MAX))
+        classes = self._projects.classes(project_id)
+        wanted = _wanted(query, classes)
+        start = _cursor(after)
+
+        def fn(tx: Tx) -> dict[str, Any]:
+            found = tx.review_items(project_id, wanted, start, limit, query.by_doubt)
+            last = found[-1] if len(found) == limit else None
+            out: dict[str, Any] = {
+                "items": _review_items(tx, [i for _, i in found], classes, True),
+                "next": f"{last[0]}.{last[1].item_id}" if last else None,
+            }
+            for item, (doubt, _) in zip(out["items"], found, strict=True):
+                item["doubt"] = doubt
+            if counted:
+                total = tx.count_review_items(project_id, wanted)
+                out["total"], out["more"] = min(total, COUNT_MAX), total > COUNT_MAX
+            return out
 
         return await self._store.read(fn)
 
@@ -46,39 +119,97 @@ class Review:
         classes = self._projects.classes(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
-            return _review_item(tx, _item(tx, project_id, item_id), classes, True)
+            return _review_items(tx, [_item(tx, project_id, item_id)], classes, True)[0]
 
         return await self._store.read(fn)
 
     async def decide(
         self, project_id: str, item_id: int, user_id: str, action: str,
-        wire_value: dict[str, Any] | None,
+        wire_value: dict[str, Any] | None, seen: int | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Raises `ApiError`: bad_value, not_found, conflict (nothing to approve …)."""
-        if action not in ACTIONS:
-            raise ApiError("bad_value", f"action must be one of {', '.join(ACTIONS)}")
+        """Raises `ApiError`: bad_value, not_found, conflict (nothing to approve, somebody else
+        has decided since `seen` …)."""
+        value = self._value(project_id, action, wire_value)
         classes = self._projects.classes(project_id)
-        value = values.parse(wire_value, classes) if action == "change" else None
 
         def fn(tx: Tx) -> dict[str, Any]:
             item = _item(tx, project_id, item_id)
-            decide(tx, item, user_id, action, value, now_ms())
-            return {"state": item.state, "label": values.name_of(item.label, classes)}
+            seq = decide(tx, item, user_id, action, value, now_ms(), seen=seen)
+            return {"state": item.state, "label": values.name_of(item.label, classes), "seq": seq}
 
         return await self._store.write(fn)
 
+    async def decide_many(
+        self, project_id: str, chosen: Sequence[Chosen], user_id: str, action: str,
+        wire_value: dict[str, Any] | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The same decision for many. One that is refused stops no other; every one is answered:
+        `{"done": [{item_id, seq}], "refused": [{item_id, code, message}]}`."""
+        if len(chosen) > MANY_MAX:
+            raise ApiError("bad_value", f"at most {MANY_MAX} items at once")
+        value = self._value(project_id, action, wire_value)
+        done: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        for start in range(0, len(chosen), CHUNK):
+            some = chosen[start : start + CHUNK]
 
-def decide(tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int) -> None:
-    """The whole transaction of a decision; `value` is canonical."""
+            def fn(tx: Tx, some: Sequence[Chosen] = some) -> tuple[list[Any], list[Any]]:
+                good, bad = [], []
+                for one in some:
+                    try:
+                        item = _item(tx, project_id, one.item_id)
+                        seq = decide(tx, item, user_id, action, value, now_ms(), seen=one.seen)
+                    except ApiError as error:  # raised before anything is written
+                        problem = {"code": error.code, "message": error.message}
+                        bad.append({"item_id": one.item_id, **problem})
+                    else:
+                        good.append({"item_id": one.item_id, "seq": seq})
+                return good, bad
+
+            good, bad = await self._store.write(fn)
+            done += good
+            refused += bad
+        return {"done": done, "refused": refused}
+
+    def _value(self, project_id: str, action: str, wire_value: dict[str, Any] | None) -> str | None:
+        if action not in ACTIONS:
+            raise ApiError("bad_value", f"action must be one of {', '.join(ACTIONS)}")
+        classes = self._projects.classes(project_id)
+        if action == "change" or (action == "approve" and wire_value is not None):
+            return values.parse(wire_value, classes)
+        return None
+
+
+def decide(
+    tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int,
+    *, seen: int | None = None,
+) -> int:  # fmt: skip
+    """The whole transaction of a decision; `value` is canonical. Returns its seq.
+
+    `approve` with a value approves that value only: what the person saw, should votes have
+    changed it meanwhile. Raises `ApiError` before anything is written.
+    """
     project = tx.project(item.project_id)
     assert project is not None
+    last = tx.last_reviews([item.item_id]).get(item.item_id)
+    if seen is not None and seen != (last[0] if last else 0):
+        raise ApiError("conflict", _meanwhile(last))
     before = Before.of(item)
     revision = item.revision
-    body: dict[str, Any] = {"item_id": item.item_id, "user_id": user_id, "action": action}
+    user = tx.user(user_id)
+    body: dict[str, Any] = {
+        "item_id": item.item_id,
+        "user_id": user_id,
+        "name": user.name if user else user_id,
+        "action": action,
+    }
+    delta = Delta()
     if action == "approve":
-        value = item.label if item.label is not None else item.provisional
+        shown, value = value, item.label if item.label is not None else item.provisional
         if value is None:
             raise ApiError("conflict", "nobody has labeled this item: there is nothing to approve")
+        if shown not in (None, value):
+            raise ApiError("conflict", "new votes have changed the label meanwhile; look again")
     if action in ("approve", "change"):
         item.review, item.review_value = "decided", value
         body["value"] = value
@@ -87,26 +218,102 @@ def decide(tx: Tx, item: Item, user_id: str, action: str, value: str | None, now
     elif action == "accept_skip":
         if item.state != "skipped":
             raise ApiError("conflict", "this item is not skipped")
-        item.review = "accepted"
+        item.review, item.review_value = "removed", None
+    elif action == "undo":
+        _undo(tx, item, body, delta, now)
+        count(item, tx.standing(item.item_id), project, tx.params(project))
     else:
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
-        body["set_aside"] = [
-            {
-                "user_id": v.user_id,
-                "kind": v.kind,
-                "value": v.value,
-                "prelabel": v.prelabel,
-            }
-            for v in tx.standing(item.item_id)
-        ]
+        body["set_aside"] = [_as_event(v) for v in tx.standing(item.item_id)]
         tx.clear_standing(item.item_id)
         count(item, [], project, tx.params(project))
-    delta = Delta()
     keep(tx, project, item, before, delta, now)
     seq = tx.emit(item.project_id, now, "review.decided", {**body, **delta.body()})
     tx.add_review(item.project_id, item.item_id, user_id, action, value, seq, now)
     announce(tx, item, before, revision, now)
+    return seq
+
+
+def effective(reviews: Iterable[tuple[str, str | None, int]]) -> list[tuple[str, str | None, int]]:
+    """The decisions that still count: an undo is a decision that cancels the newest before it."""
+    stack: list[tuple[str, str | None, int]] = []
+    for review in reviews:
+        if review[0] != "undo":
+            stack.append(review)
+        elif stack:
+            stack.pop()
+    return stack
+
+
+def outcome(
+    reviews: Iterable[tuple[str, str | None, int]],
+) -> tuple[str | None, str | None, int]:
+    """(item.review, item.review_value, seq up to which votes are set aside) after `effective`
+    decisions, oldest first."""
+    review: str | None = None
+    value: str | None = None
+    requeued = 0
+    for action, given, seq in reviews:
+        if action in ("approve", "change", "import"):
+            review, value = "decided", given
+        elif action in ("remove", "accept_skip"):
+            review, value = "removed", None
+        else:
+            review, value, requeued = None, None, seq
+    return review, value, requeued
+
+
+def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> None:
+    """Back to what held before the item's newest decision; votes it set aside stand again."""
+    stack = effective(tx.reviews(item.item_id))
+    if not stack or stack[-1][0] == "import":
+        raise ApiError("conflict", "there is no decision to take back here")
+    undone = stack.pop()
+    body["undone"] = undone[0]
+    item.review, item.review_value, item.requeue_seq = outcome(stack)
+    if undone[0] != "requeue":
+        return
+    standing = {v.user_id: v for v in tx.standing(item.item_id)}
+    restored: dict[str, StandingVote] = {}
+    for vote in tx.facts_of_votes(item.item_id):
+        # Whoever has answered anew since then is heard with the new answer.
+        if vote.seq > item.requeue_seq and vote.user_id not in standing:
+            restored[vote.user_id] = vote
+    for vote in restored.values():
+        tx.set_standing(
+            item.item_id, vote.user_id, item.project_id, vote.vote_id, vote.kind, vote.value,
+            vote.prelabel, vote.seq,
+        )  # fmt: skip
+    for lease in tx.open_leases(item.item_id):
+        if lease.user_id in restored:  # nobody holds what they have answered
+            tx.release(lease.lease_id, now, "closed")
+            item.n_leases -= 1
+            delta.closed.append(
+                {
+                    "item_id": item.item_id,
+                    "page_id": lease.page_id,
+                    "user_id": lease.user_id,
+                    "tab": lease.tab,
+                }
+            )
+    body["restored"] = [_as_event(v) for v in restored.values()]
+
+
+def _as_event(vote: StandingVote) -> dict[str, Any]:
+    return {
+        "user_id": vote.user_id,
+        "kind": vote.kind,
+        "value": vote.value,
+        "prelabel": vote.prelabel,
+    }
+
+
+def _meanwhile(last: tuple[Any, ...] | None) -> str:
+    if last is None:
+        return "this item has no decision any more; look again"
+    _, user_id, name, action, _, _ = last
+    return f"{name or user_id} {DONE[action]} meanwhile; look again"
 
 
 def _item(tx: Tx, project_id: str, item_id: int) -> Item:
@@ -116,8 +323,48 @@ def _item(tx: Tx, project_id: str, item_id: int) -> Item:
     return item
 
 
-def _review_item(tx: Tx, item: Item, classes: list[LabelClass], votes: bool) -> dict[str, Any]:
-    out: dict[str, Any] = {
+def _wanted(query: Query, classes: list[LabelClass]) -> Wanted:
+    return Wanted(
+        state=None if query.state == "all" else query.state,
+        value=values.class_index(query.class_name, classes) if query.class_name else None,
+        labeler=query.labeler,
+        confidence_min=query.confidence_min,
+        confidence_max=query.confidence_max,
+        disagreement=query.disagreement,
+        prelabel_changed=query.prelabel_changed,
+        text=query.text.strip(),
+        item_ids=query.item_ids,
+    )
+
+
+def _cursor(after: str) -> tuple[int | None, int]:
+    """A `next` as (doubt, item_id). Raises bad_value for anything else."""
+    if after in ("", "0"):
+        return None, 0
+    doubt, dot, item_id = after.rpartition(".")
+    try:
+        return (int(doubt) if dot else None), int(item_id)
+    except ValueError:
+        raise ApiError("bad_value", "after must be the next of the page before") from None
+
+
+def _review_items(
+    tx: Tx, items: Sequence[Item], classes: list[LabelClass], votes: bool
+) -> list[dict[str, Any]]:
+    ids = [i.item_id for i in items]
+    decided = tx.last_reviews(ids) if ids else {}
+    out = [_public(i, decided.get(i.item_id), classes) for i in items]
+    if votes and ids:
+        by_item: dict[int, list[dict[str, Any]]] = {i: [] for i in ids}
+        for row in tx.votes_of_items(ids):
+            by_item[row[0]].append(_vote(row, classes))
+        for item in out:
+            item["votes"] = by_item[item["item_id"]]
+    return out
+
+
+def _public(item: Item, last: tuple[Any, ...] | None, classes: list[LabelClass]) -> dict[str, Any]:
+    return {
         **media(item),
         "state": item.state,
         "label": values.name_of(item.label, classes),
@@ -125,27 +372,47 @@ def _review_item(tx: Tx, item: Item, classes: list[LabelClass], votes: bool) -> 
         "provisional": values.name_of(item.provisional, classes),
         "confidence": item.confidence,
         "agreement": item.agreement,
-        "model": None
-        if item.model_value is None
-        else {"class": values.name_of(item.model_value, classes), "score": item.model_score},
+        "model": _model(item, classes),
+        "decided": None
+        if last is None
+        else {
+            "seq": last[0],
+            "user_id": last[1],
+            "name": last[2] or last[1],
+            "action": last[3],
+            "class": values.name_of(last[4], classes),
+            "at": last[5],
+        },
     }
-    if votes:
-        out["votes"] = [
-            {
-                "vote_id": vote_id,
-                "user_id": user_id,
-                "labeler": name,
-                "kind": kind,
-                "value": values.to_wire(value, classes),
-                "created_at": created_at,
-                "duration_ms": duration_ms,
-                "page_kind": page_kind,
-                "prelabel": values.name_of(prelabel, classes),
-                "standing": bool(standing),
-            }
-            for (
-                vote_id, user_id, name, kind, value, created_at, duration_ms, page_kind, prelabel,
-                _, standing,
-            ) in tx.votes_of_item(item.item_id)
-        ]  # fmt: skip
-    return out
+
+
+def _model(item: Item, classes: list[LabelClass]) -> dict[str, Any] | None:
+    """What the last round said of the item while it was open, else its heads' view of it now."""
+    value, score = item.model_value, item.model_score
+    if value is None:
+        if item.model_probs is None:
+            return None
+        value, _, share = item.model_probs.partition(",")[0].partition(":")
+        score = float(share)
+    return {"class": values.name_of(value, classes), "score": score}
+
+
+def _vote(row: Any, classes: list[LabelClass]) -> dict[str, Any]:
+    (
+        _, vote_id, user_id, name, kind, value, created_at, duration_ms, page_kind, prelabel,
+        score, stands, corrected,
+    ) = row  # fmt: skip
+    return {
+        "vote_id": vote_id,
+        "user_id": user_id,
+        "labeler": name,
+        "kind": kind,
+        "value": values.to_wire(value, classes),
+        "created_at": created_at,
+        "duration_ms": duration_ms,
+        "page_kind": page_kind,
+        "prelabel": values.name_of(prelabel, classes),
+        "prelabel_score": score,
+        "standing": bool(stands),
+        "corrected": bool(corrected),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from chorus.server.errors import ApiError
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.assigning import Stream
+from chorus.server.services.claims import Reviewer
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.projects import Change
 from chorus.server.transport.hub import Hub, Outbox
@@ -29,6 +30,7 @@ class Context:
         self.hub = hub
         self.outbox = outbox
         self.streams: dict[str, Stream] = {}
+        self.reviewers: dict[str, Reviewer] = {}
 
     def stream(self, project_id: str) -> Stream:
         stream = self.streams.get(project_id)
@@ -121,20 +123,6 @@ class Subscribe(msgspec.Struct):
 
 class Unsubscribe(msgspec.Struct):
     sub: int
-
-
-class ReviewList(msgspec.Struct):
-    project_id: str
-    state: Literal["needs_review", "skipped", "labeled"] = "needs_review"
-    limit: int = 50
-    after: int = 0
-
-
-class Decide(msgspec.Struct):
-    project_id: str
-    item_id: int
-    action: str
-    value: dict[str, Any] | None = None
 
 
 # -- labeling
@@ -270,15 +258,5 @@ async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any
     return {}
 
 
-@command("review.list", ReviewList, "supervisor")
-async def review_list(ctx: Context, id: int, body: ReviewList) -> dict[str, Any]:
-    return await ctx.services.review.items(
-        body.project_id, body.state, body.after, body.limit, votes=True
-    )
-
-
-@command("review.decide", Decide, "supervisor")
-async def review_decide(ctx: Context, id: int, body: Decide) -> dict[str, Any]:
-    return await ctx.services.review.decide(
-        body.project_id, body.item_id, ctx.user.user_id, body.action, body.value
-    )
+# The review room's commands have a file of their own; importing it registers them.
+from chorus.server.transport import commands_review as commands_review  # noqa: E402

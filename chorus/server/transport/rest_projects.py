@@ -171,6 +171,14 @@ async def decide(request: Request) -> Response:
     return reply(decided)
 
 
+async def similar(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    settled = request.query_params.get("settled", "true") != "false"
+    limit = number(request, "limit", 12)
+    found = services(request).similar
+    return reply(await found.items(project_id, item_id_of(request), settled, limit))
+
+
 async def train(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     await services(request).rounds.train_now(project_id)
@@ -222,6 +230,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/items", items),
         Route(f"{one}/items/{{item_id}}", item),
         Route(f"{one}/items/{{item_id}}/review", decide, methods=["POST"]),
+        Route(f"{one}/items/{{item_id}}/similar", similar),
         Route(f"{one}/train", train, methods=["POST"]),
         Route(f"{one}/{{file:str}}", export, methods=["GET"]),
         Route("/media/{project_id}/{content_hash}/{size}", media),

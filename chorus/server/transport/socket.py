@@ -62,6 +62,8 @@ async def websocket(ws: WebSocket) -> None:
         for stream in ctx.streams.values():
             with contextlib.suppress(ApiError):  # shutting down: the restart handles leases
                 await ctx.services.assigning.lost(stream)
+        for reviewer in ctx.reviewers.values():
+            ctx.services.claims.leave(reviewer)
 
 
 async def _read(ws: WebSocket, ctx: commands.Context) -> None:
