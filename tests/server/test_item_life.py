@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chorus.server.domain.model import OPEN_STATES
+from chorus.server.consensus.live import Params
+from chorus.server.domain.model import OPEN_STATES, Item, StandingVote
 from chorus.server.errors import ApiError
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.tx import Tx
@@ -20,15 +21,18 @@ class ItemLife(RuleBasedStateMachine):
     """Labelers, supervisors and time, on a few items of a project with random rules."""
 
     world: World | None = None
+    taken: list[int] = []  # noqa: RUF012 - set anew by begin()
 
     @initialize(
         votes=st.tuples(st.integers(1, 3), st.integers(0, 2)),
         skips_max=st.integers(1, 2),
         items=st.integers(1, 6),
+        consensus=st.sampled_from(["majority", "auto"]),
     )
-    def begin(self, votes: tuple[int, int], skips_max: int, items: int) -> None:
-        self.world = World(votes[0], votes[0] + votes[1], skips_max)
+    def begin(self, votes: tuple[int, int], skips_max: int, items: int, consensus: str) -> None:
+        self.world = World(votes[0], votes[0] + votes[1], skips_max, consensus=consensus)
         self.world.add(items)
+        self.taken: list[int] = []
         self.late = 0
         """Votes cast on leases that had been taken back: DESIGN keeps them all the same."""
 
@@ -50,7 +54,8 @@ class ItemLife(RuleBasedStateMachine):
         held = {x.item_id for x in Tx(self.w.db).leases_of_tab("p", user, "t")}
         dealt = self.w.deal(user, size)
         if dealt.page is None:
-            assert dealt.reason in ("done", "waiting")
+            gone = all(i.state == "removed" for i in self.w.items())
+            assert dealt.reason == "no_items" if gone else dealt.reason in ("done", "waiting")
             return
         got = [i["item_id"] for i in dealt.page["items"]]
         assert 1 <= len(got) <= size
@@ -142,6 +147,43 @@ class ItemLife(RuleBasedStateMachine):
         if action == "remove":
             assert after.state == "removed"
 
+    @rule(
+        skills=st.lists(st.floats(0.2, 0.99), min_size=4, max_size=4),
+        model_weight=st.sampled_from([0.0, 0.7]),
+    )
+    def estimate(self, skills: list[float], model_weight: float) -> None:
+        """Labels may change or open again; decisions by review stand."""
+        decided = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
+        accuracy = dict(zip(self.w.people, skills, strict=True))
+        params = Params("one_coin", [1 / 3] * 3, accuracy, model_weight=model_weight)
+        self.w.estimate(params)
+        after = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
+        assert after == decided
+
+    @rule(nth=st.integers(0, 20), value=VALUES, chance=st.floats(0.4, 0.99))
+    def round_lands(self, nth: int, value: str, chance: float) -> None:
+        items = self.w.items()
+        self.w.model_says(items[nth % len(items)].item_id, f"{value}:{chance:.4f}")
+
+    @rule(who=PEOPLE, minutes=st.tuples(st.integers(0, 30), st.integers(0, 30)))
+    def take_back(self, who: int, minutes: tuple[int, int]) -> None:
+        since, until = (self.w.now - 60_000 * m for m in sorted(minutes, reverse=True))
+        votes = Tx(self.w.db).items_voted("p", self.w.people[who], since, until)
+        try:
+            self.taken.append(self.w.take_back(self.w.people[who], since, until))
+        except ApiError as error:
+            assert error.code == "conflict"
+            assert not votes
+
+    @precondition(lambda self: self.taken)
+    @rule(nth=st.integers(0, 20))
+    def undo_takeback(self, nth: int) -> None:
+        self.w.undo(self.taken.pop(nth % len(self.taken)))
+
+    @rule(minutes=st.integers(1, 5))
+    def time_passes(self, minutes: int) -> None:
+        self.w.now += 60_000 * minutes
+
     @precondition(lambda self: self.world is not None and len(self.world.items()) < 12)
     @rule(count=st.integers(1, 3), label=st.none() | VALUES)
     def more_items(self, count: int, label: str | None) -> None:
@@ -199,6 +241,49 @@ def test_every_item_gets_exactly_its_votes_when_people_just_work() -> None:
     assert all(2 <= i.n_labels <= 3 for i in items)
     assert world.findings() == []
     world.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    answers=st.lists(st.tuples(st.integers(0, 3), VALUES), min_size=1, max_size=24),
+    who=st.integers(0, 3),
+)
+def test_taking_back_and_restoring_gives_the_same_state(
+    answers: list[tuple[int, str]], who: int
+) -> None:
+    world = World(2, 3, consensus="auto")
+    world.add(4)
+    for user in world.people:
+        world.deal(user, 4)
+    for n, (person, value) in enumerate(answers):
+        user = world.people[person]
+        leases = Tx(world.db).leases_of_tab("p", user, "t")
+        if leases:
+            world.cast(user, leases[n % len(leases)].item_id, value)
+    for user in world.people:
+        world.leave(user)
+
+    def state() -> list[object]:
+        return [
+            (i.state, i.label, i.provisional, i.confidence, i.n_labels, i.room)
+            for i in world.items()
+        ]
+
+    before = state()
+    try:
+        taken = world.take_back(world.people[who], 0, world.now)
+    except ApiError:
+        return  # this person did nothing
+    assert all(v.user_id != world.people[who] for i in world.items() for v in _votes(world, i))
+    assert world.findings() == []
+    world.undo(taken)
+    assert state() == before
+    assert world.findings() == []
+    world.close()
+
+
+def _votes(world: World, item: Item) -> list[StandingVote]:
+    return Tx(world.db).standing(item.item_id)
 
 
 def test_a_late_vote_is_kept_and_counts() -> None:

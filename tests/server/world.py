@@ -7,12 +7,26 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import msgspec
+
+from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Event, Item, LabelClass, Project, User
 from chorus.server.formats.images import Prepared
-from chorus.server.services import assigning, dealing, fsck, labeling, review
+from chorus.server.services import (
+    assigning,
+    dealing,
+    fsck,
+    labeling,
+    landing,
+    review,
+    supervising,
+)
 from chorus.server.services.accounts import insert_user, join
 from chorus.server.services.importing import add_items
 from chorus.server.services.labeling import VoteCast
+from chorus.server.services.remerging import remerge
+from chorus.server.services.round_files import Prediction
+from chorus.server.services.supervising import TakeBack
 from chorus.server.storage.migrations import migrate
 from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
@@ -24,7 +38,12 @@ class World:
     """One project `p`; time stands still unless moved."""
 
     def __init__(
-        self, votes_min: int = 1, votes_max: int = 1, skips_max: int = 1, people: int = 4
+        self,
+        votes_min: int = 1,
+        votes_max: int = 1,
+        skips_max: int = 1,
+        people: int = 4,
+        consensus: str = "majority",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.db: sqlite3.Connection = connect(Path(self._folder.name) / "test.sqlite")
@@ -39,8 +58,8 @@ class World:
         tx = self.tx()
         tx.add_project(
             Project(
-                "p", "Pets", "", "", "multiclass", votes_min, votes_max, skips_max, "majority",
-                0.95, 9, 600_000, True, True, "running", 7, 0, "e", self.now, 0, 0,
+                "p", "Pets", "", "", "multiclass", votes_min, votes_max, skips_max, consensus,
+                0.95, 9, 600_000, True, True, "running", 7, 0, uuid.uuid4().hex, self.now, 0, 0,
             )
         )  # fmt: skip
         for idx, label_class in enumerate(CLASSES):
@@ -135,6 +154,40 @@ class World:
     def leave(self, user_id: str, tab: str = "t") -> None:
         tx = self.tx()
         assigning.release(tx, "p", user_id, tx.leases_of_tab("p", user_id, tab), "returned")
+        self.commit(tx)
+
+    def estimate(self, params: Params) -> None:
+        """A new estimate of everybody's skill lands."""
+        tx = self.tx()
+        project = tx.project("p")
+        assert project is not None
+        body = msgspec.json.encode(params).decode()
+        tx.add_estimate("p", project.estimate_rev + 1, 0, body, self.now)
+        remerge(tx, "p", [i.item_id for i in tx.items_with_votes("p", 0, 10_000)], self.now)
+        tx.set_landed("p", project.estimate_rev + 1)
+        self.commit(tx)
+
+    def model_says(self, item_id: int, view: str) -> None:
+        """A round's view of an item lands."""
+        tx = self.tx()
+        guess = Prediction(view.partition(":")[0], float(view.partition(":")[2]), view)
+        landing.land_views(tx, "p", [(item_id, guess)], 1, None, self.now)
+        self.commit(tx)
+
+    def take_back(self, user_id: str, since: int, until: int) -> int:
+        tx = self.tx()
+        try:
+            which = TakeBack(user_id, since, until)
+            done = supervising.take_back(tx, "p", which, "u0", self.now)
+        except Exception:
+            self.rollback()
+            raise
+        self.commit(tx)
+        return int(done["takeback_id"])
+
+    def undo(self, takeback_id: int) -> None:
+        tx = self.tx()
+        supervising.undo(tx, "p", takeback_id, "u0", self.now)
         self.commit(tx)
 
     # -- looking

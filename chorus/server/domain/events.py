@@ -23,6 +23,7 @@ class LabelerStats(msgspec.Struct):
     prelabels_seen: int = 0
     prelabels_changed: int = 0
     last_at: int = 0
+    paused: bool = False
 
 
 class Board(msgspec.Struct):
@@ -83,33 +84,41 @@ def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
     )
     stats.last_at = max(stats.last_at, at)
     # A correction replaces a vote; it is the same answer to the same item, not one more.
-    old = body.get("superseded")
-    for sign, vote in ((-1, old), (1, body)):
-        if vote is None:
-            continue
-        board.votes += sign
-        stats.votes += sign
-        stats.labels += sign * (vote["kind"] == "label")
-        stats.skips += sign * (vote["kind"] == "skip")
-        if vote.get("prelabel") is not None:
-            stats.prelabels_seen += sign
-            changed = vote["kind"] == "label" and vote["value"] != vote["prelabel"]
-            stats.prelabels_changed += sign * changed
+    _tally(board, stats, -1, body.get("superseded"))
+    _tally(board, stats, 1, body)
+
+
+def _tally(board: Board, stats: LabelerStats, sign: int, vote: dict[str, Any] | None) -> None:
+    """Count a vote in (1) or out (-1)."""
+    if vote is None:
+        return
+    board.votes += sign
+    stats.votes += sign
+    stats.labels += sign * (vote["kind"] == "label")
+    stats.skips += sign * (vote["kind"] == "skip")
+    if vote.get("prelabel") is not None:
+        stats.prelabels_seen += sign
+        changed = vote["kind"] == "label" and vote["value"] != vote["prelabel"]
+        stats.prelabels_changed += sign * changed
 
 
 def _votes_set_aside(board: Board, body: dict[str, Any], at: int) -> None:
     # A decision sent back sets votes aside; taken back itself, it lets them stand again.
     for field, sign in (("set_aside", -1), ("restored", 1)):
         for vote in body.get(field, ()):
-            stats = board.labelers[vote["user_id"]]
-            board.votes += sign
-            stats.votes += sign
-            stats.labels += sign * (vote["kind"] == "label")
-            stats.skips += sign * (vote["kind"] == "skip")
-            if vote.get("prelabel") is not None:
-                changed = vote["kind"] == "label" and vote["value"] != vote["prelabel"]
-                stats.prelabels_seen += sign
-                stats.prelabels_changed += sign * changed
+            _tally(board, board.labelers[vote["user_id"]], sign, vote)
+
+
+def _votes_restood(board: Board, body: dict[str, Any], at: int) -> None:
+    """Votes of one person were taken back or count again: what stood, and what stands now."""
+    stats = board.labelers[body["user_id"]]
+    for old, new in body["votes"]:
+        _tally(board, stats, -1, old)
+        _tally(board, stats, 1, new)
+
+
+def _member_paused(board: Board, body: dict[str, Any], at: int) -> None:
+    board.labelers[body["user_id"]].paused = body["paused"]
 
 
 def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:
@@ -148,6 +157,9 @@ def _featurized(board: Board, body: dict[str, Any], at: int) -> None:
 _HANDLERS = {
     "vote.cast": _vote_cast,
     "review.decided": _votes_set_aside,
+    "votes.taken_back": _votes_restood,
+    "votes.restored": _votes_restood,
+    "member.paused": _member_paused,
     "member.joined": _member_joined,
     "member.left": _member_left,
     "project.changed": _project_changed,

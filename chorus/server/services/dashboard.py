@@ -47,7 +47,9 @@ def snapshot(tx: Tx, project_id: str) -> Board:
     board.labels.update(tx.count_labels(project_id))
     board.queue.update(tx.count_queues(project_id))
     for member in tx.members(project_id):
-        board.labelers[member["user_id"]] = LabelerStats(member["user_id"], member["name"])
+        board.labelers[member["user_id"]] = LabelerStats(
+            member["user_id"], member["name"], paused=member["paused"]
+        )
     for user_id, at in tx.last_vote_at(project_id):
         if user_id not in board.labelers:
             user = tx.user(user_id)
@@ -191,6 +193,7 @@ class Dashboard:
                     "last_at": s.last_at or None,
                     "here": s.user_id in here,
                     "page_kind": here.get(s.user_id),
+                    "paused": s.paused,
                 }
                 for s in sorted(board.labelers.values(), key=lambda s: (-s.votes, s.name))
             ],

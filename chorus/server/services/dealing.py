@@ -58,6 +58,8 @@ def deal(
     assert project is not None
     if project.state != "running":
         return Dealt(reason="paused")
+    if tx.member_paused(project_id, user_id):
+        return Dealt(reason="stopped")
     for queue in ORDER:
         items = _head(tx, project, queue, user_id, size, floors)
         if not items:

@@ -13,11 +13,13 @@ from chorus.server.domain.model import OPEN_STATES
 from chorus.server.domain.rounds import queue_for
 from chorus.server.services.dealing import ROUND_SPAN
 from chorus.server.services.recording import Delta
+from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
 
 CHUNK = 1000
 """Items per transaction: a vote waits behind one chunk at most."""
+REMERGE_CHUNK = 200
 BLOCK = 9
 
 
@@ -58,7 +60,10 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     delta = Delta()
     rows = []
     prelabeled = 0
-    for item_id, state, queue, pre_value, rank in tx.queues_of(item_ids):
+    voted = []
+    for item_id, state, queue, pre_value, rank, n_labels in tx.queues_of(item_ids):
+        if n_labels:
+            voted.append(item_id)
         guess = plan.predictions.get(item_id)
         place = plan.clusters.get(item_id)
         target: str = "clustered" if place is not None else "manual"
@@ -96,6 +101,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
                 shown.score if shown else None,
                 guess.value if guess else None,
                 guess.score if guess else None,
+                guess.probs if guess else None,
                 place.odd if place and target == "clustered" else None,
                 easy,
                 item_id,
@@ -105,4 +111,29 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     if rows:
         body: dict[str, Any] = {"round": plan.number, "count": len(rows), **delta.body()}
         tx.emit(project_id, now, "queue.changed", body)
+    _remerge(tx, project_id, voted, now)
     return prelabeled
+
+
+def land_views(
+    tx: Tx, project_id: str, views: Sequence[tuple[int, Prediction]], easy_round: int,
+    threshold: float | None, now: int,
+) -> None:  # fmt: skip
+    """Store what the model says of labeled items, by heads that never saw their labels."""
+    tx.set_views(
+        (
+            guess.value, guess.score, guess.probs,
+            easy_round if threshold is not None and guess.score >= threshold else 0, item_id,
+        )
+        for item_id, guess in views
+    )  # fmt: skip
+    _remerge(tx, project_id, [item_id for item_id, _ in views], now)
+
+
+def _remerge(tx: Tx, project_id: str, item_ids: Sequence[int], now: int) -> None:
+    """Where the model is a voter, its new view changes what people's votes add up to."""
+    project = tx.project(project_id)
+    assert project is not None
+    if project.consensus != "majority" and tx.params(project).model_weight:
+        for at in range(0, len(item_ids), REMERGE_CHUNK):
+            remerge(tx, project_id, item_ids[at : at + REMERGE_CHUNK], now)

@@ -19,6 +19,9 @@ from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
 from chorus.server.storage.tx import Tx
 
+CONFIDENCE_STEP = 1e-4
+"""A change of confidence smaller than this is not worth a write."""
+
 
 class Before(NamedTuple):
     """What of an item the deltas are taken against."""

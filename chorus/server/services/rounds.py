@@ -380,7 +380,7 @@ class Rounds:
         card = await asyncio.to_thread(round_files.read_card, folder)
         open_items = await self._store.read(lambda tx: tx.open_items(project_id))
         clusters_worth = bool(results.get("cluster", {}).get("worth", False))
-        plan, easy = await asyncio.to_thread(
+        plan, views = await asyncio.to_thread(
             _plan, number, folder, card, open_items, prelabel, clusters_worth
         )
         ids = sorted(plan.predictions)
@@ -392,9 +392,13 @@ class Rounds:
                     tx, project_id, plan, chunk, now_ms()
                 )
             )
-        for i in range(0, len(easy), landing.CHUNK):
-            some = [(number, item_id) for item_id in easy[i : i + landing.CHUNK]]
-            await self._store.write(lambda tx, some=some: tx.set_easy(some))  # type: ignore[misc]
+        for i in range(0, len(views), landing.CHUNK):
+            some = views[i : i + landing.CHUNK]
+            await self._store.write(
+                lambda tx, some=some: landing.land_views(  # type: ignore[misc]
+                    tx, project_id, some, number, plan.threshold, now_ms()
+                )
+            )
         return {
             **{
                 key: card.get(key)
@@ -553,8 +557,8 @@ def _labeled_hashes(path: Path) -> list[str]:
 def _plan(
     number: int, folder: Path, card: dict[str, Any],
     open_items: list[tuple[int, str, str | None]], prelabel: bool, clusters_worth: bool,
-) -> tuple[landing.Plan, list[int]]:  # fmt: skip
-    """(where each open item goes, labeled items this round's threshold would have met)."""
+) -> tuple[landing.Plan, list[tuple[int, round_files.Prediction]]]:  # fmt: skip
+    """(where each open item goes, what the model says of each labeled one)."""
     predictions = round_files.read_predictions(folder / "predictions.tsv")
     clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
     threshold = card.get("threshold")
@@ -574,12 +578,9 @@ def _plan(
         == "prelabeled"
     ]
     places = landing.prelabel_places(predictions, prelabeled, number)
-    easy = []
-    if threshold is not None:
-        oof = round_files.read_predictions(folder / "oof.tsv")
-        easy = [item_id for item_id, guess in oof.items() if guess.score >= threshold]
+    views = sorted(round_files.read_predictions(folder / "oof.tsv").items())
     plan = landing.Plan(number, threshold, prelabel, predictions, clusters, places)
-    return plan, easy
+    return plan, views
 
 
 def _prune(folder: Path, newest: int) -> None:

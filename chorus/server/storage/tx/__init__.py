@@ -10,10 +10,20 @@ from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
+from chorus.server.storage.tx.takebacks import TakebackSql
 from chorus.server.storage.tx.votes import VoteSql
 
 
 class Tx(
-    PeopleSql, ProjectSql, ItemSql, VoteSql, ReviewSql, EstimateSql, RoundSql, EventSql, ExportSql
+    TakebackSql,
+    PeopleSql,
+    ProjectSql,
+    ItemSql,
+    VoteSql,
+    ReviewSql,
+    EstimateSql,
+    RoundSql,
+    EventSql,
+    ExportSql,
 ):
     """One open transaction. Methods run one statement each; services compose them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from chorus.server.domain.model import StandingVote
 from chorus.server.storage.tx.base import Base
 
 
@@ -20,17 +19,6 @@ class ExportSql(Base):
             " WHERE v.item_id BETWEEN ? AND ? AND v.project_id = ? ORDER BY v.item_id, v.seq",
             (first, last, project_id),
         )
-
-    def facts_of_votes(self, item_id: int) -> list[StandingVote]:
-        """Every vote of an item in the shape of a standing vote, oldest first (for fsck)."""
-        return [
-            StandingVote(*row)
-            for row in self.rows(
-                "SELECT item_id, user_id, vote_id, kind, value, prelabel, seq FROM vote"
-                " WHERE item_id = ? ORDER BY seq",
-                (item_id,),
-            )
-        ]
 
     def integrity(self) -> str:
         (verdict,) = self.row("PRAGMA integrity_check")

@@ -70,6 +70,16 @@ class ItemSql(Base):
             )
         ]
 
+    def items_with_votes(self, project_id: str, after: int, limit: int) -> list[Item]:
+        return [
+            Item(*row)
+            for row in self.rows(
+                f"SELECT {ITEM} FROM item WHERE project_id = ? AND item_id > ? AND n_labels > 0"
+                " ORDER BY item_id LIMIT ?",
+                (project_id, after, limit),
+            )
+        ]
+
     def has_content(self, project_id: str, content_hash: str) -> bool:
         return (
             self.row(
@@ -111,25 +121,30 @@ class ItemSql(Base):
         )
 
     def set_queues(self, rows: Iterable[Sequence[Any]]) -> None:
-        """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, odd,
-        easy_round, item_id). An easy_round that is already set stays."""
+        """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, model_probs,
+        odd, easy_round, item_id). An easy_round that is already set stays."""
         self.db.executemany(
             "UPDATE item SET queue = ?, queue_pos = ?, queue_block = ?, pre_value = ?,"
-            " pre_score = ?, model_value = ?, model_score = ?, odd = ?,"
+            " pre_score = ?, model_value = ?, model_score = ?, model_probs = ?, odd = ?,"
             " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END WHERE item_id = ?",
             rows,
         )
 
-    def set_easy(self, rows: Iterable[tuple[int, int]]) -> None:
-        """rows: (round, item_id)."""
+    def set_views(self, rows: Iterable[Sequence[Any]]) -> None:
+        """What the model says of labeled items, by heads that never saw their labels. rows:
+        (model_value, model_score, model_probs, easy_round, item_id)."""
         self.db.executemany(
-            "UPDATE item SET easy_round = ? WHERE item_id = ? AND easy_round = 0", rows
+            "UPDATE item SET model_value = ?, model_score = ?, model_probs = ?,"
+            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END WHERE item_id = ?",
+            rows,
         )
 
-    def queues_of(self, item_ids: Sequence[int]) -> list[tuple[int, str, str, str | None, int]]:
-        """(item_id, state, queue, pre_value, rank)."""
+    def queues_of(
+        self, item_ids: Sequence[int]
+    ) -> list[tuple[int, str, str, str | None, int, int]]:
+        """(item_id, state, queue, pre_value, rank, n_labels)."""
         return self.rows(
-            "SELECT item_id, state, queue, pre_value, rank FROM item WHERE item_id IN"
+            "SELECT item_id, state, queue, pre_value, rank, n_labels FROM item WHERE item_id IN"
             f" ({marks(len(item_ids))})",
             item_ids,
         )
@@ -207,6 +222,9 @@ class ItemSql(Base):
         return self._leases(
             "project_id = ? AND user_id = ? AND tab = ?", (project_id, user_id, tab)
         )
+
+    def leases_of_user(self, project_id: str, user_id: str) -> list[Lease]:
+        return self._leases("project_id = ? AND user_id = ?", (project_id, user_id))
 
     def leases_of_page(self, page_id: int) -> list[Lease]:
         """Open and released ones."""

@@ -105,10 +105,11 @@ class PeopleSql(Base):
 
     def members(self, project_id: str) -> list[dict[str, Any]]:
         return [
-            {"user_id": u, "login": login, "name": name, "role": role}
-            for u, login, name, role in self.rows(
-                "SELECT p.user_id, p.login, p.name, m.role FROM member m JOIN person p"
-                " ON p.user_id = m.user_id WHERE m.project_id = ? ORDER BY p.login",
+            {"user_id": u, "login": login, "name": name, "role": role, "paused": bool(paused)}
+            for u, login, name, role, paused in self.rows(
+                "SELECT p.user_id, p.login, p.name, m.role, m.paused_at IS NOT NULL"
+                " FROM member m JOIN person p ON p.user_id = m.user_id"
+                " WHERE m.project_id = ? ORDER BY p.login",
                 (project_id,),
             )
         ]

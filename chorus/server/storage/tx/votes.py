@@ -32,6 +32,31 @@ class VoteSql(Base):
             )
         ]
 
+    def standing_between(
+        self, project_id: str, first: int, last: int
+    ) -> dict[int, list[StandingVote]]:
+        """Standing votes of items first..last (ids, inclusive) by item, oldest first."""
+        found: dict[int, list[StandingVote]] = {}
+        for row in self.rows(
+            f"SELECT {STANDING} FROM standing WHERE item_id BETWEEN ? AND ? AND project_id = ?"
+            " ORDER BY item_id, seq",
+            (first, last, project_id),
+        ):
+            found.setdefault(row[0], []).append(StandingVote(*row))
+        return found
+
+    def label_votes(
+        self, project_id: str, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, str, str, str | None]]:
+        """(item_id, user_id, value, prelabel) of standing label votes behind (item_id, user_id),
+        in that order."""
+        return self.rows(
+            "SELECT item_id, user_id, value, prelabel FROM standing"
+            " WHERE (item_id, user_id) > (?, ?) AND project_id = ? AND kind = 'label'"
+            " ORDER BY item_id, user_id LIMIT ?",
+            (*after, project_id, limit),
+        )
+
     def set_standing(
         self, item_id: int, user_id: str, project_id: str, vote_id: str, kind: str,
         value: str | None, prelabel: str | None, seq: int,

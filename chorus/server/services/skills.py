@@ -1,0 +1,250 @@
+"""Who is how good, estimated again and again in the background, and what that changes.
+
+Votes only ever read the newest estimate (`recording.count`). This service listens, decides when a
+new one is due, lets a worker process make it, and merges every item anew where that matters: a
+label may change or open again, which is an event like any other. Decisions by review stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.consensus.live import Params
+from chorus.server.domain.events import Board
+from chorus.server.domain.model import Event, Project
+from chorus.server.errors import ApiError, JobFailed
+from chorus.server.services.dashboard import Boards
+from chorus.server.services.recording import CONFIDENCE_STEP, merged_label
+from chorus.server.services.remerging import remerge
+from chorus.server.services.rounds import RunJob
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+FIRST_VOTES = 40
+GROWTH = 0.15
+"""A next estimate after this share more votes, and after every round of the model."""
+READ_CHUNK = 2000
+WRITE_CHUNK = 200
+"""Items merged anew in one transaction: a vote waits behind one chunk at most."""
+
+
+class _State:
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.votes = 0
+        """Standing votes when the last estimate was made."""
+        self.wanted = False
+        self.enabled = False
+
+
+class Skills:
+    def __init__(self, store: Store, boards: Boards, run_job: RunJob, folder: Path) -> None:
+        self._store = store
+        self._boards = boards
+        self._run_job = run_job
+        self._folder = folder
+        self._states: dict[str, _State] = {}
+        self._closed = False
+        self.changed: Callable[[str], None] = lambda project_id: None
+
+    # -- life
+
+    async def start(self) -> None:
+        """What a stop of the server cut off is merged to its end."""
+        projects = await self._store.read(lambda tx: tx.projects())
+        for project in projects:
+            await self._load(project.project_id)
+            if project.landed_rev < project.estimate_rev:
+                await self._land(project.project_id)
+
+    async def stop(self) -> None:
+        self._closed = True
+        tasks = [s.task for s in self._states.values() if s.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _load(self, project_id: str) -> _State:
+        def fn(tx: Tx) -> tuple[bool, int]:
+            project = tx.project(project_id)
+            assert project is not None
+            votes = tx.estimated_votes(project_id, project.estimate_rev)
+            return _estimates(project), votes or 0
+
+        await self._boards.get(project_id)
+        state = self._states.setdefault(project_id, _State())
+        state.enabled, state.votes = await self._store.read(fn)
+        return state
+
+    # -- when
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener; comes after the boards'."""
+        for project_id in {e.project_id for e in events}:
+            kinds = {e.type for e in events if e.project_id == project_id}
+            state = self._states.get(project_id)
+            if state is None or "project.changed" in kinds:
+                self._spawn_load(project_id)
+                continue
+            if kinds & {"round.finished", "votes.taken_back", "votes.restored"}:
+                state.wanted = state.enabled
+            self._wake(project_id, state)
+
+    def _spawn_load(self, project_id: str) -> None:
+        async def load() -> None:
+            self._wake(project_id, await self._load(project_id))
+
+        asyncio.ensure_future(load()).add_done_callback(_log_failure)
+
+    def due(self, board: Board) -> bool:
+        """A new estimate should start now."""
+        state = self._states.get(board.project_id)
+        if state is None or not state.enabled or state.task is not None:
+            return False
+        enough = max(FIRST_VOTES, state.votes + max(20, int(state.votes * GROWTH)))
+        return board.votes >= enough or (state.wanted and board.votes > 0)
+
+    def running(self, project_id: str) -> bool:
+        state = self._states.get(project_id)
+        return state is not None and state.task is not None
+
+    def _wake(self, project_id: str, state: _State) -> None:
+        board = self._boards.peek(project_id)
+        if board is None or self._closed or not self.due(board):
+            return
+        state.wanted = False
+        state.task = asyncio.ensure_future(self._estimate(project_id, state))
+        state.task.add_done_callback(_log_failure)
+
+    # -- an estimate
+
+    async def _estimate(self, project_id: str, state: _State) -> None:
+        try:
+            folder = self._folder / project_id / "skills"
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            votes = await self._store.read(lambda tx: write_votes(tx, project_id, folder))
+            state.votes = max(state.votes, votes)
+            result, _ = await self._run_job(
+                "chorus.server.jobs.estimate.estimate",
+                {"folder": str(folder), "progress": str(folder / "progress")},
+                lambda share, attempt: None,
+            )
+            body = msgspec.json.encode(msgspec.convert(result["params"], Params)).decode()
+            await self._store.write(lambda tx: _keep(tx, project_id, votes, body, result["note"]))
+            await self._land(project_id)
+            state.votes = votes
+        except JobFailed as error:
+            log.error("no estimate of %s: %s", project_id, error)
+        except ApiError:
+            return  # shutting down
+        finally:
+            state.task = None
+            self.changed(project_id)
+            if not self._closed:
+                self._wake(project_id, state)
+
+    async def _land(self, project_id: str) -> None:
+        """Merge all items with the newest estimate. Most do not change: those are found by a
+        reader, so that the writer is asked for the others alone."""
+        after = 0
+        while not self._closed:
+            last, changed = await self._store.read(
+                lambda tx, after=after: _changed(tx, project_id, after)  # type: ignore[misc]
+            )
+            for at in range(0, len(changed), WRITE_CHUNK):
+                some = changed[at : at + WRITE_CHUNK]
+                await self._store.write(
+                    lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
+                )
+            if last is None:
+                break
+            after = last
+
+        def fn(tx: Tx) -> None:
+            project = tx.project(project_id)
+            assert project is not None
+            tx.set_landed(project_id, project.estimate_rev)
+
+        await self._store.write(fn)
+
+
+def _estimates(project: Project) -> bool:
+    """Whether skills can matter: one vote per item says nothing about anybody."""
+    return project.consensus != "majority" and project.votes_max > 1
+
+
+def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
+    """The job's input, whole files; returns the number of standing label votes."""
+    project = tx.project(project_id)
+    assert project is not None
+    votes = folder / "votes.tsv"
+    n = 0
+    with votes.open("w", encoding="ascii") as out:
+        place = (-1, "")
+        while rows := tx.label_votes(project_id, place, READ_CHUNK):
+            place = rows[-1][:2]
+            for item_id, user_id, value, prelabel in rows:
+                out.write(
+                    f"{item_id}\t{user_id}\t{value}\t{'' if prelabel is None else prelabel}\n"
+                )
+                n += 1
+    with (folder / "model.tsv").open("w", encoding="ascii") as out:
+        after = 0
+        while pairs := tx.merge_rows(project_id, after, READ_CHUNK):
+            after = pairs[-1][0]
+            for item_id, model in pairs:
+                if model is not None:
+                    out.write(f"{item_id}\t{model}\n")
+    rules = {
+        "classes": project.class_count, "method": project.consensus, "target": project.target,
+    }  # fmt: skip
+    (folder / "rules.json").write_bytes(msgspec.json.encode(rules))
+    return n
+
+
+def _keep(tx: Tx, project_id: str, votes: int, body: str, note: str) -> None:
+    project = tx.project(project_id)
+    assert project is not None
+    now = now_ms()
+    tx.add_estimate(project_id, project.estimate_rev + 1, votes, body, now)
+    tx.emit(
+        project_id, now, "skills.estimated",
+        {"rev": project.estimate_rev + 1, "votes": votes, "note": note},
+    )  # fmt: skip
+
+
+def _changed(tx: Tx, project_id: str, after: int) -> tuple[int | None, list[int]]:
+    """(last item_id looked at or None at the end, items that the estimate changes)."""
+    project = tx.project(project_id)
+    assert project is not None
+    params = tx.params(project)
+    items = tx.items_with_votes(project_id, after, READ_CHUNK)
+    if not items:
+        return None, []
+    standing = tx.standing_between(project_id, items[0].item_id, items[-1].item_id)
+    changed = []
+    for item in items:
+        labels = [v for v in standing.get(item.item_id, ()) if v.kind == "label"]
+        merged = merged_label(labels, project, params, item.model_probs)
+        if (
+            merged.value != item.provisional
+            or merged.reached != bool(item.reached)
+            or abs(merged.confidence - (item.confidence or 0.0)) > CONFIDENCE_STEP
+        ):
+            changed.append(item.item_id)
+    return items[-1].item_id, changed
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if task.cancelled() or task.exception() is None:
+        return
+    if not isinstance(task.exception(), ApiError):
+        log.error("skills task failed", exc_info=task.exception())
