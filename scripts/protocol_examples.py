@@ -151,6 +151,9 @@ async def record(folder: Path) -> Tape:
                 async with connect(labeler_token) as labeler_ws:
                     labeler = Talk(labeler_ws, project_id, tape)
                     await label(labeler, boss)
+                    async with connect(token) as second_ws:
+                        second = Talk(second_ws, project_id, tape)
+                        await review(boss, second, labeler)
                     await supervise(boss, labeler)
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))
@@ -201,9 +204,27 @@ async def label(labeler: Talk, boss: Talk) -> None:
     await labeler.until(typed("item.closed"))
 
 
+async def review(boss: Talk, second: Talk, labeler: Talk) -> None:
+    """Two reviewers in one room; a decision, its undo, many at once; a note for the labelers."""
+    await second.until(typed("welcome"))
+    await second.ask("review.open")
+    await boss.ask("review.open")
+    found = await boss.ask("review.list", state="labeled", limit=5)
+    ids = [item["item_id"] for item in found["body"]["items"] if item["decided"] is None]
+    await boss.ask("review.claim", item_ids=ids)
+    await second.until(typed("claims"))
+    done = await boss.ask("review.decide", item_id=ids[0], action="approve", seen=0)
+    await boss.ask("review.decide", item_id=ids[0], action="undo", seen=done["body"]["seq"])
+    many = [{"item_id": ids[0], "seen": 0}, {"item_id": ids[1], "seen": 0}]
+    await boss.ask("review.decide_many", items=many, action="approve")
+    await boss.ask("note.add", text="A shadow is no colour.", item_id=ids[0])
+    await labeler.until(typed("note"))
+    await labeler.ask("note.list")
+
+
 async def supervise(boss: Talk, labeler: Talk) -> None:
     """Review, a requeued item, the round; then the labeler works until nothing is left."""
-    found = await boss.ask("review.list", state="labeled", limit=1)
+    found = await boss.ask("review.list", state="labeled", limit=1, order="item")
     await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
     await boss.until(typed("label.withdrawn"))
     await boss.until(typed("round.finished"))
