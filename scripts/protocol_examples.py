@@ -129,7 +129,13 @@ async def record(folder: Path) -> Tape:
     try:
         async with Rest(process.url, token) as admin:
             project = await admin.create_project(
-                "Colours", CLASSES, votes_min=1, votes_max=2, page_size=1, seed=1
+                "Colours",
+                CLASSES,
+                votes_min=1,
+                votes_max=2,
+                page_size=1,
+                seed=1,
+                consensus="majority",
             )
             project_id = project.project_id
             url = process.url.replace("http", "ws", 1) + "/ws"
@@ -227,8 +233,10 @@ async def supervise(boss: Talk, labeler: Talk) -> None:
     found = await boss.ask("review.list", state="labeled", limit=1, order="item")
     await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
     await boss.until(typed("label.withdrawn"))
-    await boss.until(typed("round.finished"))
-    await boss.ask("project.train")
+    while True:  # the next round may have begun by itself meanwhile
+        boss.seen.remove(await boss.until(typed("round.finished")))
+        if (await boss.ask("project.train"))["ok"]:
+            break
     await labeler.ask("labeling.close")
     await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)
     labeler.seen.clear()
