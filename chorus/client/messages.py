@@ -170,6 +170,8 @@ class Stats(Struct):
     queue: dict[str, int] = field(default_factory=dict)
     labelers: list[LabelerStats] = field(default_factory=list)
     assist: Assist = field(default_factory=Assist)
+    estimating: bool = False
+    """The labelers' skills are being estimated anew, or will be now."""
     imports: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -27,14 +27,17 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
 from chorus.server.services.projects import Projects
+from chorus.server.services.quality import Quality
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Paths, Rounds
 from chorus.server.services.similar import Similar
+from chorus.server.services.skills import Skills
+from chorus.server.services.supervising import Supervising
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
 from chorus.server.storage.sqlite import SqliteStore
-from chorus.server.transport import pages, rest_accounts, rest_projects
+from chorus.server.transport import pages, rest_accounts, rest_people, rest_projects
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
 from chorus.server.transport.socket import websocket
@@ -58,6 +61,7 @@ def build(settings: Settings) -> Starlette:
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
         *rest_projects.routes(),
+        *rest_people.routes(),
         *pages.routes(),
     ]
     return Starlette(
@@ -93,13 +97,15 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         picture,
     )
     rounds = Rounds(store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads)
+    skills = Skills(store, boards, Runner(import_pool), paths.rounds)
     importing = Importing(
         store, projects, blobs, import_pool.call, settings.data_dir / "uploads",
         settings.upload_max_bytes,
     )  # fmt: skip
     dashboard = Dashboard(
-        store, boards, projects, assigning.present, rounds.assist, importing.recent
-    )
+        store, boards, projects, assigning.present, rounds.assist, importing.recent,
+        skills.estimating,
+    )  # fmt: skip
     hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
     services = Services(
         accounts=accounts,
@@ -110,6 +116,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         claims=Claims(),
         similar=Similar(store, projects, import_pool.call, paths.store, settings.backbone),
         notes=Notes(store),
+        quality=Quality(store, projects),
+        supervising=Supervising(store),
         dashboard=dashboard,
         rounds=rounds,
         importing=importing,
@@ -117,17 +125,21 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     )
     # In this order: boards first, since the others read them.
     for listener in (
-        boards.on_events, dashboard.on_events, assigning.on_events, rounds.on_events, hub.on_events
+        boards.on_events, dashboard.on_events, assigning.on_events, rounds.on_events,
+        skills.on_events, hub.on_events,
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    assigning.presence_changed = rounds.changed = importing.changed = hub.stats_changed
+    for service in (rounds, skills, importing):
+        service.changed = hub.stats_changed
+    assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()
     await assigning.start()
     await importing.start()
     await rounds.start()
+    await skills.start()
     if not await accounts.has_admin():
         accounts.setup_token = secrets.token_urlsafe(24)
         app.state.setup_token = accounts.setup_token
@@ -142,6 +154,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     finally:
         ticker.cancel()
         await rounds.stop()
+        await skills.stop()
         await importing.stop()
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

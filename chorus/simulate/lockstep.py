@@ -37,7 +37,8 @@ class Gate:
     def _quiet(self, stats: Stats, seq: int) -> bool:
         assist = stats.assist
         featurized = not self._assist or assist.featurized >= assist.featurize_total
-        return stats.seq >= seq and featurized and not assist.round_due and not assist.running
+        rests = not (assist.round_due or assist.running or stats.estimating)
+        return stats.seq >= seq and featurized and rests
 
 
 async def run(people: Sequence[Person], gate: Gate, budget: Budget) -> None:

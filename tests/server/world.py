@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Event, Item, LabelClass, Project, User
 from chorus.server.formats.images import Prepared
@@ -161,7 +162,7 @@ class World:
         tx = self.tx()
         project = tx.project("p")
         assert project is not None
-        body = msgspec.json.encode(params).decode()
+        body = msgspec.json.encode(Estimate(params, {}, "a test")).decode()
         tx.add_estimate("p", project.estimate_rev + 1, 0, body, self.now)
         remerge(tx, "p", [i.item_id for i in tx.items_with_votes("p", 0, 10_000)], self.now)
         tx.set_landed("p", project.estimate_rev + 1)

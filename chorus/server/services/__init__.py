@@ -13,9 +13,11 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
 from chorus.server.services.projects import Projects
+from chorus.server.services.quality import Quality
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
+from chorus.server.services.supervising import Supervising
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Services:
     claims: Claims
     similar: Similar
     notes: Notes
+    quality: Quality
+    supervising: Supervising
     dashboard: Dashboard
     rounds: Rounds
     importing: Importing

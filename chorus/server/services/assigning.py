@@ -268,6 +268,8 @@ class Assigning:
                 pump.add(event.project_id)
             if event.type == "project.changed":
                 self._spawn(self._tell_project(event.project_id))
+            if event.type == "member.paused":
+                self._person_paused(event.project_id, str(body["user_id"]))
             if event.type == "note.added":
                 self._tell_note(event)
             for closed in body.get("closed", ()):
@@ -277,6 +279,14 @@ class Assigning:
                     self._spawn(self._item_closed(stream, closed["page_id"], closed["item_id"]))
         for project_id in pump:
             self._pump_project(project_id)
+
+    def _person_paused(self, project_id: str, user_id: str) -> None:
+        """What they hold has gone back, or they may have pages again."""
+        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+            for page_id in list(stream.pages):
+                self._drop_page(stream, page_id, "withdrawn")
+            stream.told = None
+            self._pump(stream)
 
     def _count(self, project_id: str, body: dict[str, Any]) -> None:
         for stream in self._by_project.get(project_id, ()):

@@ -143,6 +143,7 @@ class Dashboard:
         presence: Callable[[str], dict[str, str | None]],
         assist: Callable[[Board], dict[str, Any]],
         imports: Callable[[str], list[dict[str, Any]]],
+        estimating: Callable[[Board], bool],
     ) -> None:
         self._store = store
         self._boards = boards
@@ -150,6 +151,7 @@ class Dashboard:
         self._presence = presence
         self._assist = assist
         self._imports = imports
+        self._estimating = estimating
         self._recent: dict[str, defaultdict[str, deque[int]]] = {}
 
     async def stats(self, project_id: str) -> dict[str, Any]:
@@ -198,6 +200,7 @@ class Dashboard:
                 for s in sorted(board.labelers.values(), key=lambda s: (-s.votes, s.name))
             ],
             "assist": self._assist(board),
+            "estimating": self._estimating(board),
             "imports": self._imports(board.project_id),
         }
 

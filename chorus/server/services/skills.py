@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.consensus.live import Params
+from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.events import Board
 from chorus.server.domain.model import Event, Project
 from chorus.server.errors import ApiError, JobFailed
@@ -112,9 +112,10 @@ class Skills:
         enough = max(FIRST_VOTES, state.votes + max(20, int(state.votes * GROWTH)))
         return board.votes >= enough or (state.wanted and board.votes > 0)
 
-    def running(self, project_id: str) -> bool:
-        state = self._states.get(project_id)
-        return state is not None and state.task is not None
+    def estimating(self, board: Board) -> bool:
+        """A new estimate is due, or being made, or landing."""
+        state = self._states.get(board.project_id)
+        return state is not None and (state.task is not None or self.due(board))
 
     def _wake(self, project_id: str, state: _State) -> None:
         board = self._boards.peek(project_id)
@@ -137,8 +138,8 @@ class Skills:
                 {"folder": str(folder), "progress": str(folder / "progress")},
                 lambda share, attempt: None,
             )
-            body = msgspec.json.encode(msgspec.convert(result["params"], Params)).decode()
-            await self._store.write(lambda tx: _keep(tx, project_id, votes, body, result["note"]))
+            estimate = msgspec.convert(result, Estimate)
+            await self._store.write(lambda tx: _keep(tx, project_id, votes, estimate))
             await self._land(project_id)
             state.votes = votes
         except JobFailed as error:
@@ -210,14 +211,15 @@ def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
     return n
 
 
-def _keep(tx: Tx, project_id: str, votes: int, body: str, note: str) -> None:
+def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> None:
     project = tx.project(project_id)
     assert project is not None
     now = now_ms()
+    body = msgspec.json.encode(estimate).decode()
     tx.add_estimate(project_id, project.estimate_rev + 1, votes, body, now)
     tx.emit(
         project_id, now, "skills.estimated",
-        {"rev": project.estimate_rev + 1, "votes": votes, "note": note},
+        {"rev": project.estimate_rev + 1, "votes": votes, "note": estimate.note},
     )  # fmt: skip
 
 

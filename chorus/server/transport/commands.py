@@ -258,5 +258,6 @@ async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any
     return {}
 
 
-# The review room's commands have a file of their own; importing it registers them.
+# The rooms' commands have files of their own; importing them registers them.
+from chorus.server.transport import commands_people as commands_people  # noqa: E402
 from chorus.server.transport import commands_review as commands_review  # noqa: E402

@@ -206,6 +206,14 @@ async def review(request: Request) -> Response:
 
 
 @page
+async def quality(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(
+        request, "quality.html", user, boot={"project": project}, project=project, here="quality"
+    )
+
+
+@page
 async def settings(request: Request) -> Response:
     user, project = await in_project(request, "supervisor")
     return render(
@@ -242,6 +250,7 @@ def routes() -> list[BaseRoute]:
         Route("/p/{project_id}", dashboard),
         Route("/p/{project_id}/label", label),
         Route("/p/{project_id}/review", review),
+        Route("/p/{project_id}/quality", quality),
         Route("/p/{project_id}/settings", settings),
         Route("/{path:path}", nowhere),
     ]

@@ -8,6 +8,7 @@ from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
+from chorus.server.storage.tx.quality import QualitySql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.takebacks import TakebackSql
@@ -15,6 +16,7 @@ from chorus.server.storage.tx.votes import VoteSql
 
 
 class Tx(
+    QualitySql,
     TakebackSql,
     PeopleSql,
     ProjectSql,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params, default_params, widened
 from chorus.server.domain.model import Project
 from chorus.server.storage.tx.base import Base
@@ -26,7 +27,8 @@ class EstimateSql(Base):
                 "SELECT body FROM estimate WHERE project_id = ? AND rev = ?",
                 (project.project_id, rev),
             )
-            found = msgspec.json.decode(row[0], type=Params) if row else default_params(1)
+            estimate = msgspec.json.decode(row[0], type=Estimate) if row else None
+            found = default_params(1) if estimate is None else estimate.params
             found = widened(found, project.class_count)
             if len(_cache) >= CACHE_MAX:
                 _cache.pop(next(iter(_cache)), None)
@@ -41,6 +43,14 @@ class EstimateSql(Base):
         )
         self.run("UPDATE project SET estimate_rev = ? WHERE project_id = ?", (rev, project_id))
         self.run("DELETE FROM estimate WHERE project_id = ? AND rev < ?", (project_id, rev - 1))
+
+    def estimate(self, project: Project) -> Estimate | None:
+        """The newest one; None before the first."""
+        row = self.row(
+            "SELECT body FROM estimate WHERE project_id = ? AND rev = ?",
+            (project.project_id, project.estimate_rev),
+        )
+        return msgspec.json.decode(row[0], type=Estimate) if row else None
 
     def estimated_votes(self, project_id: str, rev: int) -> int | None:
         """The number of votes a revision was made from."""

@@ -1,0 +1,61 @@
+"""What is counted to say how well people agree, and how many votes are left to give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chorus.server.storage.tx.base import Base
+
+
+class QualitySql(Base):
+    def votes_and_labels(
+        self, project_id: str, after: tuple[int, str], limit: int
+    ) -> list[tuple[int, str, str, str | None, str | None]]:
+        """(item_id, user_id, value, prelabel, label of the item) of standing label votes behind
+        (item_id, user_id), in that order."""
+        return self.rows(
+            "SELECT s.item_id, s.user_id, s.value, s.prelabel, i.label FROM standing s"
+            " JOIN item i ON i.item_id = s.item_id"
+            " WHERE (s.item_id, s.user_id) > (?, ?) AND s.project_id = ? AND s.kind = 'label'"
+            " ORDER BY s.item_id, s.user_id LIMIT ?",
+            (*after, project_id, limit),
+        )
+
+    def durations(self, project_id: str) -> list[tuple[str, float]]:
+        """(user_id, mean ms for one answer)."""
+        return self.rows(
+            "SELECT user_id, AVG(duration_ms) FROM vote WHERE project_id = ? AND duration_ms > 0"
+            " GROUP BY user_id",
+            (project_id,),
+        )
+
+    def votes_spent(self, project_id: str) -> tuple[int, int, int]:
+        """(items labeled by votes, their label votes, label votes on open items)."""
+        row = self.row(
+            "SELECT COALESCE(SUM(label_source = 'votes'), 0),"
+            " COALESCE(SUM(CASE WHEN label_source = 'votes' THEN n_labels END), 0),"
+            " COALESCE(SUM(CASE WHEN state IN ('unlabeled', 'in_progress') THEN n_labels END), 0)"
+            " FROM item WHERE project_id = ?",
+            (project_id,),
+        )
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def last_settled(self, project_id: str, limit: int) -> list[int]:
+        """Label votes of the items that votes have settled last."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT n_labels FROM item WHERE project_id = ? AND label_source = 'votes'"
+                " ORDER BY label_at DESC LIMIT ?",
+                (project_id, limit),
+            )
+        ]
+
+    def skips_of(self, project_id: str) -> list[Any]:
+        """(user_id, standing skips, prelabels seen, prelabels changed)."""
+        return self.rows(
+            "SELECT user_id, SUM(kind = 'skip'), SUM(prelabel IS NOT NULL),"
+            " SUM(prelabel IS NOT NULL AND kind = 'label' AND value <> prelabel)"
+            " FROM standing WHERE project_id = ? GROUP BY user_id",
+            (project_id,),
+        )

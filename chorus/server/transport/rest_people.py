@@ -1,0 +1,63 @@
+"""REST: the quality of people's work, and what a supervisor does about it."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.services.supervising import TakeBack
+from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.rest_projects import member_of
+
+
+class Pause(msgspec.Struct):
+    paused: bool
+
+
+async def quality(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).quality.of(project_id))
+
+
+async def pause(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, Pause)
+    person = request.path_params["user_id"]
+    await services(request).supervising.pause(project_id, person, body.paused, user.user_id)
+    return reply({"paused": body.paused})
+
+
+async def takebacks(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply({"takebacks": await services(request).supervising.takebacks(project_id)})
+
+
+async def take_back(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    which = await body_of(request, TakeBack)
+    found = await services(request).supervising.take_back(project_id, which, user.user_id)
+    return reply(found, 201)
+
+
+async def restore(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    try:
+        takeback_id = int(request.path_params["takeback_id"])
+    except ValueError:
+        raise ApiError("not_found", "no such takeback") from None
+    found = await services(request).supervising.undo(project_id, takeback_id, user.user_id)
+    return reply(found)
+
+
+def routes() -> list[BaseRoute]:
+    one = "/api/projects/{project_id}"
+    return [
+        Route(f"{one}/quality", quality),
+        Route(f"{one}/people/{{user_id}}/pause", pause, methods=["POST"]),
+        Route(f"{one}/takebacks", takebacks, methods=["GET"]),
+        Route(f"{one}/takebacks", take_back, methods=["POST"]),
+        Route(f"{one}/takebacks/{{takeback_id}}", restore, methods=["DELETE"]),
+    ]

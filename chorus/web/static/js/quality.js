@@ -1,0 +1,170 @@
+/** The quality page: how good the work is, who is how good, and what to do about it. */
+import { $, boot, el, fill, setText } from "./dom.js";
+import { ago, count, percent } from "./format.js";
+import { Socket } from "./socket.js";
+import { showConnection } from "./connection.js";
+import { toast } from "./toast.js";
+
+const { project } = boot();
+const socket = new Socket();
+const EVERY_MS = 4_000;
+const POOR = 0.6;
+/** More than these do not fit a heat map; the table has them all. */
+const PAIRS_MOST = 24;
+
+const command = (type, body = {}) => socket.request(type, { project_id: project.project_id, ...body });
+
+async function act(type, body, done) {
+  try {
+    const answer = await command(type, body);
+    if (done) toast(typeof done === "function" ? done(answer) : done, "good");
+    await load();
+  } catch (error) {
+    toast(error.message || "No connection: nothing was changed. Try again when you are back.", "bad");
+  }
+}
+
+let loading = false;
+async function load() {
+  if (loading) return;
+  loading = true;
+  try {
+    const [found, { takebacks }] = await Promise.all([command("quality.get"), command("votes.takebacks")]);
+    render(found);
+    renderTakebacks(takebacks);
+  } catch (error) {
+    if (error.code) toast(error.message, "bad");
+  } finally {
+    loading = false;
+  }
+}
+
+function render(q) {
+  setText($("#note"), q.note);
+  const { alpha } = q.agreement;
+  setText($("#alpha"), alpha.value === null ? "–" : alpha.value.toFixed(2));
+  setText($("#alpha-range"), alpha.value === null ? "Nobody has answered the same item yet." : `${words(alpha.value)}; 95 %: ${alpha.low?.toFixed(2)} to ${alpha.high?.toFixed(2)}`);
+  const { spent, settled, per_item, saved, left } = q.votes;
+  setText($("#per-item"), per_item === null ? "–" : per_item.toFixed(2));
+  setText($("#spent"), `${count(spent)} votes given, ${count(settled)} items settled by them`);
+  setText($("#saved"), count(Math.max(0, saved)));
+  setText($("#saved-of"), `against ${project.votes_max} for every item`);
+  setText($("#left"), left === null ? "–" : count(left.value));
+  setText($("#left-range"), left === null ? "Known after the first ten items." : `95 %: ${count(left.low)} to ${count(left.high)}`);
+  renderPeople(q.labelers);
+  renderConfusion(q.confusion, q.classes);
+  renderPairs(q.pairs, q.labelers);
+}
+
+/** Krippendorff's own advice (Content Analysis, 2004): 0.8 to rely on, 0.667 for first conclusions. */
+function words(alpha) {
+  if (alpha >= 0.8) return "good";
+  return alpha >= 0.667 ? "fair" : "poor: look at the classes below";
+}
+
+function renderPeople(people) {
+  const head = ["Name", "Skill", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
+  if (!people.length) {
+    fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody is in this project yet."))));
+    return;
+  }
+  fill($("#people"),
+    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i > 1 ? "num" : "" }, h)))),
+    el("tbody", {}, ...people.map(personRow)));
+}
+
+function personRow(p) {
+  const num = (text) => el("td", { class: "num" }, text);
+  const of = (part, whole) => (whole ? `${count(part)} of ${count(whole)}` : "–");
+  const poor = p.skill !== null && p.skill.high < POOR;
+  return el("tr", { dataset: { user: p.user_id, paused: String(p.paused), poor: String(poor) } },
+    el("td", {}, p.name, p.paused ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null),
+    el("td", {}, skillBar(p.skill)),
+    num(count(p.labels)), num(percent(p.agreement)), num(p.seconds === null ? "–" : p.seconds.toFixed(1)),
+    num(count(p.skips)), num(of(p.prelabels_changed, p.prelabels_seen)), num(of(p.wrong_let_through, p.wrong_prelabels)),
+    el("td", { class: "num" }, el("span", { class: "row" },
+      p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => act("person.pause", { user_id: p.user_id, paused: !p.paused }, p.paused ? `${p.name} gets pages again.` : `${p.name} is paused; what they held went back.`) }, p.paused ? "Resume" : "Pause"),
+      el("button", { class: "button", type: "button", disabled: p.labels + p.skips === 0, onclick: () => askTakeBack(p) }, "Take back …"))));
+}
+
+function skillBar(skill) {
+  if (skill === null) return el("span", { class: "muted small" }, "not known yet");
+  const at = (share) => `${(share * 100).toFixed(1)}%`;
+  return el("span", { class: "skill", title: `${percent(skill.low)} to ${percent(skill.high)}` },
+    el("b", {}, percent(skill.value, 0)),
+    el("span", { class: "skill-track", vars: { low: at(skill.low), high: at(skill.high), value: at(skill.value) } },
+      el("span", { class: "skill-range" }), el("span", { class: "skill-mark" })));
+}
+
+function renderConfusion(table, classes) {
+  const link = (row, column) => `/p/${project.project_id}/review?${new URLSearchParams({ state: "labeled", class: classes[row], ...(row === column ? {} : { disagreement: "people" }) })}`;
+  heat($("#confusion"), classes, classes, (r, c) => {
+    const total = table[r].reduce((a, b) => a + b, 0);
+    const n = table[r][c];
+    const share = total ? n / total : 0;
+    return { text: n ? count(n) : "", share, hue: r === c ? "var(--state-labeled)" : "var(--bad)", href: n ? link(r, c) : null, title: `${classes[r]} voted ${classes[c]}: ${count(n)} of ${count(total)}` };
+  });
+}
+
+function renderPairs({ raters, kappa, shared }, people) {
+  const names = Object.fromEntries(people.map((p) => [p.user_id, p.name]));
+  const shown = raters.slice(0, PAIRS_MOST);
+  const labels = shown.map((id) => names[id] ?? id);
+  heat($("#pairs"), labels, labels, (r, c) => {
+    const k = kappa[r][c];
+    if (r === c || k === null) return { text: "", share: 0, hue: "var(--raised)" };
+    return { text: k.toFixed(2), share: Math.max(0, k), hue: "var(--accent)", title: `${labels[r]} and ${labels[c]}: κ ${k.toFixed(2)} on ${count(shared[r][c])} items` };
+  });
+}
+
+function heat(table, rows, columns, cell) {
+  fill(table,
+    el("thead", {}, el("tr", {}, el("th", {}), ...columns.map((c) => el("th", { title: c, scope: "col" }, c)))),
+    el("tbody", {}, ...rows.map((row, r) => el("tr", {}, el("th", { scope: "row" }, row), ...columns.map((_, c) => {
+      const { text, share, hue, href, title } = cell(r, c);
+      const inner = href ? el("a", { href, title }, text) : el("span", { title: title ?? "" }, text || "\u00a0");
+      return el("td", { vars: { hue, share: `${Math.round(share * 100)}%` }, dataset: { strong: String(share > 0.6) } }, inner);
+    })))));
+}
+
+function renderTakebacks(found) {
+  $("#taken").hidden = !found.length;
+  fill($("#takebacks"),
+    el("thead", {}, el("tr", {}, ...["Whose", "From", "To", "Items", "By", "When", ""].map((h) => el("th", {}, h)))),
+    el("tbody", {}, ...found.map((t) => el("tr", {},
+      el("td", {}, t.name), el("td", {}, t.since ? when(t.since) : "the beginning"), el("td", {}, when(t.until)),
+      el("td", {}, count(t.votes)), el("td", {}, t.by), el("td", {}, ago(t.created_at)),
+      el("td", { class: "num" }, t.undone_at ? el("span", { class: "muted" }, "undone") : el("button", { class: "button", type: "button", onclick: () => act("votes.restore", { takeback_id: t.takeback_id }, "These votes count again.") }, "Undo"))))));
+}
+
+const when = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "short" });
+
+function askTakeBack(person) {
+  const dialog = $("#take");
+  setText($("#take-title"), `Take back votes of ${person.name}`);
+  dialog.returnValue = "";
+  dialog.onclose = () => {
+    if (dialog.returnValue !== "take") return;
+    const span = $("#take-range").value;
+    const since = span ? Date.now() - Number(span) : 0;
+    act("votes.take_back", { user_id: person.user_id, since }, (answer) => `Taken back: votes on ${count(answer.items)} items.`);
+  };
+  dialog.showModal();
+}
+
+socket.addEventListener("open", async () => {
+  await load();
+  // The stats say that something has changed; what it changed here is asked for now and then.
+  let due = false;
+  await socket.request("subscribe", { topic: `project/${project.project_id}/stats` }, () => {
+    if (due) return;
+    due = true;
+    setTimeout(() => {
+      due = false;
+      if (!document.hidden) load();
+    }, EVERY_MS);
+  });
+});
+document.addEventListener("visibilitychange", () => document.hidden || load());
+showConnection(socket);
+socket.connect();
