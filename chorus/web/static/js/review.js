@@ -1,120 +1,250 @@
-/** Review: one item at a time, who voted what, and a decision by one key. */
-import { $, boot, el, fill, setText } from "./dom.js";
+/** The review room: keys, clicks and what the server pushes, put together. */
+import { $, boot, setText } from "./dom.js";
+import { api } from "./api.js";
+import { Bar } from "./review_bar.js";
+import { ClassList } from "./class_list.js";
+import { FilterForm } from "./review_form.js";
+import { NoteForm } from "./review_note.js";
+import { Preload } from "./preload.js";
+import { ReviewGrid } from "./review_grid.js";
+import { Room } from "./review_room.js";
+import { Single } from "./review_single.js";
 import { Socket } from "./socket.js";
-import { percent, plural, score } from "./format.js";
+import { Words } from "./review_words.js";
+import { Zoom } from "./zoom.js";
+import { active, fromAddress, toAddress } from "./review_filter.js";
+import { intentOf } from "./review_keys.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
-const { project } = boot();
+const SIMILAR_WAIT_MS = 120;
+const SIMILAR_SHOWN = 12;
+const AHEAD = 6;
+
+const { user, project } = boot();
 const socket = new Socket();
-const asked = new URLSearchParams(location.search).get("state");
-const STATES = ["needs_review", "skipped", "labeled"];
-let state = STATES.includes(asked) ? asked : "needs_review";
-let items = [];
-let total = 0;
-let at = 0;
-
+const room = new Room(socket, project.project_id, user.user_id, fromAddress(location.search));
+const words = new Words(project.classes);
+const zoom = new Zoom($("#zoom"));
+const help = $("#help");
+const preload = new Preload();
 const command = (type, body) => socket.request(type, { project_id: project.project_id, ...body });
+const similarTo = (id, settled, limit) =>
+  api("GET", `/api/projects/${project.project_id}/items/${id}/similar?settled=${settled}&limit=${limit}`);
+const bar = new Bar((id) => similarTo(id, false, 60));
+const note = new NoteForm($("#note"), (body) => command("note.add", body));
+const classes = new ClassList($("#classes"), (name) => decide("change", name));
+const single = new Single($("#single"), words,
+  { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item) }, user.user_id);
+const grid = new ReviewGrid($("#grid"), words,
+  { open: openAlone, zoom: showZoom, more: () => view === "grid" && room.loadMore(), change: render });
+const form = new FilterForm((filter) => {
+  grid.selected.clear();
+  room.setFilter(filter);
+  keepAddress();
+});
+let view = new URLSearchParams(location.search).get("view") === "grid" ? "grid" : "single";
 
-async function load() {
-  try {
-    const answer = await command("review.list", { state, limit: 50 });
-    items = answer.items;
-    total = answer.total;
-    at = Math.min(at, Math.max(0, items.length - 1));
-    render();
-  } catch (error) {
-    if (error.code) toast(error.message, "bad");
-  }
-}
+// -- showing
 
 function render() {
-  for (const tab of document.querySelectorAll("#tabs button")) {
-    tab.classList.toggle("primary", tab.dataset.state === state);
-    tab.setAttribute("aria-pressed", String(tab.dataset.state === state));
+  $("#main").dataset.view = view;
+  for (const button of document.querySelectorAll(".rv-views button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === view));
   }
-  const item = items[at];
-  $("#room").hidden = !item;
-  $("#nothing").hidden = Boolean(item);
-  setText($("#left"), total ? plural(total, "item") : "");
-  if (!item) return;
-  $("#picture").src = item.image;
-  $("#picture").alt = item.name;
-  setText($("#name"), `${item.name} · ${item.width} × ${item.height}`);
-  setText($("#verdict"), verdict(item));
-  fill($("#choices"), ...project.classes.map((c, i) =>
-    el("button", { class: "button", type: "button", vars: { c: c.color }, onclick: () => decide("change", c.name) },
-      i < 9 ? el("kbd", {}, i + 1) : null, c.name)));
-  const action = (name, text, more = "") => el("button", { class: `button ${more}`, type: "button", onclick: () => decide(name) }, text);
-  fill($("#actions"),
-    item.provisional ? action("approve", `Approve ${item.provisional}`, "primary") : null,
-    state === "skipped" ? action("accept_skip", "Accept the skip") : null,
-    action("requeue", "Ask again"),
-    action("remove", "Remove", "danger"));
-  fill($("#votes"), ...item.votes.map(voteLine));
-}
-
-function verdict(item) {
-  const model = item.model ? ` The model says ${item.model.class}, ${score(item.model.score)}.` : "";
-  if (item.label) return `Label: ${item.label}.${model}`;
-  if (item.provisional) return `No consensus; most votes: ${item.provisional} (${percent(item.agreement, 0)} agree).${model}`;
-  return `No label.${model}`;
-}
-
-function voteLine(vote) {
-  const answer = vote.kind === "label" ? vote.value.class : vote.kind;
-  const pre = vote.prelabel ? `saw the prelabel ${vote.prelabel}` : vote.page_kind;
-  return el("div", { class: "vote", dataset: { standing: String(vote.standing) } },
-    el("span", {}, vote.labeler), el("b", {}, answer),
-    el("span", { class: "small muted" }, pre),
-    el("span", { class: "small muted" }, new Date(vote.created_at).toLocaleString("en-GB")));
-}
-
-async function decide(action, cls) {
-  const item = items[at];
-  if (!item) return;
-  try {
-    await command("review.decide", { item_id: item.item_id, action, ...(cls ? { value: { class: cls } } : {}) });
-    items.splice(at, 1);
-    total -= 1;
-    if (items.length) {
-      at = Math.min(at, items.length - 1);
-      render();
-    } else await load();
-  } catch (error) {
-    toast(error.message || "No connection: nothing was decided. Try again when you are back.", "bad");
+  form.render(room);
+  const empty = room.order.length === 0 && (view === "grid" || room.item === null);
+  $("#single").hidden = view !== "single" || empty;
+  $("#many").hidden = view !== "grid" || empty;
+  renderNothing(empty);
+  if (view === "single") {
+    single.render(room);
+    classes.mark(room.item?.label ?? room.item?.provisional ?? null);
+    lookForSimilar();
+    const at = Math.max(0, room.index);
+    preload.keep(room.order.slice(at, at + AHEAD).map((id) => room.items.get(id).image));
+  } else {
+    grid.render(room);
   }
+  bar.render(room, view === "grid" ? grid : null);
 }
 
-function move(step) {
-  at = Math.max(0, Math.min(items.length - 1, at + step));
+function renderNothing(empty) {
+  const box = $("#nothing");
+  box.hidden = !empty;
+  if (!empty) return;
+  const [title, text] = emptyWords();
+  setText($("h2", box), title);
+  setText($("p", box), text);
+}
+
+function emptyWords() {
+  if (room.problem) return ["The list could not be read", room.problem];
+  if (!room.loaded) return ["One moment …", socket.connected ? "The items are on their way." : "Waiting for the connection."];
+  if (room.filter.like) return ["Nothing left that looks like it", "G goes back to one at a time, the tabs above to the lists."];
+  if (active(room.filter)) return ["Nothing matches", "Loosen the filters above, or clear them."];
+  return {
+    needs_review: ["All reviewed", "Items appear here by themselves when people disagree or flag one."],
+    skipped: ["Nothing was skipped", "What people skip too often appears here by itself."],
+    in_progress: ["Nothing in progress", "Items appear here while people label them."],
+    labeled: ["Nothing labeled yet", "Items appear here as soon as their votes agree."],
+  }[room.filter.state] ?? ["Nothing here", "Add pictures in Settings."];
+}
+
+/** Similar settled items of what is in view, once it stays in view for a moment. */
+let similarOf = null;
+let similarTimer = 0;
+function lookForSimilar() {
+  const id = room.item?.item_id ?? null;
+  if (id === similarOf) return;
+  similarOf = id;
+  clearTimeout(similarTimer);
+  single.similar(null);
+  if (id === null) return;
+  similarTimer = setTimeout(async () => {
+    const answer = await similarTo(id, true, SIMILAR_SHOWN).catch((error) => ({ items: [], reason: error.message }));
+    if (similarOf === id) single.similar(answer);
+  }, SIMILAR_WAIT_MS);
+}
+
+function openZoom() {
+  const item = view === "grid" ? room.items.get(grid.focus) : room.item;
+  if (item) showZoom(item);
+}
+
+function showZoom(item) {
+  const answer = item.label ?? item.provisional;
+  zoom.show(item, answer, answer ? words.colors(answer) : {});
+}
+
+// -- doing
+
+function decide(action, cls = null) {
+  if (room.running) return;
+  if (view === "single") {
+    zoom.isOpen && zoom.close();
+    room.decide(action, cls);
+    return;
+  }
+  const chosen = grid.chosen;
+  if (!chosen.length) return;
+  grid.selected.clear();
+  room.decideMany(chosen, action, cls).then((summary) => {
+    // What was refused stays selected, so that it can be looked at.
+    for (const { item_id } of summary?.refused ?? []) if (room.items.has(item_id)) grid.selected.add(item_id);
+    render();
+  });
+}
+
+function setView(next) {
+  if (next === view) return;
+  if (next === "grid") grid.focus = room.current;
+  else if (grid.focus !== null) room.current = grid.focus;
+  view = next;
+  room.setClaiming(view === "single");
+  if (view === "single" && room.item === null && room.order.length) room.show(room.order[0]);
+  keepAddress();
   render();
+  if (view === "grid") grid.move(0);
 }
+
+function openAlone(id) {
+  grid.focus = id;
+  setView("single");
+}
+
+function keepAddress() {
+  history.replaceState(null, "", toAddress(room.filter, view));
+}
+
+function showSimilar() {
+  if (!bar.last || !bar.alike) return;
+  view = "grid";
+  room.setClaiming(false);
+  grid.selected.clear();
+  room.setFilter({ ...fromAddress(""), like: bar.last.item_id });
+  keepAddress();
+}
+
+const RUN = {
+  decide: ({ action }) => decide(action),
+  class: ({ index }) => decide("change", classes.name(index)),
+  undo: () => room.undo(),
+  view: () => setView(view === "grid" ? "single" : "grid"),
+  zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
+  similar: showSimilar,
+  note: () => note.open(bar.last ?? (view === "single" ? room.item : room.items.get(grid.focus) ?? null)),
+  filter: () => form.toggle(true),
+  search: () => (view === "grid" ? $("#change-to").focus() : classes.search("")),
+  help: () => (help.open ? help.close() : help.showModal()),
+  move: ({ step }) => (view === "grid" ? grid.move(step) : room.move(step)),
+  row: ({ step }) => grid.row(step),
+  toggle: () => grid.toggle(),
+  all: () => grid.all(),
+  open: () => grid.focus !== null && openAlone(grid.focus),
+  escape: () => {
+    if (zoom.isOpen) zoom.close();
+    else if (grid.selected.size) grid.selected.clear();
+    else if (room.pending) room.undo();
+    else if (room.filter.like) form.clear();
+  },
+};
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.closest("button, input, a, summary") && event.key === "Enter") return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "ArrowRight" || event.key === "j") move(1);
-  else if (event.key === "ArrowLeft" || event.key === "k") move(-1);
-  else if (event.key === "Enter" && items[at]?.provisional) decide("approve");
-  else if (/^[1-9]$/.test(event.key) && project.classes[event.key - 1]) decide("change", project.classes[event.key - 1].name);
-  else return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (target.closest("input, textarea, select") || note.isOpen) return;
+  if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
+  const intent = intentOf(event, view, classes.length);
+  if (!intent || (event.repeat && !["move", "row"].includes(intent.type))) return;
+  // A control reached with Tab answers to Enter and Space itself.
+  if (target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
   event.preventDefault();
+  RUN[intent.type](intent);
+  render();
 });
-for (const tab of document.querySelectorAll("#tabs button")) {
-  tab.addEventListener("click", () => {
-    state = tab.dataset.state;
-    at = 0;
-    load();
+
+const CLICKS = {
+  "#do-help": RUN.help,
+  "#do-undo": RUN.undo,
+  "#do-similar": RUN.similar,
+  "#do-note": RUN.note,
+  "#select-none": () => grid.selected.clear(),
+  "#select-rest": async () => {
+    await room.loadAll();
+    grid.render(room);
+    grid.selected = new Set(room.order);
+    render();
+  },
+};
+for (const [selector, run] of Object.entries(CLICKS)) onClick($(selector), run);
+for (const button of document.querySelectorAll("[data-many]")) onClick(button, () => decide(button.dataset.many));
+for (const button of document.querySelectorAll(".rv-views button")) onClick(button, () => setView(button.dataset.view));
+$("#change-to").addEventListener("change", (e) => {
+  const cls = e.target.value;
+  e.target.value = "";
+  e.target.blur();
+  if (cls) decide("change", cls);
+});
+$(".dialog-close", help).addEventListener("click", () => help.close());
+
+/** The list keeps the keyboard, so that Enter means approve and not this button again. */
+function onClick(button, run) {
+  button.addEventListener("mousedown", (e) => e.preventDefault());
+  button.addEventListener("click", () => {
+    run();
+    render();
   });
 }
-socket.addEventListener("open", async () => {
-  await load();
-  // New cases come by themselves, when none is in view.
-  const topic = `project/${project.project_id}/stats`;
-  await socket.request("subscribe", { topic }, ({ body }) => {
-    if (!items.length && body.counts[state] > 0) load();
-  });
-});
+
+// -- the world outside
+
+room.addEventListener("change", render);
+room.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
+room.addEventListener("decided", (e) => bar.decided(e.detail));
+room.addEventListener("undone", (e) => bar.undone(e.detail));
+room.addEventListener("refused", (e) => toast(`${e.detail.item.name}: ${e.detail.message}`, "warn"));
+classes.set(project.classes);
+room.setClaiming(view === "single");
 showConnection(socket);
+render();
 socket.connect();

@@ -1,0 +1,50 @@
+/** Which key means what in the review room. Pure: a keyboard event in, an intent out. */
+
+const BOTH = {
+  Enter: { type: "decide", action: "approve" },
+  r: { type: "decide", action: "requeue" },
+  y: { type: "decide", action: "accept_skip" },
+  Delete: { type: "decide", action: "remove" },
+  Backspace: { type: "decide", action: "remove" },
+  u: { type: "undo" },
+  g: { type: "view" },
+  z: { type: "zoom" },
+  s: { type: "similar" },
+  n: { type: "note" },
+  f: { type: "filter" },
+  "/": { type: "search" },
+  "?": { type: "help" },
+  Escape: { type: "escape" },
+  j: { type: "move", step: 1 },
+  k: { type: "move", step: -1 },
+  ArrowRight: { type: "move", step: 1 },
+  ArrowLeft: { type: "move", step: -1 },
+};
+const GRID = {
+  a: { type: "all" },
+  " ": { type: "toggle" },
+  o: { type: "open" },
+  ArrowDown: { type: "row", step: 1 },
+  ArrowUp: { type: "row", step: -1 },
+};
+const SINGLE = {
+  ArrowDown: { type: "move", step: 1 },
+  ArrowUp: { type: "move", step: -1 },
+};
+
+/**
+ * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, altKey?: boolean,
+ *   shiftKey?: boolean}} event
+ * @param {"single"|"grid"} view
+ * @param {number} classes
+ * @returns {?{type: string, [field: string]: any}}
+ */
+export function intentOf(event, view, classes) {
+  if (event.altKey) return null;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
+  if (/^[1-9]$/.test(key)) {
+    return Number(key) <= classes ? { type: "class", index: Number(key) - 1 } : null;
+  }
+  return (view === "grid" ? GRID : SINGLE)[key] ?? BOTH[key] ?? null;
+}

@@ -1,0 +1,127 @@
+/** How items, votes and decisions are put into words and colours in the review room. */
+import { el, setVars } from "./dom.js";
+import { inkOn, percent, plural, score } from "./format.js";
+import { contradicts } from "./review_filter.js";
+
+const UNDONE = {
+  approve: "Approval taken back", change: "Decision taken back", requeue: "Votes stand again",
+  remove: "Not removed", accept_skip: "The skip is open again",
+};
+const STATE_WORDS = {
+  needs_review: "Needs review", skipped: "Skipped", in_progress: "In progress", labeled: "Labeled",
+  unlabeled: "Open", removed: "Removed",
+};
+
+export class Words {
+  /** @param {{name: string, color: string}[]} classes */
+  constructor(classes) {
+    this._colors = new Map(classes.map((c) => [c.name, c.color]));
+  }
+
+  /** CSS variables of a class; none for a skip or a flag. */
+  colors(name) {
+    const color = this._colors.get(name);
+    return color ? { c: color, "on-c": inkOn(color) } : {};
+  }
+
+  /** A class as a chip in its colour. */
+  chip(name, more = "") {
+    const chip = el("span", { class: `rv-chip ${more}` }, name);
+    setVars(chip, this.colors(name));
+    return chip;
+  }
+
+  dot(name) {
+    const dot = el("span", { class: "rv-dot", "aria-hidden": "true" });
+    setVars(dot, this.colors(name));
+    return dot;
+  }
+}
+
+export function stateWord(state) {
+  return STATE_WORDS[state] ?? state;
+}
+
+/** The class, or "skipped", "flagged". */
+export function answerOf(vote) {
+  if (vote.kind === "label") return vote.value.class;
+  return vote.kind === "skip" ? "skipped" : "flagged";
+}
+
+/** How many said what, most first: [[answer, [names]]]. */
+export function tally(item) {
+  const groups = new Map();
+  for (const vote of item.votes.filter((v) => v.standing)) {
+    const answer = answerOf(vote);
+    groups.set(answer, [...(groups.get(answer) ?? []), vote.labeler]);
+  }
+  return [...groups].sort((a, b) => b[1].length - a[1].length);
+}
+
+/** Why it is here, in one line. */
+export function why(item) {
+  const flags = item.votes.filter((v) => v.standing && v.kind === "flag").map((v) => v.labeler);
+  if (item.state === "needs_review" && flags.length) return `Flagged by ${flags.join(", ")}`;
+  if (item.state === "needs_review") return "People disagree";
+  if (item.state === "labeled" && item.source === "review") return "Decided by review";
+  if (item.state === "labeled") return "Settled by votes";
+  if (item.state === "skipped") return "Skipped: people could not tell";
+  return stateWord(item.state);
+}
+
+/** "bird at 93 %, against people" */
+export function modelWords(item) {
+  if (!item.model) return null;
+  const against = contradicts(item) ? ", against the people" : "";
+  return `${score(item.model.score ?? 0)}${against}`;
+}
+
+export function sureWords(item) {
+  const parts = [];
+  if (item.agreement !== null) parts.push(`${percent(item.agreement, 0)} agree`);
+  if (item.confidence !== null) parts.push(`${score(item.confidence)} sure`);
+  return parts.join(" · ");
+}
+
+/** "Dana approved it as cat" for an item's newest decision. */
+export function decidedWords(decided, me) {
+  const who = decided.user_id === me ? "You" : decided.name;
+  const as = decided.class ? ` as ${decided.class}` : "";
+  const did = {
+    approve: `approved it${as}`, change: `decided it${as}`, requeue: "sent it back",
+    remove: "removed it", accept_skip: "accepted the skip", undo: "took the decision back",
+    import: `imported it${as}`,
+  }[decided.action] ?? "decided it";
+  return `${who} ${did}`;
+}
+
+/** What was just done here: "Approved as cat", "12 sent back, 1 refused". */
+export function doneWords({ action, cls, many, seqs, refused }) {
+  if (many !== undefined) {
+    const n = plural(seqs.length, "item");
+    const what = {
+      approve: `${n} approved`, change: `${n} changed to ${cls}`, requeue: `${n} sent back`,
+      remove: `${n} removed`, accept_skip: `${plural(seqs.length, "skip")} accepted`,
+    }[action];
+    return refused.length ? `${what} · ${refused.length} refused: ${reasons(refused)}` : what;
+  }
+  return {
+    approve: `Approved as ${cls}`, change: `Decided: ${cls}`, requeue: "Sent back to the labelers",
+    remove: "Removed", accept_skip: "Skip accepted: removed",
+  }[action];
+}
+
+/** Refusals by reason, most frequent first. */
+function reasons(refused) {
+  const counts = new Map();
+  for (const { message } of refused) counts.set(message, (counts.get(message) ?? 0) + 1);
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3)
+    .map(([message, n]) => `${n}× ${message.replace(/; look again$/, "")}`)
+    .join("; ");
+}
+
+export function undoneWords({ action }) {
+  return UNDONE[action];
+}
