@@ -145,11 +145,13 @@ def _mount_others() -> None:
     """Commands that drive a server from outside; they import nothing of it."""
     from chorus.client.cli import export, import_
     from chorus.demo.cli import demo
+    from chorus.server.consensus_cli import consensus
     from chorus.simulate.cli import simulate
 
     app.command("import")(import_)
     app.command("export")(export)
     app.command("simulate")(simulate)
+    app.command("consensus")(consensus)
     app.command("demo")(demo)
 
 
