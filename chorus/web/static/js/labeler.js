@@ -2,6 +2,7 @@
 import { $, boot, setText, setVars } from "./dom.js";
 import { ClassList } from "./class_list.js";
 import { Grid, wordOf } from "./grid.js";
+import { Notes } from "./notes.js";
 import { Outbox } from "./outbox.js";
 import { Preload, pictureOf } from "./preload.js";
 import { RecentStrip } from "./recent_strip.js";
@@ -33,6 +34,7 @@ const outbox = new Outbox(socket, user.user_id, project.project_id);
 const session = new Session(socket, outbox, user, project);
 const classes = new ClassList($("#classes"), (name) => session.act({ type: "label", cls: name }));
 const colors = (name) => classes.colors(name);
+const notes = new Notes(socket, project.project_id, user.user_id);
 const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
@@ -241,15 +243,22 @@ session.addEventListener("change", render);
 session.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
 session.addEventListener("gone", (e) => toast(e.detail.message, "bad"));
 outbox.addEventListener("refused", () => render());
-let instructions = null;
+session.addEventListener("guideline", (e) => notes.take(e.detail));
+let instructions = "";
 session.addEventListener("change", () => {
   // Sanitised by the server: raw HTML in the Markdown is shown as text there.
   if (session.project.instructions_html === instructions) return;
   instructions = session.project.instructions_html;
   $("#instructions-text").innerHTML = instructions;
-  $("#instructions").hidden = !instructions.trim();
+  showInstructions();
 });
+notes.addEventListener("change", showInstructions);
+
+function showInstructions() {
+  $("#instructions").hidden = !instructions.trim() && !notes.any;
+}
 setVars(document.documentElement, { "class-count": project.classes.length });
 showConnection(socket, { takeOver: () => session.takeOver() });
+showInstructions();
 render();
 socket.connect();

@@ -185,8 +185,12 @@ export class Room extends EventTarget {
 
   /** Go `step` items on, past those that others have open. */
   move(step) {
-    const at = this.index < 0 ? (this._gap ?? 0) - (step > 0 ? 1 : 0) : this.index;
-    const ahead = step > 0 ? this.order.slice(at + 1) : this.order.slice(0, Math.max(0, at)).reverse();
+    const left = this.index < 0;
+    const at = left ? (this._gap ?? 0) : this.index;
+    const after = this.order.slice(left ? at : at + 1);
+    const earlier = this.order.slice(0, at).reverse();
+    // From an item that has left the list there is always a way back into it.
+    const ahead = step > 0 ? [...after, ...(left ? earlier : [])] : [...earlier, ...(left ? after : [])];
     this._go(ahead.filter((id) => !this.claims.has(id)));
     if (this.order.length - at < 20) this.loadMore();
   }

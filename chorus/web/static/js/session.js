@@ -197,6 +197,7 @@ export class Session extends EventTarget {
     else if (type === "empty") this.empty = body.reason;
     else if (type === "project") this.project = { ...body, role: this.project.role };
     else if (type === "me") this.me = body;
+    else if (type === "note") this.dispatchEvent(new CustomEvent("guideline", { detail: body }));
     this._changed();
   }
 

@@ -1,0 +1,75 @@
+/** Guideline notes of reviewers: a banner until it is dismissed, and a list that stays. */
+import { $, el, fill, setText } from "./dom.js";
+import { ago } from "./format.js";
+
+const SHOWN = 20;
+/** Older notes are in the list; a banner is for what is news. */
+const NEWS_MS = 24 * 3600_000;
+
+export class Notes extends EventTarget {
+  /**
+   * @param {import("./socket.js").Socket} socket
+   * @param {string} projectId
+   * @param {string} userId
+   */
+  constructor(socket, projectId, userId) {
+    super();
+    this._socket = socket;
+    this._project = projectId;
+    this._key = `chorus-notes-${projectId}-${userId}`;
+    /** @type {any[]} newest first */
+    this._notes = [];
+    this._seen = Number(localStorage.getItem(this._key) ?? 0);
+    $("#note-done").addEventListener("click", () => this._dismiss());
+    // The keyboard stays with the pictures.
+    $("#note-done").addEventListener("mousedown", (e) => e.preventDefault());
+    socket.addEventListener("open", () => this._load());
+  }
+
+  get any() {
+    return this._notes.length > 0;
+  }
+
+  async _load() {
+    try {
+      const { notes } = await this._socket.request("note.list", { project_id: this._project });
+      this._notes = notes;
+      this._changed();
+    } catch {
+      // Lost again, or no member any more: the page says so itself.
+    }
+  }
+
+  /** A note that was just written. */
+  take(note) {
+    this._notes = [note, ...this._notes.filter((n) => n.seq !== note.seq)].slice(0, SHOWN);
+    this._changed();
+  }
+
+  _dismiss() {
+    this._seen = this._notes[0]?.seq ?? this._seen;
+    localStorage.setItem(this._key, String(this._seen));
+    this._changed();
+  }
+
+  _changed() {
+    const news = this._notes.filter((n) => n.seq > this._seen && Date.now() - n.at < NEWS_MS);
+    const [newest] = news;
+    const banner = $("#note-banner");
+    banner.hidden = !newest;
+    if (newest) {
+      const image = $("img", banner);
+      image.hidden = !newest.item;
+      if (newest.item) image.src = newest.item.thumb;
+      setText($(".note-text", banner), newest.text);
+      setText($(".note-by", banner), `${newest.name}, ${ago(newest.at)}${news.length > 1 ? ` · ${news.length - 1} more under Notes` : ""}`);
+      banner.title = newest.text;
+    }
+    $("#notes").hidden = !this.any;
+    fill($("#notes-list"), ...this._notes.map((n) =>
+      el("li", {},
+        n.item ? el("img", { src: n.item.thumb, alt: "", loading: "lazy" }) : null,
+        el("span", {}, n.text, " ", el("span", { class: "muted" }, `${n.name}, ${ago(n.at)}`)))));
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}
