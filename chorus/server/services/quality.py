@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus.server.clock import now_ms
+from chorus.server.consensus import agreement
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
@@ -48,8 +49,6 @@ def quality(tx: Tx, project_id: str, classes: list[str]) -> dict[str, Any]:
     project = tx.project(project_id)
     if project is None:
         raise ApiError("not_found", "no such project")
-    from chorus.server.consensus import agreement
-
     votes = _Votes(tx, project_id)
     estimate = tx.estimate(project)
     alpha = agreement.krippendorff_alpha(votes.item, votes.rater, votes.value)
@@ -99,8 +98,6 @@ def _codes(values: list[str | None]) -> NDArray[np.int64]:
 def _labelers(
     tx: Tx, project_id: str, votes: _Votes, estimate: Estimate | None
 ) -> list[dict[str, Any]]:
-    from chorus.server.consensus import agreement
-
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
     counts = {row[0]: row[1:] for row in tx.skips_of(project_id)}
@@ -140,8 +137,6 @@ def _labelers(
 
 def _pairs(votes: _Votes) -> dict[str, Any]:
     """Cohen's kappa of every two labelers who have answered the same items."""
-    from chorus.server.consensus import agreement
-
     kappa, shared = agreement.cohen_kappa_matrix(
         votes.item, votes.rater, votes.value, len(votes.raters)
     )
