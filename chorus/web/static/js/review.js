@@ -31,7 +31,7 @@ const preload = new Preload();
 const command = (type, body) => socket.request(type, { project_id: project.project_id, ...body });
 const similarTo = (id, settled, limit) =>
   api("GET", `/api/projects/${project.project_id}/items/${id}/similar?settled=${settled}&limit=${limit}`);
-const bar = new Bar((id) => similarTo(id, false, 60));
+const bar = new Bar((id) => similarTo(id, false, 1));
 const note = new NoteForm($("#note"), (body) => command("note.add", body));
 const classes = new ClassList($("#classes"), (name) => decide("change", name));
 const single = new Single($("#single"), words,
@@ -240,8 +240,14 @@ function onClick(button, run) {
 
 room.addEventListener("change", render);
 room.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
-room.addEventListener("decided", (e) => bar.decided(e.detail));
-room.addEventListener("undone", (e) => bar.undone(e.detail));
+room.addEventListener("decided", (e) => {
+  bar.decided(e.detail);
+  render();
+});
+room.addEventListener("undone", (e) => {
+  bar.undone(e.detail);
+  render();
+});
 room.addEventListener("refused", (e) => toast(`${e.detail.item.name}: ${e.detail.message}`, "warn"));
 classes.set(project.classes);
 room.setClaiming(view === "single");

@@ -1,6 +1,6 @@
 /** The bar below: what was done last and what can follow, or what is selected, or the progress. */
 import { $, setText } from "./dom.js";
-import { count, plural } from "./format.js";
+import { count } from "./format.js";
 import { doneWords, undoneWords } from "./review_words.js";
 
 export class Bar {
@@ -10,8 +10,8 @@ export class Bar {
     this._asked = 0;
     /** @type {?any} the item decided last */
     this.last = null;
-    /** How many open items look like it. */
-    this.alike = 0;
+    /** Are there open items to compare with it? */
+    this.alike = false;
   }
 
   decided(decision) {
@@ -30,16 +30,15 @@ export class Bar {
 
   async _look(item) {
     const asked = ++this._asked;
-    this._offer(0);
+    this._offer(false);
     if (!item) return;
     const answer = await this._similar(item.item_id).catch(() => null);
-    if (asked === this._asked && answer?.ready) this._offer(answer.items.length);
+    if (asked === this._asked) this._offer(Boolean(answer?.items.length));
   }
 
-  _offer(n) {
-    this.alike = n;
-    $("#do-similar").hidden = n === 0;
-    setText($(".rv-similar-text"), n ? `${plural(n, "similar open item")}` : "");
+  _offer(some) {
+    this.alike = some;
+    $("#do-similar").hidden = !some;
   }
 
   /** @param {import("./review_room.js").Room} room @param {?any} grid null in the single view */

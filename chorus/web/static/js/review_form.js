@@ -91,7 +91,7 @@ export class FilterForm {
     setText($("#explain"), filter.like ? "" : (EXPLAIN[filter.state] ?? ""));
     const like = $("#like");
     like.hidden = !filter.like;
-    setText(like, "Open items that look like the last one decided ×");
+    setText(like, "Open items that look like the one you decided ×");
     setText($("#found"), found(room));
   }
 

@@ -111,7 +111,7 @@ export class Room extends EventTarget {
   }
 
   async _like(itemId) {
-    const path = `/api/projects/${this._project}/items/${itemId}/similar?settled=false&limit=60`;
+    const path = `/api/projects/${this._project}/items/${itemId}/similar?settled=false&limit=40`;
     const found = await api("GET", path);
     if (!found.ready) throw Object.assign(new Error(found.reason), { code: "not_ready" });
     const ids = found.items.map((i) => i.item_id);
