@@ -32,6 +32,11 @@ from chorus.server.consensus.table import Bools, Fitted, Floats, Ints, VoteTable
 FOLDS = 4
 CLEARLY = 2.5
 """Standard errors by which a shape must predict better to be preferred."""
+LOPSIDED = 3.0
+"""The same for estimated class shares."""
+BETTER_PEOPLE = 0.1
+"""Estimated shares are preferred, too, if they predict no worse and people's mean skill is higher
+by so much: that a class is rare explains the votes better than that everybody overlooks it."""
 VOTES_MAX = 60_000
 """Votes that shapes are compared on (all votes of some items)."""
 CELLS_MAX = 20_000_000
@@ -110,14 +115,19 @@ def choose(table: VoteTable) -> Shape:
         if _clearly_better(other, score):
             best, score = shape, other
     estimated = replace(best, prior="estimated")
-    if _clearly_better(_held_out(sample, estimated), score):
+    other = _held_out(sample, estimated)
+    if _clearly_better(other, score, LOPSIDED):
         return estimated
+    if _clearly_better(other, score, 0.0):
+        gain = estimated.fit(sample).population_skill - best.fit(sample).population_skill
+        return estimated if gain > BETTER_PEOPLE else best
     return best
 
 
-def _clearly_better(one: Floats, other: Floats) -> bool:
+def _clearly_better(one: Floats, other: Floats, errors: float = CLEARLY) -> bool:
+    """By so many standard errors of the mean difference."""
     gain = one - other
-    return bool(gain.sum() > CLEARLY * gain.std() * np.sqrt(len(gain)) and gain.sum() > 0)
+    return bool(gain.sum() > errors * gain.std() * np.sqrt(len(gain)))
 
 
 def _held_out(table: VoteTable, shape: Shape) -> Floats:

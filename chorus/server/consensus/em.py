@@ -78,7 +78,7 @@ def class_prior(kind: Prior, posterior: Floats, voted: Bools) -> Floats:
     unseen classes possible."""
     classes = posterior.shape[1]
     if kind == "equal":
-        return np.full(classes, 1 / classes)
+        return np.full(classes, 1 / max(classes, 1))
     prior: Floats = (posterior[voted].sum(axis=0) + 1) / (voted.sum() + classes)
     return prior
 
