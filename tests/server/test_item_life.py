@@ -128,7 +128,7 @@ class ItemLife(RuleBasedStateMachine):
 
     @rule(
         nth=st.integers(0, 20),
-        action=st.sampled_from(["approve", "change", "requeue", "remove", "accept_skip"]),
+        action=st.sampled_from(["approve", "change", "requeue", "remove", "accept_skip", "undo"]),
         value=VALUES,
     )
     def review(self, nth: int, action: str, value: str) -> None:

@@ -109,7 +109,8 @@ class Review:
             for item, (doubt, _) in zip(out["items"], found, strict=True):
                 item["doubt"] = doubt
             if counted:
-                total = tx.count_review_items(project_id, wanted)
+                whole = last is None and start == (None, 0)
+                total = len(found) if whole else tx.count_review_items(project_id, wanted)
                 out["total"], out["more"] = min(total, COUNT_MAX), total > COUNT_MAX
             return out
 

@@ -121,7 +121,10 @@ class ReviewSql(Base):
 
 
 def _where(project_id: str, wanted: Wanted) -> tuple[str, list[Any]]:
-    parts, args = ["i.project_id = ?"], [project_id]
+    # With a state, its index leads to the rows in order. Without one, the rows are in order by
+    # themselves; an index of the project would have all of them sorted for one page.
+    project = "i.project_id" if wanted.state is not None else "i.project_id || ''"
+    parts, args = [f"{project} = ?"], [project_id]
 
     def also(sql: str, *values: Any) -> None:
         parts.append(sql)

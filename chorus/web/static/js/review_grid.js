@@ -3,7 +3,7 @@ import { $, ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { score } from "./format.js";
 import { Words, answerOf, modelWords, stateWord, why } from "./review_words.js";
 
-const VOTES_SHOWN = 4;
+const VOTES_SHOWN = 6;
 
 export class ReviewGrid {
   /**

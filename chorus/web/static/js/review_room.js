@@ -61,6 +61,8 @@ export class Room extends EventTarget {
     this.claiming = true;
     this._next = null;
     this._dirty = new Set();
+    /** @type {?Set<number>} items that something happened to while the list is being read */
+    this._meanwhile = null;
     this._timer = 0;
     this._reloadTimer = 0;
     this._asked = 0;
@@ -93,6 +95,7 @@ export class Room extends EventTarget {
   async load() {
     const asked = ++this._asked;
     const filter = this.filter;
+    this._meanwhile = new Set();
     try {
       const answer = filter.like
         ? await this._like(filter.like)
@@ -103,6 +106,10 @@ export class Room extends EventTarget {
       if (asked !== this._asked) return; // a newer question is on its way
       this.problem = null;
       this._take(answer, filter);
+      // The answer may be older than what was heard while it was on its way.
+      for (const id of this._meanwhile) if (this.items.has(id)) this._dirty.add(id);
+      this._meanwhile = null;
+      if (this._dirty.size) this._later();
     } catch (error) {
       if (asked !== this._asked) return;
       if (error.code) this.problem = error.message;
@@ -455,6 +462,7 @@ export class Room extends EventTarget {
     const state = this.filter.state;
     const touches = (body.moves ?? []).some(([from, to]) => from === state || to === state);
     if (body.item_id !== undefined) {
+      this._meanwhile?.add(body.item_id);
       const arrives = byDoubt(this.filter) && !this.filter.like
         && ((type === "item.needs_review" && state === "needs_review")
           || (body.moves ?? []).some(([, to]) => to === state));
