@@ -128,6 +128,7 @@ async def record(folder: Path) -> Tape:
     tape = Tape()
     try:
         async with Rest(process.url, token) as admin:
+            # One vote of an unknown person just suffices, so that an estimate can open items again.
             project = await admin.create_project(
                 "Colours",
                 CLASSES,
@@ -135,7 +136,7 @@ async def record(folder: Path) -> Tape:
                 votes_max=2,
                 page_size=1,
                 seed=1,
-                consensus="majority",
+                target=0.878,
             )
             project_id = project.project_id
             url = process.url.replace("http", "ws", 1) + "/ws"
@@ -151,7 +152,7 @@ async def record(folder: Path) -> Tape:
                 await boss.ask("ping")
                 await boss.ask("subscribe", topic=f"project/{project_id}/events", since=0)
                 guest, _ = await add_person(admin, project_id, "guest", "Guest", "labeler")
-                _, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+                ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
                 await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
                 await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
                 async with connect(labeler_token) as labeler_ws:
@@ -160,6 +161,7 @@ async def record(folder: Path) -> Tape:
                     async with connect(token) as second_ws:
                         second = Talk(second_ws, project_id, tape)
                         await review(boss, second, labeler)
+                    await people(boss, ben.user_id)
                     await supervise(boss, labeler)
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))
@@ -226,6 +228,16 @@ async def review(boss: Talk, second: Talk, labeler: Talk) -> None:
     await boss.ask("note.add", text="A shadow is no colour.", item_id=ids[0])
     await labeler.until(typed("note"))
     await labeler.ask("note.list")
+
+
+async def people(boss: Talk, user_id: str) -> None:
+    """One person's work: how good it is, a pause, votes taken back and restored."""
+    await boss.ask("quality.get")
+    await boss.ask("person.pause", user_id=user_id, paused=True)
+    await boss.ask("person.pause", user_id=user_id, paused=False)
+    taken = await boss.ask("votes.take_back", user_id=user_id)
+    await boss.ask("votes.takebacks")
+    await boss.ask("votes.restore", takeback_id=taken["body"]["takeback_id"])
 
 
 async def supervise(boss: Talk, labeler: Talk) -> None:
