@@ -124,7 +124,9 @@ def until(page: Page, kind: str, truth: dict[str, str], keys: dict[str, str]) ->
         answer(page, truth, keys, len(before))
         page.keyboard.press("Enter")
         page.wait_for_function(
-            "b => document.querySelector('.tile')?.dataset.item !== b", arg=before[0]
+            "b => document.querySelector('.tile')?.dataset.item !== b",
+            arg=before[0],
+            timeout=WAIT_S * 1000,
         )
     raise SystemExit(f"no {kind} page came within {WAIT_S} s")
 
