@@ -114,7 +114,7 @@ export class FilterForm {
     this._people = people;
     const select = $('[name="labeler"]', this._form);
     const chosen = this._filter.labeler;
-    fill(select, el("option", { value: "" }, "Anybody's votes"),
+    fill(select, el("option", { value: "" }, "Any labeler"),
       ...labelers.map((l) => el("option", { value: l.user_id }, l.name)));
     select.value = chosen;
   }

@@ -1,7 +1,8 @@
 /** Many items as tiles: the consensus, each labeler's answer below; select and decide at once. */
 import { $, ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { score } from "./format.js";
-import { Words, answerOf, modelWords, stateWord, why } from "./review_words.js";
+import { Words, answerOf, stateWord, why } from "./review_words.js";
+import { contradicts } from "./review_filter.js";
 
 const VOTES_SHOWN = 6;
 
@@ -92,9 +93,10 @@ export class ReviewGrid {
         ? el("div", { class: "rv-line small muted" }, `and ${votes.length - VOTES_SHOWN} more`)
         : null,
       item.model
-        ? el("div", { class: "rv-line model" }, el("span", { class: "rv-who" }, "Model"),
+        ? el("div", { class: "rv-line model", dataset: { against: String(contradicts(item)) } },
+            el("span", { class: "rv-who" }, contradicts(item) ? "Model says" : "Model"),
             this._words.dot(item.model.class), el("span", {}, item.model.class),
-            el("span", { class: "small muted" }, modelWords(item)))
+            el("span", { class: "small" }, score(item.model.score ?? 0)))
         : null);
   }
 
