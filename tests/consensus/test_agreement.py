@@ -25,7 +25,8 @@ CODERS = [
     "1 . 2 1 3 3 4 3 . . . . . . .",
     ". . 2 1 3 4 4 . 2 1 1 3 3 . 4",
 ]
-# Fleiss' kappa: the example of Wikipedia's article: ten subjects, fourteen raters, five categories; kappa 0.210.
+# Fleiss' kappa: the example of Wikipedia's article: ten subjects, fourteen raters, five
+# categories; kappa 0.210.
 FLEISS = [
     [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
     [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],

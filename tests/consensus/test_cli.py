@@ -50,7 +50,7 @@ def test_labels_and_skills(files: Path, method: str) -> None:
     assert "accuracy" in found.output
     labels = list(csv.DictReader(out.open()))
     assert [row["item"] for row in labels] == [f"i{n:03}" for n in range(100)]
-    assert all(1 / 3 <= float(row["confidence"]) <= 1 for row in labels)
+    assert all(0.33 < float(row["confidence"]) <= 1 for row in labels)
     skills = list(csv.DictReader(workers.open()))
     assert sum(int(row["votes"]) for row in skills) == 300
     assert all(float(r["skill_low"]) <= float(r["skill"]) <= float(r["skill_high"]) for r in skills)

@@ -37,8 +37,10 @@ LOPSIDED = 3.0
 BETTER_PEOPLE = 0.1
 """Estimated shares are preferred, too, if they predict no worse and people's mean skill is higher
 by so much: that a class is rare explains the votes better than that everybody overlooks it."""
-VOTES_MAX = 60_000
+VOTES_MAX = 40_000
 """Votes that shapes are compared on (all votes of some items)."""
+ROUGHLY = (100, 1e-3)
+"""Iterations and tolerance of the fits that are only compared."""
 CELLS_MAX = 20_000_000
 """Largest workers * classes² for confusion matrices (160 MB)."""
 
@@ -55,6 +57,14 @@ class Shape:
     def fit(self, table: VoteTable, evidence: Floats | None = None) -> Fitted:
         fit = dawid_skene if self.method == "dawid_skene" else one_coin
         return fit(table, prior=self.prior, strength=self.strength, evidence=evidence)
+
+    def rough(self, table: VoteTable) -> Fitted:
+        fit = dawid_skene if self.method == "dawid_skene" else one_coin
+        iterations, tolerance = ROUGHLY
+        return fit(
+            table, prior=self.prior, strength=self.strength,
+            iterations=iterations, tolerance=tolerance,
+        )  # fmt: skip
 
 
 LOOSE = Shape(
@@ -119,7 +129,7 @@ def choose(table: VoteTable) -> Shape:
     if _clearly_better(other, score, LOPSIDED):
         return estimated
     if _clearly_better(other, score, 0.0):
-        gain = estimated.fit(sample).population_skill - best.fit(sample).population_skill
+        gain = estimated.rough(sample).population_skill - best.rough(sample).population_skill
         return estimated if gain > BETTER_PEOPLE else best
     return best
 
@@ -138,7 +148,7 @@ def _held_out(table: VoteTable, shape: Shape) -> Floats:
     out = np.empty(len(table))
     for k in range(FOLDS):
         test = fold == k
-        fitted = shape.fit(table.take(~test))
+        fitted = shape.rough(table.take(~test))
         out[test] = predict.held_out_log_likelihood(fitted, table.take(test))
     return out
 
@@ -153,7 +163,10 @@ def _sample(table: VoteTable) -> VoteTable:
         chosen = np.random.default_rng(0).permutation(chosen)[: len(chosen) * VOTES_MAX // total]
         keep = np.zeros(table.items, dtype=np.bool_)
         keep[chosen] = True
-    return table.take(keep[table.item])
+    # Numbered anew, so that the fits do not carry the items left out.
+    number = np.cumsum(keep) - 1
+    votes_kept = table.take(keep[table.item])
+    return replace(votes_kept, item=number[votes_kept.item], items=int(keep.sum()))
 
 
 def _in_order(

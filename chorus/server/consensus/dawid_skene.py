@@ -72,6 +72,8 @@ def dawid_skene(
     strength: float = STRENGTH,
     evidence: Floats | None = None,
     start: Floats | None = None,
+    iterations: int = em.ITERATIONS,
+    tolerance: float = em.TOLERANCE,
 ) -> Fitted:
     """MAP EM with a confusion matrix per person.
 
@@ -84,9 +86,10 @@ def dawid_skene(
         return estimate(soft_counts(known, posterior), strength)
 
     steps = em.Steps(maximise, lambda found: likelihood(table, found[0]))
-    posterior, pi, (confusion, population), iterations = em.fit(
-        table, steps, prior=prior, evidence=evidence, start=start
-    )
+    posterior, pi, (confusion, population), done = em.fit(
+        table, steps, prior=prior, evidence=evidence, start=start,
+        iterations=iterations, tolerance=tolerance,
+    )  # fmt: skip
     skill, low, high, mean = em.skills(table, posterior, evidence)
     return Fitted(
         method="dawid_skene",
@@ -99,5 +102,5 @@ def dawid_skene(
         population_skill=mean,
         confusion=confusion,
         population=population,
-        iterations=iterations,
+        iterations=done,
     )

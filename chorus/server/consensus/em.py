@@ -19,6 +19,10 @@ Prior = Literal["equal", "estimated"]
 
 ITERATIONS = 200
 TOLERANCE = 1e-4
+"""Largest move of a probability at which EM ends."""
+MEAN_TOLERANCE = 2e-2
+"""It also ends when the mean move is below this share of the tolerance: among 100,000 items a few
+are always on their way."""
 ACCURACY = 0.88
 """Accuracy of a person nobody knows anything about. With two classes or more, one vote then
 gives 0.88 and two that agree at least 0.98: one is not enough for a target of 0.95, two are."""
@@ -93,7 +97,7 @@ def fit(
     iterations: int = ITERATIONS,
     tolerance: float = TOLERANCE,
 ) -> tuple[Floats, Floats, P, int]:
-    """EM until no posterior moves by more than `tolerance`.
+    """EM until no posterior moves by more than `tolerance` (or next to none on average).
 
     `evidence` (items, classes): log-likelihood that comes from elsewhere than votes (the model).
     Returns posterior, prior, parameters, iterations. The posterior is the E-step of exactly the
@@ -112,8 +116,11 @@ def fit(
         if evidence is not None:
             logits += evidence
         before, posterior = posterior, softmax(logits)
-        moved = np.abs(posterior - before).max(initial=0.0)
-        if moved <= tolerance or done >= iterations:
+        moved = np.abs(posterior - before)
+        still = moved.max(initial=0.0) <= tolerance
+        if not still and moved.size:
+            still = moved.mean() <= MEAN_TOLERANCE * tolerance
+        if still or done >= iterations:
             return posterior, pi, parameters, done
 
 

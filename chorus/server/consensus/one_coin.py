@@ -45,6 +45,8 @@ def one_coin(
     strength: float = em.SKILL_VOTES,
     evidence: Floats | None = None,
     start: Floats | None = None,
+    iterations: int = em.ITERATIONS,
+    tolerance: float = em.TOLERANCE,
 ) -> Fitted:
     """MAP EM with one accuracy per person.
 
@@ -62,9 +64,10 @@ def one_coin(
         return accuracy
 
     steps = em.Steps(maximise, lambda accuracy: likelihood(table, accuracy))
-    posterior, pi, accuracy, iterations = em.fit(
-        table, steps, prior=prior, evidence=evidence, start=start
-    )
+    posterior, pi, accuracy, done = em.fit(
+        table, steps, prior=prior, evidence=evidence, start=start,
+        iterations=iterations, tolerance=tolerance,
+    )  # fmt: skip
     skill, low, high, mean = em.skills(table, posterior, evidence)
     return Fitted(
         method="one_coin",
@@ -76,5 +79,5 @@ def one_coin(
         skill_high=high,
         population_skill=mean,
         accuracy=accuracy,
-        iterations=iterations,
+        iterations=done,
     )
