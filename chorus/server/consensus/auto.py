@@ -89,6 +89,12 @@ OTHERS = (
     ),
 )  # fmt: skip
 
+FEW = replace(
+    OTHERS[1],
+    reason="people are weighed by how often they are right (one number each), because most items"
+    " have a single vote",
+)
+
 
 def auto(
     table: VoteTable,
@@ -115,10 +121,14 @@ def auto(
 def choose(table: VoteTable) -> Shape:
     """The shape for these votes; deterministic."""
     sample = _sample(table)
+    votes = table.votes_of_items()
+    # Where most items stopped at one vote, those with more are the contested ones: no fair sample
+    # to learn mix-ups from, or to compare shapes on.
+    contested = 2 * (votes > 1).sum() < (votes > 0).sum()
+    if contested or len(sample) < 2 * FOLDS or table.classes < 2:
+        return FEW
     big = table.workers * table.classes**2 > CELLS_MAX
     best = OTHERS[1] if big else LOOSE
-    if len(sample) < 2 * FOLDS or table.classes < 2:
-        return best
     score = _held_out(sample, best)
     for shape in OTHERS[2:] if big else OTHERS:
         other = _held_out(sample, shape)

@@ -24,7 +24,8 @@ from chorus.server.consensus.table import Bools, Fitted, Floats, Ints, VoteTable
 Method = Callable[[VoteTable, Floats | None], Fitted]
 """(table, evidence) -> Fitted: a method that takes evidence from elsewhere."""
 
-WEIGHTS = np.linspace(0.0, 1.0, 21)
+WEIGHTS = np.linspace(0.0, 2.0, 41)
+"""Above 1, because a model calibrated to people's votes is too modest: it predicts their slips, too."""
 CLEARLY = 1.645
 """Standard errors by which the model must predict people's votes better than no model: one-sided
 95 %."""
@@ -55,7 +56,7 @@ def log_evidence(probs: Floats, share: Floats) -> Floats:
 
 
 def learn_weight(table: VoteTable, fitted: Fitted, evidence: Floats, blind: Bools) -> float:
-    """0..1: the weight of `evidence` (items, classes; see `log_evidence`) that best predicts the
+    """0..2: the weight of `evidence` (items, classes; see `log_evidence`) that best predicts the
     `blind` (n,) votes, each from the other votes on its item and the model. 0 unless it does so
     clearly better than no model."""
     rows = np.flatnonzero(blind & (evidence != 0).any(axis=1)[table.item])

@@ -147,7 +147,7 @@ class Fitted:
     population: Floats | None = None
     """(classes, classes) of `dawid_skene`: the confusion of an unknown person."""
     model_weight: float = 0.0
-    """0..1: how much the model's prediction counts (see `model_voter`)."""
+    """0..2: how much the model's prediction counts (see `model_voter`)."""
     model_share: Floats | None = None
     """(classes,): the model's mean prediction, by which its predictions are divided."""
     accepted_weight: float = 0.5
