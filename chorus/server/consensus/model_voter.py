@@ -25,7 +25,8 @@ Method = Callable[[VoteTable, Floats | None], Fitted]
 """(table, evidence) -> Fitted: a method that takes evidence from elsewhere."""
 
 WEIGHTS = np.linspace(0.0, 2.0, 41)
-"""Above 1, because a model calibrated to people's votes is too modest: it predicts their slips, too."""
+"""Above 1, because a model calibrated to people's votes is too modest: it predicts their slips,
+too."""
 CLEARLY = 1.645
 """Standard errors by which the model must predict people's votes better than no model: one-sided
 95 %."""
