@@ -56,15 +56,23 @@ def prelabel_places(
 
 
 def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now: int) -> int:
-    """Store queue, prelabel and place of some open items; returns how many are prelabeled."""
+    """Store queue, prelabel and place of some open items; returns how many are prelabeled.
+
+    Items that wait for a review, or were settled while the round ran, get the model's view alone.
+    """
     delta = Delta()
+    views: list[tuple[int, Prediction]] = []
     rows = []
     prelabeled = 0
     voted = []
     for item_id, state, queue, pre_value, rank, n_labels in tx.queues_of(item_ids):
+        guess = plan.predictions.get(item_id)
+        if state not in OPEN_STATES:
+            if guess is not None:
+                views.append((item_id, guess))
+            continue
         if n_labels:
             voted.append(item_id)
-        guess = plan.predictions.get(item_id)
         place = plan.clusters.get(item_id)
         target: str = "clustered" if place is not None else "manual"
         if guess is not None:
@@ -89,7 +97,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             pos, block = plan.number * ROUND_SPAN + place.block * 100 + place.pos, place.block
         else:
             pos, block = rank, 0
-        if target != queue and state in OPEN_STATES:
+        if target != queue:
             delta.queue[queue] -= 1
             delta.queue[target] += 1
         rows.append(
@@ -112,6 +120,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
         body: dict[str, Any] = {"round": plan.number, "count": len(rows), **delta.body()}
         tx.emit(project_id, now, "queue.changed", body)
     _remerge(tx, project_id, voted, now)
+    land_views(tx, project_id, views, plan.number, plan.threshold, now)
     return prelabeled
 
 
@@ -119,7 +128,7 @@ def land_views(
     tx: Tx, project_id: str, views: Sequence[tuple[int, Prediction]], easy_round: int,
     threshold: float | None, now: int,
 ) -> None:  # fmt: skip
-    """Store what the model says of labeled items, by heads that never saw their labels."""
+    """Store what the model says of settled items, by heads that never saw their labels."""
     tx.set_views(
         (
             guess.value, guess.score, guess.probs,

@@ -16,6 +16,8 @@ from chorus.server.storage.tx import Tx
 
 HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n"
 CHUNK = 5000
+SCORED_STATES = (*OPEN_STATES, "needs_review")
+"""Whoever reviews a dispute sees what the model says, too."""
 
 
 class Prediction(msgspec.Struct):
@@ -59,7 +61,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                 out.write(
                     f"{item_id}\t{content}\t{'' if label is None else label}\t{soft}"
                     f"\t{int(label is not None and seen == 0)}\t{int(easy == 0)}"
-                    f"\t{int(state in OPEN_STATES)}\n"
+                    f"\t{int(state in SCORED_STATES)}\n"
                 )
     os.replace(temporary, path)
     return labeled
