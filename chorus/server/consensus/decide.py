@@ -11,7 +11,7 @@ from chorus.server.consensus.live import Params, posterior
 from chorus.server.consensus.merged import Merged
 
 LEAST = 0.5
-"""At votes_max the likeliest class is the label when it is likelier than all others together."""
+"""At votes_max a disputed class is the label when it is likelier than all others together."""
 
 
 class Witness(msgspec.Struct, frozen=True):
@@ -36,7 +36,8 @@ def decide(
     `votes`: in the order cast. `model`: the model's probabilities (classes,) or None. The label is
     one that a person gave: where the model or another class is likelier than every vote, the item
     is not decided, however sure the model is. Reached at `votes_min` votes once the posterior
-    meets `target`, at `votes_max` when it exceeds LEAST.
+    meets `target`, at `votes_max` when it exceeds LEAST or nobody disagrees: then there is nothing
+    to review, and the confidence says how little that may be.
     """
     n = len(votes)
     if not n:
@@ -48,7 +49,8 @@ def decide(
     confidence = min(1.0, chances[value])
     likeliest = confidence >= max(chances) - 1e-12
     tied = sum(chances[c] >= confidence - 1e-9 for c in counts) > 1
-    enough = confidence >= target or (n >= votes_max and confidence > LEAST)
+    undisputed = len(counts) == 1 or confidence > LEAST
+    enough = confidence >= target or (n >= votes_max and undisputed)
     reached = n >= votes_min and likeliest and not tied and enough
     return Merged(
         value=str(value),

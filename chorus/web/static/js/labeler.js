@@ -23,6 +23,7 @@ const EMPTY = {
   ],
   paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
   no_items: ["No pictures yet", "As soon as pictures are added, your first page appears here."],
+  stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
   idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
   loading: ["One moment …", "Your next page is on its way."],
   offline: ["No connection", "Your answers are kept here. The next page comes when you are back."],
