@@ -90,7 +90,7 @@ def round_bench(folder: Path, items: int) -> dict[str, float]:
             out.write(f"{i}\t{content}\t{classes[i] if known else ''}\t\t{known}\t1\t{1 - known}\n")
     params: dict[str, Any] = {
         "store": str(folder / "store"), "models": str(folder), "backbone": DEFAULT,
-        "round_dir": str(folder), "classes": CLASSES, "target": 0.95, "seed": 1,
+        "round_dir": str(folder), "classes": CLASSES, "target": 0.95, "prelabel": True, "seed": 1,
         "threads": THREADS, "progress": str(folder / "progress"),
     }  # fmt: skip
     jobs = (run.train, run.validate, run.infer, run.cluster)

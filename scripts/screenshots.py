@@ -24,7 +24,6 @@ IMAGES = ROOT / "docs" / "images"
 LINK = re.compile(r"^\s*(Label|Supervise|Administer)\s+(http\S+)", re.MULTILINE)
 START_S = 300
 WAIT_S = 600
-LOOK_MS = 3000
 PAGE_MS = 15_000
 """A page of nine at human pace; the script itself would be done in a second."""
 
@@ -94,11 +93,6 @@ def take(signin: dict[str, str], truth: dict[str, str]) -> None:
         boss.reload()
         expect(boss.locator("#done-of")).to_contain_text("labeled")
         save(boss, "dashboard-dark")
-        boss.emulate_media(color_scheme="light")
-        boss.set_viewport_size({"width": 1280, "height": 800})
-        boss.goto(boss.url.rsplit("/", 1)[0] + "/review")
-        boss.wait_for_timeout(LOOK_MS)
-        save(boss, "review")
         browser.close()
 
 

@@ -66,8 +66,8 @@ def _items(params: dict[str, Any]) -> Any:
 def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
 
-    params of this and the following jobs: round_dir, store, backbone, classes, target, seed,
-    progress, threads. Raises `ValueError` when fewer than two labeled rows have features.
+    params of this and the following jobs: round_dir, store, backbone, classes, target, prelabel
+    (whether prelabels are wanted), seed, progress, threads. Raises `ValueError` when fewer than two labeled rows have features.
     """
     began = time.perf_counter()
     items = _items(params)
@@ -187,7 +187,7 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
             stored[name] for name in ("ids", "probabilities", "embedding")
         )
     kept = np.ones(len(ids), dtype=bool)
-    if threshold is not None:
+    if threshold is not None and params["prelabel"]:
         # What will be prelabeled is not clustered.
         kept = probabilities.max(axis=1) < threshold
     blocks = make_blocks(

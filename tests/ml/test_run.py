@@ -51,7 +51,7 @@ class Round:
         self.hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in self.paths]
         self.params: dict[str, Any] = {
             "store": str(folder / "features"), "models": str(models), "backbone": DEFAULT,
-            "round_dir": str(folder), "classes": 2, "target": 0.8, "seed": 1, "threads": 2,
+            "round_dir": str(folder), "classes": 2, "target": 0.8, "prelabel": True, "seed": 1, "threads": 2,
             "progress": str(folder / "progress"),
         }  # fmt: skip
 
@@ -105,6 +105,10 @@ def test_a_whole_round(tmp_path: Path, models: Path) -> None:
     # To the six digits of the file, each open item is either prelabeled or in a cluster.
     assert abs(len(clustered) - len(below)) <= 1
     assert not list(tmp_path.glob("*.tmp"))
+
+    # Nobody is to be prelabeled: then the surest items are clustered like the others.
+    run.cluster({**round_.params, "prelabel": False})
+    assert {int(r["item_id"]) for r in round_.rows("clusters.tsv")} == set(predictions)
 
 
 def test_a_repeated_job_gives_the_same(tmp_path: Path, models: Path) -> None:

@@ -316,6 +316,7 @@ class Rounds:
             "backbone": self._backbone,
             "classes": classes,
             "target": project.target,
+            "prelabel": project.prelabel,
             "seed": project.seed % 2**31,
             "threads": self._threads,
         }
@@ -427,6 +428,9 @@ class Rounds:
             reason = "Clustering and prelabels are switched off for this project."
         elif done:
             reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
+            if reason and board.queue["prelabeled"]:
+                # Those of an earlier round, with which the newest one still agrees.
+                reason = reason.replace("No prelabels yet", "No further prelabels")
         elif state.feature_error:
             reason = f"The pictures could not be read by the model: {state.feature_error}"
         elif missing:

@@ -56,10 +56,14 @@ export function reopen(page) {
   return { ...open(page), focus: 0, correcting: true };
 }
 
-/** The likely strangers of a cluster come first, so that they are seen first. */
+/**
+ * The likely strangers of a cluster come first, so that they are seen first. Where most of a page
+ * would be strange nobody is: then the model is only unsure, and a mark would say nothing.
+ */
 function oddFirst(page) {
   if (page.kind !== "clustered") return [...page.items];
   const odd = page.items.filter((i) => isOdd(i)).sort((a, b) => b.odd - a.odd);
+  if (odd.length > page.items.length / 3) return page.items.map((i) => ({ ...i, odd: null }));
   return [...odd, ...page.items.filter((i) => !isOdd(i))];
 }
 
