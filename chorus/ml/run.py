@@ -67,7 +67,8 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
 
     params of this and the following jobs: round_dir, store, backbone, classes, target, prelabel
-    (whether prelabels are wanted), seed, progress, threads. Raises `ValueError` when fewer than two labeled rows have features.
+    (whether prelabels are wanted), seed, progress, threads. Raises `ValueError` when fewer than
+    two labeled rows have features.
     """
     began = time.perf_counter()
     items = _items(params)

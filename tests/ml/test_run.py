@@ -51,8 +51,8 @@ class Round:
         self.hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in self.paths]
         self.params: dict[str, Any] = {
             "store": str(folder / "features"), "models": str(models), "backbone": DEFAULT,
-            "round_dir": str(folder), "classes": 2, "target": 0.8, "prelabel": True, "seed": 1, "threads": 2,
-            "progress": str(folder / "progress"),
+            "round_dir": str(folder), "classes": 2, "target": 0.8, "prelabel": True, "seed": 1,
+            "threads": 2, "progress": str(folder / "progress"),
         }  # fmt: skip
 
     def featurize(self, start: int = 0, stop: int | None = None) -> dict[str, Any]:
