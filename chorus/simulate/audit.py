@@ -74,7 +74,11 @@ def _cell(text: str) -> str:
 
 
 def check(
-    rows: Iterable[VoteRow], acked: Collection[str], votes_min: int, votes_max: int
+    rows: Iterable[VoteRow],
+    acked: Collection[str],
+    votes_min: int,
+    votes_max: int,
+    consensus: str = "majority",
 ) -> Integrity:
     """Compare the stored votes with what was acknowledged and with the rules."""
     rows = list(rows)
@@ -86,16 +90,21 @@ def check(
         standing_labels=sum(row.kind == "label" for row in standing),
         lost=sum(vote_id not in ids for vote_id in acked),
         duplicate=sum(n - 1 for n in ids.values()) + sum(n - 1 for n in pairs.values()),
-        over=over_votes(standing, votes_min, votes_max),
+        over=over_votes(standing, votes_min, votes_max, consensus),
     )
 
 
-def over_votes(standing: Iterable[VoteRow], votes_min: int, votes_max: int) -> int:
+def over_votes(
+    standing: Iterable[VoteRow], votes_min: int, votes_max: int, consensus: str = "majority"
+) -> int:
     """Labels beyond what the rules allowed, replayed in the order they were cast.
 
     One more label is allowed while there are fewer than `votes_min`, or fewer than `votes_max`
-    and none of the classes has more than half of them.
+    and none of the classes has more than half of them. Methods that weigh people may ask for
+    `votes_max` labels whatever those say (what was known of people then is in no export), so
+    for them only what exceeds that is too much.
     """
+    by_votes_alone = consensus == "majority"
     tallies: dict[int, Counter[str]] = {}
     over = 0
     for row in standing:
@@ -103,7 +112,8 @@ def over_votes(standing: Iterable[VoteRow], votes_min: int, votes_max: int) -> i
             continue
         tally = tallies.setdefault(row.item_id, Counter())
         n = tally.total()
-        settled = n >= votes_max or (n >= votes_min and max(tally.values()) * 2 > n)
+        majority = by_votes_alone and n >= votes_min and max(tally.values()) * 2 > n
+        settled = n >= votes_max or majority
         over += settled
         tally[row.label] += 1
     return over

@@ -105,7 +105,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         return report(
             tally,
             await rest.stats(project.project_id),
-            audit.check(rows, tally.acked, options.votes_min, options.votes_max),
+            audit.check(rows, tally.acked, options.votes_min, options.votes_max, project.consensus),
             audit.accuracy(await audit.items(rest, project.project_id), truth),
             lockstep=not options.free_running,
             seconds=seconds,
