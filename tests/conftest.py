@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.servers import Bench, TestServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -13,6 +16,13 @@ SHARED = ROOT.parent / "shared" / "data"
 # How long an example takes is the machine's affair; what it finds must be repeatable.
 settings.register_profile("chorus", deadline=None, derandomize=True)
 settings.load_profile("chorus")
+
+
+@pytest.fixture
+async def bench(server: TestServer) -> AsyncIterator[Bench]:
+    """A bench on the `server` of the test's own module or folder."""
+    async with Bench(server) as bench:
+        yield bench
 
 
 def shared_folder(name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,6 @@ from tests.servers import (
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     with running(tmp_path_factory.mktemp("people")) as found:
         yield found
-
-
-@pytest.fixture
-async def bench(server: TestServer) -> AsyncIterator[Bench]:
-    async with Bench(server) as bench:
-        yield bench
 
 
 async def command(bench: Bench, type: str, **body: Any) -> dict[str, Any]:

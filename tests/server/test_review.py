@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from chorus.client import Socket
 from chorus.client.errors import ApiError
@@ -32,12 +31,6 @@ pytestmark = pytest.mark.timeout(120)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     with running(tmp_path_factory.mktemp("review-data")) as started:
         yield started
-
-
-@pytest_asyncio.fixture
-async def bench(server: TestServer) -> AsyncIterator[Bench]:
-    async with Bench(server) as made:
-        yield made
 
 
 class Room:

@@ -1,19 +1,10 @@
 """The model's view of one item as one short string: "3:0.81,5:0.11,0:0.04".
 
-Only the likeliest classes are kept; what is left of the mass is spread evenly over the others.
+Only the likeliest classes are kept (ml/run.py writes them); what is left of the mass is spread
+evenly over the others.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-
-KEPT = 5
-
-
-def pack(probabilities: Sequence[float]) -> str:
-    """probabilities (c,), summing to 1 -> text. The inverse of `unpack` up to rounding."""
-    best = sorted(range(len(probabilities)), key=lambda c: -probabilities[c])[:KEPT]
-    return ",".join(f"{c}:{probabilities[c]:.4f}" for c in best)
 
 
 def unpack(text: str | None, classes: int) -> list[float] | None:

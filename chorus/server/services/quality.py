@@ -100,7 +100,7 @@ def _labelers(
 ) -> list[dict[str, Any]]:
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
-    counts = {row[0]: row[1:] for row in tx.skips_of(project_id)}
+    counts = {row[0]: row[3:] for row in tx.board_labelers(project_id)}
     number = {user_id: n for n, user_id in enumerate(votes.raters)}
     agrees = agreement.with_others(votes.item, votes.rater, votes.value, len(votes.raters))
     out = []

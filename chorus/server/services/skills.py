@@ -204,9 +204,7 @@ def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
             for item_id, model in pairs:
                 if model is not None:
                     out.write(f"{item_id}\t{model}\n")
-    rules = {
-        "classes": project.class_count, "method": project.consensus, "target": project.target,
-    }  # fmt: skip
+    rules = {"classes": project.class_count, "method": project.consensus}
     (folder / "rules.json").write_bytes(msgspec.json.encode(rules))
     return n
 

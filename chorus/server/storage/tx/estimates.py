@@ -23,11 +23,7 @@ class EstimateSql(Base):
         key = (project.project_id, project.epoch, rev, project.class_count)
         found = _cache.get(key)
         if found is None:
-            row = self.row(
-                "SELECT body FROM estimate WHERE project_id = ? AND rev = ?",
-                (project.project_id, rev),
-            )
-            estimate = msgspec.json.decode(row[0], type=Estimate) if row else None
+            estimate = self._estimate(project.project_id, rev)
             found = default_params(1) if estimate is None else estimate.params
             found = widened(found, project.class_count)
             if len(_cache) >= CACHE_MAX:
@@ -46,9 +42,11 @@ class EstimateSql(Base):
 
     def estimate(self, project: Project) -> Estimate | None:
         """The newest one; None before the first."""
+        return self._estimate(project.project_id, project.estimate_rev)
+
+    def _estimate(self, project_id: str, rev: int) -> Estimate | None:
         row = self.row(
-            "SELECT body FROM estimate WHERE project_id = ? AND rev = ?",
-            (project.project_id, project.estimate_rev),
+            "SELECT body FROM estimate WHERE project_id = ? AND rev = ?", (project_id, rev)
         )
         return msgspec.json.decode(row[0], type=Estimate) if row else None
 

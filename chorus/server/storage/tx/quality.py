@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chorus.server.storage.tx.base import Base
 
 
@@ -50,12 +48,3 @@ class QualitySql(Base):
                 (project_id, limit),
             )
         ]
-
-    def skips_of(self, project_id: str) -> list[Any]:
-        """(user_id, standing skips, prelabels seen, prelabels changed)."""
-        return self.rows(
-            "SELECT user_id, SUM(kind = 'skip'), SUM(prelabel IS NOT NULL),"
-            " SUM(prelabel IS NOT NULL AND kind = 'label' AND value <> prelabel)"
-            " FROM standing WHERE project_id = ? GROUP BY user_id",
-            (project_id,),
-        )
