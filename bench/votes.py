@@ -155,10 +155,11 @@ def statements(prepared: Prepared) -> dict[str, Any]:
 async def _statements(prepared: Prepared) -> Timing:
     from chorus.server.services.labeling import Labeling, VoteCast
     from chorus.server.services.projects import Projects
+    from chorus.server.services.remerging import Remerging
     from chorus.server.storage.sqlite import SqliteStore
 
     store = SqliteStore(prepared.database, lambda events: None)
-    projects = Projects(store)
+    projects = Projects(store, Remerging(store))
     await projects.load()
     labeling = Labeling(store, projects)
 

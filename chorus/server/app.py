@@ -20,6 +20,8 @@ from chorus.server.jobs.runner import Runner
 from chorus.server.services import Services
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.bulk import Bulks
+from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
 from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
@@ -28,10 +30,12 @@ from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
+from chorus.server.services.remerging import Remerging
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Paths, Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.skills import Skills
+from chorus.server.services.spending import Spending
 from chorus.server.services.supervising import Supervising
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
@@ -87,7 +91,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             return blob_path(blobs.root, content_hash, "o")
 
     accounts = Accounts(store, settings.secret())
-    projects = Projects(store)
+    remerging = Remerging(store)
+    projects = Projects(store, remerging)
     boards = Boards(store)
     assigning = Assigning(store, projects)
     paths = Paths(
@@ -97,27 +102,33 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         picture,
     )
     rounds = Rounds(store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads)
-    skills = Skills(store, boards, Runner(import_pool), paths.rounds)
+    skills = Skills(store, boards, remerging, Runner(import_pool), paths.rounds)
     importing = Importing(
         store, projects, blobs, import_pool.call, settings.data_dir / "uploads",
         settings.upload_max_bytes,
     )  # fmt: skip
+    spending = Spending(store)
     dashboard = Dashboard(
         store, boards, projects, assigning.present, rounds.assist, importing.recent,
-        skills.estimating,
+        skills.estimating, remerging.running, spending.of,
     )  # fmt: skip
     hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
+    review = Review(store, projects)
+    bulks = Bulks(store, review)
+    supervising = Supervising(store)
     services = Services(
         accounts=accounts,
         projects=projects,
         labeling=Labeling(store, projects),
         assigning=assigning,
-        review=Review(store, projects),
+        review=review,
+        bulks=bulks,
         claims=Claims(),
         similar=Similar(store, projects, import_pool.call, paths.store, settings.backbone),
         notes=Notes(store),
+        gold=Gold(store),
         quality=Quality(store, projects),
-        supervising=Supervising(store),
+        supervising=supervising,
         dashboard=dashboard,
         rounds=rounds,
         importing=importing,
@@ -130,7 +141,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    for service in (rounds, skills, importing):
+    for service in (rounds, skills, remerging, spending, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
@@ -140,6 +151,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await importing.start()
     await rounds.start()
     await skills.start()
+    await remerging.start()
+    await supervising.start()
     if not await accounts.has_admin():
         accounts.setup_token = secrets.token_urlsafe(24)
         app.state.setup_token = accounts.setup_token
@@ -155,6 +168,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         ticker.cancel()
         await rounds.stop()
         await skills.stop()
+        await asyncio.gather(bulks.stop(), supervising.stop(), remerging.stop(), spending.stop())
         await importing.stop()
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

@@ -79,7 +79,7 @@ async def test_votes_taken_back_no_longer_count_until_restored(
         await command(bench, "votes.take_back", user_id="nobody")
     assert caught.value.code == "conflict"
     restored = await command(bench, "votes.restore", takeback_id=done["takeback_id"])
-    assert restored == {"items": 8}
+    assert restored == {"items": 8, "pending": False}
     again = await bench.stats()
     assert (again.counts, again.labels, again.votes) == (before.counts, before.labels, before.votes)
     with pytest.raises(ApiError) as caught:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.bulk import Bulks
+from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
 from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
@@ -27,9 +29,11 @@ class Services:
     labeling: Labeling
     assigning: Assigning
     review: Review
+    bulks: Bulks
     claims: Claims
     similar: Similar
     notes: Notes
+    gold: Gold
     quality: Quality
     supervising: Supervising
     dashboard: Dashboard

@@ -1,28 +1,175 @@
-"""Items whose votes are the same but weigh differently now: merged anew, and what that changes."""
+"""Items whose votes are the same but add up to something else now: by new rules, by a new estimate
+of the labelers' skills, by the model's new view. Found by readers, merged anew chunk by chunk, and
+what that changes is said. What a stop of the server cuts off goes on at the next start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from chorus.server.services.labeling import announce
-from chorus.server.services.recording import Before, Delta, count, keep
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.consensus.live import Params
+from chorus.server.domain.model import Item, Project, StandingVote
+from chorus.server.errors import ApiError
+from chorus.server.services.announcing import announce
+from chorus.server.services.recording import CONFIDENCE_STEP, Before, Delta, count, keep, settle
+from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+READ_CHUNK = 2000
+WRITE_CHUNK = 200
+"""Items merged anew in one transaction: a vote waits behind one chunk at most."""
+_DERIVED = ("state", "room", "provisional", "reached", "label", "label_source", "agreement")
+
+
+def recount(
+    tx: Tx, project: Project, items: Sequence[Item], event: str, body: Mapping[str, Any], now: int
+) -> None:
+    """Count the standing votes of some items anew in one transaction, and say what that changes:
+    one `event` with `body` and the deltas (none if both are empty), then each label."""
+    params = tx.params(project)
+    delta = Delta()
+    said = []
+    for item in items:
+        before, revision = Before.of(item), item.revision
+        count(item, tx.standing(item.item_id), project, params)
+        keep(tx, project, item, before, delta, now)
+        said.append((item, before, revision))
+    deltas = delta.body()
+    if body or deltas:
+        tx.emit(project.project_id, now, event, {"count": len(said), **body, **deltas})
+    for item, before, revision in said:
+        announce(tx, item, before, revision, now)
 
 
 def remerge(tx: Tx, project_id: str, item_ids: Sequence[int], now: int) -> None:
     """Merge some items anew in one transaction and say what became of them."""
     project = tx.project(project_id)
     assert project is not None
+    recount(tx, project, tx.items_by_id(item_ids), "labels.remerged", {}, now)
+
+
+def begin(tx: Tx, project_id: str, now: int) -> bool:
+    """The rules have changed in this transaction. A small project follows within it (False);
+    with more items than one chunk, `Remerging.wake` is due after the commit (True)."""
+    items = tx.items_in_state(project_id, None, 0, WRITE_CHUNK + 1)
+    if len(items) > WRITE_CHUNK:
+        tx.add_remerge(project_id)
+        return True
+    remerge(tx, project_id, [item.item_id for item in items], now)
+    return False
+
+
+class Remerging:
+    """At most one pass over each project at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._passes: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+        self.changed: Callable[[str], None] = lambda project_id: None
+
+    async def start(self) -> None:
+        """Go on with what a stop of the server cut off."""
+        for project in await self._store.read(lambda tx: tx.projects()):
+            if project.remerge_due or project.landed_rev < project.estimate_rev:
+                self.wake(project.project_id)
+
+    async def stop(self) -> None:
+        self._closed = True
+        passes = list(self._passes.values())
+        for task in passes:
+            task.cancel()
+        await asyncio.gather(*passes, return_exceptions=True)
+
+    def running(self, project_id: str) -> bool:
+        """Some items do not follow the newest rules and estimate yet."""
+        return project_id in self._passes
+
+    def wake(self, project_id: str) -> asyncio.Task[None]:
+        """Let all items follow the newest rules and estimate; the task ends when they do."""
+        task = self._passes.get(project_id)
+        if task is None:
+            task = self._passes[project_id] = asyncio.ensure_future(self._run(project_id))
+        return task
+
+    async def _run(self, project_id: str) -> None:
+        try:
+            # What changes meanwhile is seen by the check at the end, and takes another pass.
+            while not self._closed and await self._pass(project_id):
+                pass
+        except ApiError:  # shutting down; the next start goes on
+            pass
+        except Exception:
+            log.exception("merging %s anew failed", project_id)
+        finally:
+            del self._passes[project_id]
+            self.changed(project_id)
+
+    async def _pass(self, project_id: str) -> bool:
+        """Once over all items; returns whether rules or estimate have changed since it began."""
+
+        def look(tx: Tx) -> Project:
+            project = tx.project(project_id)
+            assert project is not None
+            return project
+
+        began = await self._store.read(look)
+        after: int | None = 0
+        while after is not None:
+            after, items = await self._store.read(
+                lambda tx, after=after: differing(tx, project_id, after)  # type: ignore[misc]
+            )
+            for at in range(0, len(items), WRITE_CHUNK):
+                some = items[at : at + WRITE_CHUNK]
+                await self._store.write(
+                    lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
+                )
+
+        def end(tx: Tx) -> bool:
+            tx.set_landed(project_id, began.estimate_rev)
+            tx.end_remerge(project_id, began.remerge_due)
+            project = look(tx)
+            return project.remerge_due > 0 or project.landed_rev < project.estimate_rev
+
+        return await self._store.write(end)
+
+
+def differing(tx: Tx, project_id: str, after: int) -> tuple[int | None, list[int]]:
+    """(last item_id looked at, None at the end; items that are not what their votes add up to)."""
+    project = tx.project(project_id)
+    assert project is not None
+    # New rules change what items without votes need; an estimate only what votes say.
+    read = tx.items_with_votes if project.remerge_due == 0 else _all_items(tx)
+    items = read(project_id, after, READ_CHUNK)
+    if not items:
+        return None, []
     params = tx.params(project)
-    delta = Delta()
-    said = []
-    for item in tx.items_by_id(item_ids):
-        before, revision = Before.of(item), item.revision
-        count(item, tx.standing(item.item_id), project, params)
-        keep(tx, project, item, before, delta, now)
-        said.append((item, before, revision))
-    body = delta.body()
-    if body:
-        tx.emit(project_id, now, "labels.remerged", {"count": len(said), **body})
-    for item, before, revision in said:
-        announce(tx, item, before, revision, now)
+    standing = tx.standing_between(project_id, items[0].item_id, items[-1].item_id)
+    found = [
+        item.item_id
+        for item in items
+        if _differs(item, standing.get(item.item_id, ()), project, params)
+    ]
+    return items[-1].item_id, found
+
+
+def _all_items(tx: Tx) -> Callable[[str, int, int], list[Item]]:
+    return lambda project_id, after, limit: tx.items_in_state(project_id, None, after, limit)
+
+
+def _differs(item: Item, votes: Sequence[StandingVote], project: Project, params: Params) -> bool:
+    fresh = msgspec.structs.replace(item)
+    count(fresh, votes, project, params)
+    settle(fresh, project, 0)
+    if any(getattr(item, name) != getattr(fresh, name) for name in _DERIVED):
+        return True
+    old, new = item.confidence, fresh.confidence
+    return (old is None) != (new is None) or abs((old or 0.0) - (new or 0.0)) > CONFIDENCE_STEP

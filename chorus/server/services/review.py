@@ -9,18 +9,18 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain import values
+from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import STATES, Item, LabelClass, StandingVote
 from chorus.server.errors import ApiError
-from chorus.server.services.labeling import announce, media
+from chorus.server.services.announcing import announce
+from chorus.server.services.labeling import media
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.review import COUNT_MAX, Wanted
+from chorus.server.storage.tx.review import COUNT_MAX
 
 ACTIONS = ("approve", "change", "requeue", "remove", "accept_skip", "undo")
-DOUBTFUL = ("needs_review", "skipped")
-"""States listed by doubt unless asked otherwise; the others in order of item_id."""
 LIST_MAX = 200
 CHUNK = 200
 """Decisions per transaction: labelers' votes wait no longer than that for the writer."""
@@ -34,27 +34,6 @@ DONE = {
     "undo": "took a decision back",
     "import": "imported a label for it",
 }
-
-
-class Query(msgspec.Struct, frozen=True):
-    """What a reviewer asks to see (docs/protocol.md, `review.list`)."""
-
-    state: str = "needs_review"
-    """A state, or 'all': all but the removed ones."""
-    class_name: str | None = None
-    labeler: str | None = None
-    confidence_min: float | None = None
-    confidence_max: float | None = None
-    disagreement: str | None = None
-    prelabel_changed: bool = False
-    text: str = ""
-    order: str | None = None
-    """'doubt' or 'item'."""
-    item_ids: tuple[int, ...] | None = None
-
-    @property
-    def by_doubt(self) -> bool:
-        return self.order == "doubt" if self.order else self.state in DOUBTFUL
 
 
 class Chosen(msgspec.Struct):
@@ -90,17 +69,16 @@ class Review:
         return await self._store.read(fn)
 
     async def browse(
-        self, project_id: str, query: Query, after: str, limit: int, counted: bool
+        self, project_id: str, wanted: Filter, after: str, limit: int, counted: bool
     ) -> dict[str, Any]:
         """`{"items": [ReviewItem with votes], "next", "total"?, "more"?}`; `after` is the `next`
         of the page before. `more`: there are more than `total`, nobody counted how many."""
         limit = max(1, min(limit, LIST_MAX))
         classes = self._projects.classes(project_id)
-        wanted = _wanted(query, classes)
         start = _cursor(after)
 
         def fn(tx: Tx) -> dict[str, Any]:
-            found = tx.review_items(project_id, wanted, start, limit, query.by_doubt)
+            found = tx.review_items(project_id, wanted, start, limit)
             last = found[-1] if len(found) == limit else None
             out: dict[str, Any] = {
                 "items": _review_items(tx, [i for _, i in found], classes, True),
@@ -130,7 +108,7 @@ class Review:
     ) -> dict[str, Any]:  # fmt: skip
         """Raises `ApiError`: bad_value, not_found, conflict (nothing to approve, somebody else
         has decided since `seen` …)."""
-        value = self._value(project_id, action, wire_value)
+        value = self.value_of(project_id, action, wire_value)
         classes = self._projects.classes(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
@@ -148,7 +126,7 @@ class Review:
         `{"done": [{item_id, seq}], "refused": [{item_id, code, message}]}`."""
         if len(chosen) > MANY_MAX:
             raise ApiError("bad_value", f"at most {MANY_MAX} items at once")
-        value = self._value(project_id, action, wire_value)
+        value = self.value_of(project_id, action, wire_value)
         done: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         for start in range(0, len(chosen), CHUNK):
@@ -172,7 +150,10 @@ class Review:
             refused += bad
         return {"done": done, "refused": refused}
 
-    def _value(self, project_id: str, action: str, wire_value: dict[str, Any] | None) -> str | None:
+    def value_of(
+        self, project_id: str, action: str, wire_value: dict[str, Any] | None
+    ) -> str | None:
+        """The canonical value of a decision that has one. Raises bad_value."""
         if action not in ACTIONS:
             raise ApiError("bad_value", f"action must be one of {', '.join(ACTIONS)}")
         classes = self._projects.classes(project_id)
@@ -183,7 +164,7 @@ class Review:
 
 def decide(
     tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int,
-    *, seen: int | None = None,
+    *, seen: int | None = None, bulk_id: str | None = None,
 ) -> int:  # fmt: skip
     """The whole transaction of a decision; `value` is canonical. Returns its seq.
 
@@ -194,7 +175,7 @@ def decide(
     assert project is not None
     last = tx.last_reviews([item.item_id]).get(item.item_id)
     if seen is not None and seen != (last[0] if last else 0):
-        raise ApiError("conflict", _meanwhile(last))
+        raise ApiError("conflict", meanwhile(last))
     before = Before.of(item)
     revision = item.revision
     user = tx.user(user_id)
@@ -231,7 +212,7 @@ def decide(
         count(item, [], project, tx.params(project))
     keep(tx, project, item, before, delta, now)
     seq = tx.emit(item.project_id, now, "review.decided", {**body, **delta.body()})
-    tx.add_review(item.project_id, item.item_id, user_id, action, value, seq, now)
+    tx.add_review(item.project_id, item.item_id, user_id, action, value, seq, now, bulk_id)
     announce(tx, item, before, revision, now)
     return seq
 
@@ -310,10 +291,11 @@ def _as_event(vote: StandingVote) -> dict[str, Any]:
     }
 
 
-def _meanwhile(last: tuple[Any, ...] | None) -> str:
+def meanwhile(last: tuple[Any, ...] | None) -> str:
+    """Why a decision is refused: what the item's newest one (see `Tx.last_reviews`) says."""
     if last is None:
         return "this item has no decision any more; look again"
-    _, user_id, name, action, _, _ = last
+    _, user_id, name, action, *_ = last
     return f"{name or user_id} {DONE[action]} meanwhile; look again"
 
 
@@ -322,20 +304,6 @@ def _item(tx: Tx, project_id: str, item_id: int) -> Item:
     if item is None or item.project_id != project_id:
         raise ApiError("not_found", f"no item {item_id} in this project")
     return item
-
-
-def _wanted(query: Query, classes: list[LabelClass]) -> Wanted:
-    return Wanted(
-        state=None if query.state == "all" else query.state,
-        value=values.class_index(query.class_name, classes) if query.class_name else None,
-        labeler=query.labeler,
-        confidence_min=query.confidence_min,
-        confidence_max=query.confidence_max,
-        disagreement=query.disagreement,
-        prelabel_changed=query.prelabel_changed,
-        text=query.text.strip(),
-        item_ids=query.item_ids,
-    )
 
 
 def _cursor(after: str) -> tuple[int | None, int]:
@@ -401,7 +369,7 @@ def _model(item: Item, classes: list[LabelClass]) -> dict[str, Any] | None:
 def _vote(row: Any, classes: list[LabelClass]) -> dict[str, Any]:
     (
         _, vote_id, user_id, name, kind, value, created_at, duration_ms, page_kind, prelabel,
-        score, stands, corrected,
+        score, stands, corrected, taken_by, taken_at,
     ) = row  # fmt: skip
     return {
         "vote_id": vote_id,
@@ -416,4 +384,5 @@ def _vote(row: Any, classes: list[LabelClass]) -> dict[str, Any]:
         "prelabel_score": score,
         "standing": bool(stands),
         "corrected": bool(corrected),
+        "taken_back": None if taken_at is None else {"by": taken_by, "at": taken_at},
     }

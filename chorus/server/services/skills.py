@@ -20,8 +20,7 @@ from chorus.server.domain.events import Board
 from chorus.server.domain.model import Event, Project
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services.dashboard import Boards
-from chorus.server.services.recording import CONFIDENCE_STEP, merged_label
-from chorus.server.services.remerging import remerge
+from chorus.server.services.remerging import Remerging
 from chorus.server.services.rounds import RunJob
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -32,8 +31,6 @@ FIRST_VOTES = 40
 GROWTH = 0.15
 """A next estimate after this share more votes, and after every round of the model."""
 READ_CHUNK = 2000
-WRITE_CHUNK = 200
-"""Items merged anew in one transaction: a vote waits behind one chunk at most."""
 
 
 class _State:
@@ -46,9 +43,12 @@ class _State:
 
 
 class Skills:
-    def __init__(self, store: Store, boards: Boards, run_job: RunJob, folder: Path) -> None:
+    def __init__(
+        self, store: Store, boards: Boards, remerging: Remerging, run_job: RunJob, folder: Path
+    ) -> None:
         self._store = store
         self._boards = boards
+        self._remerging = remerging
         self._run_job = run_job
         self._folder = folder
         self._states: dict[str, _State] = {}
@@ -58,12 +58,9 @@ class Skills:
     # -- life
 
     async def start(self) -> None:
-        """What a stop of the server cut off is merged to its end."""
         projects = await self._store.read(lambda tx: tx.projects())
         for project in projects:
             await self._load(project.project_id)
-            if project.landed_rev < project.estimate_rev:
-                await self._land(project.project_id)
 
     async def stop(self) -> None:
         self._closed = True
@@ -140,7 +137,7 @@ class Skills:
             )
             estimate = msgspec.convert(result, Estimate)
             await self._store.write(lambda tx: _keep(tx, project_id, votes, estimate))
-            await self._land(project_id)
+            await self._remerging.wake(project_id)
             state.votes = votes
         except JobFailed as error:
             log.error("no estimate of %s: %s", project_id, error)
@@ -151,31 +148,6 @@ class Skills:
             self.changed(project_id)
             if not self._closed:
                 self._wake(project_id, state)
-
-    async def _land(self, project_id: str) -> None:
-        """Merge all items with the newest estimate. Most do not change: those are found by a
-        reader, so that the writer is asked for the others alone."""
-        after = 0
-        while not self._closed:
-            last, changed = await self._store.read(
-                lambda tx, after=after: _changed(tx, project_id, after)  # type: ignore[misc]
-            )
-            for at in range(0, len(changed), WRITE_CHUNK):
-                some = changed[at : at + WRITE_CHUNK]
-                await self._store.write(
-                    lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
-                )
-            if last is None:
-                break
-            after = last
-
-        def fn(tx: Tx) -> None:
-            project = tx.project(project_id)
-            assert project is not None
-            tx.set_landed(project_id, project.estimate_rev)
-
-        await self._store.write(fn)
-
 
 def _estimates(project: Project) -> bool:
     """Whether skills can matter: one vote per item says nothing about anybody."""
@@ -204,6 +176,13 @@ def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
             for item_id, model in pairs:
                 if model is not None:
                     out.write(f"{item_id}\t{model}\n")
+    with (folder / "checks.tsv").open("w", encoding="ascii") as out:
+        for item_id, user_id, _, value, label in tx.check_answers(project_id):
+            if label is not None:
+                out.write(f"{item_id}\t{user_id}\t{value}\n")
+    with (folder / "gold.tsv").open("w", encoding="ascii") as out:
+        for item_id, label in tx.gold_truths(project_id):
+            out.write(f"{item_id}\t{label}\n")
     rules = {"classes": project.class_count, "method": project.consensus}
     (folder / "rules.json").write_bytes(msgspec.json.encode(rules))
     return n
@@ -219,28 +198,6 @@ def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> None:
         project_id, now, "skills.estimated",
         {"rev": project.estimate_rev + 1, "votes": votes, "note": estimate.note},
     )  # fmt: skip
-
-
-def _changed(tx: Tx, project_id: str, after: int) -> tuple[int | None, list[int]]:
-    """(last item_id looked at or None at the end, items that the estimate changes)."""
-    project = tx.project(project_id)
-    assert project is not None
-    params = tx.params(project)
-    items = tx.items_with_votes(project_id, after, READ_CHUNK)
-    if not items:
-        return None, []
-    standing = tx.standing_between(project_id, items[0].item_id, items[-1].item_id)
-    changed = []
-    for item in items:
-        labels = [v for v in standing.get(item.item_id, ()) if v.kind == "label"]
-        merged = merged_label(labels, project, params, item.model_probs)
-        if (
-            merged.value != item.provisional
-            or merged.reached != bool(item.reached)
-            or abs(merged.confidence - (item.confidence or 0.0)) > CONFIDENCE_STEP
-        ):
-            changed.append(item.item_id)
-    return items[-1].item_id, changed
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

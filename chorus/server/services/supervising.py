@@ -7,21 +7,26 @@ exactly what was there.
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import StandingVote
+from chorus.server.domain.model import StandingVote, Takeback
 from chorus.server.errors import ApiError
 from chorus.server.services.assigning import release
-from chorus.server.services.labeling import announce
-from chorus.server.services.recording import Before, Delta, count, keep
+from chorus.server.services.remerging import recount
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
+log = logging.getLogger(__name__)
+
 CHUNK = 200
-"""Items per event: an event stays small enough to be sent to every follower."""
+"""Votes per transaction and event: a labeler's vote waits behind one at most, and an event stays
+small enough to be sent to every follower."""
 SHOWN = 50
 
 
@@ -36,6 +41,7 @@ class TakeBack(msgspec.Struct):
 class Supervising:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._landing: dict[int, asyncio.Task[None]] = {}
 
     async def pause(self, project_id: str, user_id: str, paused: bool, by: str) -> None:
         """Paused, a person gets no pages and what they hold goes back. Raises not_found."""
@@ -55,95 +61,141 @@ class Supervising:
         await self._store.write(fn)
 
     async def take_back(self, project_id: str, which: TakeBack, by: str) -> dict[str, Any]:
-        """Returns `{"takeback_id", "items"}`. Raises bad_value, conflict."""
+        """Returns `{"takeback_id", "items", "pending"}`; pending: it has yet to land on some of
+        the items. Raises bad_value, conflict."""
 
         def fn(tx: Tx) -> dict[str, Any]:
             return take_back(tx, project_id, which, by, now_ms())
 
-        return await self._store.write(fn)
+        done = await self._store.write(fn)
+        if done["pending"]:
+            self._wake(done["takeback_id"])
+        return done
 
     async def undo(self, project_id: str, takeback_id: int, by: str) -> dict[str, Any]:
-        """Raises not_found, conflict (undone already)."""
+        """Returns `{"items", "pending"}`. Raises not_found, conflict (undone already)."""
 
         def fn(tx: Tx) -> dict[str, Any]:
             return undo(tx, project_id, takeback_id, by, now_ms())
 
-        return await self._store.write(fn)
+        done = await self._store.write(fn)
+        if done["pending"]:
+            self._wake(takeback_id)
+        return done
 
     async def takebacks(self, project_id: str) -> list[dict[str, Any]]:
         names = (
             "takeback_id", "user_id", "name", "since", "until", "by", "votes", "created_at",
-            "undone_at",
+            "undone_at", "pending",
         )  # fmt: skip
         rows = await self._store.read(lambda tx: tx.takebacks(project_id, SHOWN))
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(names, (*row[:-1], bool(row[-1])), strict=True)) for row in rows]
+
+    # -- landing on the items
+
+    async def start(self) -> None:
+        """Go on with what a stop of the server cut off."""
+        for takeback in await self._store.read(lambda tx: tx.pending_takebacks()):
+            self._wake(takeback.takeback_id)
+
+    async def stop(self) -> None:
+        landing = list(self._landing.values())
+        for task in landing:
+            task.cancel()
+        await asyncio.gather(*landing, return_exceptions=True)
+
+    def _wake(self, takeback_id: int) -> None:
+        if takeback_id not in self._landing:
+            self._landing[takeback_id] = asyncio.ensure_future(self._land(takeback_id))
+
+    async def _land(self, takeback_id: int) -> None:
+        try:
+            while await self._store.write(lambda tx: land(tx, takeback_id, now_ms())):
+                pass
+        except ApiError:  # shutting down; the next start goes on
+            pass
+        except Exception:
+            log.exception("takeback %d has not landed", takeback_id)
+        finally:
+            del self._landing[takeback_id]
 
 
 def take_back(tx: Tx, project_id: str, which: TakeBack, by: str, now: int) -> dict[str, Any]:
-    """The whole transaction."""
+    """The first transaction: the fact, and what follows from it for a first chunk of votes."""
     until = now if which.until is None else min(which.until, now)
     if which.since > until:
         raise ApiError("bad_value", "the time must begin before it ends")
-    items = tx.items_voted(project_id, which.user_id, which.since, until)
+    items = tx.count_items_voted(project_id, which.user_id, which.since, until)
     if not items:
         raise ApiError("conflict", "this person cast no votes in that time")
+    project = tx.project(project_id)
+    assert project is not None
     takeback_id = tx.add_takeback(
-        project_id, which.user_id, which.since, until, by, len(items), now
+        project_id, which.user_id, which.since, until, by, items, now, project.last_seq
     )
-    body = {"takeback_id": takeback_id, "since": which.since, "until": until, "by": by}
-    _restand(tx, project_id, which.user_id, items, "votes.taken_back", body, now)
-    return {"takeback_id": takeback_id, "items": len(items)}
+    pending = land(tx, takeback_id, now)
+    return {"takeback_id": takeback_id, "items": items, "pending": pending}
 
 
 def undo(tx: Tx, project_id: str, takeback_id: int, by: str, now: int) -> dict[str, Any]:
-    """The whole transaction."""
-    found = tx.takeback(project_id, takeback_id)
-    if found is None:
+    """The first transaction, as of `take_back`."""
+    found = tx.takeback(takeback_id)
+    if found is None or found.project_id != project_id:
         raise ApiError("not_found", "no such takeback")
     if not tx.undo_takeback(project_id, takeback_id, now):
         raise ApiError("conflict", "these votes count again already")
-    user_id, since, until = found
-    items = tx.items_voted(project_id, user_id, since, until)
-    body = {"takeback_id": takeback_id, "by": by}
-    _restand(tx, project_id, user_id, items, "votes.restored", body, now)
-    return {"items": len(items)}
+    items = tx.count_items_voted(project_id, found.user_id, found.since, found.until)
+    return {"items": items, "pending": land(tx, takeback_id, now)}
 
 
-def _restand(
-    tx: Tx, project_id: str, user_id: str, item_ids: list[int], event: str, body: dict[str, Any],
-    now: int,
-) -> None:  # fmt: skip
+def land(tx: Tx, takeback_id: int, now: int) -> bool:
+    """The transaction of one more chunk of the person's votes; whether some are left.
+
+    Which vote counts is found from the facts alone, so that it does not matter what happened
+    between two chunks: votes, corrections, decisions, other takebacks, this one's undoing.
+    """
+    takeback = tx.takeback(takeback_id)
+    if takeback is None or takeback.pending_after is None:
+        return False
+    votes = tx.votes_in(takeback, takeback.pending_after, CHUNK)
+    items = sorted({item_id for _, item_id in votes})
+    if items:
+        _restand(tx, takeback, items, now)
+    last = votes[-1][0] if len(votes) == CHUNK else None
+    tx.set_takeback_pending(takeback_id, last)
+    return last is not None
+
+
+def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> None:
     """Find anew which vote of the person counts on these items, and what follows from it."""
-    project = tx.project(project_id)
+    project = tx.project(takeback.project_id)
     assert project is not None
-    params = tx.params(project)
-    for at in range(0, len(item_ids), CHUNK):
-        delta = Delta()
-        votes: list[list[dict[str, Any] | None]] = []
-        said = []
-        for item in tx.items_by_id(item_ids[at : at + CHUNK]):
-            standing = tx.standing(item.item_id)
-            old = next((v for v in standing if v.user_id == user_id), None)
-            new = tx.counting_vote(item.item_id, user_id, item.requeue_seq)
-            if old == new:
-                continue
-            if new is None:
-                tx.drop_standing(item.item_id, user_id)
-            else:
-                tx.set_standing(
-                    item.item_id, user_id, project_id, new.vote_id, new.kind, new.value,
-                    new.prelabel, new.seq,
-                )  # fmt: skip
-            before, revision = Before.of(item), item.revision
-            count(item, tx.standing(item.item_id), project, params)
-            keep(tx, project, item, before, delta, now)
-            votes.append([_told(old), _told(new)])
-            said.append((item, before, revision))
-        if votes:
-            about = {**body, "user_id": user_id, "votes": votes, **delta.body()}
-            tx.emit(project_id, now, event, about)
-        for item, before, revision in said:
-            announce(tx, item, before, revision, now)
+    user_id = takeback.user_id
+    votes: list[list[dict[str, Any] | None]] = []
+    changed = []
+    for item in tx.items_by_id(item_ids):
+        old = next((v for v in tx.standing(item.item_id) if v.user_id == user_id), None)
+        new = tx.counting_vote(item.item_id, user_id, item.requeue_seq)
+        if old == new:
+            continue
+        if new is None:
+            tx.drop_standing(item.item_id, user_id)
+        else:
+            tx.set_standing(
+                item.item_id, user_id, project.project_id, new.vote_id, new.kind, new.value,
+                new.prelabel, new.seq,
+            )  # fmt: skip
+        votes.append([_told(old), _told(new)])
+        changed.append(item)
+    if not changed:
+        return
+    undone = takeback.undone_at is not None
+    body = {
+        "takeback_id": takeback.takeback_id, "since": takeback.since, "until": takeback.until,
+        "by": takeback.by_user, "user_id": user_id, "votes": votes,
+    }  # fmt: skip
+    event = "votes.restored" if undone else "votes.taken_back"
+    recount(tx, project, changed, event, body, now)
 
 
 def _told(vote: StandingVote | None) -> dict[str, Any] | None:

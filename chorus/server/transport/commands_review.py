@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
 from chorus.server.errors import ApiError
 from chorus.server.services.claims import Reviewer
-from chorus.server.services.review import Chosen, Query
+from chorus.server.services.review import Chosen
 from chorus.server.transport.commands import Context, OfProject, command
 from chorus.server.transport.protocol import push_frame
-
-ListState = Literal[
-    "needs_review", "skipped", "labeled", "in_progress", "unlabeled", "removed", "all"
-]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Ids = Annotated[list[int], msgspec.Meta(max_length=200)]
+from chorus.server.transport.review_filter import BulkBody, FilterBody, Ids, filter_of
 
 
-class ReviewList(msgspec.Struct):
+class ReviewList(FilterBody, kw_only=True):
     project_id: str
-    state: ListState = "needs_review"
     limit: int = 50
     after: str | int = ""
-    class_name: str | None = msgspec.field(default=None, name="class")
-    labeler: str | None = None
-    confidence_min: Share | None = None
-    confidence_max: Share | None = None
-    disagreement: Literal["people", "model"] | None = None
-    prelabel_changed: bool = False
-    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    order: Literal["doubt", "item"] | None = None
-    item_ids: Ids | None = None
     count: bool = True
+
+
+class DecideAll(BulkBody, kw_only=True):
+    project_id: str
+
+
+class OfBulk(msgspec.Struct):
+    project_id: str
+    bulk_id: str
 
 
 class Claim(msgspec.Struct):
@@ -60,24 +54,19 @@ class NoteAdd(msgspec.Struct):
     project_id: str
     text: str
     item_id: int | None = None
+    to: str | None = None
+
+
+class NoteList(msgspec.Struct):
+    project_id: str
+    to: str | None = None
 
 
 @command("review.list", ReviewList, "supervisor")
 async def review_list(ctx: Context, id: int, body: ReviewList) -> dict[str, Any]:
-    query = Query(
-        state=body.state,
-        class_name=body.class_name,
-        labeler=body.labeler,
-        confidence_min=body.confidence_min,
-        confidence_max=body.confidence_max,
-        disagreement=body.disagreement,
-        prelabel_changed=body.prelabel_changed,
-        text=body.text,
-        order=body.order,
-        item_ids=None if body.item_ids is None else tuple(body.item_ids),
-    )
+    wanted = filter_of(ctx.services, body.project_id, body)
     return await ctx.services.review.browse(
-        body.project_id, query, str(body.after), body.limit, body.count
+        body.project_id, wanted, str(body.after), body.limit, body.count
     )
 
 
@@ -118,14 +107,38 @@ async def review_decide_many(ctx: Context, id: int, body: DecideMany) -> dict[st
     )
 
 
+@command("review.decide_all", DecideAll, "supervisor")
+async def review_decide_all(ctx: Context, id: int, body: DecideAll) -> dict[str, Any]:
+    """The bulk as it is now; `bulk` frames follow on this subscription until it has ended."""
+    bulks, outbox = ctx.services.bulks, ctx.outbox
+
+    def follow(bulk: dict[str, Any]) -> None:
+        outbox.put_latest(f"bulk{id}", push_frame(id, "bulk", bulk))
+
+    user_id = ctx.user.user_id
+    if body.undoes is not None:
+        return bulks.undo(body.project_id, body.bulk_id, body.undoes, user_id, follow)
+    wanted = filter_of(ctx.services, body.project_id, body)
+    return bulks.decide(
+        body.project_id, body.bulk_id, wanted, user_id, body.action, body.value, body.as_of, follow
+    )
+
+
+@command("review.cancel_all", OfBulk, "supervisor")
+async def review_cancel_all(ctx: Context, id: int, body: OfBulk) -> dict[str, Any]:
+    return ctx.services.bulks.cancel(body.project_id, body.bulk_id)
+
+
 @command("note.add", NoteAdd, "supervisor")
 async def note_add(ctx: Context, id: int, body: NoteAdd) -> dict[str, Any]:
     note = await ctx.services.notes.add(
-        body.project_id, ctx.user.user_id, ctx.user.name, body.text, body.item_id
+        body.project_id, ctx.user.user_id, ctx.user.name, body.text, body.item_id, body.to
     )
     return {"note": note}
 
 
-@command("note.list", OfProject, "labeler")
-async def note_list(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
-    return {"notes": await ctx.services.notes.latest(body.project_id)}
+@command("note.list", NoteList, "labeler")
+async def note_list(ctx: Context, id: int, body: NoteList) -> dict[str, Any]:
+    role = await ctx.services.projects.role(ctx.user, body.project_id)
+    notes = ctx.services.notes
+    return {"notes": await notes.latest(body.project_id, ctx.user.user_id, role, body.to)}

@@ -15,6 +15,7 @@ from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewClass, NewProject
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
+from chorus.server.transport.review_filter import BulkBody, filter_of
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 IMMUTABLE = "private, max-age=31536000, immutable"
@@ -29,11 +30,14 @@ class Member(msgspec.Struct):
 class ImportFrom(msgspec.Struct):
     folder: str | None = None
     csv: str | None = None
+    gold: bool = False
+    """The labels that the CSV brings are gold, all of them."""
 
 
 class Decision(msgspec.Struct):
     action: str
     value: dict[str, Any] | None = None
+    seen: int | None = None
 
 
 async def member_of(request: Request, least: str) -> tuple[CurrentUser, str]:
@@ -115,9 +119,11 @@ async def start_import(request: Request) -> Response:
     if (body.folder is None) == (body.csv is None):
         raise ApiError("bad_message", "give either folder or csv")
     if body.folder is not None:
+        if body.gold:
+            raise ApiError("bad_value", "a folder brings no labels that could be gold; give a csv")
         job = await importing.from_folder(project_id, user.user_id, body.folder)
     else:
-        job = await importing.from_csv(project_id, user.user_id, body.csv or "")
+        job = await importing.from_csv(project_id, user.user_id, body.csv or "", body.gold)
     return reply(job, 202)
 
 
@@ -131,7 +137,8 @@ async def upload(request: Request) -> Response:
         files = [f for f in form.getlist("files") if not isinstance(f, str)]
         if not files:
             raise ApiError("bad_message", "no files in the field 'files'")
-        job = await importing.from_upload(project_id, user.user_id, files)
+        gold = str(form.get("gold", "")).lower() in ("1", "true", "yes")
+        job = await importing.from_upload(project_id, user.user_id, files, gold)
     return reply(job, 202)
 
 
@@ -166,9 +173,33 @@ async def decide(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Decision)
     decided = await services(request).review.decide(
-        project_id, item_id_of(request), user.user_id, body.action, body.value
+        project_id, item_id_of(request), user.user_id, body.action, body.value, body.seen
     )
     return reply(decided)
+
+
+async def decide_all(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, BulkBody)
+    kept = services(request)
+    if body.undoes is not None:
+        bulk = kept.bulks.undo(project_id, body.bulk_id, body.undoes, user.user_id)
+    else:
+        wanted = filter_of(kept, project_id, body)
+        bulk = kept.bulks.decide(
+            project_id, body.bulk_id, wanted, user.user_id, body.action, body.value, body.as_of
+        )
+    return reply(bulk, 202)
+
+
+async def bulk(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(services(request).bulks.get(project_id, request.path_params["bulk_id"]))
+
+
+async def cancel_all(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(services(request).bulks.cancel(project_id, request.path_params["bulk_id"]))
 
 
 async def similar(request: Request) -> Response:
@@ -231,6 +262,9 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/items/{{item_id}}", item),
         Route(f"{one}/items/{{item_id}}/review", decide, methods=["POST"]),
         Route(f"{one}/items/{{item_id}}/similar", similar),
+        Route(f"{one}/bulks", decide_all, methods=["POST"]),
+        Route(f"{one}/bulks/{{bulk_id}}", bulk, methods=["GET"]),
+        Route(f"{one}/bulks/{{bulk_id}}", cancel_all, methods=["DELETE"]),
         Route(f"{one}/train", train, methods=["POST"]),
         Route(f"{one}/{{file:str}}", export, methods=["GET"]),
         Route("/media/{project_id}/{content_hash}/{size}", media),

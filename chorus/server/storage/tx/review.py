@@ -7,66 +7,79 @@ from typing import Any
 
 import msgspec
 
+from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Item
 from chorus.server.storage.tx.base import ITEM, Base, marks
+from chorus.server.storage.tx.takebacks import COVERING
 
 COUNT_MAX = 10_000
 """Counting stops here: beyond it nobody works by the exact number."""
 _ITEM = ", ".join(f"i.{c}" for c in ITEM.split(", "))
 DOUBT = (
-    "CAST(1000 * (1 - COALESCE(i.agreement, 0)) + 1000 * (1 - COALESCE(i.confidence, 0))"
+    "CASE WHEN i.n_labels = 0 THEN 2000 ELSE"
+    " CAST(1000 * (1 - COALESCE(i.agreement, 0)) + 1000 * (1 - COALESCE(i.confidence, 0))"
     " + CASE WHEN i.model_value <> COALESCE(i.label, i.provisional)"
-    " THEN 1000 * COALESCE(i.model_score, 0) ELSE 0 END AS INTEGER)"
+    " THEN 1000 * COALESCE(i.model_score, 0) ELSE 0 END AS INTEGER) END"
 )
 """How informative a look at the item is, 0 … 3000: the votes' disagreement, the doubt left in
-their consensus, and how surely the model says something else. Nobody's vote is full doubt."""
+their consensus, and how surely the model says something else. Nobody's vote is full doubt of both.
+The index item_doubt has the same expression: neither changes without the other."""
+_DOUBT_STATES = ("needs_review", "skipped", "in_progress", "labeled")
+"""What item_doubt holds: an unlabeled item has no votes, and is as doubtful as the next."""
+_INDEXED = f" AND i.state IN ({', '.join(repr(s) for s in _DOUBT_STATES)})"
+"""Without this, which says nothing new, SQLite would not know that it may use item_doubt."""
 _MARKS = {"%": "\\%", "_": "\\_", "\\": "\\\\"}
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """Which items a reviewer wants to see; values are canonical (as stored)."""
-
-    state: str | None = None
-    """None: all but the removed ones."""
-    value: str | None = None
-    labeler: str | None = None
-    confidence_min: float | None = None
-    confidence_max: float | None = None
-    disagreement: str | None = None
-    """'people': their votes differ; 'model': it contradicts them."""
-    prelabel_changed: bool = False
-    text: str = ""
-    item_ids: tuple[int, ...] | None = None
 
 
 class ReviewSql(Base):
     def review_items(
-        self, project_id: str, wanted: Wanted, after: tuple[int | None, int], limit: int,
-        by_doubt: bool,
-    ) -> list[tuple[int, Item]]:  # fmt: skip
-        """(doubt, item), in order of falling doubt, then item_id (or of item_id alone).
+        self, project_id: str, wanted: Filter, after: tuple[int | None, int], limit: int
+    ) -> list[tuple[int, Item]]:
+        """(doubt, item), in order of falling doubt, then item_id (or of item_id alone, see
+        `Filter.by_doubt`).
 
         `after`: (doubt, item_id) of the last one seen; (None, 0) to begin.
         """
-        where, args = _where(project_id, wanted)
-        doubt, item_id = after
-        if by_doubt:
-            order = "doubt DESC, i.item_id"
-            if doubt is not None:
-                where += f" AND ({DOUBT} < ? OR ({DOUBT} = ? AND i.item_id > ?))"
-                args += [doubt, doubt, item_id]
+        if not wanted.by_doubt:
+            where, args = _where(project_id, wanted)
+            sql = f"SELECT {DOUBT}, {_ITEM} FROM item AS i WHERE {where} AND i.item_id > ?"
+            rows = self.rows(f"{sql} ORDER BY i.item_id LIMIT ?", [*args, after[1], limit])
         else:
-            order = "i.item_id"
+            # Each state's head by its index; of these the first.
+            rows = []
+            states = ("unlabeled", *_DOUBT_STATES, *(("removed",) if wanted.item_ids else ()))
+            for state in (wanted.state,) if wanted.state else states:
+                rows += self._by_doubt(project_id, wanted, state, after, limit)
+            rows.sort(key=lambda row: (-row[0], row[1]))
+        return [(int(row[0]), Item(*row[1:])) for row in rows[:limit]]
+
+    def _by_doubt(
+        self, project_id: str, wanted: Filter, state: str, after: tuple[int | None, int], limit: int
+    ) -> list[Any]:
+        where, args = _where(project_id, msgspec.structs.replace(wanted, state=state))
+        doubt, item_id = after
+        if state != "unlabeled":
+            # Few are disputed among many settled ones: sorting those is less than passing the rest.
+            settled = state == "labeled" and wanted.disagreement is not None
+            if state in _DOUBT_STATES and not settled:
+                where += _INDEXED
+            if doubt is not None:
+                where += f" AND {DOUBT} <= ? AND ({DOUBT} < ? OR i.item_id > ?)"
+                args += [doubt, doubt, item_id]
+            order, value = "doubt DESC, i.item_id", DOUBT
+        else:
+            order, value = "i.item_id", "2000"
+            if doubt is not None and doubt < 2000:
+                return []
             where += " AND i.item_id > ?"
-            args.append(item_id)
-        rows = self.rows(
-            f"SELECT {DOUBT} AS doubt, {_ITEM} FROM item AS i WHERE {where}"
+            args.append(item_id if doubt == 2000 else 0)
+        return self.rows(
+            f"SELECT {value} AS doubt, {_ITEM} FROM item AS i WHERE {where}"
             f" ORDER BY {order} LIMIT ?",
             [*args, limit],
         )
-        return [(int(row[0]), Item(*row[1:])) for row in rows]
 
-    def count_review_items(self, project_id: str, wanted: Wanted) -> int:
+    def count_review_items(self, project_id: str, wanted: Filter) -> int:
         """How many match, but no more than COUNT_MAX + 1."""
         where, args = _where(project_id, wanted)
         (n,) = self.row(
@@ -75,16 +88,42 @@ class ReviewSql(Base):
         )
         return int(n)
 
+    def review_answers(
+        self, project_id: str, wanted: Filter, after: int, limit: int
+    ) -> list[tuple[int, str | None]]:
+        """(item_id, its label or what its votes say so far) of what matches, by item_id."""
+        where, args = _where(project_id, wanted)
+        return self.rows(
+            "SELECT i.item_id, COALESCE(i.label, i.provisional) FROM item AS i"
+            f" WHERE {where} AND i.item_id > ? ORDER BY i.item_id LIMIT ?",
+            [*args, after, limit],
+        )
+
+    def bulk_reviews(self, bulk_id: str, after: int, limit: int) -> list[tuple[int, int]]:
+        """(item_id, seq) of the decisions of one bulk, by item_id."""
+        return self.rows(
+            "SELECT item_id, MAX(seq) FROM review WHERE bulk_id = ? AND item_id > ?"
+            " GROUP BY item_id ORDER BY item_id LIMIT ?",
+            (bulk_id, after, limit),
+        )
+
+    def bulk_project(self, bulk_id: str) -> str | None:
+        """The project in which the bulk has decided something."""
+        row = self.row("SELECT project_id FROM review WHERE bulk_id = ? LIMIT 1", (bulk_id,))
+        return str(row[0]) if row else None
+
     def votes_of_items(self, item_ids: Sequence[int]) -> list[Any]:
         """Every vote ever cast on these items, oldest first: (item_id, vote_id, user_id, name,
         kind, value, created_at, duration_ms, page_kind, prelabel, prelabel_score, stands,
-        corrected)."""
+        corrected, name of who took it back or None, when)."""
         return self.rows(
             "SELECT v.item_id, v.vote_id, v.user_id, p.name, v.kind, v.value, v.created_at,"
             " v.duration_ms, v.page_kind, v.prelabel, v.prelabel_score, s.vote_id IS NOT NULL,"
             " EXISTS (SELECT 1 FROM vote w WHERE w.item_id = v.item_id"
-            " AND w.supersedes = v.vote_id)"
+            " AND w.supersedes = v.vote_id), b.name, t.created_at"
             " FROM vote v JOIN person p ON p.user_id = v.user_id"
+            f" LEFT JOIN takeback t ON t.takeback_id = (SELECT MIN(t.takeback_id) {COVERING})"
+            " LEFT JOIN person b ON b.user_id = t.by_user"
             " LEFT JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
             " AND s.vote_id = v.vote_id"
             f" WHERE v.item_id IN ({marks(len(item_ids))}) ORDER BY v.item_id, v.seq",
@@ -92,9 +131,10 @@ class ReviewSql(Base):
         )
 
     def last_reviews(self, item_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-        """item_id -> (seq, user_id, name or None, action, value, created_at) of its newest one."""
+        """item_id -> (seq, user_id, name or None, action, value, created_at, bulk_id or None) of
+        its newest one."""
         rows = self.rows(
-            "SELECT r.item_id, r.seq, r.user_id, p.name, r.action, r.value, r.created_at"
+            "SELECT r.item_id, r.seq, r.user_id, p.name, r.action, r.value, r.created_at, r.bulk_id"
             " FROM review r LEFT JOIN person p ON p.user_id = r.user_id"
             f" WHERE r.item_id IN ({marks(len(item_ids))}) ORDER BY r.item_id, r.seq, r.review_id",
             item_ids,
@@ -111,16 +151,17 @@ class ReviewSql(Base):
             )
         ]
 
-    def notes(self, project_id: str, limit: int) -> list[tuple[int, str, int]]:
-        """(seq, body as JSON, at), newest first. Served by the partial index event_notes."""
+    def notes(self, project_id: str, before: int, limit: int) -> list[tuple[int, str, int]]:
+        """(seq, body as JSON, at) of notes older than `before`, newest first. Served by the partial
+        index event_notes."""
         return self.rows(
             "SELECT seq, body, at FROM event WHERE project_id = ? AND type = 'note.added'"
-            " ORDER BY seq DESC LIMIT ?",
-            (project_id, limit),
+            " AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (project_id, before, limit),
         )
 
 
-def _where(project_id: str, wanted: Wanted) -> tuple[str, list[Any]]:
+def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
     # With a state, its index leads to the rows in order. Without one, the rows are in order by
     # themselves; an index of the project would have all of them sorted for one page.
     project = "i.project_id" if wanted.state is not None else "i.project_id || ''"

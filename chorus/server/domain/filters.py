@@ -1,0 +1,32 @@
+"""Which items a reviewer asks for, the same to every layer."""
+
+from __future__ import annotations
+
+import msgspec
+
+DOUBTFUL = ("needs_review", "skipped")
+"""States listed by doubt unless asked otherwise; the others in order of item_id."""
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Values are canonical (as stored); on the wire it is docs/protocol.md, `review.list`."""
+
+    state: str | None = "needs_review"
+    """None: all but the removed ones."""
+    value: str | None = None
+    labeler: str | None = None
+    """user_id of somebody whose vote stands."""
+    confidence_min: float | None = None
+    confidence_max: float | None = None
+    disagreement: str | None = None
+    """'people': their votes differ; 'model': it contradicts them."""
+    prelabel_changed: bool = False
+    text: str = ""
+    """Anywhere in the name, whatever the case."""
+    item_ids: tuple[int, ...] | None = None
+    order: str | None = None
+    """'doubt', 'item', or None for the state's usual one."""
+
+    @property
+    def by_doubt(self) -> bool:
+        return self.order == "doubt" if self.order else self.state in DOUBTFUL

@@ -1,0 +1,61 @@
+"""What a reviewer asks to see, as it comes in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from chorus.server.domain import values
+from chorus.server.domain.filters import Filter
+from chorus.server.services import Services
+
+ListState = Literal[
+    "needs_review", "skipped", "labeled", "in_progress", "unlabeled", "removed", "all"
+]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Ids = Annotated[list[int], msgspec.Meta(max_length=200)]
+
+
+class FilterBody(msgspec.Struct, kw_only=True):
+    """The fields of a filter in a message (docs/protocol.md, `review.list`)."""
+
+    state: ListState = "needs_review"
+    class_name: str | None = msgspec.field(default=None, name="class")
+    labeler: str | None = None
+    confidence_min: Share | None = None
+    confidence_max: Share | None = None
+    disagreement: Literal["people", "model"] | None = None
+    prelabel_changed: bool = False
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    order: Literal["doubt", "item"] | None = None
+    item_ids: Ids | None = None
+
+
+class BulkBody(FilterBody, kw_only=True):
+    """One decision for all that a filter finds, or `undoes`: the bulk to take back."""
+
+    bulk_id: str
+    action: str = "undo"
+    value: dict[str, Any] | None = None
+    as_of: int | None = None
+    undoes: str | None = None
+
+
+def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
+    """Raises bad_value for an unknown class."""
+    value = None
+    if body.class_name is not None:
+        value = values.class_index(body.class_name, services.projects.classes(project_id))
+    return Filter(
+        state=None if body.state == "all" else body.state,
+        value=value,
+        labeler=body.labeler,
+        confidence_min=body.confidence_min,
+        confidence_max=body.confidence_max,
+        disagreement=body.disagreement,
+        prelabel_changed=body.prelabel_changed,
+        text=body.text.strip(),
+        item_ids=None if body.item_ids is None else tuple(body.item_ids),
+        order=body.order,
+    )
