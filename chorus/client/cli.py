@@ -34,6 +34,10 @@ def import_(
     upload: Annotated[
         bool, typer.Option("--upload", help="Send the files; for a server on another machine.")
     ] = False,
+    gold: Annotated[
+        bool,
+        typer.Option("--gold", help="The labels of the CSV are right: check people against them."),
+    ] = False,
 ) -> None:
     """Bring pictures into a project. Faulty files are listed with the reason."""
     source = source.absolute()
@@ -41,6 +45,8 @@ def import_(
         _fail(f"there is no {source}")
     if upload and not source.is_dir():
         _fail("--upload takes a folder")
+    if gold and source.is_dir() and not upload:
+        _fail("a folder brings no labels that could be gold; give a CSV")
 
     async def run(rest: Rest) -> Job:
         found = await _find(rest, project)
@@ -52,9 +58,11 @@ def import_(
                 progress.update(task, completed=seen, total=job.total or None)
 
             if upload:
-                return await upload_folder(rest, found.project_id, source, show)
-            start = rest.import_folder if source.is_dir() else rest.import_csv
-            job = await start(found.project_id, source)
+                return await upload_folder(rest, found.project_id, source, show, gold=gold)
+            if source.is_dir():
+                job = await rest.import_folder(found.project_id, source)
+            else:
+                job = await rest.import_csv(found.project_id, source, gold=gold)
             return await follow(rest, found.project_id, job, show)
 
     job = _with(url, token, run)

@@ -42,6 +42,8 @@ class Project(Struct):
     lease_ms: int = 600_000
     cluster: bool = True
     prelabel: bool = True
+    gold_rate: float | None = None
+    """None for a labeler: how much of their work is checked is not theirs to know."""
     state: str = "running"
     items: int = 0
     role: str | None = None
@@ -155,6 +157,26 @@ class LabelerStats(Struct):
     page_kind: str | None = None
 
 
+class Left(Struct):
+    """Votes still to give, with a 95 % interval."""
+
+    value: int
+    low: int
+    high: int
+
+
+class Spending(Struct):
+    """What the votes have brought; `saved`: against votes_max for every settled item."""
+
+    spent: int = 0
+    settled: int = 0
+    per_item: float | None = None
+    saved: int = 0
+    left: Left | None = None
+    method: str = ""
+    note: str = ""
+
+
 class Stats(Struct):
     """The supervisor's dashboard as of event `seq`."""
 
@@ -172,6 +194,9 @@ class Stats(Struct):
     assist: Assist = field(default_factory=Assist)
     estimating: bool = False
     """The labelers' skills are being estimated anew, or will be now."""
+    remerging: bool = False
+    """Some items do not follow the newest rules or estimate yet."""
+    spending: Spending = field(default_factory=Spending)
     imports: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -127,15 +127,24 @@ class Rest:
         body = {"folder": str(folder)}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
-    async def import_csv(self, project_id: str, csv: Path | str) -> Job:
-        """Import by a CSV (absolute path there) with a column of paths and maybe labels."""
-        body = {"csv": str(csv)}
+    async def import_csv(self, project_id: str, csv: Path | str, *, gold: bool = False) -> Job:
+        """Import by a CSV (absolute path there) with a column of paths and maybe labels.
+
+        `gold`: the labels are right, and people are checked against them; a column `gold` says
+        so of single rows."""
+        body = {"csv": str(csv), "gold": gold}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
-    async def upload(self, project_id: str, files: Mapping[str, bytes]) -> Job:
-        """Send files (name -> content) to the project. Returns at once; see `job`."""
+    async def upload(
+        self, project_id: str, files: Mapping[str, bytes], *, gold: bool = False
+    ) -> Job:
+        """Send files (name -> content) to the project. Returns at once; see `job`. `gold`: as of
+        `import_csv`."""
         parts = [("files", (name, content)) for name, content in files.items()]
-        response = await self.request("POST", f"/api/projects/{project_id}/upload", files=parts)
+        fields = {"gold": "1"} if gold else {}
+        response = await self.request(
+            "POST", f"/api/projects/{project_id}/upload", files=parts, data=fields
+        )
         return msgspec.json.decode(response.content, type=Job)
 
     async def job(self, project_id: str, job_id: str) -> Job:
@@ -154,6 +163,21 @@ class Rest:
             body["value"] = {"class": class_name}
         path = f"/api/projects/{project_id}/items/{item_id}/review"
         return await self._send("POST", path, body, dict[str, Any])
+
+    async def mark_gold(
+        self, project_id: str, item_ids: Sequence[int], gold: bool = True
+    ) -> dict[str, Any]:
+        """Make labeled items gold (or ordinary again): `{"done", "refused"}`."""
+        body = {"item_ids": list(item_ids), "gold": gold}
+        return await self._send("POST", f"/api/projects/{project_id}/gold", body, dict[str, Any])
+
+    async def note(
+        self, project_id: str, text: str, *, item_id: int | None = None, to: str | None = None
+    ) -> dict[str, Any]:
+        """Write a note to all labelers, or a message to the person `to` (a user_id) alone."""
+        body = {"text": text, "item_id": item_id, "to": to}
+        answer = await self._send("POST", f"/api/projects/{project_id}/notes", body, dict[str, Any])
+        return dict(answer["note"])
 
     @asynccontextmanager
     async def download(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -35,15 +35,18 @@ async def follow(
 
 
 async def upload_folder(
-    rest: Rest, project_id: str, folder: Path, on_progress: OnProgress = lambda _: None
-) -> Job:
-    """Send every file of a folder; the job returned sums all uploads up.
+    rest: Rest, project_id: str, folder: Path, on_progress: OnProgress = lambda _: None,
+    *, gold: bool = False,
+) -> Job:  # fmt: skip
+    """Send every file of a folder; the job returned sums all uploads up. `gold`: the labels of a
+    CSV among them are.
 
     Raises `ImportFailed`, `ApiError`.
     """
     total: Job | None = None
     for batch in _batches(folder):
-        job = await follow(rest, project_id, await rest.upload(project_id, batch), on_progress)
+        sent = await rest.upload(project_id, batch, gold=gold)
+        job = await follow(rest, project_id, sent, on_progress)
         if total is not None:
             job.added += total.added
             job.duplicates += total.duplicates

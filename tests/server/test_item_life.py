@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chorus.server.consensus.live import Params
-from chorus.server.domain.model import OPEN_STATES, Item, StandingVote
+from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
 from chorus.server.errors import ApiError
+from chorus.server.services import checking
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -22,17 +25,29 @@ class ItemLife(RuleBasedStateMachine):
 
     world: World | None = None
     taken: list[int] = []  # noqa: RUF012 - set anew by begin()
+    checked: list[tuple[str, Lease]] = []  # noqa: RUF012
 
     @initialize(
         votes=st.tuples(st.integers(1, 3), st.integers(0, 2)),
         skips_max=st.integers(1, 2),
         items=st.integers(1, 6),
         consensus=st.sampled_from(["majority", "auto"]),
+        gold=st.integers(0, 4),
     )
-    def begin(self, votes: tuple[int, int], skips_max: int, items: int, consensus: str) -> None:
-        self.world = World(votes[0], votes[0] + votes[1], skips_max, consensus=consensus)
+    def begin(
+        self, votes: tuple[int, int], skips_max: int, items: int, consensus: str, gold: int
+    ) -> None:
+        self.world = World(
+            votes[0], votes[0] + votes[1], skips_max, consensus=consensus, gold_rate=0.5
+        )
         self.world.add(items)
+        if gold:
+            self.world.add(gold, "1", gold=True)
         self.taken: list[int] = []
+        self.checked = []
+        # A few answers later, so that people are asked again what they have answered before.
+        self.gap = patch.object(checking, "GAP", 2)
+        self.gap.start()
         self.late = 0
         """Votes cast on leases that had been taken back: DESIGN keeps them all the same."""
 
@@ -43,6 +58,7 @@ class ItemLife(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.world is not None:
+            self.gap.stop()
             self.world.close()
 
     @rule(who=PEOPLE, size=st.sampled_from([1, 4, 6, 9]))
@@ -60,8 +76,16 @@ class ItemLife(RuleBasedStateMachine):
         got = [i["item_id"] for i in dealt.page["items"]]
         assert 1 <= len(got) <= size
         assert len(set(got)) == len(got)
-        assert not answered & set(got), "nobody gets an item they voted on"
         assert not held & set(got), "nobody gets an item they hold already"
+        leases = [x for x in self.w.leases(user) if x.page_id == dealt.page["page_id"]]
+        checks = {x.item_id for x in leases if x.blind_check}
+        assert not answered & (set(got) - checks), "nobody gets an item they voted on"
+        for item_id in checks:
+            item = self.w.item(item_id)
+            assert item.gold, "only gold is a check"
+            assert item.state == "labeled", "and only while it has a label"
+        if checks:
+            assert dealt.page["kind"] == "manual"
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20), kind=st.sampled_from("llllsf"))
     def vote(self, who: int, value: str, nth: int, kind: str) -> None:
@@ -69,9 +93,13 @@ class ItemLife(RuleBasedStateMachine):
         leases = Tx(self.w.db).leases_of_tab("p", user, "t")
         if not leases:
             return
-        item_id = leases[nth % len(leases)].item_id
+        lease = leases[nth % len(leases)]
+        before = self.w.item(lease.item_id)
         name = {"l": "label", "s": "skip", "f": "flag"}[kind]
-        self.w.cast(user, item_id, value if kind == "l" else None, name)
+        self.w.cast(user, lease.item_id, value if kind == "l" else None, name)
+        if lease.blind_check:
+            assert self.w.item(lease.item_id) == before, "an answer on a check changes nothing"
+            self.checked.append((user, lease))
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
     def vote_late(self, who: int, value: str, nth: int) -> None:
@@ -80,10 +108,13 @@ class ItemLife(RuleBasedStateMachine):
         leases = Tx(self.w.db).leases_of_tab("p", user, "t")
         if not leases:
             return
-        item_id = leases[nth % len(leases)].item_id
+        lease = leases[nth % len(leases)]
         self.w.leave(user)
-        self.w.cast(user, item_id, value)
-        self.late += 1
+        self.w.cast(user, lease.item_id, value)
+        if lease.blind_check:
+            self.checked.append((user, lease))
+        else:
+            self.late += 1
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
     def correct(self, who: int, value: str, nth: int) -> None:
@@ -100,6 +131,34 @@ class ItemLife(RuleBasedStateMachine):
             assert self.w.item(old.item_id).review in ("decided", "removed")
             return
         assert len(self.votes(self.w.item(old.item_id))) == before, "a correction adds no vote"
+
+    @precondition(lambda self: self.checked)
+    @rule(nth=st.integers(0, 20), value=VALUES)
+    def correct_check(self, nth: int, value: str) -> None:
+        user, lease = self.checked[nth % len(self.checked)]
+        old = Tx(self.w.db).check_answer(lease.item_id, user, lease.page_id)
+        assert old is not None
+        before = self.w.item(lease.item_id)
+        seq, _ = self.w.cast(user, lease.item_id, value, supersedes=old[0])
+        new = Tx(self.w.db).check_answer(lease.item_id, user, lease.page_id)
+        assert new is not None
+        assert new[1:] == ("label", value)
+        assert self.w.item(lease.item_id) == before
+        again = self.w.cast(user, lease.item_id, value, vote_id=new[0])
+        assert again == (seq, True), "the browser sends it again"
+        try:
+            self.w.cast(user, lease.item_id, value, supersedes=old[0])
+        except ApiError as error:
+            assert error.code == "conflict"
+        else:
+            raise AssertionError("an answer was corrected twice")
+
+    @rule(nth=st.integers(0, 20), gold=st.booleans())
+    def mark_gold(self, nth: int, gold: bool) -> None:
+        items = self.w.items()
+        item = items[nth % len(items)]
+        done = self.w.mark([item.item_id], gold)
+        assert done == ([item.item_id] if not gold or item.state == "labeled" else [])
 
     @rule(who=PEOPLE, nth=st.integers(0, 20))
     def vote_twice(self, who: int, nth: int) -> None:
@@ -168,7 +227,7 @@ class ItemLife(RuleBasedStateMachine):
     @rule(who=PEOPLE, minutes=st.tuples(st.integers(0, 30), st.integers(0, 30)))
     def take_back(self, who: int, minutes: tuple[int, int]) -> None:
         since, until = (self.w.now - 60_000 * m for m in sorted(minutes, reverse=True))
-        votes = Tx(self.w.db).items_voted("p", self.w.people[who], since, until)
+        votes = Tx(self.w.db).count_items_voted("p", self.w.people[who], since, until)
         try:
             self.taken.append(self.w.take_back(self.w.people[who], since, until))
         except ApiError as error:
@@ -185,9 +244,9 @@ class ItemLife(RuleBasedStateMachine):
         self.w.now += 60_000 * minutes
 
     @precondition(lambda self: self.world is not None and len(self.world.items()) < 12)
-    @rule(count=st.integers(1, 3), label=st.none() | VALUES)
-    def more_items(self, count: int, label: str | None) -> None:
-        assert self.w.add(count, label) == count
+    @rule(count=st.integers(1, 3), label=st.none() | VALUES, gold=st.booleans())
+    def more_items(self, count: int, label: str | None, gold: bool) -> None:
+        assert self.w.add(count, label, gold=gold and label is not None) == count
 
     def votes(self, item: object) -> list:  # type: ignore[type-arg]
         return Tx(self.w.db).standing(item.item_id)  # type: ignore[attr-defined]

@@ -11,10 +11,11 @@ import msgspec
 
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params
-from chorus.server.domain.model import Event, Item, LabelClass, Project, User
+from chorus.server.domain.model import Event, Item, LabelClass, Lease, Project, User
 from chorus.server.formats.images import Prepared
 from chorus.server.services import (
     assigning,
+    checking,
     dealing,
     fsck,
     labeling,
@@ -45,6 +46,7 @@ class World:
         skips_max: int = 1,
         people: int = 4,
         consensus: str = "majority",
+        gold_rate: float = 0.05,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.db: sqlite3.Connection = connect(Path(self._folder.name) / "test.sqlite")
@@ -61,6 +63,7 @@ class World:
             Project(
                 "p", "Pets", "", "", "multiclass", votes_min, votes_max, skips_max, consensus,
                 0.95, 9, 600_000, True, True, "running", 7, 0, uuid.uuid4().hex, self.now, 0, 0,
+                gold_rate=gold_rate,
             )
         )  # fmt: skip
         for idx, label_class in enumerate(CLASSES):
@@ -95,13 +98,13 @@ class World:
 
     # -- what people do
 
-    def add(self, count: int, label: str | None = None) -> int:
+    def add(self, count: int, label: str | None = None, gold: bool = False) -> int:
         pictures = []
         for _ in range(count):
             self._pictures += 1
             content = f"{self._pictures:064x}"
             pictures.append(
-                (Prepared(f"{self._pictures}.jpg", content, 8, 8, "image/jpeg", 1), label)
+                (Prepared(f"{self._pictures}.jpg", content, 8, 8, "image/jpeg", 1), label, gold)
             )
         tx = self.tx()
         added = add_items(tx, "p", "admin", pictures, self.now)
@@ -152,6 +155,13 @@ class World:
         self.commit(tx)
         return self.item(item_id)
 
+    def mark(self, item_ids: list[int], gold: bool = True) -> list[int]:
+        """Make items gold, or ordinary again; those that are so now."""
+        tx = self.tx()
+        done, _ = checking.mark(tx, "p", item_ids, gold, "u0", self.now)
+        self.commit(tx)
+        return done
+
     def leave(self, user_id: str, tab: str = "t") -> None:
         tx = self.tx()
         assigning.release(tx, "p", user_id, tx.leases_of_tab("p", user_id, tab), "returned")
@@ -192,6 +202,9 @@ class World:
         self.commit(tx)
 
     # -- looking
+
+    def leases(self, user_id: str, tab: str = "t") -> list[Lease]:
+        return Tx(self.db).leases_of_tab("p", user_id, tab)
 
     def item(self, item_id: int) -> Item:
         item = Tx(self.db).item(item_id)

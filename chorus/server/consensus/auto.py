@@ -102,19 +102,25 @@ def auto(
     probs: Floats | None = None,
     saw_prelabel: Bools | None = None,
     shown: Ints | None = None,
+    evidence: Floats | None = None,
 ) -> Fitted:
     """The shape that the votes support, and the model as a voter if it proves good.
 
-    `probs`, `saw_prelabel`, `shown`: see `model_voter.with_model`. `explanation` of the result is
-    one sentence for people. The order of votes does not matter.
+    `probs`, `saw_prelabel`, `shown`: see `model_voter.with_model`; `evidence`: see `em.fit`.
+    `explanation` of the result is one sentence for people. The order of votes does not matter.
     """
     table, saw_prelabel, shown = _in_order(table, saw_prelabel, shown)
     shape = choose(table)
     if probs is None:
         if saw_prelabel is not None and shown is not None and saw_prelabel.any():
             table, _ = weighted(table, None, saw_prelabel, shown)
-        return replace(shape.fit(table), explanation=_sentence(shape, None))
-    fitted = with_model(table, shape.fit, probs, saw_prelabel=saw_prelabel, shown=shown)
+        return replace(shape.fit(table, evidence), explanation=_sentence(shape, None))
+
+    def fit(votes: VoteTable, model: Floats | None) -> Fitted:
+        known = [part for part in (model, evidence) if part is not None]
+        return shape.fit(votes, sum(known[1:], known[0]) if known else None)
+
+    fitted = with_model(table, fit, probs, saw_prelabel=saw_prelabel, shown=shown)
     return replace(fitted, explanation=_sentence(shape, fitted.model_weight))
 
 

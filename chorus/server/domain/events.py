@@ -43,6 +43,7 @@ class Board(msgspec.Struct):
     rounds: list[dict[str, Any]] = msgspec.field(default_factory=list)
     jobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
     featurized: int = 0
+    gold: int = 0
 
     @property
     def items(self) -> int:
@@ -154,6 +155,14 @@ def _featurized(board: Board, body: dict[str, Any], at: int) -> None:
     board.featurized = body["featurized"]
 
 
+def _gold_marked(board: Board, body: dict[str, Any], at: int) -> None:
+    board.gold += len(body["item_ids"]) * (1 if body["gold"] else -1)
+
+
+def _items_added(board: Board, body: dict[str, Any], at: int) -> None:
+    board.gold += body.get("gold", 0)
+
+
 _HANDLERS = {
     "vote.cast": _vote_cast,
     "review.decided": _votes_set_aside,
@@ -168,4 +177,6 @@ _HANDLERS = {
     "round.failed": _round,
     "job.changed": _job_changed,
     "items.featurized": _featurized,
+    "items.added": _items_added,
+    "gold.marked": _gold_marked,
 }

@@ -70,6 +70,10 @@ class Project(msgspec.Struct):
     landed_rev: int = 0
     """The last revision with which every item has been merged anew."""
     class_count: int = 0
+    remerge_due: int = 0
+    """Changes of the rules since every item followed them; 0: all do."""
+    gold_rate: float = 0.05
+    """Share of the items handed to a person that are checks."""
 
     @property
     def rules(self) -> Rules:
@@ -121,6 +125,8 @@ class Item(msgspec.Struct):
     """First round whose threshold this item's score met; 0 = none yet."""
     model_probs: str | None = None
     """The model's view, by heads that never saw the item's label (see domain/probs)."""
+    gold: bool = False
+    """While it is labeled, people are checked against its label (see services/checking)."""
 
 
 class StandingVote(msgspec.Struct):
@@ -133,6 +139,22 @@ class StandingVote(msgspec.Struct):
     value: str | None
     prelabel: str | None
     seq: int
+
+
+class Takeback(msgspec.Struct):
+    """Votes of one person that do not count (or count again, once undone)."""
+
+    takeback_id: int
+    project_id: str
+    user_id: str
+    since: int
+    until: int
+    by_user: str
+    undone_at: int | None
+    seq: int | None
+    """Votes cast later are not meant, whatever their time says. None: an old one."""
+    pending_after: int | None
+    """It has landed on the person's votes up to this seq; None: on all."""
 
 
 class Lease(msgspec.Struct):
@@ -150,6 +172,8 @@ class Lease(msgspec.Struct):
     expires_at: int
     released_at: int | None
     release_reason: str | None
+    blind_check: bool = False
+    """No work on the item: its answer is compared with the label, and counts as no vote."""
 
 
 class User(msgspec.Struct):

@@ -95,6 +95,7 @@ def _votes(row: ExportRow, category: Mapping[str, int]) -> Iterator[dict[str, An
             "prelabel_id": None if vote.prelabel is None else category[vote.prelabel],
             "standing": vote.standing,
             "supersedes": vote.supersedes,
+            "check": vote.check,
         }
 
 

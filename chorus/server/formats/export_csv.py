@@ -32,6 +32,7 @@ ITEM_COLUMNS = (
     "height",
     "content_hash",
     "label_counts",
+    "gold",
 )
 VOTE_COLUMNS = (
     "vote_id",
@@ -46,6 +47,7 @@ VOTE_COLUMNS = (
     "duration_ms",
     "standing",
     "supersedes",
+    "check",
 )
 _CHUNK = 64 * 1024
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -63,7 +65,8 @@ def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[byt
 def votes_csv(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     """One line per vote ever cast, by item and oldest first; columns `VOTE_COLUMNS`.
 
-    `standing` is 1 for a vote that counts now, else 0. Times are ms since 1970 UTC.
+    `standing` is 1 for a vote that counts now, else 0. `check` is 1 for an answer on a gold item
+    served blind, which never counts as a vote. Times are ms since 1970 UTC.
     """
     return _lines(VOTE_COLUMNS, (line for row in rows for line in _votes(row)))
 
@@ -96,6 +99,7 @@ def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
         row.height,
         row.content_hash,
         msgspec.json.encode(counts).decode() if counts else "",
+        int(row.gold),
     ]
 
 
@@ -114,6 +118,7 @@ def _votes(row: ExportRow) -> Iterator[list[Any]]:
             vote.duration_ms,
             int(vote.standing),
             vote.supersedes,
+            int(vote.check),
         ]
 
 

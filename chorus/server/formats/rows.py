@@ -24,6 +24,8 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     standing: bool
     """Counts now: neither superseded by a correction nor set aside by a requeue."""
     supersedes: str | None
+    check: bool = False
+    """An answer on a check (a gold item served blind): no vote, so never standing."""
 
 
 class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,5 +47,6 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     """Standing label votes."""
     source: str | None
     """votes or review."""
+    gold: bool = False
     votes: list[VoteRow]
-    """All votes ever cast on the item, oldest first."""
+    """All votes ever cast on the item, oldest first; then all answers on checks."""

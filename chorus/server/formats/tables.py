@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 PATH_COLUMNS = ("path", "item", "file", "filename", "image", "name")
 LABEL_COLUMNS = ("label", "class", "category")
+GOLD_COLUMNS = ("gold",)
+YES = ("1", "true", "yes")
+NO = ("", "0", "false", "no")
 
 
 class BadTable(Exception):
@@ -28,17 +31,20 @@ class TableRow(NamedTuple):
     """Where the file should be; whether it is there is not checked here."""
     label: str | None
     """None where the table has no label column or the cell is empty."""
+    gold: bool = False
+    """The label is marked as gold."""
 
 
 def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
     """The rows of `table`, in order, empty lines left out.
 
     The header needs a column with paths (the first of `PATH_COLUMNS` there is, in any case) and
-    may have one with labels (`LABEL_COLUMNS`). Separator: tab, semicolon or comma, by the header.
+    may have one with labels (`LABEL_COLUMNS`) and one that says which of them are gold (`YES` or
+    `NO`, in any case). Separator: tab, semicolon or comma, by the header.
     Relative paths are below `base` (default: the table's folder).
 
     Raises `BadTable` at once for a table without its columns, and while iterating for a line
-    without a path or one that is no CSV (an unclosed quote).
+    without a path, one that is no CSV (an unclosed quote), or a gold cell that is neither.
     """
     text = _text(table)
     header_line = text.split("\n", 1)[0]
@@ -53,7 +59,8 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
             f" and the first line has {', '.join(cell for cell in header if cell) or 'none'}"
         )
     label_column = _column(header, LABEL_COLUMNS)
-    return _rows(lines, path_column, label_column, base or table.parent)
+    columns = (path_column, label_column, _column(header, GOLD_COLUMNS))
+    return _rows(lines, columns, base or table.parent)
 
 
 def _text(table: Path) -> str:
@@ -90,14 +97,19 @@ def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
 
 
 def _rows(
-    lines: Iterator[tuple[int, list[str]]], path_column: int, label_column: int | None, base: Path
+    lines: Iterator[tuple[int, list[str]]], columns: tuple[int, int | None, int | None], base: Path
 ) -> Iterator[TableRow]:
+    path_column, label_column, gold_column = columns
     for line, cells in lines:
         name = _cell(cells, path_column).replace("\\", "/")
         if not name or "\0" in name:
             raise BadTable(f"line {line} has no path")
         name = PurePosixPath(name).as_posix()
-        yield TableRow(name, str(base / name), _cell(cells, label_column) or None)
+        gold = _cell(cells, gold_column).lower()
+        if gold not in YES + NO:
+            raise BadTable(f"line {line}: gold must be one of {', '.join(YES + NO[1:])}")
+        label = _cell(cells, label_column) or None
+        yield TableRow(name, str(base / name), label, gold in YES)
 
 
 def _cell(row: Sequence[str], column: int | None) -> str:

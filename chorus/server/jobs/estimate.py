@@ -5,6 +5,7 @@ Runs in a worker process, away from the event loop and from the writer (services
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,24 @@ NOTES = {
     "model": "People are weighed by how often they are right, and the model is one more voter.",
 }
 UNSEEN = -1
+TRUTH = 0.99
+"""Chance that a gold item's label is right, where people did not make it themselves by voting."""
 
 
 def estimate(params: dict[str, Any]) -> dict[str, Any]:
-    """params: folder (with votes.tsv, model.tsv, rules.json). Returns an `Estimate` as JSON."""
+    """params: folder (with votes.tsv, checks.tsv, gold.tsv, model.tsv, rules.json). Returns an
+    `Estimate` as JSON.
+
+    Answers on checks are votes here: of their voters they say what other votes say, and more where
+    the truth is known from elsewhere. Gold whose label comes from votes alone has no such truth:
+    an answer on it is one more vote beside those that made the label.
+    """
     folder = Path(params["folder"])
     rules = msgspec.json.decode((folder / "rules.json").read_bytes())
     classes = int(rules["classes"])
     rows = list(_rows(folder / "votes.tsv"))
+    checks = [[*row, ""] for row in _rows(folder / "checks.tsv")]
+    rows += checks
     items = {item: n for n, item in enumerate(sorted({row[0] for row in rows}, key=int))}
     workers = sorted({row[1] for row in rows})
     number = {worker: n for n, worker in enumerate(workers)}
@@ -45,9 +56,13 @@ def estimate(params: dict[str, Any]) -> dict[str, Any]:
         len(items),
         len(workers),
         classes,
+        _weights(rows) if checks else None,
     )
     shown = np.array([int(row[3]) if row[3] else UNSEEN for row in rows], dtype=np.int64)
-    fitted, note = _fit(str(rules["method"]), table, _views(folder, items, classes), shown)
+    fitted, note = _fit(
+        str(rules["method"]), table, _views(folder, items, classes), shown,
+        _truths(folder, items, classes),
+    )  # fmt: skip
     skills = {
         worker: Skill(
             round(float(fitted.skill[n]), 4),
@@ -62,17 +77,37 @@ def estimate(params: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _fit(method: str, table: VoteTable, views: Any, shown: Any) -> tuple[Fitted, str]:
+def _fit(method: str, table: VoteTable, views: Any, shown: Any, truths: Any) -> tuple[Fitted, str]:
     saw = shown != UNSEEN
     if method == "auto":
-        fitted = auto(table, probs=views, saw_prelabel=saw, shown=shown)
+        fitted = auto(table, probs=views, saw_prelabel=saw, shown=shown, evidence=truths)
         return fitted, fitted.explanation
     if method == "model" and views is not None:
-        fit = lambda votes, evidence: one_coin(votes, evidence=evidence)  # noqa: E731
+
+        def fit(votes: VoteTable, model: Any) -> Fitted:
+            known = [part for part in (model, truths) if part is not None]
+            return one_coin(votes, evidence=sum(known) if known else None)
+
         return with_model(table, fit, views, saw_prelabel=saw, shown=shown), NOTES["model"]
     if method == "dawid_skene":
-        return dawid_skene(table), NOTES["dawid_skene"]
-    return one_coin(table), NOTES["one_coin"]
+        return dawid_skene(table, evidence=truths), NOTES["dawid_skene"]
+    return one_coin(table, evidence=truths), NOTES["one_coin"]
+
+
+def _weights(rows: list[list[str]]) -> Any:
+    """(n,): what one person has said of one item, however often, is one witness."""
+    times = Counter((row[0], row[1]) for row in rows)
+    return np.array([1 / times[row[0], row[1]] for row in rows])
+
+
+def _truths(folder: Path, items: dict[str, int], classes: int) -> Any:
+    """(items, classes): log-likelihood of known truths, 0 where there is none; or None."""
+    out = np.zeros((len(items), classes))
+    for row in _rows(folder / "gold.tsv"):
+        at = items.get(row[0])
+        if at is not None:
+            out[at, int(row[1])] = np.log(TRUTH / (1 - TRUTH) * max(1, classes - 1))
+    return out if out.any() else None
 
 
 def _views(folder: Path, items: dict[str, int], classes: int) -> Any:

@@ -258,7 +258,7 @@ class Assigning:
         pump: set[str] = set()
         for event in events:
             body: dict[str, Any] = event.body
-            if event.type == "vote.cast":
+            if event.type in ("vote.cast", "check.cast"):
                 self._count(event.project_id, body)
             if reopened := body.get("reopened"):
                 self._floors.reopened(event.project_id, reopened)
@@ -306,7 +306,10 @@ class Assigning:
                 stream.bye("session_ended")
 
     def _tell_note(self, event: Event) -> None:
+        to: Any = event.body.get("to")
         for stream in self._by_project.get(event.project_id, ()):
+            if to is not None and stream.user_id != to["user_id"]:
+                continue
             stream.push("note", {"seq": event.seq, "at": event.at, **event.body})
 
     async def _item_closed(self, stream: Stream, page_id: int, item_id: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -42,6 +42,7 @@ def snapshot(tx: Tx, project_id: str) -> Board:
         epoch=project.epoch,
         classes=[c.name for c in tx.classes(project_id)],
         featurized=project.featurized,
+        gold=tx.count_gold(project_id),
     )
     board.counts.update(tx.count_states(project_id))
     board.labels.update(tx.count_labels(project_id))
@@ -144,6 +145,8 @@ class Dashboard:
         assist: Callable[[Board], dict[str, Any]],
         imports: Callable[[str], list[dict[str, Any]]],
         estimating: Callable[[Board], bool],
+        remerging: Callable[[str], bool],
+        spending: Callable[[str, int], Awaitable[dict[str, Any]]],
     ) -> None:
         self._store = store
         self._boards = boards
@@ -152,6 +155,8 @@ class Dashboard:
         self._assist = assist
         self._imports = imports
         self._estimating = estimating
+        self._remerging = remerging
+        self._spending = spending
         self._recent: dict[str, defaultdict[str, deque[int]]] = {}
 
     async def stats(self, project_id: str) -> dict[str, Any]:
@@ -164,9 +169,11 @@ class Dashboard:
             for user_id, at in rows:
                 recent[user_id].append(at)
             self._recent.setdefault(project_id, recent)
-        return self._stats(board)
+        spending = await self._spending(project_id, board.seq)
+        # Read now: a wait may have let the board move on, or be replaced.
+        return self._stats(self._boards.peek(project_id) or board, spending)
 
-    def _stats(self, board: Board) -> dict[str, Any]:
+    def _stats(self, board: Board, spending: dict[str, Any]) -> dict[str, Any]:
         now = now_ms()
         here = self._presence(board.project_id)
         names = board.classes
@@ -182,6 +189,7 @@ class Dashboard:
             "labels": {name: board.labels.get(str(i), 0) for i, name in enumerate(names)},
             "votes": board.votes,
             "queue": dict(board.queue),
+            "gold": board.gold,
             "labelers": [
                 {
                     "user_id": s.user_id,
@@ -200,7 +208,9 @@ class Dashboard:
                 for s in sorted(board.labelers.values(), key=lambda s: (-s.votes, s.name))
             ],
             "assist": self._assist(board),
+            "spending": spending,
             "estimating": self._estimating(board),
+            "remerging": self._remerging(board.project_id),
             "imports": self._imports(board.project_id),
         }
 

@@ -8,6 +8,7 @@ import msgspec
 
 from chorus.server.domain import values
 from chorus.server.domain.model import Item, LabelClass, Lease, PageKind, Project
+from chorus.server.services import checking
 from chorus.server.services.labeling import media
 from chorus.server.services.recording import Before, Delta, settle
 from chorus.server.storage.tx import Tx
@@ -66,11 +67,34 @@ def deal(
             continue
         kind = _kind(project, queue, size)
         round_number = items[0].queue_pos // ROUND_SPAN if queue != "manual" else None
+        checks, chance = checking.checks_for(tx, project, user_id, kind, size)
+        if checks and kind != "manual":
+            # A page of checks alone looks like the ones that are no model's work.
+            items, kind, round_number = [], "manual", None
+        items = items[: size - len(checks)]
+        checking.pay(tx, project, user_id, size, len(items), len(checks))
+        if items:
+            floors[queue] = items[-1].queue_pos + 1
+        checked = {i.item_id for i in checks}
+        for check in checks:
+            items.insert(chance.randrange(len(items) + 1), check)
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
         classes = tx.classes(project_id)
         delta = Delta()
         leased = [
-            _lease(tx, project, item, user_id, tab, page_id, pos, kind, delta, now)
+            _lease(
+                tx,
+                project,
+                item,
+                user_id,
+                tab,
+                page_id,
+                pos,
+                kind,
+                delta,
+                now,
+                check=item.item_id in checked,
+            )
             for pos, item in enumerate(items)
         ]
         tx.emit(
@@ -125,15 +149,12 @@ def _head(
         block = [i for i in items if i.queue_block == items[0].queue_block]
         if len(block) * 2 >= size:
             items = block
-    items = items[:size]
-    if items:
-        floors[queue] = items[-1].queue_pos + 1
-    return items
+    return items[:size]
 
 
 def _lease(
     tx: Tx, project: Project, item: Item, user_id: str, tab: str, page_id: int, pos: int,
-    kind: PageKind, delta: Delta, now: int,
+    kind: PageKind, delta: Delta, now: int, *, check: bool = False,
 ) -> Lease:  # fmt: skip
     before = Before.of(item)
     prelabeled = kind == "prelabeled"
@@ -152,8 +173,11 @@ def _lease(
         expires_at=now + project.lease_ms,
         released_at=None,
         release_reason=None,
+        blind_check=check,
     )
     lease.lease_id = tx.add_lease(lease)
+    if check:
+        return lease
     item.n_leases += 1
     settle(item, project, now)
     tx.update_lease_count(item)
@@ -210,15 +234,8 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
                 continue
             item = tx.item(lease.item_id)
             assert item is not None
-            vote = next((v for v in tx.standing(item.item_id) if v.user_id == user_id), None)
             expires_at = max(expires_at, lease.expires_at)
-            given = None
-            if vote is not None:
-                given = {
-                    "vote_id": vote.vote_id,
-                    "kind": vote.kind,
-                    "value": values.to_wire(vote.value, classes),
-                }
+            given = _answer(tx, lease, classes)
             items.append(page_item(item, lease, classes, given))
         pages.append(
             {
@@ -231,6 +248,20 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
             }
         )
     return pages
+
+
+def _answer(tx: Tx, lease: Lease, classes: list[LabelClass]) -> dict[str, Any] | None:
+    """What the holder has answered on the page of `lease`, so far."""
+    if lease.blind_check:
+        found = tx.check_answer(lease.item_id, lease.user_id, lease.page_id)
+    else:
+        votes = tx.standing(lease.item_id)
+        mine = (v for v in votes if v.user_id == lease.user_id)
+        found = next(((v.vote_id, v.kind, v.value) for v in mine), None)
+    if found is None:
+        return None
+    vote_id, kind, value = found
+    return {"vote_id": vote_id, "kind": kind, "value": values.to_wire(value, classes)}
 
 
 def page_item(

@@ -90,6 +90,8 @@ def _chunk(
     first, last = items[0].item_id, items[-1].item_id
     for row in tx.votes_between(project_id, first, last):
         votes[row[0]].append(_vote(row, classes))
+    for row in tx.checks_between(project_id, first, last):
+        votes[row[0]].append(_check(row, classes))
     return [_row(item, votes[item.item_id], classes) for item in items], last
 
 
@@ -109,6 +111,23 @@ def _vote(row: Any, classes: list[LabelClass]) -> VoteRow:
     )
 
 
+def _check(row: Any, classes: list[LabelClass]) -> VoteRow:
+    _, vote_id, login, kind, value, created, duration, old = row
+    return VoteRow(
+        vote_id=vote_id,
+        labeler=login,
+        kind=kind,
+        value=values.name_of(value, classes),
+        created_at=created,
+        duration_ms=duration,
+        page_kind="manual",
+        prelabel=None,
+        standing=False,
+        supersedes=old,
+        check=True,
+    )
+
+
 def _row(item: Item, votes: list[VoteRow], classes: list[LabelClass]) -> ExportRow:
     return ExportRow(
         item_id=item.item_id,
@@ -123,5 +142,6 @@ def _row(item: Item, votes: list[VoteRow], classes: list[LabelClass]) -> ExportR
         agreement=item.agreement,
         vote_count=item.n_labels,
         source=item.label_source,
+        gold=bool(item.gold),
         votes=votes,
     )

@@ -53,6 +53,8 @@ class Entry(msgspec.Struct):
     name: str
     path: str
     label: str | None = None
+    gold: bool = False
+    """People are checked against the label later on (see checking)."""
 
 
 class Running(msgspec.Struct):
@@ -130,6 +132,8 @@ class Importing:
 
     # -- the three ways in
 
+    # `gold`: every label that comes in is gold, besides those that the table itself marks.
+
     async def from_folder(self, project_id: str, user_id: str, folder: str) -> dict[str, Any]:
         # Listed before the job starts: a folder that is not there is refused here.
         try:
@@ -138,14 +142,16 @@ class Importing:
             raise ApiError("bad_value", str(error)) from None
         return await self._begin(project_id, user_id, lambda: (entries, faults), None)
 
-    async def from_csv(self, project_id: str, user_id: str, csv: str) -> dict[str, Any]:
+    async def from_csv(
+        self, project_id: str, user_id: str, csv: str, gold: bool = False
+    ) -> dict[str, Any]:
         path = Path(csv)
         # Read whole before the job starts: a table without its columns is refused here.
-        entries = await asyncio.to_thread(_table_entries, path)
+        entries = await asyncio.to_thread(_table_entries, path, gold)
         return await self._begin(project_id, user_id, lambda: (entries, []), None)
 
     async def from_upload(
-        self, project_id: str, user_id: str, files: Sequence[Upload]
+        self, project_id: str, user_id: str, files: Sequence[Upload], gold: bool = False
     ) -> dict[str, Any]:
         folder = self._uploads / secrets.token_hex(8)
         try:
@@ -159,11 +165,11 @@ class Importing:
                         await asyncio.to_thread(out.write, chunk)
                 if target.suffix.lower() in TABLE_SUFFIXES:
                     tables.append(target)
-            labels: dict[str, str | None] = {}
+            labels: dict[str, Entry] = {}
             for table in tables:
                 # Of an uploaded table only names and labels count; its paths are never read.
-                listed = await asyncio.to_thread(_table_entries, table)
-                labels.update((entry.name, entry.label) for entry in listed)
+                listed = await asyncio.to_thread(_table_entries, table, gold)
+                labels.update((entry.name, entry) for entry in listed)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
@@ -174,7 +180,9 @@ class Importing:
                 names = {PurePosixPath(e.name).name for e in found} | {e.name for e in found}
                 for entry in found:
                     base = PurePosixPath(entry.name).name
-                    entry.label = labels.get(entry.name, labels.get(base))
+                    row = labels.get(entry.name, labels.get(base))
+                    if row is not None:
+                        entry.label, entry.gold = row.label, row.gold
                 faults += [
                     Fault(name, "named in the CSV, but not among the files")
                     for name in labels
@@ -273,7 +281,7 @@ class Importing:
         prepared = await future
         job = running.job
         classes = self._projects.classes(job.project_id)
-        good: list[tuple[Prepared, str | None]] = []
+        good: list[tuple[Prepared, str | None, bool]] = []
         faults: list[Fault] = []
         for entry, result in zip(entries, prepared, strict=True):
             if isinstance(result, Fault):
@@ -284,7 +292,10 @@ class Importing:
             except ApiError as error:
                 faults.append(Fault(entry.name, error.message))
                 continue
-            good.append((result, label))
+            if entry.gold and label is None:
+                faults.append(Fault(entry.name, "marked as gold, but without a label"))
+                continue
+            good.append((result, label, entry.gold))
         added = await self._store.write(
             lambda tx: add_items(tx, job.project_id, job.created_by or "", good, now_ms())
         )
@@ -358,31 +369,36 @@ def add_items(
     tx: Tx,
     project_id: str,
     user_id: str,
-    pictures: Iterable[tuple[Prepared, str | None]],
+    pictures: Iterable[tuple[Prepared, str | None, bool]],
     now: int,
 ) -> int:
-    """Insert what is new, with labels where given; returns how many were added."""
+    """Insert what is new; returns how many were added. pictures: (picture, canonical label or
+    None, whether the label is gold)."""
     project = tx.project(project_id)
     assert project is not None
     delta = Delta()
     added = 0
     labeled: list[Item] = []
-    for picture, label in pictures:
+    gold = 0
+    for picture, label, is_gold in pictures:
         item = _new_item(project, picture, user_id)
         if label is not None:
             # A label that came with the data counts as decided: nobody is asked again.
             item.review, item.review_value = "decided", label
+            item.gold = is_gold
         settle(item, project, now)
         item_id = tx.add_item(item)
         if item_id is None:
             continue
         item.item_id = item_id
         added += 1
+        gold += item.gold
         delta.added(item)
         if label is not None:
             labeled.append(item)
     if added:
-        seq = tx.emit(project_id, now, "items.added", {"count": added, **delta.body()})
+        body = {"count": added, "gold": gold, **delta.body()}
+        seq = tx.emit(project_id, now, "items.added", body)
         for item in labeled:
             tx.add_review(project_id, item.item_id, user_id, "import", item.review_value, seq, now)
     return added
@@ -413,10 +429,15 @@ def _folder_entries(folder: Path) -> tuple[list[Entry], list[Fault]]:
     return [Entry(name, path) for name, path in found], faults
 
 
-def _table_entries(table: Path) -> list[Entry]:
-    """Raises `ApiError('bad_value')` for a table that cannot be read or lacks its columns."""
+def _table_entries(table: Path, gold: bool = False) -> list[Entry]:
+    """`gold`: every label is. Raises `ApiError('bad_value')` for a table that cannot be read or
+    lacks its columns."""
     try:
-        return [Entry(*row) for row in read_table(table)]
+        rows = read_table(table)
+        return [
+            Entry(row.name, row.path, row.label, row.gold or (gold and row.label is not None))
+            for row in rows
+        ]
     except BadTable as error:
         raise ApiError("bad_value", f"{table.name}: {error}") from None
 

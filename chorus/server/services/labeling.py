@@ -10,6 +10,8 @@ from chorus.server.clock import now_ms
 from chorus.server.domain import values
 from chorus.server.domain.model import Item, LabelClass, StandingVote, VoteKind
 from chorus.server.errors import ApiError
+from chorus.server.services import checking
+from chorus.server.services.announcing import announce
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
@@ -54,7 +56,7 @@ class Labeling:
     async def history(
         self, project_id: str, user_id: str, limit: int, before: int | None
     ) -> list[dict[str, Any]]:
-        """The person's standing votes, newest first."""
+        """The person's standing votes and answers on checks, newest first."""
         classes = self._projects.classes(project_id)
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
@@ -87,6 +89,12 @@ def cast(
     item = tx.item(vote.item_id)
     if project is None or item is None or item.project_id != vote.project_id:
         raise ApiError("not_found", f"no item {vote.item_id} in this project")
+    duration = max(0, min(vote.duration_ms, DURATION_MAX))
+    lease = tx.lease_of(item.item_id, user_id) if vote.supersedes is None else None
+    check = checking.check_of(tx, item, user_id, lease, vote.supersedes)
+    if check is not None:
+        answer = checking.Answer(vote.vote_id, vote.kind, value, duration, vote.supersedes)
+        return checking.cast(tx, item, user_id, user_name, answer, check, now), False
     if item.review in ("decided", "removed"):
         raise ApiError("item_closed", "a supervisor has decided this item")
     votes = tx.standing(item.item_id)
@@ -100,7 +108,6 @@ def cast(
     else:
         if own is not None:
             raise ApiError("already_voted", "you have answered this item; correct it instead")
-        lease = tx.lease_of(item.item_id, user_id)
         if lease is None:
             raise ApiError("not_leased", "this item was never handed to you")
         if lease.released_at is None:
@@ -137,8 +144,7 @@ def cast(
     tx.add_vote(
         (
             vote.vote_id, vote.project_id, item.item_id, user_id, seq, vote.kind, value, page_id,
-            page_kind, prelabel, score, max(0, min(vote.duration_ms, DURATION_MAX)),
-            vote.supersedes, now,
+            page_kind, prelabel, score, duration, vote.supersedes, now,
         )
     )  # fmt: skip
     tx.set_standing(
@@ -148,30 +154,11 @@ def cast(
     return seq, False
 
 
-def announce(tx: Tx, item: Item, before: Before, revision: int, now: int) -> None:
-    """Say what became of the label, for those who follow the event log."""
-    if item.label is not None and item.revision != revision:
-        tx.emit(
-            item.project_id,
-            now,
-            "label.decided",
-            {
-                "item_id": item.item_id,
-                "value": item.label,
-                "confidence": item.confidence,
-                "agreement": item.agreement,
-                "source": item.label_source,
-                "revision": item.revision,
-            },
-        )
-    elif before.label is not None and item.label is None:
-        tx.emit(item.project_id, now, "label.withdrawn", {"item_id": item.item_id})
-    if item.state == "needs_review" and before.state != "needs_review":
-        tx.emit(item.project_id, now, "item.needs_review", {"item_id": item.item_id})
-
-
 def _history_row(row: Any, item: Item, classes: list[LabelClass]) -> dict[str, Any]:
-    vote_id, _, kind, value, page_id, created_at, prelabel, seq = row
+    vote_id, _, kind, value, page_id, created_at, prelabel, seq, check = row
+    # Nothing here may tell a check from other items: neither the label it has (or anybody's
+    # consensus, which would be missing on checks) nor that it is closed to votes.
+    closed = item.review == "removed" or (item.review == "decided" and not check)
     return {
         "vote_id": vote_id,
         "seq": seq,
@@ -181,8 +168,7 @@ def _history_row(row: Any, item: Item, classes: list[LabelClass]) -> dict[str, A
         "page_id": page_id,
         "created_at": created_at,
         "prelabel": values.name_of(prelabel, classes),
-        "label": values.name_of(item.label, classes),
-        "open": item.review not in ("decided", "removed"),
+        "open": not closed,
     }
 
 

@@ -13,16 +13,21 @@ from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.errors import ApiError
+from chorus.server.services import remerging
 from chorus.server.services.accounts import CurrentUser, join
-from chorus.server.services.recording import Before, Delta, count, keep
+from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
+RULES = frozenset({"votes_min", "votes_max", "skips_max", "target", "consensus"})
+"""Settings by which votes add up to labels, and items need votes."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
 PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
     "#9c755f", "#6b7a8f", "#2f9e9e", "#c2518f", "#8a9a2b", "#5b5bd6", "#d1662a", "#3f7d4e",
 )  # fmt: skip
+GOLD_RATE_MAX = 0.5
+"""More checks than work would be no project."""
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # html=False: raw HTML in instructions is shown as text, never run.
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
@@ -50,6 +55,7 @@ class NewProject(msgspec.Struct):
     lease_ms: int = 600_000
     cluster: bool = True
     prelabel: bool = True
+    gold_rate: float = 0.05
     seed: int | None = None
 
 
@@ -68,6 +74,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     votes_min: int | msgspec.UnsetType = msgspec.UNSET
     votes_max: int | msgspec.UnsetType = msgspec.UNSET
     skips_max: int | msgspec.UnsetType = msgspec.UNSET
+    gold_rate: float | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -91,6 +98,8 @@ def check_settings(settings: dict[str, Any]) -> None:
         refuse("votes must satisfy 1 <= votes_min <= votes_max <= 100")
     if "skips_max" in settings and not 1 <= settings["skips_max"] <= 100:
         refuse("skips_max must be 1 to 100")
+    if "gold_rate" in settings and not 0 <= settings["gold_rate"] <= GOLD_RATE_MAX:
+        refuse(f"gold_rate must be 0 (no checks) to {GOLD_RATE_MAX}")
     if settings.get("state", "running") not in ("running", "paused"):
         refuse("state must be running or paused")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
@@ -117,8 +126,9 @@ def make_classes(given: list[str | NewClass], first: int = 0) -> list[LabelClass
 class Projects:
     """Keeps each project's classes in memory: votes are parsed against them on the event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, remerging: Remerging) -> None:
         self._store = store
+        self._remerging = remerging
         self._classes: dict[str, list[LabelClass]] = {}
         self._roles: dict[tuple[str, str], str | None] = {}
 
@@ -203,6 +213,8 @@ class Projects:
             "cluster": project.cluster,
             "prelabel": project.prelabel,
             "state": project.state,
+            # What share of their work is checked is not for those who are checked.
+            **({} if role == "labeler" else {"gold_rate": project.gold_rate}),
             "items": tx.count_items(project_id),
             "role": role,
             "created_at": project.created_at,
@@ -243,6 +255,7 @@ class Projects:
             created_at=now,
             featurized_to=0,
             featurized=0,
+            gold_rate=new.gold_rate,
         )
 
         def fn(tx: Tx) -> dict[str, Any]:
@@ -272,7 +285,7 @@ class Projects:
             k: v for k, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET
         }
 
-        def fn(tx: Tx) -> dict[str, Any]:
+        def fn(tx: Tx) -> tuple[dict[str, Any], bool]:
             project = tx.project(project_id)
             if project is None:
                 raise ApiError("not_found", "no such project")
@@ -285,23 +298,20 @@ class Projects:
             real = {k: v for k, v in changes.items() if getattr(project, k) != v}
             if real:
                 tx.change_project(project_id, real)
-                delta = Delta()
-                if real.keys() & {"votes_min", "votes_max", "skips_max", "target", "consensus"}:
-                    delta = _rederive_all(tx, project_id, now)
-                tx.emit(
-                    project_id,
-                    now,
-                    "project.changed",
-                    {"user_id": user.user_id, **real, **delta.body()},
-                )
-            return self._public(tx, project_id, role)
+                tx.emit(project_id, now, "project.changed", {"user_id": user.user_id, **real})
+            # New rules decide every item anew; decisions by review stand.
+            due = bool(real.keys() & RULES) and remerging.begin(tx, project_id, now)
+            return self._public(tx, project_id, role), due
 
-        return await self._store.write(fn)
+        public, due = await self._store.write(fn)
+        if due:
+            self._remerging.wake(project_id)
+        return public
 
     async def add_class(self, user: CurrentUser, project_id: str, new: NewClass) -> dict[str, Any]:
         role = await self.require(user, project_id, "supervisor")
 
-        def fn(tx: Tx) -> tuple[dict[str, Any], list[LabelClass]]:
+        def fn(tx: Tx) -> tuple[dict[str, Any], list[LabelClass], bool]:
             classes = tx.classes(project_id)
             (label_class,) = make_classes([new], first=len(classes))
             if any(c.name == label_class.name for c in classes):
@@ -311,24 +321,16 @@ class Projects:
             now = now_ms()
             project = tx.project(project_id)
             assert project is not None
+            body = {"user_id": user.user_id, "classes": [c.name for c in classes]}
+            tx.emit(project_id, now, "project.changed", body)
             # One more thing an item could be: whoever merges by chances has less of each.
-            delta = (
-                Delta() if project.consensus == "majority" else _rederive_all(tx, project_id, now)
-            )
-            tx.emit(
-                project_id,
-                now,
-                "project.changed",
-                {
-                    "user_id": user.user_id,
-                    "classes": [c.name for c in classes],
-                    **delta.body(),
-                },
-            )
-            return self._public(tx, project_id, role), classes
+            due = project.consensus != "majority" and remerging.begin(tx, project_id, now)
+            return self._public(tx, project_id, role), classes, due
 
-        public, classes = await self._store.write(fn)
+        public, classes, due = await self._store.write(fn)
         self._classes[project_id] = classes
+        if due:
+            self._remerging.wake(project_id)
         return public
 
     # -- members
@@ -361,19 +363,3 @@ class Projects:
 
         await self._store.write(fn)
         self.forget_roles()
-
-
-def _rederive_all(tx: Tx, project_id: str, now: int) -> Delta:
-    """New rules decide every item anew; decisions by review stand."""
-    project = tx.project(project_id)
-    assert project is not None
-    params = tx.params(project)
-    delta = Delta()
-    after = 0
-    while items := tx.items_in_state(project_id, None, after, 1000):
-        after = items[-1].item_id
-        for item in items:
-            before = Before.of(item)
-            count(item, tx.standing(item.item_id), project, params)
-            keep(tx, project, item, before, delta, now)
-    return delta

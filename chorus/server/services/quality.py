@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,38 +16,43 @@ from chorus.server.consensus import agreement
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
+from chorus.server.services.spending import note, spending
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 CHUNK = 20_000
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
-RECENT = 500
 Z = 1.96
 UNKNOWN = -1
+Confusions = dict[str, list[tuple[int, int, int]]]
+"""user_id -> cells (label, class voted, votes)."""
 
 
 class Quality:
     def __init__(self, store: Store, projects: Projects) -> None:
         self._store = store
         self._projects = projects
-        self._kept: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._kept: dict[str, tuple[int, dict[str, Any], Confusions]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def of(self, project_id: str) -> dict[str, Any]:
-        """See docs/protocol.md, `Quality`. Raises not_found."""
+    async def of(self, project_id: str, user_id: str | None = None) -> dict[str, Any]:
+        """See docs/protocol.md, `quality.get`; with `user_id`, `confusion` is of that person's
+        votes alone. Raises not_found."""
         classes = [c.name for c in self._projects.classes(project_id)]
         async with self._locks.setdefault(project_id, asyncio.Lock()):
             kept = self._kept.get(project_id)
-            if kept is not None and now_ms() - kept[0] < FRESH_MS:
-                return kept[1]
-            # On a reader's thread: it does not stop the event loop, nor the writer.
-            found = await self._store.read(lambda tx: quality(tx, project_id, classes))
-            self._kept[project_id] = now_ms(), found
-            return found
+            if kept is None or now_ms() - kept[0] >= FRESH_MS:
+                # On a reader's thread: it does not stop the event loop, nor the writer.
+                found = await self._store.read(lambda tx: quality(tx, project_id, classes))
+                kept = self._kept[project_id] = now_ms(), *found
+        _, whole, confusions = kept
+        if user_id is None:
+            return whole
+        return {**whole, "confusion": _dense(confusions.get(user_id, []), len(classes))}
 
 
-def quality(tx: Tx, project_id: str, classes: list[str]) -> dict[str, Any]:
+def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any], Confusions]:
     project = tx.project(project_id)
     if project is None:
         raise ApiError("not_found", "no such project")
@@ -53,17 +60,19 @@ def quality(tx: Tx, project_id: str, classes: list[str]) -> dict[str, Any]:
     estimate = tx.estimate(project)
     alpha = agreement.krippendorff_alpha(votes.item, votes.rater, votes.value)
     fleiss = agreement.fleiss_kappa(votes.item, votes.rater, votes.value)
-    return {
+    whole = {
         "method": project.consensus,
-        "note": _note(project.consensus, project.votes_max, estimate),
+        "note": note(project.consensus, project.votes_max, estimate),
         "model_weight": 0.0 if estimate is None else estimate.params.model_weight,
         "agreement": {"alpha": _interval(alpha), "fleiss": _interval(fleiss)},
-        "votes": _spending(tx, project_id, project.votes_max),
+        "votes": spending(tx, project),
+        "gold": {"items": tx.count_gold(project_id), "rate": project.gold_rate},
         "labelers": _labelers(tx, project_id, votes, estimate),
         "pairs": _pairs(votes),
         "confusion": votes.confusion(len(classes)).tolist(),
         "classes": classes,
     }
+    return whole, {user_id: votes.confusion_of(n) for n, user_id in enumerate(votes.raters)}
 
 
 class _Votes:
@@ -90,6 +99,20 @@ class _Votes:
         np.add.at(out, (self.label[known], self.value[known]), 1)
         return out
 
+    def confusion_of(self, rater: int) -> list[tuple[int, int, int]]:
+        """The cells of one person's confusion that are not 0: (label, class voted, votes)."""
+        mine = (self.rater == rater) & (self.label != UNKNOWN)
+        pairs = np.stack([self.label[mine], self.value[mine]], axis=1)
+        cells, counts = np.unique(pairs, axis=0, return_counts=True)
+        return [(int(r), int(c), int(n)) for (r, c), n in zip(cells, counts, strict=True)]
+
+
+def _dense(cells: list[tuple[int, int, int]], classes: int) -> list[list[int]]:
+    out = [[0] * classes for _ in range(classes)]
+    for label, value, n in cells:
+        out[label][value] = n
+    return out
+
 
 def _codes(values: list[str | None]) -> NDArray[np.int64]:
     return np.array([UNKNOWN if v is None else int(v) for v in values], dtype=np.int64)
@@ -100,11 +123,12 @@ def _labelers(
 ) -> list[dict[str, Any]]:
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
+    checked = _Checks(tx, project_id)
     counts = {row[0]: row[3:] for row in tx.board_labelers(project_id)}
     number = {user_id: n for n, user_id in enumerate(votes.raters)}
     agrees = agreement.with_others(votes.item, votes.rater, votes.value, len(votes.raters))
     out = []
-    for user_id in sorted(people.keys() | counts.keys()):
+    for user_id in sorted(people.keys() | counts.keys() | checked.right.keys()):
         n = number.get(user_id)
         mine = votes.rater == n if n is not None else np.zeros(len(votes.rater), dtype=bool)
         wrong = mine & (votes.prelabel != UNKNOWN) & (votes.label != UNKNOWN)
@@ -130,9 +154,50 @@ def _labelers(
                 "prelabels_changed": int(changed),
                 "wrong_prelabels": int(wrong.sum()),
                 "wrong_let_through": int((wrong & (votes.value == votes.prelabel)).sum()),
+                "gold": _share(checked.right.get(user_id, [])),
+                "self_consistency": _share(checked.same.get(user_id, [])),
             }
         )
     return sorted(out, key=lambda person: (-person["labels"], person["name"]))
+
+
+class _Checks:
+    """Answers on checks, by person: was each right, and was it the answer they gave before?
+
+    Only blind checks count here. Votes on an item that became gold later are no test: the easier
+    it was, the likelier somebody made it gold.
+    """
+
+    def __init__(self, tx: Tx, project_id: str) -> None:
+        self.right: dict[str, list[bool]] = defaultdict(list)
+        self.same: dict[str, list[bool]] = defaultdict(list)
+        said: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
+        for item_id, user_id, seq, value in tx.first_answers(project_id):
+            said[item_id, user_id].append((seq, value))
+        for item_id, user_id, seq, given, truth in tx.check_answers(project_id):
+            said[item_id, user_id].append((seq, given or ""))
+            if truth is not None:
+                self.right[user_id].append(given == truth)
+        for (_, user_id), answers in said.items():
+            ordered = [value for _, value in sorted(answers)]
+            self.same[user_id] += [a == b for a, b in pairwise(ordered)]
+
+
+def _share(outcomes: list[bool]) -> dict[str, Any] | None:
+    """A share with Wilson's score interval (1927), 95 %; None without any outcome."""
+    n = len(outcomes)
+    if not n:
+        return None
+    share = sum(outcomes) / n
+    middle = share + Z * Z / (2 * n)
+    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    scale = 1 + Z * Z / n
+    return {
+        "n": n,
+        "value": _finite(share),
+        "low": _finite(max(0.0, (middle - half) / scale)),
+        "high": _finite(min(1.0, (middle + half) / scale)),
+    }
 
 
 def _pairs(votes: _Votes) -> dict[str, Any]:
@@ -145,42 +210,6 @@ def _pairs(votes: _Votes) -> dict[str, Any]:
         "kappa": [[_finite(k) for k in row] for row in kappa],
         "shared": shared.tolist(),
     }
-
-
-def _spending(tx: Tx, project_id: str, votes_max: int) -> dict[str, Any]:
-    """Votes spent, saved against votes_max, and about how many are left, with an interval."""
-    settled, spent, on_open = tx.votes_spent(project_id)
-    counts = tx.count_states(project_id)
-    open_items = counts.get("unlabeled", 0) + counts.get("in_progress", 0)
-    recent = np.array(tx.last_settled(project_id, RECENT), dtype=np.float64)
-    left = None
-    if len(recent) >= 10:
-        mean, deviation = float(recent.mean()), float(recent.std(ddof=1))
-        # Of the mean itself, and of the sum over the items still to come.
-        spread = Z * deviation * math.sqrt(open_items**2 / len(recent) + open_items)
-        value = max(0.0, open_items * mean - on_open)
-        left = {
-            "value": round(value),
-            "low": round(max(0.0, value - spread)),
-            "high": round(value + spread),
-        }
-    return {
-        "spent": spent + on_open,
-        "settled": settled,
-        "per_item": round(spent / settled, 3) if settled else None,
-        "saved": settled * votes_max - spent,
-        "left": left,
-    }
-
-
-def _note(method: str, votes_max: int, estimate: Estimate | None) -> str:
-    if method == "majority":
-        return "Every vote counts the same; more than half of them make the label."
-    if votes_max == 1:
-        return "One vote for each item: nothing to compare, so everybody counts the same."
-    if estimate is None:
-        return "Too few votes yet to tell people apart: everybody counts the same."
-    return estimate.note
 
 
 def _interval(found: Any) -> dict[str, float | None]:

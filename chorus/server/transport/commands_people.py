@@ -1,4 +1,5 @@
-"""What supervisors do about people: pause one, take votes back, look at the quality of work."""
+"""What supervisors do about people: pause one, take votes back, look at the quality of work and
+make gold to measure it by."""
 
 from __future__ import annotations
 
@@ -14,6 +15,17 @@ class PersonPause(msgspec.Struct):
     project_id: str
     user_id: str
     paused: bool
+
+
+class GoldMark(msgspec.Struct):
+    project_id: str
+    item_ids: list[int]
+    gold: bool = True
+
+
+class QualityGet(msgspec.Struct):
+    project_id: str
+    user_id: str | None = None
 
 
 class VotesTakeBack(msgspec.Struct):
@@ -47,9 +59,14 @@ async def votes_restore(ctx: Context, id: int, body: VotesRestore) -> dict[str, 
     return await ctx.services.supervising.undo(body.project_id, body.takeback_id, ctx.user.user_id)
 
 
-@command("quality.get", OfProject, "supervisor")
-async def quality_get(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
-    return await ctx.services.quality.of(body.project_id)
+@command("gold.mark", GoldMark, "supervisor")
+async def gold_mark(ctx: Context, id: int, body: GoldMark) -> dict[str, Any]:
+    return await ctx.services.gold.mark(body.project_id, body.item_ids, body.gold, ctx.user.user_id)
+
+
+@command("quality.get", QualityGet, "supervisor")
+async def quality_get(ctx: Context, id: int, body: QualityGet) -> dict[str, Any]:
+    return await ctx.services.quality.of(body.project_id, body.user_id)
 
 
 @command("votes.takebacks", OfProject, "supervisor")

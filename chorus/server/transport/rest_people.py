@@ -1,4 +1,4 @@
-"""REST: the quality of people's work, and what a supervisor does about it."""
+"""REST: the quality of people's work, gold, notes, and what else a supervisor does about it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,45 @@ class Pause(msgspec.Struct):
     paused: bool
 
 
+class Mark(msgspec.Struct):
+    item_ids: list[int]
+    gold: bool = True
+
+
+class Message(msgspec.Struct):
+    text: str
+    item_id: int | None = None
+    to: str | None = None
+
+
 async def quality(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
-    return reply(await services(request).quality.of(project_id))
+    person = request.query_params.get("user_id")
+    return reply(await services(request).quality.of(project_id, person))
+
+
+async def mark_gold(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, Mark)
+    gold = services(request).gold
+    return reply(await gold.mark(project_id, body.item_ids, body.gold, user.user_id))
+
+
+async def add_note(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, Message)
+    note = await services(request).notes.add(
+        project_id, user.user_id, user.name, body.text, body.item_id, body.to
+    )
+    return reply({"note": note}, 201)
+
+
+async def notes(request: Request) -> Response:
+    user, project_id = await member_of(request, "labeler")
+    role = await services(request).projects.role(user, project_id)
+    found = services(request).notes
+    to = request.query_params.get("to")
+    return reply({"notes": await found.latest(project_id, user.user_id, role, to)})
 
 
 async def pause(request: Request) -> Response:
@@ -56,6 +92,9 @@ def routes() -> list[BaseRoute]:
     one = "/api/projects/{project_id}"
     return [
         Route(f"{one}/quality", quality),
+        Route(f"{one}/gold", mark_gold, methods=["POST"]),
+        Route(f"{one}/notes", notes, methods=["GET"]),
+        Route(f"{one}/notes", add_note, methods=["POST"]),
         Route(f"{one}/people/{{user_id}}/pause", pause, methods=["POST"]),
         Route(f"{one}/takebacks", takebacks, methods=["GET"]),
         Route(f"{one}/takebacks", take_back, methods=["POST"]),

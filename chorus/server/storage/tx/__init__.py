@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
@@ -22,6 +23,7 @@ class Tx(
     ProjectSql,
     ItemSql,
     VoteSql,
+    CheckSql,
     ReviewSql,
     EstimateSql,
     RoundSql,

@@ -21,6 +21,9 @@ PROJECT = columns(model.Project)
 JOB = columns(model.Job)
 ROUND = columns(model.Round)
 USER = columns(model.User)
+TAKEBACK = columns(model.Takeback)
+CHECK_STANDS = "NOT EXISTS (SELECT 1 FROM check_vote n WHERE n.supersedes = c.vote_id)"
+"""Of check_vote AS c: no correction has taken its place."""
 
 
 class Base:

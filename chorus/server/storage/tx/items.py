@@ -50,11 +50,16 @@ class ItemSql(Base):
         self.run(_UPDATE, [*values, item.item_id])
 
     def update_lease_count(self, item: Item) -> None:
-        """Store what a granted or released lease changes."""
+        """Store what a granted or released lease changes: under new rules that have not reached
+        the item yet, its label too."""
         self.run(
-            "UPDATE item SET n_leases = ?, state = ?, room = ? WHERE item_id = ?",
-            (item.n_leases, item.state, item.room, item.item_id),
-        )
+            "UPDATE item SET n_leases = ?, state = ?, room = ?, label = ?, label_source = ?,"
+            " revision = ?, label_at = ? WHERE item_id = ?",
+            (
+                item.n_leases, item.state, item.room, item.label, item.label_source,
+                item.revision, item.label_at, item.item_id,
+            ),
+        )  # fmt: skip
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -190,7 +195,7 @@ class ItemSql(Base):
         return tuple(row) if row else None
 
     def add_lease(self, lease: Lease) -> int:
-        values = msgspec.structs.astuple(lease)[1:]
+        values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]
         cursor = self.db.execute(
             f"INSERT INTO lease ({LEASE.split(', ', 1)[1]}) VALUES ({marks(len(values))})", values
         )
@@ -216,7 +221,8 @@ class ItemSql(Base):
         ]
 
     def open_leases(self, item_id: int) -> list[Lease]:
-        return self._leases("item_id = ?", (item_id,))
+        """Of work on the item: checks need nothing from it and take nothing away."""
+        return self._leases("item_id = ? AND blind_check = 0", (item_id,))
 
     def leases_of_tab(self, project_id: str, user_id: str, tab: str) -> list[Lease]:
         return self._leases(

@@ -13,7 +13,7 @@ from chorus.server.storage.tx.base import PROJECT, Base, marks
 _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
-    "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state",
+    "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
 )  # fmt: skip
 
 
@@ -58,6 +58,19 @@ class ProjectSql(Base):
         self.run(
             f"UPDATE project SET {', '.join(f'{n} = ?' for n in names)} WHERE project_id = ?",
             [*values, project_id],
+        )
+
+    def add_remerge(self, project_id: str) -> None:
+        """The rules have changed, and not every item follows them yet."""
+        self.run(
+            "UPDATE project SET remerge_due = remerge_due + 1 WHERE project_id = ?", (project_id,)
+        )
+
+    def end_remerge(self, project_id: str, due: int) -> None:
+        """All items follow the rules, unless those have changed again since they were `due`."""
+        self.run(
+            "UPDATE project SET remerge_due = 0 WHERE project_id = ? AND remerge_due = ?",
+            (project_id, due),
         )
 
     def set_featurized(self, project_id: str, to_item: int, count: int) -> None:

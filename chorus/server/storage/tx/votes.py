@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from chorus.server.domain.model import StandingVote
-from chorus.server.storage.tx.base import STANDING, Base
+from chorus.server.storage.tx.base import CHECK_STANDS, STANDING, Base
 
 
 class VoteSql(Base):
     def vote_seq(self, vote_id: str) -> tuple[str, int, int] | None:
-        """(user_id, item_id, seq) of a stored vote."""
-        row = self.row("SELECT user_id, item_id, seq FROM vote WHERE vote_id = ?", (vote_id,))
+        """(user_id, item_id, seq) of a stored vote, or of an answer on a check."""
+        row = self.row(
+            "SELECT user_id, item_id, seq FROM vote WHERE vote_id = ? UNION ALL"
+            " SELECT user_id, item_id, seq FROM check_vote WHERE vote_id = ?",
+            (vote_id, vote_id),
+        )
         return tuple(row) if row else None
 
     def vote_page(self, vote_id: str) -> tuple[int | None, str | None]:
@@ -83,31 +87,40 @@ class VoteSql(Base):
         )
 
     def history(self, project_id: str, user_id: str, before: int, limit: int) -> list[Any]:
+        """(vote_id, item_id, kind, value, page_id, created_at, prelabel, seq, is a check) of a
+        person's standing votes and answers on checks, newest first."""
+        person = (user_id, project_id, before)
         return self.rows(
             "SELECT v.vote_id, v.item_id, v.kind, v.value, v.page_id, v.created_at, v.prelabel,"
-            " v.seq FROM vote v JOIN standing s ON s.vote_id = v.vote_id"
+            " v.seq, 0 FROM vote v JOIN standing s ON s.vote_id = v.vote_id"
             " AND s.item_id = v.item_id AND s.user_id = v.user_id"
-            " WHERE v.user_id = ? AND v.project_id = ? AND v.seq < ? ORDER BY v.seq DESC LIMIT ?",
-            (user_id, project_id, before, limit),
+            " WHERE v.user_id = ? AND v.project_id = ? AND v.seq < ? UNION ALL"
+            " SELECT c.vote_id, c.item_id, c.kind, c.value, c.page_id, c.created_at, NULL, c.seq, 1"
+            f" FROM check_vote c WHERE c.user_id = ? AND c.project_id = ? AND c.seq < ?"
+            f" AND {CHECK_STANDS} ORDER BY 8 DESC LIMIT ?",
+            (*person, *person, limit),
         )
 
     def count_votes(self, project_id: str, user_id: str, since: int) -> tuple[int, int]:
-        """(votes since that time, votes ever) of one person, corrections not counted twice."""
+        """(answers since that time, answers ever) of one person, corrections not counted twice."""
         row = self.row(
-            "SELECT COALESCE(SUM(created_at >= ?), 0), COUNT(*) FROM vote"
-            " WHERE user_id = ? AND project_id = ? AND supersedes IS NULL",
-            (since, user_id, project_id),
+            "SELECT COALESCE(SUM(created_at >= ?), 0), COUNT(*) FROM ("
+            "SELECT created_at FROM vote"
+            " WHERE user_id = ? AND project_id = ? AND supersedes IS NULL UNION ALL"
+            " SELECT created_at FROM check_vote"
+            " WHERE user_id = ? AND project_id = ? AND supersedes IS NULL)",
+            (since, user_id, project_id, user_id, project_id),
         )
         return int(row[0]), int(row[1])
 
     def add_review(
         self, project_id: str, item_id: int, user_id: str, action: str, value: str | None,
-        seq: int, at: int,
+        seq: int, at: int, bulk_id: str | None = None,
     ) -> None:  # fmt: skip
         self.run(
-            "INSERT INTO review (project_id, item_id, user_id, action, value, seq, created_at)"
-            " VALUES (?,?,?,?,?,?,?)",
-            (project_id, item_id, user_id, action, value, seq, at),
+            "INSERT INTO review (project_id, item_id, user_id, action, value, seq, created_at,"
+            " bulk_id) VALUES (?,?,?,?,?,?,?,?)",
+            (project_id, item_id, user_id, action, value, seq, at, bulk_id),
         )
 
     def reviews(self, item_id: int) -> list[tuple[str, str | None, int]]:
