@@ -21,6 +21,8 @@ class Filter(msgspec.Struct, frozen=True):
     disagreement: str | None = None
     """'people': their votes differ; 'model': it contradicts them."""
     prelabel_changed: bool = False
+    gold: bool = False
+    """Only gold items."""
     text: str = ""
     """Anywhere in the name, whatever the case."""
     item_ids: tuple[int, ...] | None = None

@@ -342,6 +342,7 @@ def _public(item: Item, last: tuple[Any, ...] | None, classes: list[LabelClass])
         "confidence": item.confidence,
         "agreement": item.agreement,
         "model": _model(item, classes),
+        "gold": bool(item.gold),
         "decided": None
         if last is None
         else {

@@ -27,6 +27,7 @@ class FilterBody(msgspec.Struct, kw_only=True):
     confidence_max: Share | None = None
     disagreement: Literal["people", "model"] | None = None
     prelabel_changed: bool = False
+    gold: bool = False
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     order: Literal["doubt", "item"] | None = None
     item_ids: Ids | None = None
@@ -55,6 +56,7 @@ def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
         confidence_max=body.confidence_max,
         disagreement=body.disagreement,
         prelabel_changed=body.prelabel_changed,
+        gold=body.gold,
         text=body.text.strip(),
         item_ids=None if body.item_ids is None else tuple(body.item_ids),
         order=body.order,

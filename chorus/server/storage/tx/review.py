@@ -195,6 +195,11 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
     standing = "EXISTS (SELECT 1 FROM standing s WHERE s.item_id = i.item_id"
     if wanted.labeler is not None:
         also(f"{standing} AND s.user_id = ?)", wanted.labeler)
+    if wanted.gold:
+        # By its own small index, whatever else the list is found by.
+        also(
+            "i.item_id IN (SELECT item_id FROM item WHERE project_id = ? AND gold = 1)", project_id
+        )
     if wanted.prelabel_changed:
         changed = "s.kind = 'label' AND s.prelabel IS NOT NULL AND s.value <> s.prelabel"
         also(f"i.n_prelabel_votes > 0 AND {standing} AND {changed})")

@@ -16,8 +16,9 @@ export async function followJob(root, job, show) {
   return job;
 }
 
-/** Send files in parts; `show` gets the sum of all parts. A CSV goes with all that it names. */
-export async function uploadFiles(root, files, show) {
+/** Send files in parts; `show` gets the sum of all parts. A CSV goes with all that it names;
+ * `gold`: people are checked against its labels. */
+export async function uploadFiles(root, files, show, gold = false) {
   const sum = { added: 0, duplicates: 0, faulty: 0, total: files.length, errors: [] };
   const csv = files.some((f) => f.name.toLowerCase().endsWith(".csv"));
   const parts = csv ? [files] : inParts(files);
@@ -33,7 +34,7 @@ export async function uploadFiles(root, files, show) {
       progress: (done + job.progress * part.length) / files.length,
       state: job.state === "done" && done + part.length < files.length ? "running" : job.state,
     });
-    const job = await followJob(root, await post(root, part), (j) => show(all(j)));
+    const job = await followJob(root, await post(root, part, gold), (j) => show(all(j)));
     Object.assign(sum, { ...all(job), total: sum.total });
     if (job.state === "failed") return;
     done += part.length;
@@ -57,9 +58,10 @@ function inParts(files) {
   return parts;
 }
 
-async function post(root, files) {
+async function post(root, files, gold) {
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
+  if (gold) form.append("gold", "1");
   let response;
   try {
     response = await fetch(`${root}/upload`, { method: "POST", body: form, credentials: "same-origin" });

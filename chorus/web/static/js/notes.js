@@ -1,4 +1,4 @@
-/** Guideline notes of reviewers: a banner until it is dismissed, and a list that stays. */
+/** Notes of reviewers, to all or to this person: a banner until it is dismissed, and a list that stays. */
 import { $, el, fill, setText } from "./dom.js";
 import { ago } from "./format.js";
 
@@ -16,6 +16,7 @@ export class Notes extends EventTarget {
     super();
     this._socket = socket;
     this._project = projectId;
+    this._me = userId;
     this._key = `chorus-notes-${projectId}-${userId}`;
     /** @type {any[]} newest first */
     this._notes = [];
@@ -33,7 +34,8 @@ export class Notes extends EventTarget {
   async _load() {
     try {
       const { notes } = await this._socket.request("note.list", { project_id: this._project });
-      this._notes = notes;
+      // Supervisors may read messages to others, but this is the page of one who labels.
+      this._notes = notes.filter((n) => n.to === null || n.to.user_id === this._me);
       this._changed();
     } catch {
       // Lost again, or no member any more: the page says so itself.
@@ -62,14 +64,19 @@ export class Notes extends EventTarget {
       image.hidden = !newest.item;
       if (newest.item) image.src = newest.item.thumb;
       setText($(".note-text", banner), newest.text);
-      setText($(".note-by", banner), `${newest.name}, ${ago(newest.at)}${news.length > 1 ? ` · ${news.length - 1} more under Notes` : ""}`);
+      setText($(".note-by", banner), `${by(newest)}, ${ago(newest.at)}${news.length > 1 ? ` · ${news.length - 1} more under Notes` : ""}`);
       banner.title = newest.text;
     }
     $("#notes").hidden = !this.any;
     fill($("#notes-list"), ...this._notes.map((n) =>
       el("li", {},
         n.item ? el("img", { src: n.item.thumb, alt: "", loading: "lazy" }) : null,
-        el("span", {}, n.text, " ", el("span", { class: "muted" }, `${n.name}, ${ago(n.at)}`)))));
+        el("span", {}, n.text, " ", el("span", { class: "muted" }, `${by(n)}, ${ago(n.at)}`)))));
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+/** Who wrote it, and whether to this person alone. */
+function by(note) {
+  return note.to ? `${note.name} to you` : note.name;
 }

@@ -3,6 +3,7 @@ import { $, boot, el, fill, setText } from "./dom.js";
 import { ago, count, percent } from "./format.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
+import { MessageForm } from "./message.js";
 import { toast } from "./toast.js";
 
 const { project } = boot();
@@ -11,6 +12,9 @@ const EVERY_MS = 4_000;
 const POOR = 0.6;
 /** More than these do not fit a heat map; the table has them all. */
 const PAIRS_MOST = 24;
+
+/** Whose mix-ups are shown; "": everybody's. */
+let whose = "";
 
 const command = (type, body = {}) => socket.request(type, { project_id: project.project_id, ...body });
 
@@ -24,12 +28,14 @@ async function act(type, body, done) {
   }
 }
 
+const message = new MessageForm($("#message"), command);
+
 let loading = false;
 async function load() {
   if (loading) return;
   loading = true;
   try {
-    const [found, { takebacks }] = await Promise.all([command("quality.get"), command("votes.takebacks")]);
+    const [found, { takebacks }] = await Promise.all([command("quality.get", whose ? { user_id: whose } : {}), command("votes.takebacks")]);
     render(found);
     renderTakebacks(takebacks);
   } catch (error) {
@@ -51,7 +57,9 @@ function render(q) {
   setText($("#saved-of"), `against ${project.votes_max} for every item`);
   setText($("#left"), left === null ? "–" : count(left.value));
   setText($("#left-range"), left === null ? "Known after the first ten items." : `95 %: ${count(left.low)} to ${count(left.high)}`);
+  renderGold(q.gold);
   renderPeople(q.labelers);
+  renderWhose(q.labelers);
   renderConfusion(q.confusion, q.classes);
   renderPairs(q.pairs, q.labelers);
 }
@@ -62,8 +70,15 @@ function words(alpha) {
   return alpha >= 0.667 ? "fair" : "poor: look at the classes below";
 }
 
+function renderGold({ items, rate }) {
+  const every = rate ? `, about one in ${count(Math.round(1 / rate))} of a person's pictures` : "";
+  setText($("#gold"), items
+    ? `${count(items)} gold pictures are given to people again, blind${rate ? every : ": switched off in Settings"}.`
+    : "No gold yet: mark labeled pictures as gold in the review room's grid, or bring them in with a CSV.");
+}
+
 function renderPeople(people) {
-  const head = ["Name", "Skill", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
+  const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
   if (!people.length) {
     fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody is in this project yet."))));
     return;
@@ -80,12 +95,35 @@ function personRow(p) {
   return el("tr", { dataset: { user: p.user_id, paused: String(p.paused), poor: String(poor) } },
     el("td", {}, p.name, p.paused ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null),
     el("td", {}, skillBar(p.skill)),
+    measured(p.gold), measured(p.self_consistency),
     num(count(p.labels)), num(percent(p.agreement)), num(p.seconds === null ? "–" : p.seconds.toFixed(1)),
     num(count(p.skips)), num(of(p.prelabels_changed, p.prelabels_seen)), num(of(p.wrong_let_through, p.wrong_prelabels)),
     el("td", { class: "num" }, el("span", { class: "row" },
+      p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => message.open(p) }, "Message"),
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => act("person.pause", { user_id: p.user_id, paused: !p.paused }, p.paused ? `${p.name} gets pages again.` : `${p.name} is paused; what they held went back.`) }, p.paused ? "Resume" : "Pause"),
       el("button", { class: "button", type: "button", disabled: p.labels + p.skips === 0, onclick: () => askTakeBack(p) }, "Take back …"))));
 }
+
+/** A share with how many answers it rests on, and its interval. */
+function measured(share) {
+  if (share === null) return el("td", { class: "num" }, "–");
+  return el("td", { class: "num", title: `95 %: ${percent(share.low)} to ${percent(share.high)}` },
+    percent(share.value, 0), " ", el("span", { class: "small muted" }, `of ${count(share.n)}`));
+}
+
+function renderWhose(people) {
+  const select = $("#whose");
+  const options = [["", "everybody"], ...people.filter((p) => p.labels).map((p) => [p.user_id, p.name])];
+  const drawn = JSON.stringify(options);
+  if (select.dataset.drawn === drawn) return;
+  select.dataset.drawn = drawn;
+  fill(select, ...options.map(([value, name]) => el("option", { value }, name)));
+  select.value = whose;
+}
+$("#whose").addEventListener("change", (e) => {
+  whose = e.target.value;
+  load();
+});
 
 function skillBar(skill) {
   if (skill === null) return el("span", { class: "muted small" }, "not known yet");

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { Bar } from "./review_bar.js";
 import { ClassList } from "./class_list.js";
 import { FilterForm } from "./review_form.js";
+import { markGold } from "./review_gold.js";
 import { NoteForm } from "./review_note.js";
 import { Preload } from "./preload.js";
 import { ReviewGrid } from "./review_grid.js";
@@ -219,6 +220,9 @@ const CLICKS = {
 for (const [selector, run] of Object.entries(CLICKS)) onClick($(selector), run);
 for (const button of document.querySelectorAll("[data-many]")) onClick(button, () => decide(button.dataset.many));
 for (const button of document.querySelectorAll(".rv-views button")) onClick(button, () => setView(button.dataset.view));
+for (const button of document.querySelectorAll("[data-gold]")) {
+  onClick(button, () => markGold(command, grid.chosen, button.dataset.gold === "true"));
+}
 $("#change-to").addEventListener("change", (e) => {
   const cls = e.target.value;
   e.target.value = "";

@@ -6,13 +6,13 @@ const BY_DOUBT = ["needs_review", "skipped"];
 
 /**
  * @typedef {{state: string, class: string, labeler: string, min: string, max: string,
- *   disagreement: string, changed: boolean, text: string, order: string, like: number}} Filter
+ *   disagreement: string, changed: boolean, gold: boolean, text: string, order: string, like: number}} Filter
  */
 
 /** @type {Filter} */
 export const NONE = {
   state: "needs_review", class: "", labeler: "", min: "", max: "", disagreement: "",
-  changed: false, text: "", order: "", like: 0,
+  changed: false, gold: false, text: "", order: "", like: 0,
 };
 
 /** @param {string} search the address's query @returns {Filter} */
@@ -28,6 +28,7 @@ export function fromAddress(search) {
     max: share(text("max")),
     disagreement: ["people", "model"].includes(text("disagreement")) ? text("disagreement") : "",
     changed: text("changed") === "1",
+    gold: text("gold") === "1",
     text: text("text"),
     order: ["doubt", "item"].includes(text("order")) ? text("order") : "",
     like: Number.parseInt(text("like"), 10) || 0,
@@ -53,7 +54,7 @@ export function toAddress(filter, view) {
 
 /** How many filters are on, beside the state. */
 export function active(filter) {
-  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "text"];
+  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "gold", "text"];
   return keys.filter((k) => filter[k] !== NONE[k]).length;
 }
 
@@ -70,6 +71,7 @@ export function toQuery(filter) {
   if (filter.max) out.confidence_max = Number(filter.max) / 100;
   if (filter.disagreement) out.disagreement = filter.disagreement;
   if (filter.changed) out.prelabel_changed = true;
+  if (filter.gold) out.gold = true;
   if (filter.text.trim()) out.text = filter.text.trim();
   return out;
 }
@@ -88,6 +90,7 @@ export function matches(item, filter) {
   if (filter.disagreement === "people" && !(item.agreement !== null && item.agreement < 1)) return false;
   if (filter.disagreement === "model" && !contradicts(item)) return false;
   if (filter.changed && !standing.some(changedPrelabel)) return false;
+  if (filter.gold && !item.gold) return false;
   const wanted = filter.text.trim().toLowerCase();
   return !wanted || item.name.toLowerCase().includes(wanted);
 }

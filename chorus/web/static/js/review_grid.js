@@ -86,6 +86,7 @@ export class ReviewGrid {
         answer ? this._words.chip(answer) : el("b", {}, "No label"),
         el("span", { class: "small muted" }, item.confidence === null ? "" : score(item.confidence)),
         el("span", { class: "spring" }),
+        item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null,
         el("span", { class: "rv-state", dataset: { state: item.state } },
           item.source === "review" ? "Reviewed" : stateWord(item.state))),
       ...votes.slice(0, VOTES_SHOWN).map((v) => this._line(v.labeler, answerOf(v), v.prelabel)),

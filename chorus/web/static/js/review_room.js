@@ -460,6 +460,11 @@ export class Room extends EventTarget {
   _event({ type, body }) {
     if (!body) return;
     const state = this.filter.state;
+    if (type === "gold.marked") {
+      for (const id of body.item_ids.filter((i) => this.items.has(i))) this._dirty.add(id);
+      this._later();
+      return;
+    }
     const touches = (body.moves ?? []).some(([from, to]) => from === state || to === state);
     if (body.item_id !== undefined) {
       this._meanwhile?.add(body.item_id);

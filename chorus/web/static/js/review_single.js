@@ -110,7 +110,8 @@ export class Single {
     setText($(".rv-why", this._root), why(item));
     fill($(".rv-answer", this._root),
       answer ? this._words.chip(answer, "large") : el("b", {}, "No label"),
-      el("span", { class: "muted" }, sureWords(item)));
+      el("span", { class: "muted" }, sureWords(item)),
+      item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null);
     const votes = item.votes.filter((v) => v.standing).length;
     fill($(".rv-bar", this._root), ...tally(item).map(([said, names]) => {
       const part = el("span", { title: `${said}: ${names.join(", ")}` }, `${said} ${names.length}`);

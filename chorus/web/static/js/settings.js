@@ -28,7 +28,7 @@ function refused(error) {
 async function send(files) {
   if (!files.length) return;
   try {
-    await uploadFiles(root, [...files], showImport);
+    await uploadFiles(root, [...files], showImport, $("#gold-labels").checked);
   } catch (error) {
     refused(error);
   }
@@ -48,7 +48,9 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
 const folder = document.querySelector("#folder-form");
 if (folder) {
   onSubmit(folder, async ({ path }) => {
-    const body = path.toLowerCase().endsWith(".csv") ? { csv: path } : { folder: path };
+    const body = path.toLowerCase().endsWith(".csv") 
+      ? { csv: path, gold: $("#gold-labels").checked }
+      : { folder: path };
     await followJob(root, await api("POST", `${root}/import`, body), showImport);
   });
 }
@@ -66,7 +68,11 @@ onSubmit($("#class-form"), async ({ name }) => {
 });
 onSubmit($("#settings-form"), async (values) => {
   $("#saved").hidden = true;
-  project = await api("PATCH", root, { ...values, target: values.target / 100 });
+  project = await api("PATCH", root, {
+    ...values,
+    target: values.target / 100,
+    gold_rate: values.gold_rate / 100,
+  });
   $("#saved").hidden = false;
 });
 
