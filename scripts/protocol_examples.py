@@ -225,6 +225,14 @@ async def review(boss: Talk, second: Talk, labeler: Talk) -> None:
     await boss.ask("review.decide", item_id=ids[0], action="undo", seen=done["body"]["seq"])
     many = [{"item_id": ids[0], "seen": 0}, {"item_id": ids[1], "seen": 0}]
     await boss.ask("review.decide_many", items=many, action="approve")
+    bulk = await boss.ask(
+        "review.decide_all",
+        bulk_id=BULK, action="approve", state="labeled", text="1", as_of=done["body"]["seq"],
+    )  # fmt: skip
+    await boss.until(lambda f: f["type"] == "bulk" and f["body"]["state"] == "done")
+    await boss.ask("review.cancel_all", bulk_id=bulk["body"]["bulk_id"])
+    await boss.ask("review.decide_all", bulk_id=UNDO, undoes=BULK)
+    await boss.until(lambda f: f["type"] == "bulk" and f["body"]["action"] == "undo")
     await boss.ask("note.add", text="A shadow is no colour.", item_id=ids[0])
     await labeler.until(typed("note"))
     await labeler.ask("note.list")

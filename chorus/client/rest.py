@@ -156,9 +156,13 @@ class Rest:
         await self.request("POST", f"/api/projects/{project_id}/train", json={})
 
     async def review(
-        self, project_id: str, item_id: int, action: str, class_name: str | None = None
-    ) -> dict[str, Any]:
+        self, project_id: str, item_id: int, action: str, class_name: str | None = None,
+        seen: int | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`seen`: seq of the newest decision you know of (0: none); a newer one is a conflict."""
         body: dict[str, Any] = {"action": action}
+        if seen is not None:
+            body["seen"] = seen
         if class_name is not None:
             body["value"] = {"class": class_name}
         path = f"/api/projects/{project_id}/items/{item_id}/review"

@@ -64,8 +64,8 @@ def build(settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
-        *rest_projects.routes(),
         *rest_people.routes(),
+        *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
     ]
     return Starlette(
@@ -108,14 +108,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         settings.upload_max_bytes,
     )  # fmt: skip
     spending = Spending(store)
+    supervising = Supervising(store)
     dashboard = Dashboard(
         store, boards, projects, assigning.present, rounds.assist, importing.recent,
-        skills.estimating, remerging.running, spending.of,
+        skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.of,
     )  # fmt: skip
     hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
     review = Review(store, projects)
     bulks = Bulks(store, review)
-    supervising = Supervising(store)
     services = Services(
         accounts=accounts,
         projects=projects,
@@ -141,7 +141,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    for service in (rounds, skills, remerging, spending, importing):
+    for service in (rounds, skills, remerging, supervising, spending, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__

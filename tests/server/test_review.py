@@ -221,6 +221,65 @@ async def test_a_decision_never_overwrites_one_that_was_not_seen(
     await ben.ask("review.decide", action="approve", value={"class": "green"}, **ask)
 
 
+async def test_rest_has_the_same_guard(bench: Bench, tmp_path: Path) -> None:
+    await disagreeing(bench, tmp_path)
+    room = await Room.open(bench)
+    (item,) = await room.list()
+    path = f"/api/projects/{bench.project.project_id}/items/{item['item_id']}"
+    decision = {"action": "change", "value": {"class": "red"}, "seen": 0}
+    first = (await bench.admin.request("POST", f"{path}/review", json=decision)).json()
+    with pytest.raises(ApiError) as stale:
+        await bench.admin.request("POST", f"{path}/review", json=decision)
+    assert stale.value.code == "conflict"
+    assert "changed it meanwhile" in stale.value.message
+    known = (await bench.admin.request("GET", path)).json()["decided"]["seq"]
+    assert known == first["seq"]
+    again = {**decision, "seen": known}
+    await bench.admin.request("POST", f"{path}/review", json=again)
+    # Without `seen` a decision is made whatever has happened, as over the socket.
+    await bench.admin.review(bench.project.project_id, item["item_id"], "remove")
+
+
+async def test_votes_taken_back_say_so(bench: Bench, tmp_path: Path) -> None:
+    await disagreeing(bench, tmp_path)
+    room = await Room.open(bench)
+    (item,) = await room.list()
+    user_id = item["votes"][0]["user_id"]
+    me = await room.ask("votes.take_back", user_id=user_id)
+    (now,) = await room.list(state="all", item_ids=[item["item_id"]])
+    taken = {v["user_id"]: v["taken_back"] for v in now["votes"]}
+    assert taken[user_id]["by"].startswith("supervisor-")
+    assert taken[user_id]["at"] > 0
+    assert [t for u, t in taken.items() if u != user_id] == [None] * (len(taken) - 1)
+    await room.ask("votes.restore", takeback_id=me["takeback_id"])
+    (back,) = await room.list(state="all", item_ids=[item["item_id"]])
+    assert all(v["taken_back"] is None and v["standing"] for v in back["votes"])
+
+
+async def test_what_votes_have_brought_is_in_the_stats(bench: Bench, tmp_path: Path) -> None:
+    await bench.make(pictures(tmp_path, 30), votes_min=2, votes_max=5, page_size=9)
+    assert (await bench.stats()).spending.left is None
+    for _ in range(2):
+        stream = await bench.labeler(page_size=9, credit=2)
+        for _ in range(2):
+            await vote(stream, {})
+            await stream.socket.ask(
+                dict[str, Any],
+                "labeling.credit",
+                {"project_id": bench.project.project_id, "n": 1},
+            )
+    watch = await bench.watch()
+    stats = await watch.until(lambda s: s.votes == 36 and s.spending.spent == 36)
+    found = stats.spending
+    settled = stats.counts.labeled
+    assert (found.settled, found.saved) == (settled, settled * 5 - 2 * settled)
+    assert found.note
+    assert found.left is not None
+    assert found.left.low <= found.left.value <= found.left.high
+    open_items = stats.counts.unlabeled + stats.counts.in_progress
+    assert found.left.low >= 2 * open_items - (36 - 2 * settled)
+
+
 async def test_undo_is_a_decision_of_its_own(bench: Bench, tmp_path: Path) -> None:
     await disagreeing(bench, tmp_path)
     room = await Room.open(bench)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -42,6 +42,8 @@ class Supervising:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._landing: dict[int, asyncio.Task[None]] = {}
+        self._projects: dict[int, str] = {}
+        self.changed: Callable[[str], None] = lambda project_id: None
 
     async def pause(self, project_id: str, user_id: str, paused: bool, by: str) -> None:
         """Paused, a person gets no pages and what they hold goes back. Raises not_found."""
@@ -69,7 +71,7 @@ class Supervising:
 
         done = await self._store.write(fn)
         if done["pending"]:
-            self._wake(done["takeback_id"])
+            self._wake(project_id, done["takeback_id"])
         return done
 
     async def undo(self, project_id: str, takeback_id: int, by: str) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class Supervising:
 
         done = await self._store.write(fn)
         if done["pending"]:
-            self._wake(takeback_id)
+            self._wake(project_id, takeback_id)
         return done
 
     async def takebacks(self, project_id: str) -> list[dict[str, Any]]:
@@ -96,7 +98,7 @@ class Supervising:
     async def start(self) -> None:
         """Go on with what a stop of the server cut off."""
         for takeback in await self._store.read(lambda tx: tx.pending_takebacks()):
-            self._wake(takeback.takeback_id)
+            self._wake(takeback.project_id, takeback.takeback_id)
 
     async def stop(self) -> None:
         landing = list(self._landing.values())
@@ -104,8 +106,13 @@ class Supervising:
             task.cancel()
         await asyncio.gather(*landing, return_exceptions=True)
 
-    def _wake(self, takeback_id: int) -> None:
+    def landing(self, project_id: str) -> bool:
+        """Votes are being taken back, or come back, and not all items follow yet."""
+        return project_id in self._projects.values()
+
+    def _wake(self, project_id: str, takeback_id: int) -> None:
         if takeback_id not in self._landing:
+            self._projects[takeback_id] = project_id
             self._landing[takeback_id] = asyncio.ensure_future(self._land(takeback_id))
 
     async def _land(self, takeback_id: int) -> None:
@@ -118,6 +125,7 @@ class Supervising:
             log.exception("takeback %d has not landed", takeback_id)
         finally:
             del self._landing[takeback_id]
+            self.changed(self._projects.pop(takeback_id))
 
 
 def take_back(tx: Tx, project_id: str, which: TakeBack, by: str, now: int) -> dict[str, Any]:

@@ -1,0 +1,156 @@
+"""Take-backs and new rules reach the items chunk by chunk, and anything may happen in between."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chorus.server.services import remerging, supervising
+from chorus.server.storage.tx import Tx
+from tests.server.world import World
+
+VALUES = st.sampled_from(["0", "1", "2"])
+
+
+def landed(world: World, takeback_id: int) -> bool:
+    """One more chunk; whether that was the last."""
+    tx = world.tx()
+    left = supervising.land(tx, takeback_id, world.now)
+    world.commit(tx)
+    return not left
+
+
+def state(world: World) -> list[object]:
+    return [
+        (i.state, i.label, i.provisional, i.confidence, i.n_labels, i.room) for i in world.items()
+    ]
+
+
+def answered(items: int, people: int = 3) -> World:
+    """Everybody answers everything, the first person otherwise than the others."""
+    world = World(2, 3, consensus="auto", people=people)
+    world.add(items)
+    for user in world.people:
+        while (dealt := world.deal(user, 4)).page is not None:
+            for entry in dealt.page["items"]:
+                value = "2" if user == "u0" else str(entry["item_id"] % 2)
+                world.cast(user, entry["item_id"], value)
+    return world
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "CHUNK", 3)
+    monkeypatch.setattr(remerging, "WRITE_CHUNK", 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["land", "cast", "correct", "decide", "requeue"]), VALUES),
+        max_size=14,
+    ),
+    undone_at=st.integers(0, 14),
+)
+def test_whatever_happens_between_two_chunks_the_facts_win(
+    steps: list[tuple[str, str]], undone_at: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervising, "CHUNK", 3)
+        world = answered(10)
+        world.add(4)
+        for user in world.people:
+            world.deal(user, 4)
+        world.now += 1
+        taken = world.take_back("u0", 0, world.now)
+        done = False
+        ids = [i.item_id for i in world.items()]
+        for n, (step, value) in enumerate(steps):
+            world.now += 1
+            if n == undone_at:
+                world.undo(taken)
+                done = False
+            if step == "land":
+                done = landed(world, taken) or done
+            elif step == "cast":
+                leases = Tx(world.db).leases_of_tab("p", world.people[n % 3], "t")
+                if leases:
+                    world.cast(world.people[n % 3], leases[0].item_id, value)
+            elif step == "correct":
+                standing = Tx(world.db).standing(ids[n])
+                mine = [v for v in standing if v.user_id == "u0"]
+                if mine and world.item(ids[n]).review is None:
+                    world.cast("u0", ids[n], value, supersedes=mine[0].vote_id)
+            elif step == "decide":
+                world.decide(ids[-n % len(ids)], "change", value)
+            else:
+                world.decide(ids[n % len(ids)], "requeue")
+            assert world.findings() == [], "what is half done is no finding"
+        while not landed(world, taken):
+            pass
+        assert Tx(world.db).pending_takebacks() == []
+        assert world.findings() == []
+        if undone_at >= len(steps):
+            world.undo(taken)
+            while not landed(world, taken):
+                pass
+            assert world.findings() == []
+        world.close()
+
+
+def test_undone_half_way_everything_is_as_it_was() -> None:
+    world = answered(12)
+    before = state(world)
+    for chunks in (0, 1, 3):
+        taken = world.take_back("u0", 0, world.now)
+        for _ in range(chunks):
+            assert not landed(world, taken)
+        assert state(world) != before
+        world.undo(taken)
+        while not landed(world, taken):
+            pass
+        assert state(world) == before
+        assert world.findings() == []
+    world.close()
+
+
+def test_a_vote_of_the_same_moment_but_later_counts() -> None:
+    world = answered(4)
+    world.add(1)
+    new = world.items()[-1].item_id
+    world.deal("u0", 1)
+    taken = world.take_back("u0", 0, world.now)
+    world.cast("u0", new, "1")  # the clock stands still
+    while not landed(world, taken):
+        pass
+    assert [v.user_id for v in Tx(world.db).standing(new)] == ["u0"]
+    assert world.findings() == []
+    world.close()
+
+
+def test_new_rules_reach_every_item_though_people_go_on() -> None:
+    world = answered(20)
+    world.add(4)
+    tx = world.tx()
+    tx.change_project("p", {"votes_min": 3, "votes_max": 5})
+    assert remerging.begin(tx, "p", world.now), "more items than one chunk"
+    world.commit(tx)
+    assert world.findings() == [], "what has not followed yet is no finding"
+    # Leases are given and go back on items that the rules have not reached.
+    for user in world.people:
+        world.deal(user, 9)
+        world.leave(user)
+    assert world.findings() == []
+    after: int | None = 0
+    while after is not None:
+        tx = world.tx()
+        after, items = remerging.differing(tx, "p", after)
+        remerging.remerge(tx, "p", items, world.now)
+        world.commit(tx)
+    tx = world.tx()
+    tx.end_remerge("p", 1)
+    world.commit(tx)
+    assert world.findings() == []
+    assert {i.room for i in world.items() if i.n_labels == 0} == {3}
+    world.close()
