@@ -23,6 +23,7 @@ from chorus.client.process import ServerProcess
 from chorus.simulate.setup import add_person, import_pictures
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
+BULK, UNDO = "1f0e5c7e-9b57-4d1c-8f1e-0a6f2f0c9d11", "6b1f8f0a-2f5e-4c43-a3f5-9a1d3f5b7c22"
 BEGIN, END = "<!-- examples: made by `make protocol` -->\n", "<!-- end of examples -->\n"
 CLASSES = ["green", "red"]
 PATIENCE = 120.0

@@ -149,6 +149,7 @@ class Skills:
             if not self._closed:
                 self._wake(project_id, state)
 
+
 def _estimates(project: Project) -> bool:
     """Whether skills can matter: one vote per item says nothing about anybody."""
     return project.consensus != "majority" and project.votes_max > 1

@@ -120,6 +120,7 @@ def spending(tx: Tx, project: Project) -> dict[str, Any]:
         "settled": settled,
         "per_item": round(spent / settled, 3) if settled else None,
         "saved": settled * project.votes_max - spent,
+        "votes_max": project.votes_max,
         "left": left,
     }
 

@@ -5,6 +5,7 @@ import { Feed } from "./feed.js";
 import { Socket } from "./socket.js";
 import { ago, count, percent } from "./format.js";
 import { renderModel } from "./model_card.js";
+import { renderVotes } from "./votes_card.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
@@ -30,6 +31,7 @@ let paused = project.state === "paused";
 function render(stats) {
   paused = stats.state === "paused";
   renderProgress(stats.counts);
+  renderVotes(stats);
   renderQueue(stats.queue);
   renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });
   rounds.set({

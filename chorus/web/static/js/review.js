@@ -40,7 +40,7 @@ const single = new Single($("#single"), words,
 const grid = new ReviewGrid($("#grid"), words,
   { open: openAlone, zoom: showZoom, more: () => view === "grid" && room.loadMore(), change: render });
 const form = new FilterForm((filter) => {
-  grid.selected.clear();
+  grid.clear();
   room.setFilter(filter);
   keepAddress();
 });
@@ -129,7 +129,12 @@ function decide(action, cls = null) {
   }
   const chosen = grid.chosen;
   if (!chosen.length) return;
-  grid.selected.clear();
+  const everything = grid.everything;
+  grid.clear();
+  if (everything) {
+    room.decideAll(action, cls);
+    return;
+  }
   room.decideMany(chosen, action, cls).then((summary) => {
     // What was refused stays selected, so that it can be looked at.
     for (const { item_id } of summary?.refused ?? []) if (room.items.has(item_id)) grid.selected.add(item_id);
@@ -162,7 +167,7 @@ function showSimilar() {
   if (!bar.last || !bar.alike) return;
   view = "grid";
   room.setClaiming(false);
-  grid.selected.clear();
+  grid.clear();
   room.setFilter({ ...fromAddress(""), like: bar.last.item_id });
   keepAddress();
 }
@@ -170,7 +175,7 @@ function showSimilar() {
 const RUN = {
   decide: ({ action }) => decide(action),
   class: ({ index }) => decide("change", classes.name(index)),
-  undo: () => room.undo(),
+  undo: () => room.running || room.undo(),
   view: () => setView(view === "grid" ? "single" : "grid"),
   zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
   similar: showSimilar,
@@ -185,7 +190,8 @@ const RUN = {
   open: () => grid.focus !== null && openAlone(grid.focus),
   escape: () => {
     if (zoom.isOpen) zoom.close();
-    else if (grid.selected.size) grid.selected.clear();
+    else if (room.running) room.stop();
+    else if (grid.selected.size) grid.clear();
     else if (room.pending) room.undo();
     else if (room.filter.like) form.clear();
   },
@@ -209,13 +215,9 @@ const CLICKS = {
   "#do-undo": RUN.undo,
   "#do-similar": RUN.similar,
   "#do-note": RUN.note,
-  "#select-none": () => grid.selected.clear(),
-  "#select-rest": async () => {
-    await room.loadAll();
-    grid.render(room);
-    grid.selected = new Set(room.order);
-    render();
-  },
+  "#select-none": () => grid.clear(),
+  "#select-rest": () => grid.selectEverything(),
+  "#do-stop": () => room.stop(),
 };
 for (const [selector, run] of Object.entries(CLICKS)) onClick($(selector), run);
 for (const button of document.querySelectorAll("[data-many]")) onClick(button, () => decide(button.dataset.many));

@@ -1,7 +1,7 @@
 /** The bar below: what was done last and what can follow, or what is selected, or the progress. */
 import { $, setText } from "./dom.js";
 import { count } from "./format.js";
-import { doneWords, undoneWords } from "./review_words.js";
+import { doneWords, runningWords, undoneWords } from "./review_words.js";
 
 export class Bar {
   /** @param {(itemId: number) => Promise<any>} similar asks for open items like one */
@@ -49,14 +49,16 @@ export class Bar {
     $("#bulk").hidden = Boolean(running) || !selected;
     $("#after").hidden = Boolean(running) || selected > 0;
     if (running) {
-      setText($("#running-text"), `${count(running.done)} of ${count(running.of)}`);
-      $("#running-bar").value = running.done / Math.max(1, running.of);
+      setText($("#running-text"), runningWords(running));
+      $("#running-bar").value = running.of === null ? 0 : running.done / Math.max(1, running.of);
+      $("#do-stop").hidden = running.stopping === undefined;
     }
     if (selected) {
-      setText($("#selected"), `${count(selected)} selected`);
+      const all = room.more ? "All that match" : `All ${count(room.total)}`;
+      setText($("#selected"), grid.everything ? `${all} selected` : `${count(selected)} selected`);
       const rest = $("#select-rest");
-      rest.hidden = room.complete || selected < room.order.length;
-      setText(rest, room.more ? "Select all" : `Select all ${count(room.total)}`);
+      rest.hidden = room.complete || grid.everything || selected < room.order.length;
+      setText(rest, `${all.replace("All", "Select all")}`);
     }
     $("#do-undo").disabled = !room.history.length && !room.pending;
   }

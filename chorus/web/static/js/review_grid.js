@@ -22,6 +22,9 @@ export class ReviewGrid {
     this._order = "";
     /** @type {Set<number>} */
     this.selected = new Set();
+    /** All that the filter finds is selected, also what has not been loaded. */
+    this.everything = false;
+    this._complete = true;
     this.focus = null;
     this._anchor = null;
     this._ids = [];
@@ -35,6 +38,8 @@ export class ReviewGrid {
   /** @param {import("./review_room.js").Room} room */
   render(room) {
     this._ids = room.order;
+    this._complete = room.complete;
+    if (this.everything) this.selected = new Set(room.order);
     const known = new Set(room.order);
     for (const id of [...this.selected]) if (!known.has(id)) this.selected.delete(id);
     if (!known.has(this.focus)) this.focus = this._nearest();
@@ -141,20 +146,33 @@ export class ReviewGrid {
   }
 
   _range(id) {
+    this.everything = false;
     const [a, b] = [this._ids.indexOf(this._anchor), this._ids.indexOf(id)].sort((x, y) => x - y);
     for (const other of this._ids.slice(Math.max(0, a), b + 1)) this.selected.add(other);
   }
 
   toggle(id = this.focus) {
     if (id === null) return;
+    this.everything = false;
     if (!this.selected.delete(id)) this.selected.add(id);
     this._anchor = id;
   }
 
-  /** Select all that are here, or none if they all are. */
+  /** Select all that are here; once they are, all that match; once those are, none. */
   all() {
-    if (this.selected.size === this._ids.length) this.selected.clear();
-    else this.selected = new Set(this._ids);
+    if (this.selected.size < this._ids.length) this.selected = new Set(this._ids);
+    else if (!this._complete && !this.everything) this.selectEverything();
+    else this.clear();
+  }
+
+  selectEverything() {
+    this.everything = !this._complete;
+    this.selected = new Set(this._ids);
+  }
+
+  clear() {
+    this.everything = false;
+    this.selected.clear();
   }
 
   /** What a decision would be about: the selected ones, else the one in focus. */

@@ -6,6 +6,7 @@
  * done), `refused` (detail: {item, message}).
  */
 import { api } from "./api.js";
+import { BulkRun } from "./review_bulk.js";
 import { before, byDoubt, matches, toQuery } from "./review_filter.js";
 
 const PAGE = 60;
@@ -14,7 +15,6 @@ const RELOAD_MS = 1500;
 const HEARTBEAT_MS = 10_000;
 const CANDIDATES = 20;
 const CHUNK = 100;
-const ALL_MOST = 5000;
 /** How long a removal can be taken back before it is sent at all. */
 export const GRACE_MS = 1000;
 
@@ -51,10 +51,15 @@ export class Room extends EventTarget {
     this.claims = new Map();
     /** @type {any} */
     this.stats = null;
-    /** @type {?{done: number, of: number}} many being decided */
-    this.running = null;
-    /** @type {any[]} what was decided here, newest last: {action, cls, items, seqs} */
+    /** @type {?{action: string, done: number, of: ?number, stopping?: boolean}} */
+    this._many_at = null;
+    this._bulk = new BulkRun((...args) => this._ask(...args), () => this._changed());
+    /** @type {any[]} what was decided here, newest last: {action, cls, items, seqs or bulk_id} */
     this.history = [];
+    /** @type {any[]} sent, but the connection went away before the answer came */
+    this._unsure = [];
+    /** The newest event that was heard of here: what is decided on is as of it. */
+    this._seq = 0;
     /** @type {?any} a removal that is not sent yet */
     this.pending = null;
     /** Claim what is in view (the single view does, the grid does not). */
@@ -70,6 +75,11 @@ export class Room extends EventTarget {
     socket.addEventListener("open", () => this._open());
     setInterval(() => this._heartbeat(), HEARTBEAT_MS);
     addEventListener("pagehide", () => this.flush());
+  }
+
+  /** Many being decided: {action, done, of, stopping}; `stopping` is there where it can stop. */
+  get running() {
+    return this._bulk.progress ?? this._many_at;
   }
 
   get item() {
@@ -179,11 +189,7 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Bring the whole list here, as far as can be decided at once. */
-  async loadAll() {
-    while (this.order.length < ALL_MOST && (await this.loadMore()));
-  }
-
+  /** Everything that the filter finds is here. */
   get complete() {
     return this._next === null;
   }
@@ -335,17 +341,50 @@ export class Room extends EventTarget {
       const answer = await this._ask("review.decide", {
         item_id: item.item_id, action, seen: item.decided?.seq ?? 0, ...value,
       });
-      decision.seqs = [{ item_id: item.item_id, seen: answer.seq }];
-      this.history.push(decision);
-      this._decided(decision);
+      this._kept(decision, answer.seq);
     } catch (error) {
-      const message = error.code
-        ? error.message
-        : "The connection was lost: look whether this was still decided.";
-      this.dispatchEvent(new CustomEvent("refused", { detail: { item, message } }));
-      await this._fetch([item.item_id]);
-      if (this.items.has(item.item_id)) this.show(item.item_id);
+      if (!error.code) {
+        this._unsure.push(decision);
+        this._note("The connection was lost: this decision is sent again when it is back.", "warn");
+      } else await this._refused(decision, error.message);
     }
+  }
+
+  _kept(decision, seq) {
+    this._seq = Math.max(this._seq, seq);
+    decision.seqs = [{ item_id: decision.item.item_id, seen: seq }];
+    this.history.push(decision);
+    this._decided(decision);
+  }
+
+  async _refused({ item }, message) {
+    this.dispatchEvent(new CustomEvent("refused", { detail: { item, message } }));
+    await this._fetch([item.item_id]);
+    if (this.items.has(item.item_id)) this.show(item.item_id);
+  }
+
+  /** The connection is back: what became of the decisions whose answer never came? */
+  async _settleUnsure() {
+    for (const decision of this._unsure.splice(0)) {
+      const { item, action, cls } = decision;
+      try {
+        const found = await this._ask("review.list", {
+          state: "all", item_ids: [item.item_id], limit: 1, count: false,
+        });
+        const decided = found.items[0]?.decided ?? null;
+        if ((decided?.seq ?? 0) === (item.decided?.seq ?? 0)) await this._send(decision);
+        else if (decided.user_id === this._me && decided.action === action
+          && (action === "change" ? decided.class === cls : true)) this._kept(decision, decided.seq);
+        else await this._refused(decision, `${decided.name} has decided it meanwhile; look again`);
+      } catch {
+        this._unsure.push(decision); // lost once more
+      }
+    }
+  }
+
+  /** Decisions that wait for the connection. */
+  get unsure() {
+    return this._unsure.length;
   }
 
   /** Take back the last decision made here: by not sending it, or by a decision of its own. */
@@ -366,6 +405,10 @@ export class Room extends EventTarget {
     const last = this.history.pop();
     if (!last) {
       this._note("There is nothing to undo.");
+      return;
+    }
+    if (last.bulk_id) {
+      await this._undoAll(last);
       return;
     }
     try {
@@ -390,7 +433,7 @@ export class Room extends EventTarget {
     }
     const chosen = ids.map((id) => ({ item_id: id, seen: this.items.get(id)?.decided?.seq ?? 0 }));
     const items = ids.map((id) => this.items.get(id)).filter(Boolean);
-    this.running = { done: 0, of: ids.length };
+    this._many_at = { action, done: 0, of: ids.length };
     this._changed();
     let summary;
     try {
@@ -399,7 +442,7 @@ export class Room extends EventTarget {
       summary = error.summary;
       this._note("The connection was lost on the way; the list shows what was decided.", "bad");
     }
-    this.running = null;
+    this._many_at = null;
     const seqs = summary.done.map((d) => ({ item_id: d.item_id, seen: d.seq }));
     const decision = { action, cls, items, seqs, many: ids.length, refused: summary.refused };
     if (seqs.length) this.history.push(decision);
@@ -407,6 +450,43 @@ export class Room extends EventTarget {
     await this._fetch(ids);
     this._changed();
     return summary;
+  }
+
+  /** The same decision for all that the filter finds, here or not. */
+  async decideAll(action, cls = null) {
+    this.flush();
+    if (!this._socket.connected) {
+      this._note("No connection: nothing was decided. Try again when you are back.", "bad");
+      return;
+    }
+    const value = action === "change" ? { value: { class: cls } } : {};
+    try {
+      const bulk = await this._bulk.run({ ...toQuery(this.filter), action, ...value, as_of: this._seq });
+      const { bulk_id, done, refused, state } = bulk;
+      const decision = { action, cls, items: [], bulk_id, many: bulk.of ?? 0, done, refused, state };
+      if (done) this.history.push(decision);
+      this._decided(decision);
+    } catch (error) {
+      this._note(error.message, "bad");
+    }
+    await this.load();
+  }
+
+  async _undoAll(decision) {
+    try {
+      const bulk = await this._bulk.run({ undoes: decision.bulk_id });
+      if (bulk.state !== "done") this.history.push(decision); // stopped: the rest can still go
+      this._undone({ ...decision, undone: bulk.done, refused: bulk.refused, state: bulk.state });
+    } catch (error) {
+      this.history.push(decision);
+      this._note(error.message, "bad");
+    }
+    await this.load();
+  }
+
+  /** Decide no more of those that are being decided. */
+  stop() {
+    this._bulk.stop();
   }
 
   async _many(chosen, action, cls) {
@@ -422,8 +502,8 @@ export class Room extends EventTarget {
       } catch (error) {
         throw Object.assign(error, { summary });
       }
-      if (this.running) {
-        this.running = { done: Math.min(chosen.length, at + CHUNK), of: chosen.length };
+      if (this._many_at) {
+        this._many_at = { ...this._many_at, done: Math.min(chosen.length, at + CHUNK) };
         this._changed();
       }
     }
@@ -442,8 +522,11 @@ export class Room extends EventTarget {
           this.stats = body;
           this._changed();
         }),
-        this._socket.request("subscribe", { topic: `${topic}/events` }, (frame) => this._event(frame)),
+        this._socket.request("subscribe", { topic: `${topic}/events` }, (frame) => this._event(frame))
+          .then((reply) => (this._seq = Math.max(this._seq, reply.seq))),
       ]);
+      this._bulk.resume();
+      await this._settleUnsure();
       await this.load();
     } catch (error) {
       if (error.code) this.problem = error.message;
@@ -457,7 +540,8 @@ export class Room extends EventTarget {
     this._changed();
   }
 
-  _event({ type, body }) {
+  _event({ type, body, seq }) {
+    if (seq) this._seq = Math.max(this._seq, seq);
     if (!body) return;
     const state = this.filter.state;
     if (type === "gold.marked") {

@@ -140,7 +140,7 @@ export class Single {
 
   _vote(vote) {
     const said = answerOf(vote);
-    const state = vote.standing ? "" : vote.corrected ? "corrected" : "set aside";
+    const state = vote.standing ? "" : setAside(vote);
     const facts = [
       new Date(vote.created_at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
       vote.duration_ms ? seconds(vote.duration_ms / 1000) : null,
@@ -183,6 +183,12 @@ export class Single {
       return node;
     }));
   }
+}
+
+/** Why a vote does not count. */
+function setAside({ taken_back: taken, corrected }) {
+  if (taken) return `taken back by ${taken.by}, ${ago(taken.at)}`;
+  return corrected ? "corrected" : "set aside";
 }
 
 function votesTitle(item) {

@@ -96,14 +96,17 @@ export function decidedWords(decided, me) {
 }
 
 /** What was just done here: "Approved as cat", "12 sent back, 1 refused". */
-export function doneWords({ action, cls, many, seqs, refused }) {
+export function doneWords(decision) {
+  const { action, cls, many, seqs, refused } = decision;
   if (many !== undefined) {
-    const n = plural(seqs.length, "item");
+    const done = decision.done ?? seqs.length;
+    const n = plural(done, "item");
     const what = {
       approve: `${n} approved`, change: `${n} changed to ${cls}`, requeue: `${n} sent back`,
-      remove: `${n} removed`, accept_skip: `${plural(seqs.length, "skip")} accepted`,
+      remove: `${n} removed`, accept_skip: `${plural(done, "skip")} accepted`,
     }[action];
-    return refused.length ? `${what} · ${refused.length} refused: ${reasons(refused)}` : what;
+    const stopped = decision.state === "cancelled" ? ", then stopped" : "";
+    return `${what}${stopped}${refusedWords(refused)}`;
   }
   return {
     approve: `Approved as ${cls}`, change: `Decided: ${cls}`, requeue: "Sent back to the labelers",
@@ -111,17 +114,34 @@ export function doneWords({ action, cls, many, seqs, refused }) {
   }[action];
 }
 
+function refusedWords(refused) {
+  const n = refused.reduce((sum, r) => sum + (r.count ?? 1), 0);
+  return n ? ` · ${n.toLocaleString("en")} refused: ${reasons(refused)}` : "";
+}
+
+/** "Approving 3,400 of 12,000" for what the room is doing now. */
+export function runningWords({ action, done, of, stopping }) {
+  if (stopping) return "Stopping …";
+  if (of === null) return "Looking for the items …";
+  const verb = {
+    approve: "Approving", change: "Changing", requeue: "Sending back", remove: "Removing",
+    accept_skip: "Accepting skips:", undo: "Taking back",
+  }[action];
+  return `${verb} ${done.toLocaleString("en")} of ${of.toLocaleString("en")}`;
+}
+
 /** Refusals by reason, most frequent first. */
 function reasons(refused) {
   const counts = new Map();
-  for (const { message } of refused) counts.set(message, (counts.get(message) ?? 0) + 1);
+  for (const { message, count } of refused) counts.set(message, (counts.get(message) ?? 0) + (count ?? 1));
   return [...counts]
     .sort((a, b) => b[1] - a[1])
     .slice(0, 3)
-    .map(([message, n]) => `${n}× ${message.replace(/; look again$/, "")}`)
+    .map(([message, n]) => `${n.toLocaleString("en")}× ${message.replace(/; look again$/, "")}`)
     .join("; ");
 }
 
-export function undoneWords({ action }) {
-  return UNDONE[action];
+export function undoneWords({ action, undone, refused }) {
+  if (undone === undefined) return UNDONE[action];
+  return `${plural(undone, "decision")} taken back${refusedWords(refused)}`;
 }
