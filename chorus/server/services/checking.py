@@ -89,15 +89,17 @@ def checks_for(
     """(gold items for a person's next page of up to `size`, a source of random places on it).
 
     What a person is owed grows with every item they are handed (see `pay`). A manual page takes
-    what is due; between other pages whole manual pages of checks are handed out, because one item
-    without a prelabel among prelabeled ones would stand out. When exactly is left to chance, or
-    every twentieth item would be known for a check. The chance depends on nothing but the
-    project's secret seed, the person and the log: the same database deals the same page.
+    what is due, its own share with it; between other pages whole manual pages of checks are handed
+    out, because one item without a prelabel among prelabeled ones would stand out. When exactly is
+    left to chance, or every twentieth item would be known for a check. The chance depends on
+    nothing but the project's secret seed, the person and the log: the same database deals the same
+    page.
     """
     chance = Random(_digest(project.seed, user_id, project.last_seq))
     if not project.gold_rate:
         return [], chance
-    due = min(int(max(0.0, tx.check_debt(project.project_id, user_id) + chance.random())), size)
+    debt = tx.check_debt(project.project_id, user_id) + size * project.gold_rate
+    due = min(int(max(0.0, debt + chance.random())), size)
     if not due or (kind != "manual" and due < size):
         return [], chance
     # Everybody begins elsewhere in the same random order.
@@ -108,15 +110,13 @@ def checks_for(
 
 
 def pay(tx: Tx, project: Project, user_id: str, size: int, items: int, checks: int) -> None:
-    """Note what a person was handed: `items` to work on and `checks`, on a page of `size`.
+    """Note that a person was handed `items`, `checks` of them checks, on a page of `size`.
 
-    Checks are owed for real work only, so a project with nothing left to do asks for none. No
-    more than a page of them is ever owed: who could not be checked for long is not flooded.
+    No more than a page of checks is ever owed: who could not be checked for long is not flooded.
     """
-    rate = project.gold_rate
-    if not rate or not tx.has_gold(project.project_id):
+    if not project.gold_rate or not tx.has_gold(project.project_id):
         return
-    debt = tx.check_debt(project.project_id, user_id) + items * rate / (1 - rate) - checks
+    debt = tx.check_debt(project.project_id, user_id) + items * project.gold_rate - checks
     tx.set_check_debt(project.project_id, user_id, min(debt, size))
 
 

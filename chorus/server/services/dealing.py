@@ -72,7 +72,7 @@ def deal(
             # A page of checks alone looks like the ones that are no model's work.
             items, kind, round_number = [], "manual", None
         items = items[: size - len(checks)]
-        checking.pay(tx, project, user_id, size, len(items), len(checks))
+        checking.pay(tx, project, user_id, size, len(items) + len(checks), len(checks))
         if items:
             floors[queue] = items[-1].queue_pos + 1
         checked = {i.item_id for i in checks}

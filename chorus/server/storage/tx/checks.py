@@ -69,12 +69,14 @@ class CheckSql(Base):
         return found
 
     def seen_gold(self, project_id: str, user_id: str, answers: int, limit: int) -> list[Item]:
-        """Gold that a person answered last before their newest `answers` answers, the one they
-        have not seen for longest first."""
+        """Gold that a person answered last before their newest `answers` answers (corrections not
+        counted), the one they have not seen for longest first."""
         row = self.row(
             "SELECT seq FROM ("
-            "SELECT seq FROM vote WHERE user_id = ? AND project_id = ? UNION ALL"
-            " SELECT seq FROM check_vote WHERE user_id = ? AND project_id = ?)"
+            "SELECT seq FROM vote WHERE user_id = ? AND project_id = ?"
+            " AND supersedes IS NULL UNION ALL"
+            " SELECT seq FROM check_vote WHERE user_id = ? AND project_id = ?"
+            " AND supersedes IS NULL)"
             " ORDER BY seq DESC LIMIT 1 OFFSET ?",
             (user_id, project_id, user_id, project_id, answers),
         )
