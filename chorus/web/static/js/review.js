@@ -223,7 +223,10 @@ for (const [selector, run] of Object.entries(CLICKS)) onClick($(selector), run);
 for (const button of document.querySelectorAll("[data-many]")) onClick(button, () => decide(button.dataset.many));
 for (const button of document.querySelectorAll(".rv-views button")) onClick(button, () => setView(button.dataset.view));
 for (const button of document.querySelectorAll("[data-gold]")) {
-  onClick(button, () => markGold(command, grid.chosen, button.dataset.gold === "true"));
+  onClick(button, () => {
+    const filter = grid.everything ? room.filter : null;
+    markGold(command, { ids: grid.chosen, filter }, button.dataset.gold === "true");
+  });
 }
 $("#change-to").addEventListener("change", (e) => {
   const cls = e.target.value;
@@ -254,7 +257,10 @@ room.addEventListener("undone", (e) => {
   bar.undone(e.detail);
   render();
 });
-room.addEventListener("refused", (e) => toast(`${e.detail.item.name}: ${e.detail.message}`, "warn"));
+room.addEventListener("refused", ({ detail: { item, message } }) => {
+  toast(`${item.name}: ${message}`, "warn");
+  setText($("#done"), `Not decided: ${message.replace(/; look again$/, "")}`);
+});
 classes.set(project.classes);
 room.setClaiming(view === "single");
 showConnection(socket);
