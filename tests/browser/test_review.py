@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.pages import open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, right
@@ -14,8 +17,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 async def disputed(bench: Bench, folder: Path, count: int = 4, **settings: object) -> None:
-    """Two people label `count` pictures and never agree."""
-    await bench.make(pictures(folder, count), votes_min=2, votes_max=2, page_size=9, **settings)
+    """Two people label `count` pictures and never agree; nobody counts for more than the other."""
+    rules = {"votes_min": 2, "votes_max": 2, "consensus": "majority", "page_size": 9}
+    await bench.make(pictures(folder, count), **{**rules, **settings})
     for wrong in (False, True):
         stream = await bench.labeler(page_size=9, credit=1)
         while (page := await stream.next_page()) is not None:
@@ -31,6 +35,45 @@ async def open_review(page: Page, bench: Bench, query: str = "") -> None:
     await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/review{query}")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#found")).not_to_be_empty()
+
+
+Frame = dict[str, Any]
+
+
+class Wire:
+    """A page's websocket with a hand on it: `lose` says which frames never arrive."""
+
+    def __init__(self) -> None:
+        self.lose: Callable[[Frame], bool] = lambda frame: False
+        self.lost: list[Frame] = []
+        self._page: WebSocketRoute | None = None
+        self._server: WebSocketRoute | None = None
+
+    @classmethod
+    async def on(cls, page: Page) -> Wire:
+        wire = cls()
+        await page.route_web_socket("**/ws", wire._connect)
+        return wire
+
+    def _connect(self, page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+        page.on_message(lambda text: self._pass(server, text))
+        server.on_message(lambda text: self._pass(page, text))
+        self._page, self._server = page, server
+
+    def _pass(self, to: WebSocketRoute, text: str | bytes) -> None:
+        frame = json.loads(text)
+        if self.lose(frame):
+            self.lost.append(frame)
+        else:
+            to.send(text)
+
+    async def cut(self) -> None:
+        """End the connection, both ways; the page connects anew by itself."""
+        assert self._page is not None
+        assert self._server is not None
+        await self._server.close()
+        await self._page.close()
 
 
 async def current(page: Page) -> str | None:
@@ -174,3 +217,253 @@ async def test_a_new_case_and_a_note_arrive_by_themselves(
         await labeler.reload()
         await expect(labeler.locator("#notes-list")).to_contain_text("A shadow is no colour.")
         await expect(banner).to_be_hidden()
+
+
+async def test_a_stale_decision_is_refused_and_says_whose_came_first(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder)
+        page = await signed_in(browser, bench, "supervisor")
+        wire = await Wire.on(page)
+        await open_review(page, bench)
+        item = await current(page)
+        # What others do is not heard here for a moment.
+        wire.lose = lambda frame: frame.get("type") in ("review.decided", "label.decided", "claims")
+        decision = {"action": "change", "value": {"class": "green"}}
+        path = f"/api/projects/{bench.project.project_id}/items/{item}/review"
+        await bench.admin.request("POST", path, json=decision)
+        await page.keyboard.press("2")
+        await expect(page.locator(".toast")).to_contain_text("Admin changed it meanwhile")
+        await expect(page.locator("#done")).to_have_text("Not decided: Admin changed it meanwhile")
+        # It is out of the list, and nothing was overwritten.
+        await expect(page.locator("#found")).to_contain_text("of 3")
+        assert await current(page) != item
+        assert (await bench.stats()).labels == {"green": 1, "red": 0}
+
+
+async def test_an_answer_that_got_lost_is_found_again(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder)
+        page = await signed_in(browser, bench, "supervisor")
+        wire = await Wire.on(page)
+        await open_review(page, bench)
+        # The decision arrives, its answer does not.
+        first = await current(page)
+        wire.lose = lambda frame: "re" in frame and "label" in (frame.get("body") or {})
+        await page.keyboard.press("2")
+        watch = await bench.watch()
+        await watch.until(lambda s: s.counts.labeled == 1)
+        await wire.cut()
+        wire.lose = lambda frame: False
+        await expect(page.locator("#done")).to_have_text("Decided: red")
+        await page.keyboard.press("u")
+        await expect(page.locator("#done")).to_have_text("Decision taken back")
+        assert await current(page) == first
+        # The decision itself does not arrive: it is sent again.
+        wire.lose = lambda frame: frame.get("type") == "review.decide"
+        await page.keyboard.press("1")
+        await expect(page.locator("#found")).to_contain_text("of 3")
+        assert len(wire.lost) >= 2
+        assert (await bench.stats()).counts.labeled == 0
+        await wire.cut()
+        wire.lose = lambda frame: False
+        await expect(page.locator("#done")).to_have_text("Decided: green")
+        assert (await bench.stats()).labels["green"] == 1
+        # Without a connection nothing is decided, and that is said.
+        held = await current(page)
+        await page.context.set_offline(True)
+        await page.evaluate("dispatchEvent(new Event('offline'))")
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+        await page.keyboard.press("2")
+        await expect(page.locator(".toast").last).to_contain_text("nothing was decided")
+        assert await current(page) == held
+        await page.context.set_offline(False)
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+        assert (await bench.stats()).counts.labeled == 1
+
+
+async def test_more_than_nine_classes_are_found_by_typing(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder)
+        path = f"/api/projects/{bench.project.project_id}/classes"
+        for name in ("blue", "dark blue", "grey", "pink", "teal", "plum", "navy", "rust", "lime"):
+            await bench.admin.request("POST", path, json={"name": name})
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        await page.keyboard.press("9")
+        await expect(page.locator("#done")).to_have_text("Decided: navy")
+        await page.keyboard.press("/")
+        await page.keyboard.type("lu")
+        shown = page.locator("#classes .class-button:visible")
+        await expect(shown).to_have_count(3)
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#done")).to_have_text("Decided: dark blue")
+        await page.keyboard.press("/")
+        await page.keyboard.type("zzz")
+        await page.keyboard.press("Enter")
+        await expect(shown).to_have_count(0)
+        await page.keyboard.press("Escape")
+        await expect(shown).to_have_count(11)
+        # The keyboard is the room's again.
+        await page.keyboard.press("1")
+        await expect(page.locator("#done")).to_have_text("Decided: green")
+        assert (await bench.stats()).counts.labeled == 3
+
+
+async def test_filters_narrow_the_list_and_live_in_the_address(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder, 6)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench, "?state=all&view=grid")
+        tiles = page.locator(".rv-tile")
+        await expect(tiles).to_have_count(6)
+        await page.keyboard.press("f")
+        await expect(page.locator('#filters [name="text"]')).to_be_focused()
+        await page.keyboard.type("GREEN-")
+        await page.keyboard.press("Enter")
+        await expect(tiles).to_have_count(3)
+        await page.locator('#filters [name="disagreement"]').select_option("model")
+        await expect(page.locator("#nothing h2")).to_have_text("Nothing matches")
+        await page.locator('#filters [name="disagreement"]').select_option("people")
+        await expect(tiles).to_have_count(3)
+        await page.locator('#filters [name="max"]').fill("10")
+        await expect(page.locator("#nothing h2")).to_have_text("Nothing matches")
+        await page.locator('#filters [name="max"]').fill("")
+        labeler = page.locator('#filters [name="labeler"] option').nth(1)
+        await page.locator('#filters [name="labeler"]').select_option(
+            str(await labeler.get_attribute("value"))
+        )
+        await expect(tiles).to_have_count(3)
+        await expect(page.locator("#filter-count")).to_have_text("3")
+        assert "disagreement=people" in page.url
+        await page.reload()
+        await expect(tiles).to_have_count(3)
+        await expect(page.locator('#filters [name="text"]')).to_have_value("GREEN-")
+        await page.locator("#clear-filters").click()
+        await expect(tiles).to_have_count(6)
+
+
+async def test_everything_that_matches_is_decided_and_taken_back(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    count = 140
+    async with Bench(server) as bench:
+        await disputed(bench, folder, count)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench, "?view=grid")
+        await expect(page.locator(".rv-tile")).to_have_count(60)
+        await page.keyboard.press("a")
+        await expect(page.locator("#selected")).to_have_text("60 selected")
+        await page.keyboard.press("a")
+        await expect(page.locator("#selected")).to_have_text(f"All {count} selected")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#bulk")).to_be_hidden()
+        await page.keyboard.press("a")
+        await page.locator("#select-rest").click()
+        await page.keyboard.press("2")
+        await expect(page.locator("#done")).to_have_text(f"{count} items changed to red")
+        await expect(page.locator("#nothing h2")).to_have_text("All reviewed")
+        assert (await bench.stats()).labels["red"] == count
+        await page.keyboard.press("u")
+        await expect(page.locator("#done")).to_have_text(f"{count} decisions taken back")
+        await expect(page.locator(".rv-tile")).to_have_count(60)
+        counts = (await bench.stats()).counts
+        assert (counts.needs_review, counts.labeled) == (count, 0)
+
+
+async def test_a_bulk_goes_on_though_the_page_loses_its_connection(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    count = 140
+    async with Bench(server) as bench:
+        await disputed(bench, folder, count)
+        page = await signed_in(browser, bench, "supervisor")
+        wire = await Wire.on(page)
+        await open_review(page, bench, "?view=grid")
+        await page.keyboard.press("a")
+        await page.keyboard.press("a")
+        # Nothing of how it goes is heard.
+        wire.lose = lambda frame: "of" in (frame.get("body") or {})
+        await page.keyboard.press("Delete")
+        await expect(page.locator("#running")).to_be_visible()
+        watch = await bench.watch()
+        await watch.until(lambda s: s.counts.removed == count)
+        await expect(page.locator("#do-stop")).to_be_visible()
+        wire.lose = lambda frame: False
+        await wire.cut()
+        await expect(page.locator("#done")).to_have_text(f"{count} items removed")
+        assert (await bench.stats()).counts.removed == count
+
+
+async def test_votes_taken_back_say_by_whom(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder, 2)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        item = await current(page)
+        path = f"/api/projects/{bench.project.project_id}"
+        votes = (await bench.admin.request("GET", f"{path}/items/{item}")).json()["votes"]
+        body = {"user_id": votes[0]["user_id"]}
+        await bench.admin.request("POST", f"{path}/takebacks", json=body)
+        await open_review(page, bench, "?state=in_progress")
+        tag = page.locator(".rv-vote .rv-tags .chip-plain")
+        await expect(tag).to_have_count(1)
+        await expect(tag).to_have_text("taken back by Admin, just now")
+
+
+@pytest.mark.slow
+async def test_open_items_like_the_last_one_are_decided_together(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4, cluster=True)
+        watch = await bench.watch()
+        await watch.until(lambda s: s.assist.featurized == 12)
+        colleague = await bench.labeler(page_size=1, credit=1)
+        await colleague.cast((await page_of(colleague)).items[0], "flag")
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        await page.keyboard.press("1")
+        await expect(page.locator("#do-similar")).to_be_visible()
+        await page.keyboard.press("s")
+        await expect(page.locator("#like")).to_be_visible()
+        await expect(page.locator(".rv-tile")).to_have_count(11)
+        await page.keyboard.press("a")
+        await page.keyboard.press("1")
+        await expect(page.locator("#done")).to_have_text("11 items changed to green")
+        await expect(page.locator("#nothing h2")).to_have_text("Nothing left that looks like it")
+        assert (await bench.stats()).counts.labeled == 12
+
+
+async def test_the_dashboard_says_what_votes_have_brought(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 24), page_size=9, votes_min=2, votes_max=4)
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await expect(boss.locator("#votes-empty")).to_be_visible()
+        await expect(boss.locator("#votes-note")).not_to_be_empty()
+        streams = [await bench.labeler(page_size=9, credit=2) for _ in range(2)]
+        for _ in range(2):
+            for stream in streams:
+                page = await page_of(stream)
+                for item in list(page.items):
+                    await stream.cast(item, "label", right(item.name))
+                await stream.finish(page)
+        figures = boss.locator("#votes .figure")
+        await expect(figures.nth(0)).to_contain_text("36")
+        await expect(figures.nth(1)).to_contain_text("2.00")
+        await expect(figures.nth(2)).to_contain_text("saved, against 4 for each item")
+        await expect(figures.nth(3)).to_contain_text("12")
+        await expect(boss.locator("#votes-empty")).to_be_hidden()
