@@ -107,8 +107,10 @@ function personRow(p) {
 /** A share with how many answers it rests on, and its interval. */
 function measured(share) {
   if (share === null) return el("td", { class: "num" }, "–");
-  return el("td", { class: "num", title: `95 %: ${percent(share.low)} to ${percent(share.high)}` },
-    percent(share.value, 0), " ", el("span", { class: "small muted" }, `of ${count(share.n)}`));
+  const range = `${Math.round(share.low * 100)}–${percent(share.high, 0)}`;
+  return el("td", { class: "num measured", title: `95 %: ${percent(share.low)} to ${percent(share.high)}` },
+    percent(share.value, 0), " ", el("span", { class: "small muted" }, `of ${count(share.n)}`),
+    el("span", { class: "small muted range" }, range));
 }
 
 function renderWhose(people) {
