@@ -134,6 +134,7 @@ class Assist(Struct):
     round_due: bool = False
     running: bool = False
     next_round_at: int | None = None
+    next_round_of: str = "label"
     featurized: int = 0
     featurize_total: int = 0
     prelabel_reason: str | None = None

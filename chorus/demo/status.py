@@ -43,7 +43,7 @@ def line(stats: Stats) -> str:
     elif assist.featurized < assist.featurize_total and assist.round is None:
         parts.append(f"the model looks at the pictures: {assist.featurized}")
     elif assist.round is None and assist.next_round_at is not None:
-        parts.append(f"first round at {assist.next_round_at} labels")
+        parts.append(f"first round at {assist.next_round_at} {assist.next_round_of}s")
     if assist.round is not None:
         parts.append(f"round {assist.round.number}")
         if assist.round.model_accuracy is not None:

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chorus.server.consensus.live import Params
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
+from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.errors import ApiError
 from chorus.server.services import checking
 from chorus.server.services.dashboard import snapshot
@@ -275,6 +276,18 @@ class ItemLife(RuleBasedStateMachine):
         if self.world is not None:
             board = snapshot(Tx(self.w.db), "p")
             assert sum(board.queue.values()) == board.open_items
+
+    @invariant()
+    def contested_items_wait_behind_fresh_ones(self) -> None:
+        if self.world is None:
+            return
+        project = Tx(self.w.db).project("p")
+        assert project is not None
+        for item in self.w.items():
+            if item.state in OPEN_STATES:
+                contested = item.n_labels >= project.votes_min
+                assert (item.queue_pos >= MORE_VOTES) == contested
+                assert not contested or (item.queue, item.pre_value) == ("manual", None)
 
 
 ItemLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

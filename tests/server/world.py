@@ -181,7 +181,8 @@ class World:
     def model_says(self, item_id: int, view: str) -> None:
         """A round's view of an item lands."""
         tx = self.tx()
-        guess = Prediction(view.partition(":")[0], float(view.partition(":")[2]), view)
+        value, _, score = view.partition(",")[0].partition(":")
+        guess = Prediction(value, float(score), view)
         landing.land_views(tx, "p", [(item_id, guess)], 1, None, self.now)
         self.commit(tx)
 

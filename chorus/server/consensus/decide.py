@@ -42,7 +42,7 @@ def decide(
     n = len(votes)
     if not n:
         return Merged(None, 0.0, 0.0, 0, False, True, params.method)
-    chances = posterior(params, [(v.user_id, v.value, _weight(params, v)) for v in votes], model)
+    chances = belief(params, votes, model)
     counts = Counter(v.value for v in votes)
     # Among equals the one cast first: the answer depends on nothing but the votes.
     value = max(counts, key=lambda c: chances[c])
@@ -61,6 +61,11 @@ def decide(
         provisional=not reached,
         method=params.method,
     )
+
+
+def belief(params: Params, votes: Sequence[Witness], model: Sequence[float] | None) -> list[float]:
+    """(classes,) summing to 1: how likely each class is, by these votes and the model."""
+    return posterior(params, [(v.user_id, v.value, _weight(params, v)) for v in votes], model)
 
 
 def _weight(params: Params, vote: Witness) -> float:

@@ -39,6 +39,8 @@ class Board(msgspec.Struct):
     labels: dict[str, int] = msgspec.field(default_factory=dict)
     queue: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(PAGE_KINDS, 0))
     votes: int = 0
+    answers: dict[str, int] = msgspec.field(default_factory=dict)
+    """Standing label votes by value."""
     labelers: dict[str, LabelerStats] = msgspec.field(default_factory=dict)
     rounds: list[dict[str, Any]] = msgspec.field(default_factory=list)
     jobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -68,15 +70,19 @@ def apply(board: Board, event: Event) -> Board:
     for kind, delta in body.get("queue", {}).items():
         board.queue[kind] += delta
     for value, delta in body.get("labels", {}).items():
-        left = board.labels.get(value, 0) + delta
-        if left:
-            board.labels[value] = left
-        else:
-            board.labels.pop(value, None)
+        _add(board.labels, value, delta)
     handler = _HANDLERS.get(event.type)
     if handler is not None:
         handler(board, body, event.at)
     return board
+
+
+def _add(counts: dict[str, int], value: str, delta: int) -> None:
+    left = counts.get(value, 0) + delta
+    if left:
+        counts[value] = left
+    else:
+        counts.pop(value, None)
 
 
 def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
@@ -95,7 +101,9 @@ def _tally(board: Board, stats: LabelerStats, sign: int, vote: dict[str, Any] | 
         return
     board.votes += sign
     stats.votes += sign
-    stats.labels += sign * (vote["kind"] == "label")
+    if vote["kind"] == "label":
+        stats.labels += sign
+        _add(board.answers, vote["value"], sign)
     stats.skips += sign * (vote["kind"] == "skip")
     if vote.get("prelabel") is not None:
         stats.prelabels_seen += sign

@@ -76,6 +76,11 @@ class Project(msgspec.Struct):
     """Share of the items handed to a person that are checks."""
 
     @property
+    def weighs(self) -> bool:
+        """Skills and the model decide how many votes an item needs."""
+        return self.consensus != "majority" and self.votes_max > self.votes_min
+
+    @property
     def rules(self) -> Rules:
         return Rules(self.votes_min, self.votes_max, self.skips_max)
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from chorus.server.domain.model import PageKind
 
 GROWTH = 0.15
-"""A next round after this share more labels: often enough to matter, rare enough to be cheap."""
+"""A next round after this share more labels: often enough to matter, rare enough to be cheap.
+
+"Labels" are what the model learns from: by class, the labels of settled items, or, where skills
+and the model decide how many votes an item needs, people's votes."""
 FIRST_MIN = 20
 FIRST_PER_CLASS = 3
 MIN_STEP = 10

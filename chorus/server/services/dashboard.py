@@ -47,6 +47,7 @@ def snapshot(tx: Tx, project_id: str) -> Board:
     board.counts.update(tx.count_states(project_id))
     board.labels.update(tx.count_labels(project_id))
     board.queue.update(tx.count_queues(project_id))
+    board.answers.update(tx.count_answers(project_id))
     for member in tx.members(project_id):
         board.labelers[member["user_id"]] = LabelerStats(
             member["user_id"], member["name"], paused=member["paused"]

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from chorus.server.domain.model import OPEN_STATES
+from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
 from chorus.server.domain.rounds import queue_for
-from chorus.server.services.dealing import ROUND_SPAN
 from chorus.server.services.recording import Delta
 from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
@@ -58,16 +58,17 @@ def prelabel_places(
 def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now: int) -> int:
     """Store queue, prelabel and place of some open items; returns how many are prelabeled.
 
-    Items that wait for a review, or were settled while the round ran, get the model's view alone.
+    Items that wait for a review or for more votes, or were settled while the round ran, get the
+    model's view alone.
     """
     delta = Delta()
     views: list[tuple[int, Prediction]] = []
     rows = []
     prelabeled = 0
     voted = []
-    for item_id, state, queue, pre_value, rank, n_labels in tx.queues_of(item_ids):
+    for item_id, state, queue, queue_pos, pre_value, rank, n_labels in tx.queues_of(item_ids):
         guess = plan.predictions.get(item_id)
-        if state not in OPEN_STATES:
+        if state not in OPEN_STATES or queue_pos >= MORE_VOTES:
             if guess is not None:
                 views.append((item_id, guess))
             continue
@@ -128,7 +129,7 @@ def land_views(
     tx: Tx, project_id: str, views: Sequence[tuple[int, Prediction]], easy_round: int,
     threshold: float | None, now: int,
 ) -> None:  # fmt: skip
-    """Store what the model says of settled items, by heads that never saw their labels."""
+    """Store what the model says of items with votes, by heads that never saw them."""
     tx.set_views(
         (
             guess.value, guess.score, guess.probs,

@@ -17,6 +17,7 @@ from chorus.server.consensus.merged import Merged
 from chorus.server.domain import probs
 from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
+from chorus.server.domain.queue import MORE_VOTES, more_votes_pos
 from chorus.server.storage.tx import Tx
 
 CONFIDENCE_STEP = 1e-4
@@ -29,10 +30,11 @@ class Before(NamedTuple):
     state: str
     label: str | None
     room: int
+    queue: str
 
     @classmethod
     def of(cls, item: Item) -> Before:
-        return cls(item.state, item.label, item.room)
+        return cls(item.state, item.label, item.room, item.queue)
 
 
 class Delta:
@@ -50,9 +52,8 @@ class Delta:
     def moved(self, before: Before, item: Item) -> None:
         if before.state != item.state:
             self.moves[before.state, item.state] += 1
-            was_open, is_open = before.state in OPEN_STATES, item.state in OPEN_STATES
-            if was_open != is_open:
-                self.queue[item.queue] += 1 if is_open else -1
+        self.queue[before.queue] -= before.state in OPEN_STATES
+        self.queue[item.queue] += item.state in OPEN_STATES
         if before.label != item.label:
             if before.label is not None:
                 self.labels[before.label] -= 1
@@ -72,8 +73,8 @@ class Delta:
         body: dict[str, Any] = {}
         if self.moves:
             body["moves"] = [[a, b, n] for (a, b), n in self.moves.items()]
-        if self.queue:
-            body["queue"] = dict(self.queue)
+        if queue := {kind: n for kind, n in self.queue.items() if n}:
+            body["queue"] = queue
         if self.labels:
             body["labels"] = {value: n for value, n in self.labels.items() if n}
         if self.closed:
@@ -114,10 +115,7 @@ def merged_label(
             votes_min=project.votes_min,
             votes_max=project.votes_max,
         )
-    witnesses = [
-        Witness(v.user_id, int(v.value or 0), None if v.prelabel is None else int(v.prelabel))
-        for v in labels
-    ]
+    witnesses = witnesses_of(labels)
     model = probs.unpack(model_probs, project.class_count) if params.model_weight else None
     return decide(
         params,
@@ -127,6 +125,13 @@ def merged_label(
         votes_max=project.votes_max,
         target=project.target,
     )
+
+
+def witnesses_of(labels: Sequence[StandingVote]) -> list[Witness]:
+    return [
+        Witness(v.user_id, int(v.value or 0), None if v.prelabel is None else int(v.prelabel))
+        for v in labels
+    ]
 
 
 def settle(item: Item, project: Project, now: int) -> None:
@@ -147,9 +152,28 @@ def settle(item: Item, project: Project, now: int) -> None:
         item.label_at = now
 
 
+def line_up(item: Item, project: Project) -> None:
+    """Where an item that asks for more votes than everybody's first ones waits (pure).
+
+    Behind all items that nobody has answered: meanwhile the model and the estimates of skill learn
+    from the first votes, and settle many of them without another one. Among themselves the most
+    doubtful first, where a vote brings most. Without prelabel: a contested item needs an
+    independent witness.
+    """
+    if item.state not in OPEN_STATES:
+        return
+    if item.n_labels >= project.votes_min:
+        item.queue, item.queue_block = "manual", 0
+        item.queue_pos = more_votes_pos(item.confidence or 0.0, item.rank)
+        item.pre_value = item.pre_score = item.odd = None
+    elif item.queue_pos >= MORE_VOTES:
+        item.queue_pos = item.rank
+
+
 def keep(tx: Tx, project: Project, item: Item, before: Before, delta: Delta, now: int) -> None:
     """Derive and store an item whose facts changed; a settled item gives up its open leases."""
     settle(item, project, now)
+    line_up(item, project)
     if item.n_leases and item.state not in OPEN_STATES:
         for lease in tx.open_leases(item.item_id):
             tx.release(lease.lease_id, now, "closed")

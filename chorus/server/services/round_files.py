@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from chorus.server.domain.model import OPEN_STATES
+from chorus.server.consensus.decide import belief
+from chorus.server.consensus.live import Params
+from chorus.server.domain.model import OPEN_STATES, StandingVote
+from chorus.server.services.recording import witnesses_of
 from chorus.server.storage.tx import Tx
 
 HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n"
@@ -38,33 +41,59 @@ class Place(msgspec.Struct):
 
 
 def write_items(tx: Tx, project_id: str, path: Path) -> int:
-    """Write the model's input; returns the number of labeled rows.
+    """Write the model's input; returns the number of rows it learns from.
+
+    Those are the labeled items and, where skills decide how many votes an item needs, the items
+    that wait for more votes: they are the difficult ones, and a model taught and tested on the
+    others alone would be sure of itself for no reason. Their label is the best guess so far.
+    Targets are soft where people disagree or one vote proves little, by people's votes alone: a
+    model must not learn from itself.
 
     trusted: a label of people none of whom saw a prelabel. survivor: no earlier round's
     threshold would have prelabeled it, so it stands for what is still open.
     """
+    project = tx.project(project_id)
+    assert project is not None
+    params = tx.params(project) if project.weighs else None
     labeled = 0
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", encoding="ascii") as out:
         out.write(HEADER)
         after = 0
         while rows := tx.round_rows(project_id, after, CHUNK):
-            after = rows[-1][0]
-            for item_id, content, state, label, n_labels, agreement, seen, easy in rows:
-                soft = ""
-                if label is not None:
-                    labeled += 1
-                    if n_labels > 1 and agreement is not None and agreement < 1:
-                        shares = tx.vote_shares(item_id)
-                        total = sum(n for _, n in shares)
-                        soft = ",".join(f"{value}:{n / total:.4f}" for value, n in shares)
+            after = rows[-1].item_id
+            standing: Mapping[int, Sequence[StandingVote]] = {}
+            if params is not None:
+                standing = tx.standing_between(project_id, rows[0].item_id, rows[-1].item_id)
+            for row in rows:
+                label, soft = row.label, ""
+                waits = False
+                if params is not None:
+                    votes = standing.get(row.item_id, ())
+                    waits = row.state == "in_progress" and row.n_labels >= project.votes_min
+                    if waits:
+                        label = row.provisional
+                    if votes and (waits or row.label_source == "votes"):
+                        soft = _belief(params, votes)
+                elif label is not None and row.n_labels > 1 and (row.agreement or 0) < 1:
+                    shares = tx.vote_shares(row.item_id)
+                    total = sum(n for _, n in shares)
+                    soft = ",".join(f"{value}:{n / total:.4f}" for value, n in shares)
+                labeled += label is not None
                 out.write(
-                    f"{item_id}\t{content}\t{'' if label is None else label}\t{soft}"
-                    f"\t{int(label is not None and seen == 0)}\t{int(easy == 0)}"
-                    f"\t{int(state in SCORED_STATES)}\n"
+                    f"{row.item_id}\t{row.content_hash}\t{'' if label is None else label}\t{soft}"
+                    f"\t{int(label is not None and row.n_prelabel_votes == 0)}"
+                    f"\t{int(row.easy_round == 0)}"
+                    f"\t{int(row.state in SCORED_STATES and not waits)}\n"
                 )
     os.replace(temporary, path)
     return labeled
+
+
+def _belief(params: Params, votes: Sequence[StandingVote]) -> str:
+    """What people's label votes say of an item, without the model: "class:probability,…"."""
+    chances = belief(params, witnesses_of([v for v in votes if v.kind == "label"]), None)
+    return ",".join(f"{c}:{p:.4f}" for c, p in enumerate(chances) if p >= 5e-4)
 
 
 def write_feature_items(rows: list[tuple[str, str]], path: Path) -> None:

@@ -64,7 +64,9 @@ class _State:
 
     def __init__(self) -> None:
         self.running = False
-        self.last_labels: int | None = None
+        self.last_evidence: int | None = None
+        """What there was to learn from when the last round began (see `_evidence`)."""
+        self.weighs = False
         self.total = 0
         self.enabled = True
         self.progress: dict[str, float] = {}
@@ -123,16 +125,19 @@ class Rounds:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _load(self, project_id: str) -> _State:
-        def fn(tx: Tx) -> tuple[int | None, bool]:
+        def fn(tx: Tx) -> tuple[int | None, bool, bool]:
             project = tx.project(project_id)
             assert project is not None
             ended = [r for r in tx.rounds(project_id) if r.state in ("done", "failed")]
-            return (ended[-1].labels if ended else None), project.cluster or project.prelabel
+            last = None
+            if ended:
+                last = msgspec.json.decode(ended[-1].body).get("evidence", ended[-1].labels)
+            return last, project.cluster or project.prelabel, project.weighs
 
         await self._boards.get(project_id)
-        last, enabled = await self._store.read(fn)
+        last, enabled, weighs = await self._store.read(fn)
         state = self._states.setdefault(project_id, _State())
-        state.last_labels, state.enabled = last, enabled
+        state.last_evidence, state.enabled, state.weighs = last, enabled, weighs
         return state
 
     # -- when
@@ -167,14 +172,16 @@ class Rounds:
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
             state.featurizing.add_done_callback(_log_failure)
         if self._due(board, state):
-            self._begin(project_id, state)
+            self._begin(project_id, state, board)
 
     def _due(self, board: Board, state: _State) -> bool:
         return state.enabled and round_due(
-            board.labels, state.last_labels, open_items=board.open_items, running=state.running
-        )
+            _evidence(board, state), state.last_evidence,
+            open_items=board.open_items, running=state.running,
+        )  # fmt: skip
 
-    def _begin(self, project_id: str, state: _State) -> None:
+    def _begin(self, project_id: str, state: _State, board: Board) -> None:
+        state.last_evidence = sum(_evidence(board, state).values())
         state.running = True
         self._no_round.clear()
         state.round = asyncio.ensure_future(self._round(project_id, state))
@@ -188,12 +195,12 @@ class Rounds:
             raise ApiError("conflict", "clustering and prelabels are both switched off")
         if state.running:
             raise ApiError("conflict", "a round is running already")
-        missing = too_few(board.labels)
+        missing = too_few(_evidence(board, state))
         if missing:
             raise ApiError("conflict", missing)
         if board.open_items == 0:
             raise ApiError("conflict", "every item is settled: there is nothing left to help with")
-        self._begin(project_id, state)
+        self._begin(project_id, state, board)
 
     # -- features
 
@@ -268,20 +275,20 @@ class Rounds:
     async def _round(self, project_id: str, state: _State) -> None:
         record: Round | None = None
         try:
+            evidence = state.last_evidence or 0
             opened, jobs = await self._store.write(lambda tx: _open_round(tx, project_id))
             record = opened
-            await self._run(project_id, state, opened, jobs)
+            await self._run(project_id, state, opened, jobs, evidence)
         except JobFailed as error:
             if record is not None:
-                state.last_labels = record.labels
-                await self._end(record, "failed", {"reason": str(error)})
+                await self._end(record, "failed", {"reason": str(error), "evidence": evidence})
         except asyncio.CancelledError:
             raise
         except Exception as error:
             log.exception("round of %s failed", project_id)
             if record is not None and not self._closed:
-                state.last_labels = record.labels
-                await self._end(record, "failed", {"reason": f"{type(error).__name__}: {error}"})
+                reason = f"{type(error).__name__}: {error}"
+                await self._end(record, "failed", {"reason": reason, "evidence": evidence})
         finally:
             state.running = False
             if not any(s.running for s in self._states.values()):
@@ -295,7 +302,7 @@ class Rounds:
         await self._store.write(lambda tx: _finish(tx, record, end, figures, now_ms()))
 
     async def _run(
-        self, project_id: str, state: _State, record: Round, jobs: dict[str, Job]
+        self, project_id: str, state: _State, record: Round, jobs: dict[str, Job], evidence: int
     ) -> None:
         folder = self._paths.rounds / project_id / str(record.number)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -307,7 +314,7 @@ class Rounds:
             lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
         )
         # What the model learns from is what was written, not what was there at the trigger.
-        record.labels = state.last_labels = labels
+        record.labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
         await self._job(state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on))
         params = {
@@ -335,7 +342,7 @@ class Rounds:
                 ),
             )
         figures = await self._land(project_id, record.number, folder, project.prelabel, results)
-        await self._end(record, "done", figures)
+        await self._end(record, "done", {**figures, "evidence": evidence})
         await asyncio.to_thread(_prune, folder.parent, record.number)
 
     async def _job(
@@ -421,7 +428,8 @@ class Rounds:
         last = board.rounds[-1] if board.rounds else None
         done = [r for r in board.rounds if r["state"] == "done"]
         due = self._due(board, state)
-        missing = too_few(board.labels)
+        evidence = _evidence(board, state)
+        missing = too_few(evidence)
         reason: str | None = None
         needed: int | None = None
         if not state.enabled:
@@ -435,15 +443,16 @@ class Rounds:
             reason = f"The pictures could not be read by the model: {state.feature_error}"
         elif missing:
             reason = missing
-        at = next_round_at(board.labels, state.last_labels) if state.enabled else None
+        at = next_round_at(evidence, state.last_evidence) if state.enabled else None
         if not done and at is not None:
-            needed = max(0, at - sum(board.labels.values())) or None
+            needed = max(0, at - sum(evidence.values())) or None
             reason = reason or "The first round has not run yet."
         return {
             "enabled": state.enabled,
             "round_due": due,
             "running": state.running,
             "next_round_at": at if board.open_items else None,
+            "next_round_of": "vote" if state.weighs else "label",
             "featurized": min(board.featurized, _pictures(board)) if state.enabled else 0,
             "featurize_total": _pictures(board) if state.enabled else 0,
             "prelabel_reason": reason,
@@ -497,6 +506,12 @@ def _job_fields(job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }
+
+
+def _evidence(board: Board, state: _State) -> dict[str, int]:
+    """What a round can learn from, by value: labels, or single votes where few are decided
+    before the model helps (see domain/rounds)."""
+    return board.answers if state.weighs else board.labels
 
 
 def _open_round(tx: Tx, project_id: str) -> tuple[Round, dict[str, Job]]:

@@ -13,7 +13,8 @@ from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
 _DERIVED = (
     "state", "room", "n_labels", "n_skips", "n_flags", "n_leases", "n_prelabel_votes", "reached",
     "provisional", "confidence", "agreement", "label", "label_source", "revision", "label_at",
-    "review", "review_value", "requeue_seq",
+    "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
+    "pre_score", "odd",
 )  # fmt: skip
 _UPDATE = f"UPDATE item SET {', '.join(f'{c} = ?' for c in _DERIVED)} WHERE item_id = ?"
 _INSERT_COLUMNS = ITEM.split(", ")[1:]
@@ -146,11 +147,11 @@ class ItemSql(Base):
 
     def queues_of(
         self, item_ids: Sequence[int]
-    ) -> list[tuple[int, str, str, str | None, int, int]]:
-        """(item_id, state, queue, pre_value, rank, n_labels)."""
+    ) -> list[tuple[int, str, str, int, str | None, int, int]]:
+        """(item_id, state, queue, queue_pos, pre_value, rank, n_labels)."""
         return self.rows(
-            "SELECT item_id, state, queue, pre_value, rank, n_labels FROM item WHERE item_id IN"
-            f" ({marks(len(item_ids))})",
+            "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels FROM item"
+            f" WHERE item_id IN ({marks(len(item_ids))})",
             item_ids,
         )
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 from chorus.server.domain.model import Job, Round
 from chorus.server.storage.tx.base import JOB, ROUND, Base, marks
+
+
+class RoundRow(NamedTuple):
+    """What of an item the model's input needs."""
+
+    item_id: int
+    content_hash: str
+    state: str
+    label: str | None
+    label_source: str | None
+    provisional: str | None
+    n_labels: int
+    agreement: float | None
+    n_prelabel_votes: int
+    easy_round: int
 
 
 class RoundSql(Base):
@@ -90,15 +105,14 @@ class RoundSql(Base):
             (project_id, after, limit),
         )
 
-    def round_rows(self, project_id: str, after: int, limit: int) -> list[Any]:
-        """(item_id, content_hash, state, label, n_labels, agreement, n_prelabel_votes,
-        easy_round) for the model's input, in order of item_id."""
-        return self.rows(
-            "SELECT item_id, content_hash, state, label, n_labels, agreement, n_prelabel_votes,"
-            " easy_round FROM item WHERE project_id = ? AND item_id > ? AND state <> 'removed'"
-            " ORDER BY item_id LIMIT ?",
+    def round_rows(self, project_id: str, after: int, limit: int) -> list[RoundRow]:
+        """The model's input, in order of item_id."""
+        rows = self.rows(
+            f"SELECT {', '.join(RoundRow._fields)} FROM item WHERE project_id = ?"
+            " AND item_id > ? AND state <> 'removed' ORDER BY item_id LIMIT ?",
             (project_id, after, limit),
         )
+        return [RoundRow(*row) for row in rows]
 
     def vote_shares(self, item_id: int) -> list[tuple[str, int]]:
         """(value, standing label votes) of one item."""
@@ -121,6 +135,16 @@ class RoundSql(Base):
             self.rows(
                 "SELECT label, COUNT(*) FROM item WHERE project_id = ? AND state = 'labeled'"
                 " GROUP BY label",
+                (project_id,),
+            )
+        )
+
+    def count_answers(self, project_id: str) -> dict[str, int]:
+        """value -> standing label votes."""
+        return dict(
+            self.rows(
+                "SELECT value, COUNT(*) FROM standing WHERE project_id = ? AND kind = 'label'"
+                " GROUP BY value",
                 (project_id,),
             )
         )

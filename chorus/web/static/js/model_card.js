@@ -43,7 +43,7 @@ function reason(assist, last, open) {
   box.hidden = !why;
   const needed = assist.labels_needed ?? 0;
   const beyond = "More labels than there are open items would be needed: people may label the rest.";
-  const more = needed > open ? ` ${beyond}` : needed ? ` About ${plural(needed, "more label")}.` : "";
+  const more = needed > open ? ` ${beyond}` : needed ? ` About ${plural(needed, `more ${last ? "label" : assist.next_round_of}`)}.` : "";
   setText(box, why ? why + more : "");
 }
 
@@ -53,7 +53,7 @@ function lineOf(assist) {
     return `The model looks at the pictures: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
   }
   if (assist.running) return "The model is learning from the newest labels.";
-  return assist.next_round_at ? `The next round starts at ${plural(assist.next_round_at, "label")}.` : "";
+  return assist.next_round_at ? `The next round starts at ${plural(assist.next_round_at, assist.next_round_of)}.` : "";
 }
 
 function jobs(assist) {

@@ -1,0 +1,24 @@
+"""The order of work within a queue: `queue_pos`, a 63-bit integer.
+
+Items that nobody has answered lie in order of rank (manual) or of the round's pages (clustered and
+prelabeled), below MORE_VOTES; those whose first votes did not suffice lie above it.
+"""
+
+from __future__ import annotations
+
+ROUND_SPAN = 10**9
+"""queue_pos of clustered and prelabeled items = round * ROUND_SPAN + place."""
+RANK_BITS = 62
+"""Ranks are below 2 ** RANK_BITS (see services/importing.rank_of)."""
+MORE_VOTES = 1 << RANK_BITS
+_STEPS = 1 << 20
+_TIE_BITS = 40
+
+
+def more_votes_pos(confidence: float, rank: int) -> int:
+    """The place of an item that asks for another vote; least confident first, then by rank.
+
+    confidence: 0..1. Returns MORE_VOTES..2**63-1.
+    """
+    step = min(_STEPS - 1, int(max(0.0, confidence) * _STEPS))
+    return MORE_VOTES + (step << _TIE_BITS) + (rank >> (RANK_BITS - _TIE_BITS))
