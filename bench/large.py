@@ -119,8 +119,7 @@ def questions() -> dict[str, Callable[[Tx], object]]:
     inbox = Filter(state="needs_review")
     labeled = Filter(state="labeled")
     out: dict[str, Callable[[Tx], object]] = {
-        "votes spent": lambda tx: tx.votes_spent("p"),
-        "last settled": lambda tx: tx.last_settled("p", 500),
+        "votes by items": lambda tx: tx.votes_by_items("p"),
         "states": lambda tx: tx.count_states("p"),
         "labels": lambda tx: tx.count_labels("p"),
         "queues": lambda tx: tx.count_queues("p"),

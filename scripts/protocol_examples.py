@@ -20,6 +20,7 @@ from PIL import Image
 
 from chorus.client import Rest
 from chorus.client.process import ServerProcess
+from chorus.client.upload import follow
 from chorus.simulate.setup import add_person, import_pictures
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
@@ -113,13 +114,22 @@ def typed(type: str) -> Callable[[Frame], bool]:
     return lambda frame: bool(frame["type"] == type)
 
 
-def draw(folder: Path, count: int) -> Path:
+def draw(folder: Path, count: int, start: int = 0) -> Path:
     """Pictures whose class shows in the name; no two alike."""
     folder.mkdir()
-    for i in range(count):
+    for i in range(start, start + count):
         colour = (250 - i, i, 0) if i % 2 else (0, 250 - i, i)
         Image.new("RGB", (16, 16), colour).save(folder / f"{CLASSES[i % 2]}-{i:03}.png")
     return folder
+
+
+def gold_of(folder: Path) -> Path:
+    """A table of the pictures in a folder that marks their labels as gold."""
+    table = folder / "gold.csv"
+    names = sorted(path.name for path in folder.glob("*.png"))
+    rows = [f"{name},{name.partition('-')[0]},yes" for name in names]
+    table.write_text("\n".join(["path,label,gold", *rows]) + "\n", encoding="utf-8")
+    return table
 
 
 async def record(folder: Path) -> Tape:
@@ -138,6 +148,7 @@ async def record(folder: Path) -> Tape:
                 page_size=1,
                 seed=1,
                 target=0.878,
+                gold_rate=0,
             )
             project_id = project.project_id
             url = process.url.replace("http", "ws", 1) + "/ws"
@@ -156,13 +167,16 @@ async def record(folder: Path) -> Tape:
                 ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
                 await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
                 await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
+                table = await asyncio.to_thread(gold_of, draw(folder / "gold", 12, start=60))
+                await follow(admin, project_id, await admin.import_csv(project_id, table))
                 async with connect(labeler_token) as labeler_ws:
                     labeler = Talk(labeler_ws, project_id, tape)
                     await label(labeler, boss)
                     async with connect(token) as second_ws:
                         second = Talk(second_ws, project_id, tape)
                         await review(boss, second, labeler)
-                    await people(boss, ben.user_id)
+                    await people(boss, labeler, ben.user_id)
+                    await admin.change_project(project_id, gold_rate=0.5)
                     await supervise(boss, labeler)
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))
@@ -239,9 +253,14 @@ async def review(boss: Talk, second: Talk, labeler: Talk) -> None:
     await labeler.ask("note.list")
 
 
-async def people(boss: Talk, user_id: str) -> None:
-    """One person's work: how good it is, a pause, votes taken back and restored."""
+async def people(boss: Talk, labeler: Talk, user_id: str) -> None:
+    """One person's work: how good it is, a message, a pause, votes taken back and restored."""
     await boss.ask("quality.get")
+    await boss.ask("note.add", text="Look twice at the dark ones.", to=user_id)
+    await labeler.until(lambda f: f["type"] == "note" and f["body"]["to"] is not None)
+    found = await boss.ask("review.list", state="labeled", limit=2, order="item")
+    ids = [item["item_id"] for item in found["body"]["items"]]
+    await boss.ask("gold.mark", item_ids=[*ids, 1_000_000], gold=True)
     await boss.ask("person.pause", user_id=user_id, paused=True)
     await boss.ask("person.pause", user_id=user_id, paused=False)
     taken = await boss.ask("votes.take_back", user_id=user_id)

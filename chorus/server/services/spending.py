@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from chorus.server.consensus.estimate import Estimate
+from chorus.server.domain.forecast import votes_left
 from chorus.server.domain.model import Project
 from chorus.server.errors import ApiError
 from chorus.server.storage.store import Store
@@ -23,10 +22,6 @@ from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
 
-RECENT = 500
-"""Items settled last, from which the next ones are forecast: people and model change."""
-LEAST = 10
-Z = 1.96
 QUICK_S = 0.02
 """Counted while it is waited for, where that takes no longer …"""
 SHARE = 0.05
@@ -96,32 +91,21 @@ class Spending:
 
 def spending(tx: Tx, project: Project) -> dict[str, Any]:
     """Votes spent, saved against votes_max, and about how many are left, with an interval."""
-    settled, spent, on_open = tx.votes_spent(project.project_id)
-    counts = tx.count_states(project.project_id)
-    open_items = counts.get("unlabeled", 0) + counts.get("in_progress", 0)
-    recent = np.array(tx.last_settled(project.project_id, RECENT), dtype=np.float64)
-    left = None
-    if open_items == 0:
-        left = {"value": 0, "low": 0, "high": 0}
-    elif len(recent) >= LEAST:
-        mean, deviation = float(recent.mean()), float(recent.std(ddof=1))
-        # Of the mean itself, and of the sum over the items still to come.
-        spread = Z * deviation * math.sqrt(open_items**2 / len(recent) + open_items)
-        # No item takes fewer than votes_min, or more than votes_max.
-        least = open_items * project.votes_min - on_open
-        most = open_items * project.votes_max - on_open
-        value = open_items * mean - on_open
-        left = {
-            name: round(max(0, least, min(most, n)))
-            for name, n in (("value", value), ("low", value - spread), ("high", value + spread))
-        }
+    items: dict[str, dict[int, int]] = {"open": {}, "settled": {}, "stuck": {}}
+    for kind, votes, count in tx.votes_by_items(project.project_id):
+        items[kind][votes] = count
+    spent = {kind: sum(n * count for n, count in some.items()) for kind, some in items.items()}
+    settled = sum(items["settled"].values())
+    left = votes_left(
+        items["open"], items["settled"], items["stuck"], project.votes_min, project.votes_max
+    )
     return {
-        "spent": spent + on_open,
+        "spent": sum(spent.values()),
         "settled": settled,
-        "per_item": round(spent / settled, 3) if settled else None,
-        "saved": settled * project.votes_max - spent,
+        "per_item": round(spent["settled"] / settled, 3) if settled else None,
+        "saved": settled * project.votes_max - spent["settled"],
         "votes_max": project.votes_max,
-        "left": left,
+        "left": None if left is None else msgspec.to_builtins(left),
     }
 
 

@@ -32,7 +32,6 @@ CREATE INDEX item_doubt ON item (
 CREATE INDEX item_disputed ON item (project_id, state, item_id) WHERE agreement < 1;
 CREATE INDEX item_objected ON item (project_id, state, item_id)
   WHERE model_value <> COALESCE(label, provisional);
-CREATE INDEX item_settled ON item (project_id, label_at) WHERE label_source = 'votes';
 
 -- One decision for all items of a filter: every review of it carries its id.
 ALTER TABLE review ADD COLUMN bulk_id TEXT;

@@ -27,24 +27,12 @@ class QualitySql(Base):
             (project_id,),
         )
 
-    def votes_spent(self, project_id: str) -> tuple[int, int, int]:
-        """(items labeled by votes, their label votes, label votes on open items)."""
-        row = self.row(
-            "SELECT COALESCE(SUM(label_source = 'votes'), 0),"
-            " COALESCE(SUM(CASE WHEN label_source = 'votes' THEN n_labels END), 0),"
-            " COALESCE(SUM(CASE WHEN state IN ('unlabeled', 'in_progress') THEN n_labels END), 0)"
-            " FROM item WHERE project_id = ?",
+    def votes_by_items(self, project_id: str) -> list[tuple[str, int, int]]:
+        """(kind, label votes, items): "settled" by votes, "open", or "stuck" in review."""
+        return self.rows(
+            "SELECT CASE WHEN label_source = 'votes' THEN 'settled'"
+            " WHEN state IN ('unlabeled', 'in_progress') THEN 'open' ELSE 'stuck' END AS kind,"
+            " n_labels, COUNT(*) FROM item WHERE project_id = ? AND (label_source = 'votes'"
+            " OR state IN ('unlabeled', 'in_progress', 'needs_review')) GROUP BY kind, n_labels",
             (project_id,),
         )
-        return int(row[0]), int(row[1]), int(row[2])
-
-    def last_settled(self, project_id: str, limit: int) -> list[int]:
-        """Label votes of the items that votes have settled last."""
-        return [
-            row[0]
-            for row in self.rows(
-                "SELECT n_labels FROM item WHERE project_id = ? AND label_source = 'votes'"
-                " ORDER BY label_at DESC LIMIT ?",
-                (project_id, limit),
-            )
-        ]

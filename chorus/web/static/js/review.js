@@ -1,5 +1,5 @@
 /** The review room: keys, clicks and what the server pushes, put together. */
-import { $, boot, setText } from "./dom.js";
+import { $, boot, setText, setVars } from "./dom.js";
 import { api } from "./api.js";
 import { Bar } from "./review_bar.js";
 import { ClassList } from "./class_list.js";
@@ -251,14 +251,19 @@ room.addEventListener("change", render);
 room.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
 room.addEventListener("decided", (e) => {
   bar.decided(e.detail);
+  const colors = words.colors(e.detail.cls);
+  setVars($("#done"), colors);
+  $("#done").dataset.class = String("c" in colors);
   render();
 });
 room.addEventListener("undone", (e) => {
   bar.undone(e.detail);
+  $("#done").dataset.class = "false";
   render();
 });
 room.addEventListener("refused", ({ detail: { item, message } }) => {
   toast(`${item.name}: ${message}`, "warn");
+  $("#done").dataset.class = "false";
   setText($("#done"), `Not decided: ${message.replace(/; look again$/, "")}`);
 });
 classes.set(project.classes);

@@ -93,6 +93,8 @@ export class FilterForm {
     like.hidden = !filter.like;
     setText(like, "Open items that look like the one you decided ×");
     setText($("#found"), found(room));
+    const done = room.history.reduce((sum, d) => sum + (d.seqs?.length ?? d.done), 0);
+    setText($("#tally"), done ? `${count(done)} decided here` : "");
   }
 
   _fill(filter) {

@@ -39,6 +39,7 @@ export class ReviewGrid {
   render(room) {
     this._ids = room.order;
     this._complete = room.complete;
+    this._tab = room.filter.like ? "" : room.filter.state;
     if (this.everything) this.selected = new Set(room.order);
     const known = new Set(room.order);
     for (const id of [...this.selected]) if (!known.has(id)) this.selected.delete(id);
@@ -69,7 +70,7 @@ export class ReviewGrid {
 
   _draw(item, holder) {
     const id = item.item_id;
-    const drawn = JSON.stringify([item, holder, this.selected.has(id), this.focus === id]);
+    const drawn = JSON.stringify([item, holder, this.selected.has(id), this.focus === id, this._tab]);
     const known = this._tiles.get(id);
     if (known?.drawn === drawn) return;
     const tile = known ?? { node: this._make(item), drawn };
@@ -92,18 +93,23 @@ export class ReviewGrid {
         el("span", { class: "small muted" }, item.confidence === null ? "" : score(item.confidence)),
         el("span", { class: "spring" }),
         item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null,
-        el("span", { class: "rv-state", dataset: { state: item.state } },
-          item.source === "review" ? "Reviewed" : stateWord(item.state))),
+        el("span", { class: "rv-state", dataset: { state: item.state } }, this._state(item))),
       ...votes.slice(0, VOTES_SHOWN).map((v) => this._line(v.labeler, answerOf(v), v.prelabel)),
       votes.length > VOTES_SHOWN
         ? el("div", { class: "rv-line small muted" }, `and ${votes.length - VOTES_SHOWN} more`)
         : null,
       item.model
         ? el("div", { class: "rv-line model", dataset: { against: String(contradicts(item)) } },
-            el("span", { class: "rv-who" }, contradicts(item) ? "Model says" : "Model"),
+            el("span", { class: "rv-who" }, "Model"),
             this._words.dot(item.model.class), el("span", {}, item.model.class),
             el("span", { class: "small" }, score(item.model.score ?? 0)))
         : null);
+  }
+
+  /** What the tab does not say already. */
+  _state(item) {
+    if (item.source === "review") return "Reviewed";
+    return item.state === this._tab ? "" : stateWord(item.state);
   }
 
   _line(who, said, prelabel) {

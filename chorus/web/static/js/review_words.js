@@ -33,7 +33,8 @@ export class Words {
 
   dot(name) {
     const dot = el("span", { class: "rv-dot", "aria-hidden": "true" });
-    setVars(dot, this.colors(name));
+    // A tile has the colour of its label: what is no class must not take that.
+    setVars(dot, { c: "var(--state-skipped)", ...this.colors(name) });
     return dot;
   }
 }

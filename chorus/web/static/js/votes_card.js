@@ -11,7 +11,7 @@ export function renderVotes({ spending, remerging }) {
   setText($("#votes-note"), note);
   const values = [
     [count(spent), "votes given"],
-    [per_item === null ? "–" : per_item.toFixed(2), `for an item, on average of ${count(settled)} settled`],
+    [per_item === null ? "–" : per_item.toFixed(2), `for an item, on average (${count(settled)} settled)`],
     votes_max === 1
       ? ["–", "saved: one vote for an item is the least"]
       : [settled ? count(Math.max(0, saved)) : "–", `saved, against ${votes_max} for each item`],
