@@ -1,18 +1,16 @@
 """The default: what the project's own votes support, decided without gold.
 
-Four shapes of the same model, from many parameters to few, are compared by how well they predict
-votes they have not seen (cross-validated log-likelihood):
+People are modelled by Dawid-Skene, shrunk to what they have in common as far as they are alike
+(`dawid_skene.strength_of`). What the votes alone often cannot tell is how common the classes are: a
+rare class that everybody sees well, and a common one that everybody overlooks, look much the same.
+Two fits are compared:
 
-1. Dawid-Skene with confusion matrices loosely tied to the population's;
-2. the same tied closely;
-3. one accuracy per person;
-4. the same accuracy for everybody: majority with honest probabilities.
+- cautious: the classes' shares are half-way between equal and their shares of the votes;
+- free: they are estimated along with the rest. That feeds back on itself when votes are few (the
+  commonest class takes the doubtful items, and grows), but is right where sets are lopsided.
 
-The first is taken unless another is clearly better: the likelihood of votes rewards describing
-voters, not being right about items, so a small lead means nothing. Likewise all classes are taken
-to be equally likely unless estimated shares are clearly better. Estimating them feeds back
-on itself when votes are few (the commonest class takes the doubtful items, and grows), and on
-balanced sets costs more than it gains; on sets that are really lopsided the votes say so loudly.
+Free it is where it makes people clearly more often right, or somewhat more often right and the
+votes clearly likelier; where people come out only a little better, something in between.
 docs/consensus.md has the measurements.
 """
 
@@ -22,27 +20,37 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chorus.server.consensus import predict
-from chorus.server.consensus.dawid_skene import dawid_skene
-from chorus.server.consensus.em import Prior
+from chorus.server.consensus import em
+from chorus.server.consensus.dawid_skene import (
+    STRENGTH,
+    Parameters,
+    dawid_skene,
+    search,
+    strength_of,
+)
+from chorus.server.consensus.em import Found, Prior
 from chorus.server.consensus.model_voter import weighted, with_model
 from chorus.server.consensus.one_coin import one_coin
+from chorus.server.consensus.sheet import Sheet
 from chorus.server.consensus.table import Bools, Fitted, Floats, Ints, VoteTable
 
-FOLDS = 4
-CLEARLY = 2.5
-"""Standard errors by which a shape must predict better to be preferred."""
-LOPSIDED = 3.0
-"""The same for estimated class shares."""
-BETTER_PEOPLE = 0.1
-"""Estimated shares are preferred, too, if they predict no worse and people's mean skill is higher
-by so much: that a class is rare explains the votes better than that everybody overlooks it."""
+BETTER_PEOPLE = 2.5
+"""Free, if people come out so much better, in units of 1 / sqrt(items)."""
+LIKELIER = 1.0, 8.0
+"""Free, if the votes come out likelier by so many times the penalty of its parameters (BIC:
+Schwarz, 1978): the first if people come out better, too, the second whether they do or not."""
+LOPSIDED = 0.4
+"""Free, if people come out better at all, where the votes are so far from equal shares (0..1)."""
+BETWEEN = 0.25
+"""From the cautious shares to the free ones, where people come out a little better."""
 VOTES_MAX = 40_000
-"""Votes that shapes are compared on (all votes of some items)."""
-ROUGHLY = (100, 1e-3)
-"""Iterations and tolerance of the fits that are only compared."""
+"""Votes that the two are compared on (all votes of some items)."""
+ROUGHLY = 1e-3
+"""Tolerance of fits that are only compared."""
 CELLS_MAX = 20_000_000
 """Largest workers * classes² for confusion matrices (160 MB)."""
+ALIKE = 24.0
+"""Strength from which people are said to be alike."""
 
 
 @dataclass(frozen=True)
@@ -51,48 +59,23 @@ class Shape:
 
     method: str
     strength: float
-    prior: Prior
+    prior: Prior | Floats
     reason: str
 
     def fit(self, table: VoteTable, evidence: Floats | None = None) -> Fitted:
         fit = dawid_skene if self.method == "dawid_skene" else one_coin
         return fit(table, prior=self.prior, strength=self.strength, evidence=evidence)
 
-    def rough(self, table: VoteTable) -> Fitted:
-        fit = dawid_skene if self.method == "dawid_skene" else one_coin
-        iterations, tolerance = ROUGHLY
-        return fit(
-            table, prior=self.prior, strength=self.strength,
-            iterations=iterations, tolerance=tolerance,
-        )  # fmt: skip
 
-
-LOOSE = Shape(
-    "dawid_skene", 4.0, "equal",
-    "each person's typical mix-ups are weighed (Dawid–Skene), people with few votes counting as"
-    " average",
+FEW = Shape(
+    "one_coin", em.SKILL_VOTES, "equal",
+    "people are weighed by how often they are right (one number each), because most items have a"
+    " single vote",
 )  # fmt: skip
-OTHERS = (
-    Shape(
-        "dawid_skene", 16.0, "equal",
-        "the mix-ups that people have in common are weighed, and each person's own as far as"
-        " their votes show them (Dawid–Skene)",
-    ),
-    Shape(
-        "one_coin", 4.0, "equal",
-        "people are weighed by how often they are right (one number each), because the votes"
-        " do not support more",
-    ),
-    Shape(
-        "one_coin", np.inf, "equal",
-        "every vote counts the same, because the votes do not show that people differ",
-    ),
-)  # fmt: skip
-
-FEW = replace(
-    OTHERS[1],
-    reason="people are weighed by how often they are right (one number each), because most items"
-    " have a single vote",
+MANY = replace(
+    FEW,
+    reason="people are weighed by how often they are right (one number each), because there are too"
+    " many people and classes for each person's mix-ups",
 )
 
 
@@ -126,59 +109,77 @@ def auto(
 
 def choose(table: VoteTable) -> Shape:
     """The shape for these votes; deterministic."""
-    sample = _sample(table)
     votes = table.votes_of_items()
     # Where most items stopped at one vote, those with more are the contested ones: no fair sample
-    # to learn mix-ups from, or to compare shapes on.
+    # to learn mix-ups from.
     contested = 2 * (votes > 1).sum() < (votes > 0).sum()
-    if contested or len(sample) < 2 * FOLDS or table.classes < 2:
+    if contested or not len(table) or table.classes < 2:
         return FEW
-    big = table.workers * table.classes**2 > CELLS_MAX
-    best = OTHERS[1] if big else LOOSE
-    score = _held_out(sample, best)
-    for shape in OTHERS[2:] if big else OTHERS:
-        other = _held_out(sample, shape)
-        if _clearly_better(other, score):
-            best, score = shape, other
-    estimated = replace(best, prior="estimated")
-    other = _held_out(sample, estimated)
-    if _clearly_better(other, score, LOPSIDED):
-        return estimated
-    if _clearly_better(other, score, 0.0):
-        gain = estimated.rough(sample).population_skill - best.rough(sample).population_skill
-        return estimated if gain > BETTER_PEOPLE else best
-    return best
+    if table.workers * table.classes**2 > CELLS_MAX:
+        return MANY
+    sample = _sample(table)
+    sheet = Sheet(sample, em.witnesses(sample))
+    cautious, free = _fit(sample, sheet, "votes"), _fit(sample, sheet, "estimated")
+    apart = [sheet.counts(sheet.inward(found.posterior)) for found in (cautious, free)]
+    prior, towards = _shares(sample, cautious, free, _people(apart[1]) - _people(apart[0]))
+    strength = strength_of(apart[0]) * (1 - towards) + strength_of(apart[1]) * towards
+    alike = (
+        "everybody's mix-ups are weighed alike (Dawid–Skene), because people hardly differ"
+        if strength >= ALIKE
+        else "each person's typical mix-ups are weighed (Dawid–Skene), people with few votes"
+        " counting as average"
+    )
+    return Shape("dawid_skene", strength, prior, alike)
 
 
-def _clearly_better(one: Floats, other: Floats, errors: float = CLEARLY) -> bool:
-    """By so many standard errors of the mean difference."""
-    gain = one - other
-    return bool(gain.sum() > errors * gain.std() * np.sqrt(len(gain)))
+def _fit(table: VoteTable, sheet: Sheet, prior: Prior) -> Found[Parameters]:
+    return search(table, sheet, prior=prior, strength=STRENGTH, tolerance=ROUGHLY)
 
 
-def _held_out(table: VoteTable, shape: Shape) -> Floats:
-    """(n,): log chance of each vote, by a fit that has not seen it."""
-    # Dealt out at random: votes lie sorted by item, and a regular deal would always keep
-    # the same people's votes of an item together.
-    fold = np.random.default_rng(0).permutation(len(table)) % FOLDS
-    out = np.empty(len(table))
-    for k in range(FOLDS):
-        test = fold == k
-        fitted = shape.rough(table.take(~test))
-        out[test] = predict.held_out_log_likelihood(fitted, table.take(test))
-    return out
+def _shares(
+    table: VoteTable, cautious: Found[Parameters], free: Found[Parameters], gain: float
+) -> tuple[Prior | Floats, float]:
+    """The class prior, and how far it is from cautious (0) to free (1). `gain`: of `_people`."""
+    items = int((table.votes_of_items() > 0).sum())
+    likelier = free.log_likelihood - cautious.log_likelihood
+    likelier /= (table.classes - 1) * np.log(max(items, 2)) / 2
+    better = gain > BETTER_PEOPLE / np.sqrt(items)
+    if gain > 0 and (better or likelier > LIKELIER[0] or _lopsided(table) > LOPSIDED):
+        return "estimated", 1.0
+    if likelier > LIKELIER[1]:
+        return "estimated", 1.0
+    if gain <= 0:
+        return "votes", 0.0
+    voted = table.votes_of_items() > 0
+    ends = [found.posterior[voted].mean(axis=0) for found in (cautious, free)]
+    between: Floats = ends[0] + BETWEEN * (ends[1] - ends[0])
+    return between, BETWEEN
+
+
+def _people(counts: Floats) -> float:
+    """How often people are right: by votes, plus the mean by classes. `counts` (workers, classes,
+    classes): [who, said, truth]."""
+    total = counts.sum(axis=0)
+    right = np.diagonal(total)
+    by_class = right / np.maximum(total.sum(axis=0), em.FLOOR)
+    return float(right.sum() / max(total.sum(), em.FLOOR) + by_class.mean())
+
+
+def _lopsided(table: VoteTable) -> float:
+    """0 (each class has as many votes) to 1 (one class has them all)."""
+    shares = em.shares(table)[table.votes_of_items() > 0].mean(axis=0)
+    equal = 1 / table.classes
+    return float(np.abs(shares - equal).sum() / 2 / (1 - equal))
 
 
 def _sample(table: VoteTable) -> VoteTable:
-    """All votes of every nth item that has two or more, `VOTES_MAX` votes or so."""
-    votes = table.votes_of_items()
-    keep = votes > 1
-    total = int(votes[keep].sum())
-    if total > VOTES_MAX:
-        chosen = np.flatnonzero(keep)
-        chosen = np.random.default_rng(0).permutation(chosen)[: len(chosen) * VOTES_MAX // total]
-        keep = np.zeros(table.items, dtype=np.bool_)
-        keep[chosen] = True
+    """All votes of every nth item, `VOTES_MAX` votes or so."""
+    if len(table) <= VOTES_MAX:
+        return table
+    chosen = np.flatnonzero(table.votes_of_items())
+    chosen = np.random.default_rng(0).permutation(chosen)[: len(chosen) * VOTES_MAX // len(table)]
+    keep = np.zeros(table.items, dtype=np.bool_)
+    keep[chosen] = True
     # Numbered anew, so that the fits do not carry the items left out.
     number = np.cumsum(keep) - 1
     votes_kept = table.take(keep[table.item])
@@ -195,7 +196,7 @@ def _in_order(
 
 def _sentence(shape: Shape, model_weight: float | None) -> str:
     text = shape.reason[0].upper() + shape.reason[1:]
-    if shape.prior == "estimated":
+    if isinstance(shape.prior, str) and shape.prior == "estimated":
         text += "; some classes are clearly commoner than others, which counts too"
     if model_weight:
         text += (

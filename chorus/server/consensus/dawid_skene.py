@@ -12,95 +12,131 @@ import numpy as np
 
 from chorus.server.consensus import em
 from chorus.server.consensus.em import FLOOR, Prior
+from chorus.server.consensus.sheet import Sheet
 from chorus.server.consensus.table import Fitted, Floats, VoteTable
 
 STRENGTH = 3.0
 """Votes that the population's row is worth beside a person's own votes on items of that class."""
+DIFFERENCE_VOTES = 1000.0
+"""Votes, times classes - 1, that `STRENGTH` is worth beside a project's own where `strength_of`
+asks how much people differ."""
+STRENGTH_MAX = 400.0
 POPULATION_VOTES = 2.0
 """Votes, times the number of classes, that the one-coin row is worth beside everybody's."""
 
 
-def soft_counts(table: VoteTable, posterior: Floats) -> Floats:
-    """(workers, classes, classes): expected number of votes [who, truth, said]."""
-    w, k = table.workers, table.classes
-    cell = table.worker * k + table.value
-    counts = np.empty((w, k, k))
-    for truth in range(k):
-        share = posterior[table.item, truth]
-        if table.weight is not None:
-            share = share * table.weight
-        counts[:, truth, :] = np.bincount(cell, share, minlength=w * k).reshape(w, k)
-    return counts
+Parameters = tuple[Floats, Floats]
+"""Confusion (workers, classes, classes) and the population's (classes, classes): [said, truth],
+the other way round than in `Fitted`, because an item needs all truths of what was said."""
 
 
 def likelihood(table: VoteTable, confusion: Floats) -> Floats:
-    """(items, classes): log-likelihood of each item's votes under each class."""
-    cell = table.worker * table.classes + table.value
-    log = np.log(confusion)
-    out = np.empty((table.items, table.classes))
-    for truth in range(table.classes):
-        support = np.ascontiguousarray(log[:, truth, :]).reshape(-1)[cell]
-        if table.weight is not None:
-            support *= table.weight
-        out[:, truth] = np.bincount(table.item, support, minlength=table.items)
-    return out
+    """(items, classes): log-likelihood of each item's votes under each class. `confusion`
+    (workers, classes, classes): [who, truth, said]."""
+    sheet = Sheet(table, table.votes_of_items())
+    return sheet.outward(sheet.likelihood(np.log(confusion.transpose(0, 2, 1))))
 
 
-def estimate(counts: Floats, strength: float) -> tuple[Floats, Floats]:
-    """Confusion matrices (workers, classes, classes) and the population's (classes, classes)."""
+def estimate(counts: Floats, strength: float) -> Parameters:
+    """`counts` (workers, classes, classes): expected votes [who, said, truth]."""
+    workers, classes, _ = counts.shape
+    # A product with ones: faster than a sum over the first axis.
+    total = (np.ones(workers) @ counts.reshape(workers, classes**2)).reshape(classes, classes)
+    population = _population(total)
+    return _columns(counts + strength * population), population
+
+
+def strength_of(counts: Floats) -> float:
+    """The strength (see `STRENGTH`) that fits how much people differ. `counts` as in `estimate`.
+
+    By moments: were people all alike, the chi-square of their rows against everybody's would be
+    near its degrees of freedom; a Dirichlet of strength s around everybody's row adds 1 / (1 + s)
+    for each vote after the first (Brier, 1980). The result is half-way (by ratio) from `STRENGTH`
+    to that: counts made by shrinking people towards each other show them too much alike.
+    """
     classes = counts.shape[1]
-    total = counts.sum(axis=0)
+    votes = _over_said(counts)
+    everybody = _columns(counts.sum(axis=0) + FLOOR)
+    expected = votes * everybody
+    squares = (counts - expected) ** 2 / np.maximum(votes * np.maximum(everybody, 1e-3), FLOOR)
+    enough = votes[:, 0] > 1
+    excess = float((_over_said(squares)[:, 0] - (classes - 1))[enough].sum())
+    freedom = float(((classes - 1) * (votes[:, 0] - 1))[enough].sum())
+    share = excess + DIFFERENCE_VOTES / (1 + STRENGTH)
+    share /= freedom + DIFFERENCE_VOTES
+    found = 1 / max(share, FLOOR) - 1
+    return float(np.sqrt(STRENGTH * np.clip(found, 1 / STRENGTH, STRENGTH_MAX)))
+
+
+def _population(total: Floats) -> Floats:
+    """(classes, classes) [said, truth] of everybody: shrunk to one accuracy."""
+    classes = len(total)
+    if not classes:
+        return total
     mean = em.population_skill(np.diagonal(total), total)
     coin = np.full((classes, classes), (1 - mean) / max(classes - 1, 1))
     np.fill_diagonal(coin, mean if classes > 1 else 1.0)
-    pull = POPULATION_VOTES * classes
-    population = _rows(total + pull * coin)
-    return _rows(counts + strength * population), population
+    return _columns(total + POPULATION_VOTES * classes * coin)
 
 
-def _rows(counts: Floats) -> Floats:
-    """Rows that sum to 1, none of it below `FLOOR`."""
-    rows = np.maximum(counts / counts.sum(axis=-1, keepdims=True), FLOOR)
-    normal: Floats = rows / rows.sum(axis=-1, keepdims=True)
-    return normal
+def _columns(counts: Floats) -> Floats:
+    """Columns (of one truth) that sum to 1, none of it below `FLOOR`. Works in place."""
+    counts /= _over_said(counts)
+    np.maximum(counts, FLOOR, out=counts)
+    counts /= _over_said(counts)
+    return counts
+
+
+def _over_said(counts: Floats) -> Floats:
+    """(..., said, truth) -> (..., 1, truth). Faster than numpy's sum over a short axis."""
+    total = np.zeros_like(counts[..., 0, :]) if counts.shape[-2] else counts.sum(axis=-2)
+    for said in range(counts.shape[-2]):
+        total += counts[..., said, :]
+    return total[..., None, :]
+
+
+def search(
+    table: VoteTable,
+    sheet: Sheet,
+    *,
+    prior: Prior | Floats,
+    strength: float,
+    evidence: Floats | None = None,
+    start: Floats | None = None,
+    iterations: int = em.ITERATIONS,
+    tolerance: float = em.TOLERANCE,
+) -> em.Found[Parameters]:
+    """EM alone, for who makes the sheet (see `em.fit`) once and fits more than once."""
+    steps = em.Steps(
+        lambda posterior: estimate(sheet.counts(posterior), strength),
+        lambda found: sheet.likelihood(np.log(found[0])),
+    )
+    return em.fit(
+        table, sheet, steps, prior=prior, evidence=evidence, start=start,
+        iterations=iterations, tolerance=tolerance,
+    )  # fmt: skip
 
 
 def dawid_skene(
     table: VoteTable,
     *,
-    prior: Prior = "estimated",
+    prior: Prior | Floats = "estimated",
     strength: float = STRENGTH,
     evidence: Floats | None = None,
     start: Floats | None = None,
-    iterations: int = em.ITERATIONS,
-    tolerance: float = em.TOLERANCE,
 ) -> Fitted:
     """MAP EM with a confusion matrix per person.
 
     `strength` > 0: see `STRENGTH`; towards 0 it is the method of 1979. `evidence`: see `em.fit`.
     Takes 8 * workers * classes² bytes a few times over.
     """
-    known = em.informative(table, evidence)
-
-    def maximise(posterior: Floats) -> tuple[Floats, Floats]:
-        return estimate(soft_counts(known, posterior), strength)
-
-    steps = em.Steps(maximise, lambda found: likelihood(table, found[0]))
-    posterior, pi, (confusion, population), done = em.fit(
-        table, steps, prior=prior, evidence=evidence, start=start,
-        iterations=iterations, tolerance=tolerance,
+    sheet = Sheet(table, em.witnesses(table, evidence))
+    found = search(
+        table, sheet, prior=prior, strength=strength, evidence=evidence, start=start
     )  # fmt: skip
-    skill, low, high, mean = em.skills(table, posterior, evidence)
-    return Fitted(
-        method="dawid_skene",
-        posterior=posterior,
-        prior=pi,
-        votes=table.votes_of_workers(),
-        skill=skill,
-        skill_low=low,
-        skill_high=high,
-        population_skill=mean,
-        confusion=confusion,
-        population=population,
-        iterations=done,
-    )
+    confusion, population = found.parameters
+    return em.fitted(
+        "dawid_skene", table, found, evidence,
+        confusion=np.ascontiguousarray(confusion.transpose(0, 2, 1)),
+        population=population.T.copy(),
+    )  # fmt: skip

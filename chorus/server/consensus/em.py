@@ -1,7 +1,7 @@
 """Expectation maximisation over votes: what `one_coin` and `dawid_skene` share.
 
-Everything is a weighted bincount over votes, so that an iteration costs a few passes over arrays
-of n numbers for each class, and no Python loop sees a vote.
+An iteration is a few passes over arrays (see `sheet`), no Python loop sees a vote, and every third
+one jumps ahead (SQUAREM: Varadhan & Roland, 2008), which saves most of them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from chorus.server.consensus.table import Bools, Floats, VoteTable
+from chorus.server.consensus.sheet import Sheet
+from chorus.server.consensus.table import Fitted, Floats, Ints, VoteTable
 
-Prior = Literal["equal", "estimated"]
-"""Class prior: all classes equally likely, or estimated along with the rest."""
+Prior = Literal["equal", "votes", "estimated"]
+"""Class prior: all classes equally likely; half-way from there to their shares of the votes; or
+estimated along with the rest. An array (classes,) in its place is taken as it is."""
 
 ITERATIONS = 200
 TOLERANCE = 1e-4
@@ -23,6 +25,8 @@ TOLERANCE = 1e-4
 MEAN_TOLERANCE = 2e-2
 """It also ends when the mean move is below this share of the tolerance: among 100,000 items a few
 are always on their way."""
+STRIDE = 4.0
+"""Longest jump at first, in steps of EM; four times that each time it is reached."""
 ACCURACY = 0.88
 """Accuracy of a person nobody knows anything about. With two classes or more, one vote then
 gives 0.88 and two that agree at least 0.98: one is not enough for a target of 0.95, two are."""
@@ -38,7 +42,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Steps(Generic[P]):
-    """The parts of a method. P: its parameters of people."""
+    """The parts of a method. P: its parameters of people. Items in the order of the sheet."""
 
     maximise: Callable[[Floats], P]
     """posterior (items, classes) -> parameters."""
@@ -46,11 +50,32 @@ class Steps(Generic[P]):
     """parameters -> log-likelihood of each item's votes under each class (items, classes)."""
 
 
+@dataclass(frozen=True)
+class Found(Generic[P]):
+    """Where EM ended. The posterior is the E-step of exactly this prior and these parameters."""
+
+    posterior: Floats
+    """(items, classes), in the order of the table."""
+    prior: Floats
+    """(classes,)"""
+    parameters: P
+    iterations: int
+    log_likelihood: float
+    """Of all votes (and the evidence), each item's class summed out."""
+
+
 def softmax(logits: Floats) -> Floats:
     """(n, c) -> (n, c), rows sum to 1."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    total: Floats = exp / exp.sum(axis=1, keepdims=True)
-    return total
+    n, classes = logits.shape
+    if not classes:
+        return np.zeros((n, 0))
+    # Column by column, and by a product with ones: over a few classes numpy's reductions are slow.
+    top = logits[:, 0].copy()
+    for k in range(1, classes):
+        np.maximum(top, logits[:, k], out=top)
+    exp: Floats = np.exp(logits - top[:, None])
+    exp /= (exp @ np.ones(classes))[:, None]
+    return exp
 
 
 def shares(table: VoteTable, evidence: Floats | None = None) -> Floats:
@@ -63,65 +88,133 @@ def shares(table: VoteTable, evidence: Floats | None = None) -> Floats:
     return start
 
 
-def informative(table: VoteTable, evidence: Floats | None = None) -> VoteTable:
-    """Votes that say something about who cast them: those on items with another witness.
+def witnesses(table: VoteTable, evidence: Floats | None = None) -> Ints:
+    """(items,): how many say something of each item: its votes, and the evidence if there is any.
 
     An item's only vote agrees with itself whatever its worth. At the optimum of EM it has no
     influence on skills, but on the way there it holds everybody at "always right" for hundreds of
-    iterations, and most items of a project that stops when sure have one vote.
+    iterations, and most items of a project that stops when sure have one vote. So only votes on
+    items with another witness count for skills.
     """
-    witnesses = table.votes_of_items()
-    if evidence is not None:
-        witnesses = witnesses + (evidence != 0).any(axis=1)
-    keep = witnesses[table.item] > 1
+    votes = table.votes_of_items()
+    return votes if evidence is None else votes + (evidence != 0).any(axis=1)
+
+
+def informative(table: VoteTable, evidence: Floats | None = None) -> VoteTable:
+    """Votes that say something about who cast them (see `witnesses`)."""
+    keep = witnesses(table, evidence)[table.item] > 1
     return table if keep.all() else table.take(keep)
 
 
-def class_prior(kind: Prior, posterior: Floats, voted: Bools) -> Floats:
-    """(classes,). `voted` (items,): the items that count. One pseudo-item for each class keeps
-    unseen classes possible."""
-    classes = posterior.shape[1]
-    if kind == "equal":
-        return np.full(classes, 1 / max(classes, 1))
-    prior: Floats = (posterior[voted].sum(axis=0) + 1) / (voted.sum() + classes)
-    return prior
+def _prior(kind: Prior | Floats, start: Floats, voted: Floats) -> Callable[[Floats], Floats]:
+    """posterior (items, classes) -> prior (classes,). `voted` (items,): 1 for the items that
+    count. One pseudo-item for each class keeps unseen classes possible."""
+    classes = start.shape[1]
+    equal = np.full(classes, 1 / max(classes, 1))
+
+    def estimated(posterior: Floats) -> Floats:
+        found: Floats = (voted @ posterior + 1) / (voted.sum() + classes)
+        return found
+
+    if isinstance(kind, np.ndarray):
+        fixed = kind
+    elif kind == "estimated":
+        return estimated
+    else:
+        fixed = equal if kind == "equal" else (equal + estimated(start)) / 2
+    return lambda posterior: fixed
 
 
 def fit(
     table: VoteTable,
+    sheet: Sheet,
     steps: Steps[P],
     *,
-    prior: Prior,
+    prior: Prior | Floats,
     evidence: Floats | None,
     start: Floats | None = None,
     iterations: int = ITERATIONS,
     tolerance: float = TOLERANCE,
-) -> tuple[Floats, Floats, P, int]:
+) -> Found[P]:
     """EM until no posterior moves by more than `tolerance` (or next to none on average).
 
-    `evidence` (items, classes): log-likelihood that comes from elsewhere than votes (the model).
-    Returns posterior, prior, parameters, iterations. The posterior is the E-step of exactly the
-    prior and the parameters returned.
+    `sheet`: of `table`, which it need not be made anew for every fit. `evidence` (items, classes):
+    log-likelihood that comes from elsewhere than votes (the model).
     """
-    voted = table.votes_of_items() > 0
-    if evidence is not None:
-        voted = voted | (evidence != 0).any(axis=1)
-    posterior = shares(table, evidence) if start is None else start
+    voted = sheet.inward((witnesses(table, evidence) > 0).astype(np.float64))
+    first = shares(table, evidence)
+    class_prior = _prior(prior, sheet.inward(first), voted)
+    inward = None if evidence is None else sheet.inward(evidence)
     done = 0
-    while True:
+    pi, logits = np.zeros(0), np.zeros((0, 0))
+    parameters: P | None = None
+
+    def step(posterior: Floats) -> Floats:
+        nonlocal done, pi, parameters, logits
         done += 1
-        pi = class_prior(prior, posterior, voted)
+        pi = class_prior(posterior)
         parameters = steps.maximise(posterior)
-        logits = steps.likelihood(parameters) + np.log(pi)
-        if evidence is not None:
-            logits += evidence
-        before, posterior = posterior, softmax(logits)
-        moved = np.abs(posterior - before)
-        still = moved.max(initial=0.0) <= tolerance
-        if not still and moved.size:
-            still = moved.mean() <= MEAN_TOLERANCE * tolerance
-        if still or done >= iterations:
-            return posterior, pi, parameters, done
+        logits = steps.likelihood(parameters)
+        logits += np.log(pi)
+        if inward is not None:
+            logits += inward
+        return softmax(logits)
+
+    def still(move: Floats) -> bool:
+        size = np.abs(move)
+        if done >= iterations or size.max(initial=0.0) <= tolerance:
+            return True
+        return bool(size.mean() <= MEAN_TOLERANCE * tolerance)
+
+    before = sheet.inward(first if start is None else start)
+    longest = STRIDE
+    while True:
+        one = step(before)
+        move = one - before
+        if still(move):
+            after = one
+            break
+        after = step(one)
+        turn = after - one
+        if still(turn):
+            break
+        turn = turn - move
+        # How many steps ahead two steps point, if they go on shrinking as they did.
+        stride = float(np.linalg.norm(move)) / max(float(np.linalg.norm(turn)), 1e-300)
+        stride = min(max(stride, 1.0), longest)
+        if stride == longest:
+            longest *= 4
+        ahead = np.clip(before + 2 * stride * move + stride**2 * turn, 0.0, 1.0)
+        before = ahead / (ahead @ np.ones(ahead.shape[1]))[:, None]
+    assert parameters is not None
+    return Found(sheet.outward(after), pi, parameters, done, _log_likelihood(logits))
+
+
+def _log_likelihood(logits: Floats) -> float:
+    """Of items with the log chance of their votes and each class (items, classes)."""
+    if not logits.size:
+        return 0.0
+    top = logits.max(axis=1, keepdims=True)
+    return float((top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))).sum())
+
+
+def fitted(
+    method: str, table: VoteTable, found: Found[P], evidence: Floats | None, **parameters: Floats
+) -> Fitted:
+    """What EM found, with everybody's skill. `parameters`: the fields of `Fitted` they fill."""
+    skill, low, high, mean = skills(table, found.posterior, evidence)
+    return Fitted(
+        method=method,
+        posterior=found.posterior,
+        prior=found.prior,
+        votes=table.votes_of_workers(),
+        skill=skill,
+        skill_low=low,
+        skill_high=high,
+        population_skill=mean,
+        iterations=found.iterations,
+        **parameters,  # type: ignore[arg-type]
+    )
 
 
 def correct(table: VoteTable, posterior: Floats) -> tuple[Floats, Floats]:

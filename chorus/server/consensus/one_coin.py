@@ -10,6 +10,7 @@ import numpy as np
 
 from chorus.server.consensus import em
 from chorus.server.consensus.em import FLOOR, Prior
+from chorus.server.consensus.sheet import Sheet
 from chorus.server.consensus.table import Fitted, Floats, VoteTable
 
 
@@ -41,43 +42,36 @@ def likelihood(table: VoteTable, accuracy: Floats) -> Floats:
 def one_coin(
     table: VoteTable,
     *,
-    prior: Prior = "equal",
+    prior: Prior | Floats = "equal",
     strength: float = em.SKILL_VOTES,
     evidence: Floats | None = None,
     start: Floats | None = None,
-    iterations: int = em.ITERATIONS,
-    tolerance: float = em.TOLERANCE,
 ) -> Fitted:
     """MAP EM with one accuracy per person.
 
     `strength`: how many votes the population's accuracy is worth beside a person's own; infinite:
     all are equal. `evidence`: see `em.fit`.
     """
-    known = em.informative(table, evidence)
+    k = table.classes
+    sheet = Sheet(table, em.witnesses(table, evidence))
+    worker, own = sheet.cell // max(k, 1), sheet.item * k + sheet.cell % max(k, 1)
+    votes = np.bincount(worker, sheet.weight, minlength=table.workers).astype(np.float64)
 
     def maximise(posterior: Floats) -> Floats:
-        right, votes = em.correct(known, posterior)
+        share = posterior.ravel().take(own)
+        if sheet.weight is not None:
+            share *= sheet.weight
+        right = np.bincount(worker, share, minlength=table.workers).astype(np.float64)
         mean = em.population_skill(right, votes)
         if np.isinf(strength):
             return np.full(table.workers, mean, dtype=np.float64)
         accuracy: Floats = (right + strength * mean) / (votes + strength)
         return accuracy
 
-    steps = em.Steps(maximise, lambda accuracy: likelihood(table, accuracy))
-    posterior, pi, accuracy, done = em.fit(
-        table, steps, prior=prior, evidence=evidence, start=start,
-        iterations=iterations, tolerance=tolerance,
-    )  # fmt: skip
-    skill, low, high, mean = em.skills(table, posterior, evidence)
-    return Fitted(
-        method="one_coin",
-        posterior=posterior,
-        prior=pi,
-        votes=table.votes_of_workers(),
-        skill=skill,
-        skill_low=low,
-        skill_high=high,
-        population_skill=mean,
-        accuracy=accuracy,
-        iterations=done,
-    )
+    def support(accuracy: Floats) -> Floats:
+        odds = log_odds(accuracy, k)
+        return sheet.likelihood(odds[:, None, None] * np.eye(k))
+
+    steps = em.Steps(maximise, support)
+    found = em.fit(table, sheet, steps, prior=prior, evidence=evidence, start=start)
+    return em.fitted("one_coin", table, found, evidence, accuracy=found.parameters)
