@@ -154,9 +154,11 @@ async def record(folder: Path) -> Tape:
             url = process.url.replace("http", "ws", 1) + "/ws"
 
             def connect(bearer: str) -> Any:
+                # With a full queue a socket is not read on, and then answers no pings either.
                 return websockets.connect(
-                    url, additional_headers={"Authorization": f"Bearer {bearer}"}, max_size=None
-                )
+                    url, additional_headers={"Authorization": f"Bearer {bearer}"}, max_size=None,
+                    max_queue=None,
+                )  # fmt: skip
 
             async with connect(token) as boss_ws:
                 boss = Talk(boss_ws, project_id, tape)
@@ -273,10 +275,9 @@ async def supervise(boss: Talk, labeler: Talk) -> None:
     found = await boss.ask("review.list", state="labeled", limit=1, order="item")
     await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
     await boss.until(typed("label.withdrawn"))
-    while True:  # the next round may have begun by itself meanwhile
-        boss.seen.remove(await boss.until(typed("round.finished")))
-        if (await boss.ask("project.train"))["ok"]:
-            break
+    await boss.until(typed("round.finished"))
+    while not (await boss.ask("project.train"))["ok"]:
+        await asyncio.sleep(0.2)  # it is on its way out, or the next one has begun by itself
     await labeler.ask("labeling.close")
     await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)
     labeler.seen.clear()

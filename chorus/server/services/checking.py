@@ -83,41 +83,39 @@ def mark(
 # -- which checks a page gets
 
 
-def checks_for(
-    tx: Tx, project: Project, user_id: str, kind: PageKind, size: int
-) -> tuple[list[Item], Random]:
-    """(gold items for a person's next page of up to `size`, a source of random places on it).
+def with_checks(
+    tx: Tx, project: Project, user_id: str, kind: PageKind, size: int, items: Sequence[Item]
+) -> tuple[list[Item], set[int]]:
+    """(a page of up to `size` items made of `items` and the checks that are due, ids of the
+    checks). On pages that are not manual either nothing is a check, or everything.
 
-    What a person is owed grows with every item they are handed (see `pay`). A manual page takes
-    what is due, its own share with it; between other pages whole manual pages of checks are handed
-    out, because one item without a prelabel among prelabeled ones would stand out. When exactly is
-    left to chance, or every twentieth item would be known for a check. The chance depends on
-    nothing but the project's secret seed, the person and the log: the same database deals the same
-    page.
+    What a person is owed grows by the rate with every item they are handed, and every check takes
+    one off. A manual page takes what is due, its own share with it; between other pages whole
+    pages of checks are handed out, because one item without a prelabel among prelabeled ones would
+    stand out. When exactly is left to chance, or every twentieth item would be known for a check.
+    The chance depends on nothing but the project's secret seed, the person and the log: the same
+    database deals the same page.
     """
+    project_id, rate = project.project_id, project.gold_rate
+    if not rate or not tx.has_gold(project_id):
+        return list(items), set()
     chance = Random(_digest(project.seed, user_id, project.last_seq))
-    if not project.gold_rate:
-        return [], chance
-    debt = tx.check_debt(project.project_id, user_id) + size * project.gold_rate
-    due = min(int(max(0.0, debt + chance.random())), size)
-    if not due or (kind != "manual" and due < size):
-        return [], chance
-    # Everybody begins elsewhere in the same random order.
-    found = tx.unseen_gold(project.project_id, user_id, _digest(project.seed, user_id) >> 2, due)
-    if len(found) < due:
-        found += tx.seen_gold(project.project_id, user_id, GAP, due - len(found))
-    return found, chance
-
-
-def pay(tx: Tx, project: Project, user_id: str, size: int, items: int, checks: int) -> None:
-    """Note that a person was handed `items`, `checks` of them checks, on a page of `size`.
-
-    No more than a page of checks is ever owed: who could not be checked for long is not flooded.
-    """
-    if not project.gold_rate or not tx.has_gold(project.project_id):
-        return
-    debt = tx.check_debt(project.project_id, user_id) + items * project.gold_rate - checks
-    tx.set_check_debt(project.project_id, user_id, min(debt, size))
+    debt = tx.check_debt(project_id, user_id)
+    due = min(int(max(0.0, debt + size * rate + chance.random())), size)
+    checks: list[Item] = []
+    if due == size or (due and kind == "manual"):
+        # Everybody begins elsewhere in the same random order.
+        first = _digest(project.seed, user_id) >> 2
+        checks = tx.unseen_gold(project_id, user_id, first, due)
+        if len(checks) < due:
+            checks += tx.seen_gold(project_id, user_id, GAP, due - len(checks))
+    page = list(items[: size - len(checks)]) if kind == "manual" or not checks else []
+    for check in checks:
+        page.insert(chance.randrange(len(page) + 1), check)
+    # Never more than a page is owed: who could not be checked for long is not flooded.
+    debt = min(debt + len(page) * rate - len(checks), size)
+    tx.set_check_debt(project_id, user_id, debt)
+    return page, {check.item_id for check in checks}
 
 
 def _digest(*parts: object) -> int:

@@ -67,17 +67,13 @@ def deal(
             continue
         kind = _kind(project, queue, size)
         round_number = items[0].queue_pos // ROUND_SPAN if queue != "manual" else None
-        checks, chance = checking.checks_for(tx, project, user_id, kind, size)
-        if checks and kind != "manual":
+        items, checked = checking.with_checks(tx, project, user_id, kind, size, items)
+        if checked and kind != "manual":
             # A page of checks alone looks like the ones that are no model's work.
-            items, kind, round_number = [], "manual", None
-        items = items[: size - len(checks)]
-        checking.pay(tx, project, user_id, size, len(items) + len(checks), len(checks))
-        if items:
-            floors[queue] = items[-1].queue_pos + 1
-        checked = {i.item_id for i in checks}
-        for check in checks:
-            items.insert(chance.randrange(len(items) + 1), check)
+            kind, round_number = "manual", None
+        taken = [i for i in items if i.item_id not in checked]
+        if taken:
+            floors[queue] = taken[-1].queue_pos + 1
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
         classes = tx.classes(project_id)
         delta = Delta()
