@@ -24,7 +24,7 @@ from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
 
-CHUNK = 200
+CHUNK = 100
 """Votes per transaction and event: a labeler's vote waits behind one at most, and an event stays
 small enough to be sent to every follower."""
 SHOWN = 50

@@ -173,7 +173,7 @@ function renderTakebacks(found) {
     el("thead", {}, el("tr", {}, ...["Whose", "From", "To", "Items", "By", "When", ""].map((h) => el("th", {}, h)))),
     el("tbody", {}, ...found.map((t) => el("tr", {},
       el("td", {}, t.name), el("td", {}, t.since ? when(t.since) : "the beginning"), el("td", {}, when(t.until)),
-      el("td", {}, count(t.votes)), el("td", {}, t.by), el("td", {}, ago(t.created_at)),
+      el("td", {}, count(t.votes)), el("td", {}, t.by), el("td", {}, t.pending ? "taking effect …" : ago(t.created_at)),
       el("td", { class: "num" }, t.undone_at ? el("span", { class: "muted" }, "undone") : el("button", { class: "button", type: "button", onclick: () => act("votes.restore", { takeback_id: t.takeback_id }, "These votes count again.") }, "Undo"))))));
 }
 
