@@ -276,7 +276,9 @@ async def supervise(boss: Talk, labeler: Talk) -> None:
     await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
     await boss.until(typed("label.withdrawn"))
     await boss.until(typed("round.finished"))
-    while not (await boss.ask("project.train"))["ok"]:
+    for _ in range(int(5 * PATIENCE)):
+        if (await boss.ask("project.train"))["ok"]:
+            break
         await asyncio.sleep(0.2)  # it is on its way out, or the next one has begun by itself
     await labeler.ask("labeling.close")
     await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)

@@ -8,12 +8,16 @@ from typing import Any
 from chorus.server.domain.model import Item
 from chorus.server.storage.tx.base import CHECK_STANDS, ITEM, Base, marks
 
+SEEN_MAX = 1000
+"""Gold items looked through for one that was seen long ago: the writer waits for it."""
+_TRUE = "i.gold = 1 AND COALESCE(i.state, '') = 'labeled'"
+"""Of item AS i: there is a truth. So that the small index of gold is used, not that of states."""
 _SERVABLE = (
-    "i.project_id = ? AND i.gold = 1 AND i.state = 'labeled' AND NOT EXISTS"
+    f"i.project_id = ? AND {_TRUE} AND NOT EXISTS"
     " (SELECT 1 FROM lease l WHERE l.item_id = i.item_id AND l.user_id = ?"
     " AND l.released_at IS NULL)"
 )
-"""Of item AS i, for (project_id, user_id): there is a truth, and they do not hold it now."""
+"""Of item AS i, for (project_id, user_id): there is a truth, and the person does not hold it."""
 
 
 class CheckSql(Base):
@@ -91,9 +95,10 @@ class CheckSql(Base):
         return [
             Item(*found[:-1])
             for found in self.rows(
-                f"SELECT * FROM (SELECT {ITEM}, {last} AS seen FROM item AS i WHERE {_SERVABLE})"
-                " WHERE seen BETWEEN 1 AND ? ORDER BY seen LIMIT ?",
-                (user_id, user_id, project_id, user_id, row[0], limit),
+                f"SELECT * FROM (SELECT {ITEM}, {last} AS seen FROM item AS i WHERE {_SERVABLE}"
+                " ORDER BY i.rank LIMIT ?) AS looked WHERE seen BETWEEN 1 AND ?"
+                " ORDER BY seen LIMIT ?",
+                (user_id, user_id, project_id, user_id, SEEN_MAX, row[0], limit),
             )
         ]
 
@@ -148,8 +153,8 @@ class CheckSql(Base):
     def gold_truths(self, project_id: str) -> list[tuple[int, str]]:
         """(item_id, label) of gold whose label does not come from votes."""
         return self.rows(
-            "SELECT item_id, label FROM item WHERE project_id = ? AND gold = 1"
-            " AND state = 'labeled' AND label_source = 'review' ORDER BY item_id",
+            f"SELECT i.item_id, i.label FROM item AS i WHERE i.project_id = ? AND {_TRUE}"
+            " AND i.label_source = 'review' ORDER BY i.item_id",
             (project_id,),
         )
 
