@@ -17,7 +17,15 @@ from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Item, Project, StandingVote
 from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
-from chorus.server.services.recording import CONFIDENCE_STEP, Before, Delta, count, keep, settle
+from chorus.server.services.recording import (
+    CONFIDENCE_STEP,
+    Before,
+    Delta,
+    count,
+    keep,
+    merged_label,
+    settle,
+)
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -26,7 +34,7 @@ log = logging.getLogger(__name__)
 READ_CHUNK = 2000
 WRITE_CHUNK = 200
 """Items merged anew in one transaction: a vote waits behind one chunk at most."""
-_DERIVED = ("state", "room", "provisional", "reached", "label", "label_source", "agreement")
+_SETTLED = ("state", "room", "label", "label_source")
 
 
 def recount(
@@ -166,10 +174,15 @@ def _all_items(tx: Tx) -> Callable[[str, int, int], list[Item]]:
 
 
 def _differs(item: Item, votes: Sequence[StandingVote], project: Project, params: Params) -> bool:
-    fresh = msgspec.structs.replace(item)
-    count(fresh, votes, project, params)
-    settle(fresh, project, 0)
-    if any(getattr(item, name) != getattr(fresh, name) for name in _DERIVED):
+    labels = [v for v in votes if v.kind == "label"]
+    merged = merged_label(labels, project, params, item.model_probs)
+    if (merged.value, merged.reached) != (item.provisional, bool(item.reached)):
         return True
-    old, new = item.confidence, fresh.confidence
-    return (old is None) != (new is None) or abs((old or 0.0) - (new or 0.0)) > CONFIDENCE_STEP
+    if labels and abs(merged.confidence - (item.confidence or 0.0)) > CONFIDENCE_STEP:
+        return True
+    if project.remerge_due == 0:
+        return False
+    # New rules may want something else of an item whose votes add up to the same.
+    fresh = msgspec.structs.replace(item)
+    settle(fresh, project, 0)
+    return any(getattr(item, name) != getattr(fresh, name) for name in _SETTLED)
