@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Annotated, Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def main(
     synthetic: Annotated[bool, typer.Option(help="Drawn votes instead (minutes).")] = False,
     unseen: Annotated[int, typer.Option(help="Sets drawn up by chance instead.")] = 0,
 ) -> None:
-    """Accuracy, log loss, calibration error and seconds of each method."""
+    """Accuracy, log loss, calibration error and CPU seconds (whoever else is busy) of each method."""
     console = Console(width=None if os.isatty(1) else 120)
     if synthetic or unseen:
         console.print(regret([random_set(n) for n in range(unseen)] if unseen else FAMILY))
@@ -104,14 +104,14 @@ def compare(
     title: str, table: VoteTable, gold: Any, known: Any, votes: int | None,
     methods: dict[str, Method], seeds: int,
 ) -> Table:  # fmt: skip
-    out = Table("method", "accuracy", "log loss", "ECE", "seconds", title=title)
+    out = Table("method", "accuracy", "log loss", "ECE", "CPU seconds", title=title)
     tables = [table] if votes is None else [thinned(table, votes, s) for s in range(seeds)]
     for name, method in methods.items():
         scores, seconds = [], []
         for each in tables:
-            began = perf_counter()
+            began = process_time()
             posterior = method(each)
-            seconds.append(perf_counter() - began)
+            seconds.append(process_time() - began)
             scores.append(score(posterior[known], gold))
         mean = Score(*np.mean(scores, axis=0))
         out.add_row(

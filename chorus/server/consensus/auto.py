@@ -43,6 +43,8 @@ LOPSIDED = 0.4
 """Free, if people come out better at all, where the votes are so far from equal shares (0..1)."""
 BETWEEN = 0.25
 """From the cautious shares to the free ones, where people come out a little better."""
+PRIORS: tuple[Prior, Prior] = ("votes", "estimated")
+ROUNDS = 2
 VOTES_MAX = 40_000
 """Votes that the two are compared on (all votes of some items)."""
 ROUGHLY = 1e-3
@@ -119,10 +121,14 @@ def choose(table: VoteTable) -> Shape:
         return MANY
     sample = _sample(table)
     sheet = Sheet(sample, em.witnesses(sample))
-    cautious, free = _fit(sample, sheet, "votes"), _fit(sample, sheet, "estimated")
-    apart = [sheet.counts(sheet.inward(found.posterior)) for found in (cautious, free)]
-    prior, towards = _shares(sample, cautious, free, _people(apart[1]) - _people(apart[0]))
-    strength = strength_of(apart[0]) * (1 - towards) + strength_of(apart[1]) * towards
+    cautious, free = (_fit(sample, sheet, prior, STRENGTH) for prior in PRIORS)
+    gain = _people(sheet, free) - _people(sheet, cautious)
+    prior, nearest = _shares(sample, cautious, free, gain)
+    strength = strength_of(sheet.counts(sheet.inward(nearest.posterior)))
+    for _ in range(ROUNDS):
+        # Counts depend on the strength they were found with, so once more with the better one.
+        nearest = _fit(sample, sheet, prior, strength, nearest.posterior)
+        strength = strength_of(sheet.counts(sheet.inward(nearest.posterior)))
     alike = (
         "everybody's mix-ups are weighed alike (Dawid–Skene), because people hardly differ"
         if strength >= ALIKE
@@ -132,34 +138,38 @@ def choose(table: VoteTable) -> Shape:
     return Shape("dawid_skene", strength, prior, alike)
 
 
-def _fit(table: VoteTable, sheet: Sheet, prior: Prior) -> Found[Parameters]:
-    return search(table, sheet, prior=prior, strength=STRENGTH, tolerance=ROUGHLY)
+def _fit(
+    table: VoteTable, sheet: Sheet, prior: Prior | Floats, strength: float,
+    start: Floats | None = None,
+) -> Found[Parameters]:  # fmt: skip
+    return search(
+        table, sheet, prior=prior, strength=strength, start=start, tolerance=ROUGHLY
+    )  # fmt: skip
 
 
 def _shares(
     table: VoteTable, cautious: Found[Parameters], free: Found[Parameters], gain: float
-) -> tuple[Prior | Floats, float]:
-    """The class prior, and how far it is from cautious (0) to free (1). `gain`: of `_people`."""
+) -> tuple[Prior | Floats, Found[Parameters]]:
+    """The class prior, and the fit that is nearest to it. `gain`: of `_people`, by `free`."""
     items = int((table.votes_of_items() > 0).sum())
     likelier = free.log_likelihood - cautious.log_likelihood
     likelier /= (table.classes - 1) * np.log(max(items, 2)) / 2
     better = gain > BETTER_PEOPLE / np.sqrt(items)
     if gain > 0 and (better or likelier > LIKELIER[0] or _lopsided(table) > LOPSIDED):
-        return "estimated", 1.0
+        return "estimated", free
     if likelier > LIKELIER[1]:
-        return "estimated", 1.0
+        return "estimated", free
     if gain <= 0:
-        return "votes", 0.0
+        return "votes", cautious
     voted = table.votes_of_items() > 0
     ends = [found.posterior[voted].mean(axis=0) for found in (cautious, free)]
     between: Floats = ends[0] + BETWEEN * (ends[1] - ends[0])
-    return between, BETWEEN
+    return between, cautious
 
 
-def _people(counts: Floats) -> float:
-    """How often people are right: by votes, plus the mean by classes. `counts` (workers, classes,
-    classes): [who, said, truth]."""
-    total = counts.sum(axis=0)
+def _people(sheet: Sheet, found: Found[Parameters]) -> float:
+    """How often people are right: by votes, plus the mean by classes."""
+    total = sheet.counts(sheet.inward(found.posterior)).sum(axis=0)
     right = np.diagonal(total)
     by_class = right / np.maximum(total.sum(axis=0), em.FLOOR)
     return float(right.sum() / max(total.sum(), em.FLOOR) + by_class.mean())
