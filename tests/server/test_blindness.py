@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import websockets
+from typer.testing import CliRunner
 
 from chorus.client import ApiError
+from chorus.client.cli import export, import_
 from chorus.client.messages import Project
-from chorus.client.upload import follow
+from chorus.client.upload import follow, upload_folder
 from chorus.simulate.setup import add_person
 from tests.servers import PATIENCE, Bench, TestServer, pictures, right, running
 
@@ -237,6 +240,11 @@ async def test_marking_settled_items_reaches_the_next_page(bench: Bench, tmp_pat
             await raw.ask("labeling.credit", n=1)
     assert set(seen) & set(marked["done"])
     quality = (await bench.admin.request("GET", f"/api/projects/{project_id}/quality")).json()
+    for person in quality["labelers"]:
+        answer = await bench.admin.request(
+            "GET", f"/api/projects/{project_id}/quality", params={"user_id": person["user_id"]}
+        )
+        assert sum(map(sum, answer.json()["confusion"])) == person["labels"]
     shares = [p["gold"] for p in quality["labelers"] if p["gold"]]
     assert [s["value"] for s in shares] == [1.0]
     assert shares[0]["n"] == len(set(seen) & set(marked["done"]))
@@ -267,6 +275,41 @@ async def test_gold_comes_in_by_a_column_too(bench: Bench, tmp_path: Path) -> No
         await bench.admin.change_project(project_id, gold_rate=0.6)
     changed = await bench.admin.change_project(project_id, gold_rate=0.1)
     assert changed.gold_rate == 0.1
+
+
+async def test_gold_comes_in_with_an_upload_and_by_the_command_line(
+    bench: Bench, tmp_path: Path
+) -> None:
+    project = await bench.make()
+    folder = pictures(tmp_path / "in", 4)
+    names = listed(folder)
+    rows = [f"{name},{right(name)}" for name in names[:3]]
+    (folder / "list.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    job = await upload_folder(bench.admin, project.project_id, folder, gold=True)
+    assert job.added == 4
+    more = pictures(tmp_path / "more", 2, start=4)
+    table = more / "list.csv"
+    rows = [f"{name},{right(name)}" for name in listed(more)]
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    app = typer.Typer()
+    app.command("import")(import_)
+    app.command("export")(export)
+    where = ["--url", bench.server.url, "--token", bench.server.token]
+
+    def run(*args: object) -> tuple[int, str]:
+        given = ["import", project.project_id, *map(str, args), *where]
+        result = CliRunner().invoke(app, given)
+        return result.exit_code, result.output
+
+    code, said = await asyncio.to_thread(run, more, "--gold")
+    assert (code, "give a CSV" in said) == (1, True)
+    code, said = await asyncio.to_thread(run, table, "--gold")
+    assert (code, "2 added" in said) == (0, True)
+    text = await bench.admin.export(project.project_id, "export.csv")
+    marks = [line.split(",")[-1] for line in text.split()[1:]]
+    assert marks == ["1", "1", "1", "0", "1", "1"], "whatever has a label"
+    stats = await bench.admin.request("GET", f"/api/projects/{project.project_id}/stats")
+    assert stats.json()["gold"] == 5
 
 
 async def test_a_message_reaches_one_person_alone(bench: Bench) -> None:
