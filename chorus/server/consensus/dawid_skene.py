@@ -22,8 +22,8 @@ DIFFERENCE_VOTES = 1000.0
 asks how much people differ."""
 STRENGTH_MIN, STRENGTH_MAX = 1.0, 400.0
 CAUTION = 6.0
-"""A strength s that was found counts as s * s / (s + this): taking people who differ for alike
-costs more than the reverse. Settled on the sets of `bench.synthetic`."""
+"""A strength s found above `STRENGTH` counts as s * s / (s + this), if that is above it, too: to
+take people who differ for alike costs more than the reverse. Settled on `bench.synthetic`."""
 POPULATION_VOTES = 2.0
 """Votes, times the number of classes, that the one-coin row is worth beside everybody's."""
 
@@ -67,7 +67,8 @@ def strength_of(counts: Floats) -> float:
     share = excess + DIFFERENCE_VOTES / (1 + STRENGTH)
     share /= freedom + DIFFERENCE_VOTES
     found = max(1 / max(share, FLOOR) - 1, 0.0)
-    return float(np.clip(found * found / (found + CAUTION), STRENGTH_MIN, STRENGTH_MAX))
+    cautious = max(found * found / (found + CAUTION), min(found, STRENGTH))
+    return float(np.clip(cautious, STRENGTH_MIN, STRENGTH_MAX))
 
 
 def _population(total: Floats) -> Floats:
