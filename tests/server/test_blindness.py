@@ -4,6 +4,8 @@ one person reaches that one alone."""
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import uuid
 from collections.abc import Iterator
@@ -174,6 +176,12 @@ async def test_a_check_looks_like_any_other_item(bench: Bench, tmp_path: Path, s
     rows = await bench.votes()
     assert len(rows) == 3 * len(voted), "corrections are kept, too"
     assert sum(row.standing for row in rows) == 24
+    text = await bench.admin.export(bench.project.project_id, "votes.csv")
+    exported = list(csv.DictReader(io.StringIO(text, newline="")))
+    answers = [row for row in exported if row["check"] == "1"]
+    assert {int(row["item_id"]) for row in answers} == voted.keys() & gold
+    assert {row["standing"] for row in answers} == {"0"}
+    assert sum(row["supersedes"] == "" for row in answers) == len(voted.keys() & gold)
 
 
 async def test_a_tab_that_comes_back_has_its_checks_and_their_answers(

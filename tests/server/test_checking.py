@@ -253,12 +253,17 @@ def test_a_supervisors_change_of_the_truth_judges_old_answers_anew(worlds: list[
     assert (share["n"], share["value"]) == (1, 1.0)
 
 
-def test_gold_tells_people_apart_where_votes_cannot(worlds: list[World], tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["one_coin", "dawid_skene", "auto", "model"])
+def test_gold_tells_people_apart_where_votes_cannot(
+    worlds: list[World], tmp_path: Path, method: str
+) -> None:
     """Two people, and whenever they differ nobody knows who is right."""
-    world = World(1, 2, consensus="one_coin", people=2, gold_rate=0.5)
+    world = World(1, 2, consensus=method, people=2, gold_rate=0.5)
     worlds.append(world)
     world.add(60)
     world.add(40, "1", gold=True)
+    for item in world.items()[::2]:
+        world.model_says(item.item_id, "1:0.9")
     found = {}
     for name in ("without", "with"):
         if name == "with":
