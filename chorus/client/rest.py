@@ -120,6 +120,10 @@ class Rest:
     async def stats(self, project_id: str) -> Stats:
         return await self._get(f"/api/projects/{project_id}/stats", Stats)
 
+    async def quality(self, project_id: str) -> dict[str, Any]:
+        """How people do, and how far they agree (docs/protocol.md, `quality`)."""
+        return await self._get(f"/api/projects/{project_id}/quality", dict[str, Any])
+
     # -- data in
 
     async def import_folder(self, project_id: str, folder: Path | str) -> Job:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ class VoteRow(Struct):
 
     vote_id: str
     item_id: int
+    item: str
     labeler: str
     kind: str
     label: str
@@ -51,6 +53,7 @@ async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
         VoteRow(
             vote_id=row["vote_id"],
             item_id=int(row["item_id"]),
+            item=_cell(row["item"]),
             labeler=row["labeler"],
             kind=row["kind"],
             label=_cell(row["label"]),
@@ -137,3 +140,48 @@ def accuracy(rows: Iterable[ItemRow], truth: Truth) -> tuple[float | None, float
         elif row.state == "needs_review":
             right_all += row.provisional == gold
     return (right / labeled if labeled else None, right_all / known if known else None)
+
+
+def majority_accuracy(rows: Iterable[VoteRow], truth: Truth) -> float | None:
+    """Share of items with votes whose most common vote is right; among equals the one cast first.
+
+    What the same votes are worth when everybody counts the same.
+    """
+    votes: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.standing and row.kind == "label":
+            votes.setdefault(row.item, Counter())[row.label] += 1
+    judged = [
+        tally.most_common(1)[0][0] == gold
+        for name, tally in votes.items()
+        if (gold := truth.get(name)) is not None
+    ]
+    return sum(judged) / len(judged) if judged else None
+
+
+def labelers(
+    rows: Iterable[VoteRow], truth: Truth, quality: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """By person: votes, the share that is right by gold, and the skill that Chorus estimates of
+    the votes alone (value, 95 % interval; None before the first estimate)."""
+    right: dict[str, list[bool]] = {}
+    for row in rows:
+        gold = truth.get(row.item)
+        if row.standing and row.kind == "label" and gold is not None:
+            right.setdefault(row.labeler, []).append(row.label == gold)
+    out = []
+    for person in quality["labelers"]:
+        if person["role"] != "labeler":
+            continue
+        hits, skill = right.get(person["name"], []), person["skill"] or {}
+        out.append(
+            {
+                "name": person["name"],
+                "votes": len(hits),
+                "right": round(sum(hits) / len(hits), 4) if hits else None,
+                "skill": skill.get("value"),
+                "skill_low": skill.get("low"),
+                "skill_high": skill.get("high"),
+            }
+        )
+    return sorted(out, key=lambda person: -(person["right"] or 0.0))

@@ -171,6 +171,7 @@ def _table(result: dict[str, Any]) -> Table:
         ("labeled", f"{result['labeled']} of {result['items']}"),
         ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
         ("accuracy (all)", f"{result['accuracy']} ({result['accuracy_all']})"),
+        ("majority of the same votes", result["accuracy_majority"]),
         ("votes (per item)", f"{result['votes']} ({result['votes_per_item']})"),
         (
             "lost, over, duplicate votes",

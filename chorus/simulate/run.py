@@ -107,6 +107,8 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
             await rest.stats(project.project_id),
             audit.check(rows, tally.acked, options.votes_min, options.votes_max, project.consensus),
             audit.accuracy(await audit.items(rest, project.project_id), truth),
+            majority_accuracy=audit.majority_accuracy(rows, truth),
+            labelers=audit.labelers(rows, truth, await rest.quality(project.project_id)),
             lockstep=not options.free_running,
             seconds=seconds,
             server_rss_mb=process.rss_mb() if process is not None else None,

@@ -61,6 +61,8 @@ def report(
     integrity: Integrity,
     accuracy: tuple[float | None, float | None],
     *,
+    majority_accuracy: float | None,
+    labelers: list[dict[str, Any]],
     lockstep: bool,
     seconds: float,
     server_rss_mb: float | None,
@@ -72,6 +74,8 @@ def report(
     `rounds[].real_accuracy` is the accuracy, against gold, of the prelabels people were shown on
     pages of that round: all that a browser can see of the items above the threshold. A prelabel
     stays through later rounds, so a page of round 5 may show what round 3 said first.
+    Beyond it: `accuracy_majority`, what the same votes are worth when all count the same (over
+    items with votes), and `labelers`, by person.
     `page_wait_ms` is None in lockstep, where people wait for the model on purpose.
     """
     counts = stats.counts
@@ -107,6 +111,8 @@ def report(
         "server_rss_mb": _round(server_rss_mb, 1),
         "settings": settings,
         "version": version,
+        "accuracy_majority": _round(majority_accuracy),
+        "labelers": labelers,
     }
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from chorus.simulate.answers import Truth
-from chorus.simulate.audit import ItemRow, VoteRow, accuracy, check
+from chorus.simulate.audit import (
+    ItemRow,
+    VoteRow,
+    accuracy,
+    check,
+    labelers,
+    majority_accuracy,
+)
 
 
 def row(vote: str, item: int, labeler: str, label: str, *, standing: bool = True) -> VoteRow:
-    return VoteRow(vote, item, labeler, "label", label, standing)
+    return VoteRow(vote, item, f"{item}.jpg", labeler, "label", label, standing)
 
 
 def test_a_clean_project() -> None:
@@ -46,3 +53,33 @@ def test_accuracy_of_labeled_and_of_all() -> None:
     ]
     assert accuracy(rows, truth) == (0.5, 0.5)
     assert accuracy([], truth) == (None, None)
+
+
+def test_what_the_same_votes_are_worth_when_all_count_the_same() -> None:
+    truth = Truth({"1.jpg": "cat", "2.jpg": "dog", "3.jpg": "cat"})
+    rows = [
+        row("1", 1, "ann", "cat"),
+        row("2", 1, "bob", "dog"),
+        row("3", 1, "eve", "cat"),
+        row("4", 2, "ann", "cat"),
+        row("5", 2, "ann", "dog", standing=False),
+        row("6", 9, "ann", "dog"),
+    ]
+    assert majority_accuracy(rows, truth) == 0.5
+    assert majority_accuracy([], truth) is None
+
+
+def test_people_beside_what_is_estimated_of_them() -> None:
+    truth = Truth({"1.jpg": "cat", "2.jpg": "dog"})
+    rows = [row("1", 1, "ann", "cat"), row("2", 2, "ann", "cat"), row("3", 2, "bob", "dog")]
+    skill = {"value": 0.6, "low": 0.3, "high": 0.8}
+    quality = {
+        "labelers": [
+            {"name": "ann", "role": "labeler", "skill": skill},
+            {"name": "bob", "role": "labeler", "skill": None},
+            {"name": "boss", "role": "supervisor", "skill": None},
+        ]
+    }
+    bob, ann = labelers(rows, truth, quality)
+    assert (bob["name"], bob["right"], bob["skill"]) == ("bob", 1.0, None)
+    assert (ann["votes"], ann["right"], ann["skill_high"]) == (2, 0.5, 0.8)

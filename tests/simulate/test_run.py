@@ -20,7 +20,7 @@ FIELDS = (
     "votes_per_item", "over_votes", "acked_votes", "stored_votes", "lost_votes",
     "duplicate_votes", "actions", "actions_per_item", "pages", "cluster_purity",
     "manual_purity", "prelabels", "rounds", "ack_ms", "page_wait_ms", "seconds",
-    "server_rss_mb", "settings", "version",
+    "server_rss_mb", "settings", "version", "accuracy_majority", "labelers",
 )  # fmt: skip
 TIMES = {"ack_ms", "page_wait_ms", "seconds", "server_rss_mb"}
 
