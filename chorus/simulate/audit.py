@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -160,10 +160,11 @@ def majority_accuracy(rows: Iterable[VoteRow], truth: Truth) -> float | None:
 
 
 def labelers(
-    rows: Iterable[VoteRow], truth: Truth, quality: dict[str, Any]
+    rows: Iterable[VoteRow], truth: Truth, quality: dict[str, Any], logins: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """By person: votes, the share that is right by gold, and the skill that Chorus estimates of
-    the votes alone (value, 95 % interval; None before the first estimate)."""
+    the votes alone (value, 95 % interval; None before the first estimate). `logins`: user_id ->
+    login, by which votes are exported."""
     right: dict[str, list[bool]] = {}
     for row in rows:
         gold = truth.get(row.item)
@@ -173,7 +174,7 @@ def labelers(
     for person in quality["labelers"]:
         if person["role"] != "labeler":
             continue
-        hits, skill = right.get(person["name"], []), person["skill"] or {}
+        hits, skill = right.get(logins.get(person["user_id"], ""), []), person["skill"] or {}
         out.append(
             {
                 "name": person["name"],

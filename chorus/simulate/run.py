@@ -67,14 +67,16 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         watch.offer(first)
         budget = Budget(options.max_labels)
         people = []
+        logins: dict[str, str] = {}
         for number in range(options.labelers):
-            _, own = await add_person(
+            user, own = await add_person(
                 admin,
                 project.project_id,
                 f"labeler-{run}-{number + 1}",
                 f"Labeler {number + 1}",
                 "labeler",
             )
+            logins[user.user_id] = user.login
             socket = await stack.enter_async_context(Socket(url, own))
             people.append(
                 Person(
@@ -108,7 +110,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
             audit.check(rows, tally.acked, options.votes_min, options.votes_max, project.consensus),
             audit.accuracy(await audit.items(rest, project.project_id), truth),
             majority_accuracy=audit.majority_accuracy(rows, truth),
-            labelers=audit.labelers(rows, truth, await rest.quality(project.project_id)),
+            labelers=audit.labelers(rows, truth, await rest.quality(project.project_id), logins),
             lockstep=not options.free_running,
             seconds=seconds,
             server_rss_mb=process.rss_mb() if process is not None else None,

@@ -75,11 +75,11 @@ def test_people_beside_what_is_estimated_of_them() -> None:
     skill = {"value": 0.6, "low": 0.3, "high": 0.8}
     quality = {
         "labelers": [
-            {"name": "ann", "role": "labeler", "skill": skill},
-            {"name": "bob", "role": "labeler", "skill": None},
-            {"name": "boss", "role": "supervisor", "skill": None},
+            {"user_id": "1", "name": "Ann", "role": "labeler", "skill": skill},
+            {"user_id": "2", "name": "Bob", "role": "labeler", "skill": None},
+            {"user_id": "3", "name": "Boss", "role": "supervisor", "skill": None},
         ]
     }
-    bob, ann = labelers(rows, truth, quality)
-    assert (bob["name"], bob["right"], bob["skill"]) == ("bob", 1.0, None)
+    bob, ann = labelers(rows, truth, quality, {"1": "ann", "2": "bob"})
+    assert (bob["name"], bob["right"], bob["skill"]) == ("Bob", 1.0, None)
     assert (ann["votes"], ann["right"], ann["skill_high"]) == (2, 0.5, 0.8)

@@ -47,7 +47,7 @@ def estimate(params: dict[str, Any]) -> dict[str, Any]:
     checks = [[*row, ""] for row in _rows(folder / "checks.tsv")]
     rows += checks
     items = {item: n for n, item in enumerate(sorted({row[0] for row in rows}, key=int))}
-    workers = sorted({row[1] for row in rows})
+    workers = _in_order_of_work(rows)
     number = {worker: n for n, worker in enumerate(workers)}
     table = VoteTable(
         np.array([items[row[0]] for row in rows], dtype=np.int64),
@@ -92,6 +92,15 @@ def _fit(method: str, table: VoteTable, views: Any, shown: Any, truths: Any) -> 
     if method == "dawid_skene":
         return dawid_skene(table, evidence=truths), NOTES["dawid_skene"]
     return one_coin(table, evidence=truths), NOTES["one_coin"]
+
+
+def _in_order_of_work(rows: list[list[str]]) -> list[str]:
+    """User ids, each once, in an order that depends on nothing but the answers: ids are random,
+    and the same answers shall give the same estimate."""
+    work: dict[str, list[tuple[int, str, str]]] = {}
+    for row in rows:
+        work.setdefault(row[1], []).append((int(row[0]), row[2], row[3]))
+    return sorted(work, key=lambda user_id: sorted(work[user_id]))
 
 
 def _weights(rows: list[list[str]]) -> Any:

@@ -91,7 +91,7 @@ class Skills:
             if state is None or "project.changed" in kinds:
                 self._spawn_load(project_id)
                 continue
-            if kinds & {"round.finished", "votes.taken_back", "votes.restored"}:
+            if kinds & {"round.finished", "votes.taken_back", "votes.restored", "gold.marked"}:
                 state.wanted = state.enabled
             self._wake(project_id, state)
 
