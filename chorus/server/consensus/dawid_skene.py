@@ -85,15 +85,18 @@ def _population(total: Floats) -> Floats:
 def _columns(counts: Floats) -> Floats:
     """Columns (of one truth) that sum to 1, none of it below `FLOOR`. Works in place."""
     counts /= _over_said(counts)
-    np.maximum(counts, FLOOR, out=counts)
-    counts /= _over_said(counts)
+    if counts.min(initial=1.0) < FLOOR:
+        np.maximum(counts, FLOOR, out=counts)
+        counts /= _over_said(counts)
     return counts
 
 
 def _over_said(counts: Floats) -> Floats:
     """(..., said, truth) -> (..., 1, truth). Faster than numpy's sum over a short axis."""
-    total = np.zeros_like(counts[..., 0, :]) if counts.shape[-2] else counts.sum(axis=-2)
-    for said in range(counts.shape[-2]):
+    if not counts.shape[-2]:
+        return counts
+    total = counts[..., 0, :].copy()
+    for said in range(1, counts.shape[-2]):
         total += counts[..., said, :]
     return total[..., None, :]
 
