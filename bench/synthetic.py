@@ -196,7 +196,7 @@ FAMILY: tuple[Set, ...] = (
 
 
 def random_set(seed: int) -> Set:
-    """A set nobody has looked at."""
+    """A set drawn up by chance."""
     rng = np.random.default_rng(seed)
     kinds = (coin, alike, mixups, taste, overlook, eager, spam, liars)
     people = kinds[int(rng.integers(len(kinds)))]
