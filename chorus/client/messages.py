@@ -128,11 +128,17 @@ class JobStats(Struct):
     attempts: int = 0
     error: str | None = None
     seconds: float | None = None
+    ahead: int = 0
+    """Other work the job waits for, although it is its round's turn."""
 
 
 class Assist(Struct):
     round_due: bool = False
     running: bool = False
+    landing: bool = False
+    """The round's answers are being handed out: it can no longer be cancelled."""
+    train_blocked: str | None = None
+    """Why no round can start now."""
     next_round_at: int | None = None
     next_round_of: str = "label"
     featurized: int = 0

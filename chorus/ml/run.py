@@ -93,11 +93,16 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _model(params: dict[str, Any]) -> learn.Model:
-    with np.load(Path(params["round_dir"]) / "model.npz") as stored:
+def load_model(round_dir: Path) -> learn.Model:
+    """What `train` left in a round's folder."""
+    with np.load(round_dir / "model.npz") as stored:
         arrays = dict(stored)
     folds = Folds(arrays.pop("fold"))
     return learn.Model(Heads(**arrays), folds)
+
+
+def _model(params: dict[str, Any]) -> learn.Model:
+    return load_model(Path(params["round_dir"]))
 
 
 def validate(params: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from chorus.server.jobs.pool import Pool
 from chorus.server.jobs.runner import Runner
 from chorus.server.services import Services
 from chorus.server.services.accounts import Accounts
+from chorus.server.services.artifacts import Artifacts
 from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
@@ -41,7 +42,13 @@ from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
 from chorus.server.storage.sqlite import SqliteStore
-from chorus.server.transport import pages, rest_accounts, rest_people, rest_projects
+from chorus.server.transport import (
+    pages,
+    rest_accounts,
+    rest_people,
+    rest_projects,
+    rest_rounds,
+)
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
 from chorus.server.transport.socket import websocket
@@ -65,6 +72,7 @@ def build(settings: Settings) -> Starlette:
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
         *rest_people.routes(),
+        *rest_rounds.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
     ]
@@ -131,6 +139,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         supervising=supervising,
         dashboard=dashboard,
         rounds=rounds,
+        artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbone),
         importing=importing,
         exporting=Exporting(store, projects),
     )

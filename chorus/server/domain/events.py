@@ -183,6 +183,7 @@ _HANDLERS = {
     "round.started": _round,
     "round.finished": _round,
     "round.failed": _round,
+    "round.cancelled": _round,
     "job.changed": _job_changed,
     "items.featurized": _featurized,
     "items.added": _items_added,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,20 @@ class Runner:
 
         A job whose worker died is run again, up to ATTEMPTS times: jobs write whole files by
         rename, so a second run starts clean. An exception of the job itself would come again,
-        so it fails at once. Raises JobFailed.
+        so it fails at once. What it prints goes to a file beside its progress, `….log`.
+        Cancelling the caller kills the worker. Raises JobFailed.
         """
         progress = Path(params["progress"])
+        log_file = progress.with_suffix(".log")
         for attempt in range(1, ATTEMPTS + 1):
             await asyncio.to_thread(progress.unlink, missing_ok=True)
             on_progress(0.0, attempt)
             watcher = asyncio.ensure_future(_watch(progress, attempt, on_progress))
             try:
-                return await self._pool.call(function, params), attempt
+                call = (function, str(log_file), attempt, params)
+                return await self._pool.call("chorus.server.jobs.worker.logged", *call), attempt
             except WorkerDied as error:
+                await asyncio.to_thread(_note, log_file, f"attempt {attempt}: {error}")
                 log.warning("%s, attempt %d of %d: %s", function, attempt, ATTEMPTS, error)
                 if attempt == ATTEMPTS:
                     raise JobFailed(f"its worker died {ATTEMPTS} times: {error}", attempt) from None
@@ -50,6 +55,12 @@ class Runner:
             finally:
                 watcher.cancel()
         raise AssertionError("unreachable")
+
+
+def _note(path: Path, text: str) -> None:
+    """What a dead worker could not write itself."""
+    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as out:
+        out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
 async def _watch(path: Path, attempt: int, on_progress: Callable[[float, int], None]) -> None:

@@ -8,12 +8,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import json
+import logging
 import os
+import resource
 import signal
 import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+RESULT_MOST = 1500
+"""Characters of a job's result in its log."""
 
 
 def prepare(niceness: int) -> None:
@@ -29,3 +38,53 @@ def call(function: str, *args: Any) -> Any:
     """`call("package.module.name", x)` = `package.module.name(x)`."""
     module, _, name = function.rpartition(".")
     return getattr(importlib.import_module(module), name)(*args)
+
+
+def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
+    """`call`, with all that the job prints or logs, and how it ended, in the file `log`.
+
+    A first attempt begins the file anew, a later one goes on in it. Raises what the job raises.
+    """
+    path = Path(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("w" if attempt == 1 else "a", encoding="utf-8") as out,
+        _written_to(out.fileno()),
+    ):
+        name = function.rpartition(".")[2]
+        say = logging.getLogger("chorus.job").info
+        say("%s begins, attempt %d, process %d", name, attempt, os.getpid())
+        began = time.perf_counter()
+        try:
+            result = call(function, *args)
+        except BaseException:
+            traceback.print_exc()
+            say("%s failed after %.1f s", name, time.perf_counter() - began)
+            raise
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seconds = time.perf_counter() - began
+        say("%s done in %.1f s, its process needed up to %.0f MB", name, seconds, peak)
+        say("result: %s", json.dumps(result, default=str)[:RESULT_MOST])
+        return result
+
+
+@contextlib.contextmanager
+def _written_to(target: int) -> Iterator[None]:
+    """Standard output and error, Python's and those of libraries in C, go to a file descriptor."""
+    kept = [(own, os.dup(own)) for own in (1, 2)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    logging.getLogger("chorus").setLevel(logging.INFO)
+    try:
+        for own, _ in kept:
+            os.dup2(target, own)
+        root.addHandler(handler)
+        yield
+    finally:
+        root.removeHandler(handler)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for own, copy in kept:
+            os.dup2(copy, own)
+            os.close(copy)

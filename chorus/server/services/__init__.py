@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chorus.server.services.accounts import Accounts
+from chorus.server.services.artifacts import Artifacts
 from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
@@ -38,5 +39,6 @@ class Services:
     supervising: Supervising
     dashboard: Dashboard
     rounds: Rounds
+    artifacts: Artifacts
     importing: Importing
     exporting: Exporting

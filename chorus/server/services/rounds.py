@@ -34,8 +34,11 @@ FEATURE_CHUNK = 256
 FEATURE_RETRY_S = 60.0
 ATTEMPTS = 3
 """As many as the runner makes when a worker dies (see jobs/runner)."""
-KEEP_ROUNDS = 2
-"""Round folders kept on disk: the newest ones."""
+KEEP_ROUNDS = 5
+"""Finished rounds whose model can be downloaded, and rounds whose logs can be read."""
+KEEP_WHOLE = 2
+"""Rounds of which everything stays on disk; of older ones, what scores and clusters items goes."""
+LASTING = {"model.npz", "params.json", "card.json", "model.zip"}
 
 OnProgress = Callable[[float, int], None]
 """(share done 0..1, attempt)"""
@@ -75,6 +78,13 @@ class _State:
         self.feature_error: str | None = None
         self.feature_retry_at = 0.0
         self.round: asyncio.Task[None] | None = None
+        self.work: asyncio.Task[None] | None = None
+        """The part of `round` that can be cancelled."""
+        self.cancelled_by: str | None = None
+        self.landing = False
+        """The round's answers are on their way to the queues: too late to cancel."""
+        self.call: object | None = None
+        """The round's place in the line for the worker."""
 
 
 class Rounds:
@@ -90,6 +100,8 @@ class Rounds:
         self._threads = threads
         self._states: dict[str, _State] = {}
         self._closed = False
+        self._line: list[object] = []
+        """Calls that the one worker does or has still to do, first come first served."""
         self._no_round = asyncio.Event()
         self._no_round.set()
         self.changed: Callable[[str], None] = lambda project_id: None
@@ -103,11 +115,7 @@ class Rounds:
         def fn(tx: Tx) -> list[str]:
             now = now_ms()
             for record in tx.unfinished_rounds():
-                for job in tx.jobs_of_round(record.project_id, record.number):
-                    if job.state in ("waiting", "running"):
-                        job.state, job.finished_at = "failed", now
-                        job.error = "the server was restarted"
-                        tx.update_job(job)
+                _end_jobs(tx, record, "failed", "the server was restarted", now)
                 _finish(tx, record, "interrupted", {"reason": "the server was restarted"}, now)
             return [p.project_id for p in tx.projects()]
 
@@ -128,7 +136,7 @@ class Rounds:
         def fn(tx: Tx) -> tuple[int | None, bool, bool]:
             project = tx.project(project_id)
             assert project is not None
-            ended = [r for r in tx.rounds(project_id) if r.state in ("done", "failed")]
+            ended = [r for r in tx.rounds(project_id) if r.state in ("done", "failed", "cancelled")]
             last = None
             if ended:
                 last = msgspec.json.decode(ended[-1].body).get("evidence", ended[-1].labels)
@@ -182,7 +190,7 @@ class Rounds:
 
     def _begin(self, project_id: str, state: _State, board: Board) -> None:
         state.last_evidence = sum(_evidence(board, state).values())
-        state.running = True
+        state.running, state.cancelled_by, state.landing = True, None, False
         self._no_round.clear()
         state.round = asyncio.ensure_future(self._round(project_id, state))
         state.round.add_done_callback(_log_failure)
@@ -191,16 +199,35 @@ class Rounds:
         """A round on demand. Raises conflict with what is missing."""
         board = await self._boards.get(project_id)
         state = self._states.get(project_id) or await self._load(project_id)
-        if not state.enabled:
-            raise ApiError("conflict", "clustering and prelabels are both switched off")
-        if state.running:
-            raise ApiError("conflict", "a round is running already")
-        missing = too_few(_evidence(board, state))
+        missing = _obstacle(board, state)
         if missing:
             raise ApiError("conflict", missing)
-        if board.open_items == 0:
-            raise ApiError("conflict", "every item is settled: there is nothing left to help with")
         self._begin(project_id, state, board)
+
+    async def retry(self, project_id: str, number: int) -> None:
+        """Another round in place of the newest one, which failed, was cancelled or cut off.
+        Raises conflict."""
+        board = await self._boards.get(project_id)
+        last = board.rounds[-1] if board.rounds else None
+        if last is None or last["number"] != number:
+            raise ApiError("conflict", f"round {number} is not the newest one")
+        if last["state"] in ("running", "done"):
+            raise ApiError("conflict", f"round {number} did not fail: it is {last['state']}")
+        await self.train_now(project_id)
+
+    async def cancel(self, project_id: str, by: str) -> None:
+        """End the running round: its job is killed, what earlier rounds gave stays, and the next
+        one comes with new labels. Raises conflict when there is none, or it is as good as over.
+        """
+        state = self._states.get(project_id)
+        if state is None or not state.running or state.round is None:
+            raise ApiError("conflict", "no round is running")
+        if state.landing:
+            raise ApiError("conflict", "too late: the round's answers are being handed out")
+        state.cancelled_by = by
+        if state.work is not None:
+            state.work.cancel()
+        await asyncio.wait([state.round])
 
     # -- features
 
@@ -249,13 +276,13 @@ class Rounds:
             await self._feature_chunk(folder, hashes[half:])
 
     async def _feature_job(
-        self, folder: Path, hashes: list[str], on_progress: OnProgress
+        self, folder: Path, hashes: list[str], on_progress: OnProgress, state: _State | None = None
     ) -> tuple[dict[str, Any], int]:
         rows = [(h, str(self._paths.original(h))) for h in hashes]
         items = folder / "features.tsv"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         await asyncio.to_thread(round_files.write_feature_items, rows, items)
-        return await self._run_job(
+        return await self._call(
             "chorus.ml.run.featurize",
             {
                 "store": str(self._paths.store),
@@ -268,7 +295,22 @@ class Rounds:
                 "threads": self._threads,
             },
             on_progress,
+            state,
         )
+
+    async def _call(
+        self, function: str, params: dict[str, Any], on_progress: OnProgress,
+        state: _State | None = None,
+    ) -> tuple[dict[str, Any], int]:  # fmt: skip
+        """`run_job`, with a place in the line. `state`: of the round whose job it is."""
+        place = object()
+        self._line.append(place)
+        if state is not None:
+            state.call = place
+        try:
+            return await self._run_job(function, params, on_progress)
+        finally:
+            self._line.remove(place)
 
     # -- a round
 
@@ -278,19 +320,25 @@ class Rounds:
             evidence = state.last_evidence or 0
             opened, jobs = await self._store.write(lambda tx: _open_round(tx, project_id))
             record = opened
-            await self._run(project_id, state, opened, jobs, evidence)
+            state.work = asyncio.ensure_future(self._run(project_id, state, opened, jobs, evidence))
+            if state.cancelled_by is not None:  # while it was being opened
+                state.work.cancel()
+            await state.work
         except JobFailed as error:
             if record is not None:
                 await self._end(record, "failed", {"reason": str(error), "evidence": evidence})
         except asyncio.CancelledError:
-            raise
+            if record is None or state.cancelled_by is None or self._closed:
+                raise
+            reason = f"cancelled by {state.cancelled_by}"
+            await self._end(record, "cancelled", {"reason": reason, "evidence": evidence})
         except Exception as error:
             log.exception("round of %s failed", project_id)
             if record is not None and not self._closed:
                 reason = f"{type(error).__name__}: {error}"
                 await self._end(record, "failed", {"reason": reason, "evidence": evidence})
         finally:
-            state.running = False
+            state.running, state.work = False, None
             if not any(s.running for s in self._states.values()):
                 self._no_round.set()
             state.progress.clear()
@@ -316,7 +364,9 @@ class Rounds:
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
-        await self._job(state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on))
+        await self._job(
+            state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on, state)
+        )
         params = {
             "round_dir": str(folder),
             "store": str(self._paths.store),
@@ -327,6 +377,10 @@ class Rounds:
             "seed": project.seed % 2**31,
             "threads": self._threads,
         }
+        await asyncio.to_thread(
+            (folder / "params.json").write_bytes,
+            msgspec.json.encode({**params, "labels": labels, "models": str(self._paths.models)}),
+        )
         results: dict[str, dict[str, Any]] = {}
         for kind in ("train", "validate", "infer", "cluster"):
             if kind == "cluster" and not project.cluster:
@@ -337,13 +391,20 @@ class Rounds:
             results[kind] = await self._job(
                 state,
                 jobs[kind],
-                lambda on, kind=kind, call=call: self._run_job(  # type: ignore[misc]
-                    f"chorus.ml.run.{kind}", call, on
+                lambda on, kind=kind, call=call: self._call(  # type: ignore[misc]
+                    f"chorus.ml.run.{kind}", call, on, state
                 ),
             )
+            if kind == "validate":
+                card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
+                await self._store.write(
+                    lambda tx, card=card: tx.put_card(project_id, record.number, card)  # type: ignore[misc]
+                )
+        state.landing = True
         figures = await self._land(project_id, record.number, folder, project.prelabel, results)
         await self._end(record, "done", {**figures, "evidence": evidence})
-        await asyncio.to_thread(_prune, folder.parent, record.number)
+        ended = await self._store.read(lambda tx: tx.rounds(project_id))
+        await asyncio.to_thread(_prune, folder.parent, [(r.number, r.state) for r in ended])
 
     async def _job(
         self,
@@ -451,6 +512,8 @@ class Rounds:
             "enabled": state.enabled,
             "round_due": due,
             "running": state.running,
+            "landing": state.landing and state.running,
+            "train_blocked": _obstacle(board, state),
             "next_round_at": at if board.open_items else None,
             "next_round_of": "vote" if state.weighs else "label",
             "featurized": min(board.featurized, _pictures(board)) if state.enabled else 0,
@@ -461,6 +524,11 @@ class Rounds:
             "rounds": board.rounds[-100:],
             "jobs": [self._job_stats(j, state, now) for j in board.jobs],
         }
+
+    def _ahead(self, state: _State) -> int:
+        """Calls before the round's own in the line for the worker: other projects' rounds, and
+        pictures that are looked at ahead of need."""
+        return self._line.index(state.call) if state.call in self._line else 0
 
     def _job_stats(self, job: dict[str, Any], state: _State, now: int) -> dict[str, Any]:
         started = job["started_at"]
@@ -473,8 +541,21 @@ class Rounds:
             "progress": 1.0 if done else state.progress.get(job["job_id"], 0.0),
             "attempts": max(job["attempts"], state.attempts.get(job["job_id"], 0)),
             "error": job["error"],
+            "ahead": self._ahead(state) if job["state"] == "running" else 0,
             "seconds": None if started is None else round((ended - started) / 1000, 1),
         }
+
+
+def _obstacle(board: Board, state: _State) -> str | None:
+    """Why no round can start now; None: one can."""
+    if not state.enabled:
+        return "clustering and prelabels are both switched off"
+    if state.running:
+        return "a round is running already"
+    missing = too_few(_evidence(board, state))
+    if missing is None and board.open_items == 0:
+        return "every item is settled: there is nothing left to help with"
+    return missing
 
 
 def _pictures(board: Board) -> int:
@@ -548,8 +629,19 @@ def _open_round(tx: Tx, project_id: str) -> tuple[Round, dict[str, Job]]:
     return record, jobs
 
 
+def _end_jobs(tx: Tx, record: Round, end: str, error: str | None, now: int) -> None:
+    """Jobs of a round that were not over are, with the state `end`."""
+    for job in tx.jobs_of_round(record.project_id, record.number):
+        if job.state in ("waiting", "running"):
+            job.state, job.finished_at, job.error = end, now, error
+            tx.update_job(job)
+
+
 def _finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) -> None:
     record.state, record.finished_at = end, now
+    if end != "done":
+        # What was running is "failed" already, unless the round was cancelled.
+        _end_jobs(tx, record, "cancelled", None, now)
     body = {
         "number": record.number,
         "state": end,
@@ -562,7 +654,7 @@ def _finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) 
     record.body = msgspec.json.encode(body).decode()
     tx.put_round(record)
     jobs = [_job_fields(j) for j in tx.jobs_of_round(record.project_id, record.number)]
-    kind = "round.finished" if end == "done" else "round.failed"
+    kind = {"done": "round.finished", "cancelled": "round.cancelled"}.get(end, "round.failed")
     tx.emit(record.project_id, now, kind, {"round": body, "jobs": jobs})
 
 
@@ -602,8 +694,22 @@ def _plan(
     return plan, views
 
 
-def _prune(folder: Path, newest: int) -> None:
-    """Old rounds' files go; their figures stay in the database."""
+def _prune(folder: Path, rounds: list[tuple[int, str]]) -> None:
+    """Old rounds' files go; their figures and cards stay in the database.
+
+    rounds: (number, state), oldest first. A model stays while its round is among the newest that
+    finished, however many failed after it; the logs of the newest rounds stay whatever they came
+    to.
+    """
+    done = [number for number, state in rounds if state == "done"]
+    newest = {number for number, _ in rounds[-KEEP_ROUNDS:]} | set(done[-KEEP_ROUNDS:])
+    whole = set(done[-KEEP_WHOLE:]) | {number for number, _ in rounds[-1:]}
     for child in folder.iterdir():
-        if child.name.isdigit() and int(child.name) <= newest - KEEP_ROUNDS:
+        if not child.name.isdigit() or int(child.name) in whole:
+            continue
+        if int(child.name) not in newest:
             shutil.rmtree(child, ignore_errors=True)
+            continue
+        for file in child.iterdir():
+            if file.name not in LASTING and file.suffix != ".log":
+                file.unlink(missing_ok=True)

@@ -49,3 +49,6 @@ ALTER TABLE takeback ADD COLUMN pending_after INTEGER;
 
 -- Not 0: the rules have changed so often since every item followed them.
 ALTER TABLE project ADD COLUMN remerge_due INTEGER NOT NULL DEFAULT 0;
+
+-- The round's threshold card (JSON): kept for good, its folder is not.
+ALTER TABLE round ADD COLUMN card TEXT;

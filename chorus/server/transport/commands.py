@@ -261,3 +261,4 @@ async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any
 # The rooms' commands have files of their own; importing them registers them.
 from chorus.server.transport import commands_people as commands_people  # noqa: E402
 from chorus.server.transport import commands_review as commands_review  # noqa: E402
+from chorus.server.transport import commands_rounds as commands_rounds  # noqa: E402

@@ -92,6 +92,26 @@ class RoundSql(Base):
             )
         ]
 
+    def round(self, project_id: str, number: int) -> Round | None:
+        row = self.row(
+            f"SELECT {ROUND} FROM round WHERE project_id = ? AND number = ?", (project_id, number)
+        )
+        return Round(*row) if row else None
+
+    def put_card(self, project_id: str, number: int, card: str) -> None:
+        """Keep the threshold card (JSON) of a round."""
+        self.run(
+            "UPDATE round SET card = ? WHERE project_id = ? AND number = ?",
+            (card, project_id, number),
+        )
+
+    def card(self, project_id: str, number: int) -> str | None:
+        """The threshold card (JSON) of a round; None: it did not get that far."""
+        row = self.row(
+            "SELECT card FROM round WHERE project_id = ? AND number = ?", (project_id, number)
+        )
+        return row[0] if row else None
+
     def unfinished_rounds(self) -> list[Round]:
         return [
             Round(*row) for row in self.rows(f"SELECT {ROUND} FROM round WHERE state = 'running'")

@@ -1,0 +1,185 @@
+"""A round's model to take away: one zip that runs anywhere onnxruntime does; and the features."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from chorus.ml import learn
+from chorus.ml.backbones import Backbone, backbone, onnx_file
+from chorus.ml.files import reporter
+from chorus.ml.run import load_model
+from chorus.ml.store import FeatureStore
+
+CHUNK = 8192
+EXAMPLE = '''\
+"""python example.py picture.jpg …   (pip install onnxruntime pillow)"""
+import json, sys
+import numpy, onnxruntime
+from PIL import Image, ImageOps
+labels, side = json.load(open("labels.json")), json.load(open("preprocessing.json"))["size"]
+session = onnxruntime.InferenceSession("model.onnx")
+for name in sys.argv[1:]:
+    image = ImageOps.exif_transpose(Image.open(name)).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+    scores = session.run(["probabilities"], {"pixels": numpy.asarray(image)[None]})[0][0]
+    print(name, labels[scores.argmax()], round(float(scores.max()), 4), sep="\\t")
+'''  # noqa: E501
+README = """\
+# {project}: the model of round {number}
+
+{model} with a head trained on {count} labels.
+
+- `model.onnx`: `pixels` (n, {size}, {size}, 3) uint8, RGB -> `probabilities` (n, {classes}),
+  `embedding` (n, {hidden}) and `features` (n, {dim}), float32. Normalisation is inside.
+- `labels.json`: the class of each column of `probabilities`.
+- `preprocessing.json`: how a picture becomes `pixels`: upright, RGB, squeezed into the square.
+- `card.json`: what the round's validation found (accuracy, threshold, reliability …).
+- `example.py`:
+
+```python
+{example}```
+
+This is the head that has seen every label. The scores on the server come from heads that have not,
+so that they can be compared with its validation: they differ a little, and the threshold in
+`card.json` is proven for those scores, not for these.
+"""
+
+
+def head_graph(onnx_path: Path, model: learn.Model, temperature: float) -> onnx.ModelProto:
+    """The backbone's graph with the round's last head and a softmax behind it.
+
+    In: `pixels` (n, size, size, 3) uint8. Out, float32: `probabilities` (n, c), `embedding`
+    (n, HIDDEN), `features` (n, dim). temperature divides the logits.
+    """
+    whole = onnx.load(str(onnx_path))
+    heads, m = model.heads, model.embedder
+    (features,) = (output.name for output in whole.graph.output)
+    arrays: dict[str, NDArray[np.float32]] = {
+        "mean": heads.mean, "scale": heads.scale, "w1": heads.w1[m], "b1": heads.b1[m, 0],
+        "w2": heads.w2[m], "b2": heads.b2[m, 0],
+        "temperature": np.full(1, temperature, dtype=np.float32),
+    }  # fmt: skip
+    whole.graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(a, dtype=np.float32), f"head/{name}")
+        for name, a in arrays.items()
+    )
+    whole.graph.node.extend(
+        [
+            helper.make_node("Sub", [features, "head/mean"], ["head/centred"]),
+            helper.make_node("Mul", ["head/centred", "head/scale"], ["head/scaled"]),
+            helper.make_node("Gemm", ["head/scaled", "head/w1", "head/b1"], ["head/hidden"]),
+            helper.make_node("Relu", ["head/hidden"], ["embedding"]),
+            helper.make_node("Gemm", ["embedding", "head/w2", "head/b2"], ["head/logits"]),
+            helper.make_node("Div", ["head/logits", "head/temperature"], ["head/calibrated"]),
+            helper.make_node("Softmax", ["head/calibrated"], ["probabilities"], axis=1),
+        ]
+    )
+    hidden, classes = heads.w2.shape[1:]
+    kept = whole.graph.output[0]
+    del whole.graph.output[:]
+    whole.graph.output.extend(
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", hidden]),
+            kept,
+        ]
+    )
+    onnx.checker.check_model(whole)
+    return whole
+
+
+def _check(data: bytes, config: Backbone, model: learn.Model, temperature: float) -> None:
+    """The graph must give what the round's own head gives. Raises `RuntimeError`."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (2, config.size, config.size, 3), dtype=np.uint8)
+    found, features = session.run(["probabilities", "features"], {"pixels": pixels})
+    true = learn.softmax(model.heads.logits(features, model.embedder), temperature)
+    if not np.allclose(found, true, atol=1e-4):
+        raise RuntimeError("the exported model differs from the round's own")
+
+
+def model_zip(params: dict[str, Any]) -> dict[str, Any]:
+    """params: round_dir, models (folder), backbone, project, number, labels (class names),
+    progress. Writes model.zip in round_dir; returns its size.
+
+    Raises `FileNotFoundError` when the round's files are gone.
+    """
+    report = reporter(Path(params["progress"]))
+    round_dir = Path(params["round_dir"])
+    config = backbone(params["backbone"])
+    model = load_model(round_dir)
+    card = json.loads((round_dir / "card.json").read_text("utf-8"))
+    temperature = float(card["temperature"])
+    graph = head_graph(onnx_file(config, Path(params["models"])), model, temperature)
+    data = graph.SerializeToString()
+    report(0.5)
+    _check(data, config, model, temperature)
+    hidden, classes = model.heads.w2.shape[1:]
+    preprocessing = {
+        "size": config.size, "layout": "NHWC", "dtype": "uint8", "color": "RGB",
+        "resize": "squeeze", "interpolation": "bilinear", "exif_transpose": True,
+        "normalisation": "inside the model",
+    }  # fmt: skip
+    readme = README.format(
+        project=params["project"], number=params["number"], model=config.name,
+        count=card["labels"], size=config.size, classes=classes, hidden=hidden, dim=config.dim,
+        example=EXAMPLE,
+    )  # fmt: skip
+    target = round_dir / "model.zip"
+    part = round_dir / "model.zip.tmp"
+    # The weights are noise to a compressor.
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
+        out.writestr("model.onnx", data)
+        out.writestr("labels.json", json.dumps(params["labels"], ensure_ascii=False))
+        out.writestr("preprocessing.json", json.dumps(preprocessing, indent=1))
+        out.writestr("card.json", json.dumps(card))
+        out.writestr("example.py", EXAMPLE)
+        out.writestr("README.md", readme)
+    os.replace(part, target)
+    return {"bytes": target.stat().st_size}
+
+
+def features_zip(params: dict[str, Any]) -> dict[str, Any]:
+    """params: store, backbone, items (TSV: item_id, content_hash, name), target, progress.
+
+    Writes the zip `target`: features.npy (n, dim) float16 and items.csv, row by row the same
+    items; those without features are left out. Returns {items, without_features}.
+    """
+    report = reporter(Path(params["progress"]))
+    config = backbone(params["backbone"])
+    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    with Path(params["items"]).open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.reader(lines, delimiter="\t"))
+    absent = set(store.missing([row[1] for row in rows]))
+    known = [row for i, row in enumerate(rows) if i not in absent]
+    target = Path(params["target"])
+    part = target.with_name(target.name + ".tmp")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
+        with out.open("features.npy", "w", force_zip64=True) as file:
+            shape = (len(known), config.dim)
+            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(file, header)
+            for at in range(0, len(known), CHUNK):
+                features, _ = store.get([row[1] for row in known[at : at + CHUNK]])
+                file.write(features.astype("<f2").tobytes())
+                report(at / len(known))
+        with out.open("items.csv", "w", force_zip64=True) as file:
+            file.write(b"row,item_id,content_hash,name\n")
+            for at, row in enumerate(known):
+                quoted = '"' + row[2].replace('"', '""') + '"'
+                file.write(f"{at},{row[0]},{row[1]},{quoted}\n".encode())
+    os.replace(part, target)
+    return {"items": len(known), "without_features": len(absent)}

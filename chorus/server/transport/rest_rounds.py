@@ -1,0 +1,74 @@
+"""REST: the model's rounds, their cards and logs, what can be downloaded, cancel and retry."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.transport.http import reply, services
+from chorus.server.transport.rest_projects import member_of
+
+
+def _number(request: Request) -> int:
+    try:
+        return int(request.path_params["number"])
+    except ValueError:
+        raise ApiError("not_found", "no such round") from None
+
+
+async def rounds(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply({"rounds": await services(request).artifacts.rounds(project_id)})
+
+
+async def card(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).artifacts.card(project_id, _number(request)))
+
+
+async def log(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    kind = request.path_params["kind"]
+    return reply(await services(request).artifacts.log(project_id, _number(request), kind))
+
+
+async def model(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    number = _number(request)
+    path = await services(request).artifacts.model(project_id, number)
+    name = f"{project_id}-round-{number}.zip"
+    return FileResponse(path, media_type="application/zip", filename=name)
+
+
+async def features(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    path = await services(request).artifacts.features(project_id)
+    name = f"{project_id}-features.zip"
+    return FileResponse(path, media_type="application/zip", filename=name)
+
+
+async def cancel(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    await services(request).rounds.cancel(project_id, user.name)
+    return reply({})
+
+
+async def retry(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    await services(request).rounds.retry(project_id, _number(request))
+    return reply({}, 202)
+
+
+def routes() -> list[BaseRoute]:
+    one = "/api/projects/{project_id}"
+    return [
+        Route(f"{one}/rounds", rounds),
+        Route(f"{one}/rounds/cancel", cancel, methods=["POST"]),
+        Route(f"{one}/rounds/{{number}}/card", card),
+        Route(f"{one}/rounds/{{number}}/jobs/{{kind}}/log", log),
+        Route(f"{one}/rounds/{{number}}/model.zip", model),
+        Route(f"{one}/rounds/{{number}}/retry", retry, methods=["POST"]),
+        Route(f"{one}/features.zip", features),
+    ]
