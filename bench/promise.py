@@ -40,6 +40,7 @@ WORLDS = (
     World("steady", wobble=0.2),
     World("restless", wobble=1.5),
     World("slow and restless", skill=0.5, wobble=1.5),
+    World("small and slow", items=500, skill=0.5),
     World("large", items=8000, skill=0.8),
 )
 

@@ -15,7 +15,7 @@ Bools = NDArray[np.bool_]
 RISK = 0.1
 """The stated risk: in at most so many projects the prelabels shown, all rounds taken together, may
 be right less often than the target (`python -m bench.promise` measures it)."""
-DELTA = 0.07
+DELTA = 0.05
 """Risk of one round's threshold. Rounds share the project's risk, yet most of what is shown comes
 from few of them."""
 GRID = 60
@@ -149,7 +149,7 @@ def labels_needed(
         gap = accuracy - target
         if gap <= 0.005:
             continue
-        z = 1.8119  # one-sided 3.5 %, as each start is tested
+        z = 1.96  # one-sided 2.5 %, as each start is tested
         need = max(least_n(target, delta / len(STARTS)), z * z * accuracy * (1 - accuracy) / gap**2)
         total = need / share
         best = total if best is None else min(best, total)
