@@ -43,6 +43,7 @@ class Project(Struct):
     cluster: bool = True
     prelabel: bool = True
     gold_rate: float | None = None
+    audit_share: float | None = None
     """None for a labeler: how much of their work is checked is not theirs to know."""
     state: str = "running"
     items: int = 0

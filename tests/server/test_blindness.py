@@ -128,6 +128,7 @@ async def test_a_check_looks_like_any_other_item(bench: Bench, tmp_path: Path, s
         raw = Raw(ws, bench.project)
         opened = await raw.ask("labeling.open", tab="t", credit=2)
         assert "gold_rate" not in opened["body"]["project"]
+        assert "audit_share" not in opened["body"]["project"]
         while True:
             frame = await raw.until("page", "empty")
             if frame["type"] == "empty":  # it waits for the other page in hand

@@ -75,6 +75,11 @@ class Project(msgspec.Struct):
     gold_rate: float = 0.05
     """Share of the items handed to a person that are checks."""
 
+    audit_share: float = 0.05
+    """Share of prelabeled items that go out without the prelabel (see domain/audit)."""
+    evidence_since: int = 0
+    """Labels made before prove nothing of the model: its prelabels broke their promise then."""
+
     @property
     def weighs(self) -> bool:
         """Skills and the model decide how many votes an item needs."""
@@ -132,6 +137,8 @@ class Item(msgspec.Struct):
     """The model's view, by heads that never saw the item's label (see domain/probs)."""
     gold: bool = False
     """While it is labeled, people are checked against its label (see services/checking)."""
+    audit: bool = False
+    """Its prelabel is kept from labelers, and compared with what they answer."""
 
 
 class StandingVote(msgspec.Struct):

@@ -153,7 +153,8 @@ def _lease(
     kind: PageKind, delta: Delta, now: int, *, check: bool = False,
 ) -> Lease:  # fmt: skip
     before = Before.of(item)
-    prelabeled = kind == "prelabeled"
+    # An audited item is answered without knowing what the model says.
+    prelabeled = kind == "prelabeled" and not item.audit
     lease = Lease(
         lease_id=0,
         project_id=project.project_id,

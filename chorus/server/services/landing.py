@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from chorus.server.domain import audit
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
 from chorus.server.domain.rounds import queue_for
@@ -33,6 +34,7 @@ class Plan(msgspec.Struct):
     clusters: dict[int, Place]
     places: dict[int, int]
     """Order of prelabeled pages by item: alike items side by side, blocks shuffled."""
+    audit_share: float = 0.0
 
 
 def prelabel_places(
@@ -113,6 +115,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
                 guess.probs if guess else None,
                 place.odd if place and target == "clustered" else None,
                 easy,
+                target == "prelabeled" and audit.chosen(rank, plan.audit_share),
                 item_id,
             )
         )

@@ -27,6 +27,7 @@ PALETTE = (
     "#9c755f", "#6b7a8f", "#2f9e9e", "#c2518f", "#8a9a2b", "#5b5bd6", "#d1662a", "#3f7d4e",
 )  # fmt: skip
 GOLD_RATE_MAX = 0.5
+AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # html=False: raw HTML in instructions is shown as text, never run.
@@ -56,6 +57,7 @@ class NewProject(msgspec.Struct):
     cluster: bool = True
     prelabel: bool = True
     gold_rate: float = 0.05
+    audit_share: float = 0.05
     seed: int | None = None
 
 
@@ -75,6 +77,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     votes_max: int | msgspec.UnsetType = msgspec.UNSET
     skips_max: int | msgspec.UnsetType = msgspec.UNSET
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
+    audit_share: float | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -100,6 +103,8 @@ def check_settings(settings: dict[str, Any]) -> None:
         refuse("skips_max must be 1 to 100")
     if "gold_rate" in settings and not 0 <= settings["gold_rate"] <= GOLD_RATE_MAX:
         refuse(f"gold_rate must be 0 (no checks) to {GOLD_RATE_MAX}")
+    if "audit_share" in settings and not 0 <= settings["audit_share"] <= AUDIT_SHARE_MAX:
+        refuse(f"audit_share must be 0 (no audit) to {AUDIT_SHARE_MAX}")
     if settings.get("state", "running") not in ("running", "paused"):
         refuse("state must be running or paused")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
@@ -214,7 +219,7 @@ class Projects:
             "prelabel": project.prelabel,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
-            **({} if role == "labeler" else {"gold_rate": project.gold_rate}),
+            **({} if role == "labeler" else _hidden(project)),
             "items": tx.count_items(project_id),
             "role": role,
             "created_at": project.created_at,
@@ -256,6 +261,7 @@ class Projects:
             featurized_to=0,
             featurized=0,
             gold_rate=new.gold_rate,
+            audit_share=new.audit_share,
         )
 
         def fn(tx: Tx) -> dict[str, Any]:
@@ -363,3 +369,8 @@ class Projects:
 
         await self._store.write(fn)
         self.forget_roles()
+
+
+def _hidden(project: Project) -> dict[str, float]:
+    """Settings that labelers must not know, or they would not be checked blind."""
+    return {"gold_rate": project.gold_rate, "audit_share": project.audit_share}

@@ -165,7 +165,9 @@ def line_up(item: Item, project: Project) -> None:
     if item.n_labels >= project.votes_min:
         item.queue, item.queue_block = "manual", 0
         item.queue_pos = more_votes_pos(item.confidence or 0.0, item.rank)
-        item.pre_value = item.pre_score = item.odd = None
+        item.odd = None
+        if not item.audit:  # what was hidden is still compared with the label
+            item.pre_value = item.pre_score = None
     elif item.queue_pos >= MORE_VOTES:
         item.queue_pos = item.rank
 

@@ -13,9 +13,10 @@ import msgspec
 
 from chorus.server.consensus.decide import belief
 from chorus.server.consensus.live import Params
-from chorus.server.domain.model import OPEN_STATES, StandingVote
+from chorus.server.domain.model import OPEN_STATES, Project, StandingVote
 from chorus.server.services.recording import witnesses_of
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.rounds import RoundRow
 
 HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n"
 CHUNK = 5000
@@ -49,7 +50,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
     Targets are soft where people disagree or one vote proves little, by people's votes alone: a
     model must not learn from itself.
 
-    trusted: a label of people none of whom saw a prelabel. survivor: no earlier round's
+    trusted: a label of people none of whom saw a prelabel (since the model's last broken promise).
+    survivor: no earlier round's
     threshold would have prelabeled it, so it stands for what is still open.
     """
     project = tx.project(project_id)
@@ -82,12 +84,17 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                 labeled += label is not None
                 out.write(
                     f"{row.item_id}\t{row.content_hash}\t{'' if label is None else label}\t{soft}"
-                    f"\t{int(label is not None and row.n_prelabel_votes == 0)}"
+                    f"\t{int(label is not None and _trusted(row, project))}"
                     f"\t{int(row.easy_round == 0)}"
                     f"\t{int(row.state in SCORED_STATES and not waits)}\n"
                 )
     os.replace(temporary, path)
     return labeled
+
+
+def _trusted(row: RoundRow, project: Project) -> bool:
+    """Nobody saw what the model says, and the label is not from before a broken promise."""
+    return row.n_prelabel_votes == 0 and (row.label_at or 0) >= project.evidence_since
 
 
 def _belief(params: Params, votes: Sequence[StandingVote]) -> str:

@@ -18,8 +18,10 @@ from typing import Any, Protocol
 import msgspec
 
 from chorus.server.clock import now_ms
+from chorus.server.domain import audit
+from chorus.server.domain.audit import Audit
 from chorus.server.domain.events import Board
-from chorus.server.domain.model import ROUND_JOBS, Event, Job, Round
+from chorus.server.domain.model import ROUND_JOBS, Event, Job, Project, Round
 from chorus.server.domain.rounds import next_round_at, queue_for, round_due, too_few
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import landing, round_files
@@ -447,11 +449,25 @@ class Rounds:
         results: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:  # fmt: skip
         card = await asyncio.to_thread(round_files.read_card, folder)
+        project, found = await self._store.write(lambda tx: _audit(tx, project_id, now_ms()))
+        if found.breached:
+            card["threshold"], card["reason"] = None, _broken(found, project.target)
+            card["labels_needed"] = None
+        card["audit"] = msgspec.to_builtins(found)
+        kept = msgspec.json.encode(card).decode()
+        await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
         open_items = await self._store.read(lambda tx: tx.open_items(project_id))
         clusters_worth = bool(results.get("cluster", {}).get("worth", False))
         plan, views = await asyncio.to_thread(
-            _plan, number, folder, card, open_items, prelabel, clusters_worth
+            _plan,
+            number,
+            folder,
+            card,
+            open_items,
+            prelabel and not found.breached,
+            clusters_worth,
         )
+        plan.audit_share = project.audit_share
         ids = sorted(plan.predictions)
         prelabeled = 0
         for i in range(0, len(ids), landing.CHUNK):
@@ -476,6 +492,7 @@ class Rounds:
                     "coverage", "n", "n_above", "target", "reason", "labels_needed",
                 )
             },
+            "audit": card["audit"],
             "prelabeled": prelabeled,
             "clustered": len(plan.clusters),
             "purity": results.get("cluster", {}).get("purity"),
@@ -587,6 +604,27 @@ def _job_fields(job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
     }
+
+
+def _audit(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit]:
+    """What the blind audit says of the prelabels shown so far. Prelabels that are less accurate
+    than promised end here: the model has to prove itself anew, on labels made from now on."""
+    project = tx.project(project_id)
+    assert project is not None
+    found = audit.judge(*tx.audited(project_id, project.evidence_since), project.target)
+    if found.breached:
+        tx.begin_evidence_anew(project_id, now)
+        body = {"n": found.n, "right": found.right, "target": project.target}
+        tx.emit(project_id, now, "prelabels.suspended", body)
+    return project, found
+
+
+def _broken(found: Audit, target: float) -> str:
+    return (
+        f"Prelabels are suspended: of {found.n} pictures that people labeled without being shown"
+        f" the model's answer it was right on {found.right}, less often than the {target:.0%} it"
+        " had promised. It has to prove itself anew."
+    )
 
 
 def _evidence(board: Board, state: _State) -> dict[str, int]:

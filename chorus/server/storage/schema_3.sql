@@ -52,3 +52,11 @@ ALTER TABLE project ADD COLUMN remerge_due INTEGER NOT NULL DEFAULT 0;
 
 -- The round's threshold card (JSON): kept for good, its folder is not.
 ALTER TABLE round ADD COLUMN card TEXT;
+
+-- Blind audit: this item's prelabel is kept from labelers, and compared with what they answer.
+ALTER TABLE item ADD COLUMN audit INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX item_audit ON item (project_id, label_at) WHERE audit = 1;
+-- Share of prelabeled items that are audited; 0: none.
+ALTER TABLE project ADD COLUMN audit_share REAL NOT NULL DEFAULT 0.05;
+-- Labels made before it prove nothing of the model any more: its prelabels broke their promise.
+ALTER TABLE project ADD COLUMN evidence_since INTEGER NOT NULL DEFAULT 0;

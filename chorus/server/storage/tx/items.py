@@ -128,11 +128,12 @@ class ItemSql(Base):
 
     def set_queues(self, rows: Iterable[Sequence[Any]]) -> None:
         """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, model_probs,
-        odd, easy_round, item_id). An easy_round that is already set stays."""
+        odd, easy_round, audit, item_id). An easy_round that is already set stays."""
         self.db.executemany(
             "UPDATE item SET queue = ?, queue_pos = ?, queue_block = ?, pre_value = ?,"
             " pre_score = ?, model_value = ?, model_score = ?, model_probs = ?, odd = ?,"
-            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END WHERE item_id = ?",
+            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END, audit = ?"
+            " WHERE item_id = ?",
             rows,
         )
 

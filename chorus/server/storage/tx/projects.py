@@ -14,6 +14,7 @@ _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
+    "audit_share",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ class RoundRow(NamedTuple):
     agreement: float | None
     n_prelabel_votes: int
     easy_round: int
+    label_at: int | None
 
 
 class RoundSql(Base):
@@ -133,6 +134,25 @@ class RoundSql(Base):
             (project_id, after, limit),
         )
         return [RoundRow(*row) for row in rows]
+
+    def audited(self, project_id: str, since: int) -> tuple[int, int]:
+        """(labels on items whose prelabel nobody saw, those that agree with it), made since."""
+        n, right = self.row(
+            "SELECT COUNT(*), COALESCE(SUM(pre_value = label), 0) FROM item WHERE project_id = ?"
+            " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
+            " AND pre_value IS NOT NULL",
+            (project_id, since),
+        )
+        return int(n), int(right)
+
+    def begin_evidence_anew(self, project_id: str, now: int) -> None:
+        """From here on the model has to prove itself again, on everything that is open."""
+        self.run("UPDATE project SET evidence_since = ? WHERE project_id = ?", (now, project_id))
+        self.run(
+            "UPDATE item SET easy_round = 0 WHERE project_id = ? AND easy_round > 0"
+            " AND state IN ('unlabeled', 'in_progress')",
+            (project_id,),
+        )
 
     def vote_shares(self, item_id: int) -> list[tuple[str, int]]:
         """(value, standing label votes) of one item."""

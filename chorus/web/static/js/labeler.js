@@ -98,6 +98,12 @@ function renderBanner(page) {
   bar.value = given;
 }
 
+/** Some pictures of a prelabeled page come without the model's answer: the blind audit. */
+function unprompted(page) {
+  const blind = page.items.filter((item) => !item.prelabel).length;
+  return blind ? ` ${plural(blind, "picture")} without an answer: give it yourself.` : "";
+}
+
 function bannerWords(kind, page) {
   switch (kind) {
     case "clustered": {
@@ -106,7 +112,7 @@ function bannerWords(kind, page) {
       return ["Tasks clustered", `These look alike: A selects all, then one class.${look}`];
     }
     case "prelabeled":
-      return ["Tasks prelabeled", "The model has answered. Correct what is wrong, then Enter."];
+      return ["Tasks prelabeled", `The model has answered. Correct what is wrong, then Enter.${unprompted(page)}`];
     case "correcting":
       return ["Correcting an earlier page", "Change what was wrong, then Enter."];
     case "manual":

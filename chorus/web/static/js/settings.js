@@ -72,6 +72,7 @@ onSubmit($("#settings-form"), async (values) => {
     ...values,
     target: values.target / 100,
     gold_rate: values.gold_rate / 100,
+    audit_share: values.audit_share / 100,
   });
   $("#saved").hidden = false;
 });

@@ -1,0 +1,66 @@
+"""The blind audit: is the model as right on what it would prelabel as it promised?
+
+A settable share of prelabeled items goes out without the prelabel. What people answer there, who
+have not been told, is compared with what the model would have told them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+RISK = 0.05
+"""Chance that prelabels which keep their promise are ever suspended, however often one looks."""
+WORSE = (1.5, 2.0, 3.0, 5.0, 8.0)
+"""How many times more often wrong than promised: what the evidence is weighed against."""
+TENTHS = 10_000
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """Answers on audited items: how many, and how many agree with the hidden prelabel."""
+
+    n: int = 0
+    right: int = 0
+    low: float | None = None
+    high: float | None = None
+    """Wilson's score interval (1927) of the share that is right, 95 %."""
+    breached: bool = False
+
+
+def chosen(rank: int, share: float) -> bool:
+    """Whether an item is audited when it is prelabeled. By the low digits of its random rank, which
+    have nothing to do with its place in the order of work."""
+    return rank % TENTHS < share * TENTHS
+
+
+def judge(n: int, right: int, target: float) -> Audit:
+    """What `right` of `n` audited items say of the promise `target` (0..1)."""
+    if not n:
+        return Audit()
+    z = 1.959964
+    share = right / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Audit(n, right, round(low, 4), round(high, 4), breached(n - right, n, target))
+
+
+def breached(wrong: int, n: int, target: float) -> bool:
+    """True when so many wrong ones prove that the accuracy is below `target`.
+
+    A mixture of likelihood ratios, which is a test martingale: as long as the promise is kept it
+    ever exceeds 1 / RISK with chance RISK at most (Ville's inequality), so that looking after every
+    round is allowed (Ramdas et al., Game-theoretic statistics and safe anytime-valid inference,
+    2023).
+    """
+    error = 1 - target
+    worse = [q for times in WORSE if (q := error * times) < 1] if error > 0 else []
+    if not worse:
+        return error <= 0 < wrong
+    logs = [
+        wrong * math.log(q / error) + (n - wrong) * math.log((1 - q) / (1 - error)) for q in worse
+    ]
+    top = max(logs)
+    mean = top + math.log(sum(math.exp(x - top) for x in logs) / len(logs))
+    return mean >= -math.log(RISK)
