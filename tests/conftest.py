@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from tests.servers import Bench, TestServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+
+# One backbone unless a test asks for more: the second needs many seconds to get ready in each of
+# the many fresh data folders.
+os.environ.setdefault("CHORUS_BACKBONE", "efficientnet_lite0")
 
 # How long an example takes is the machine's affair; what it finds must be repeatable.
 settings.register_profile("chorus", deadline=None, derandomize=True)

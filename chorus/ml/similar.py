@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.ml.backbones import backbone
 from chorus.ml.store import HASH_BYTES, FeatureStore
 
 CHUNK = 8192
@@ -18,17 +17,17 @@ CHUNK = 8192
 def similar(params: dict[str, Any]) -> dict[str, Any]:
     """The `top` pictures most like `content_hash`, itself left out, most alike first.
 
-    params: store (folder), backbone, content_hash, top. Returns {known, rows, hashes, scores}:
-    whether the picture has features, how many have, and the cosine of each neighbour.
+    params: store (folder), backbone (of several, `a+b`, the first: it knows an item soonest),
+    content_hash, top. Returns {known, rows, hashes, scores}: whether the picture has features,
+    how many have, and the cosine of each neighbour.
     """
-    config = backbone(params["backbone"])
-    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    store = FeatureStore(Path(params["store"]), params["backbone"].partition("+")[0])
     rows = len(store)
     query, known = store.get([params["content_hash"]])
     if not known[0]:
         return {"known": False, "rows": rows, "hashes": [], "scores": []}
     features = np.memmap(
-        store.folder / "rows.f16", dtype=np.float16, mode="r", shape=(rows, config.dim)
+        store.folder / "rows.f16", dtype=np.float16, mode="r", shape=(rows, store.dim)
     )
     at, scores = nearest(query[0], features, int(params["top"]) + 1)
     raw = (store.folder / "hashes").read_bytes()

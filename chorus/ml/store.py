@@ -12,20 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 HASH_BYTES = 32
+DIM = 1280
+"""Of stores that do not say: those written before `dim` was kept."""
 Floats = NDArray[np.float32]
 
 
 class FeatureStore:
-    """Features of one backbone: `rows.f16`, (n, dim) float16, and `hashes`, n x 32 bytes.
+    """Features of one backbone: `rows.f16`, (n, dim) float16, `hashes`, n x 32 bytes, and `dim`.
 
     Rows are synced before their hashes are written, so a hash is there only when its row is
     whole; what a killed writer left half-written is ignored by readers and cut off by the next
     writer. One writer at a time (a file lock), any number of readers.
     """
 
-    def __init__(self, root: Path, name: str, dim: int) -> None:
+    def __init__(self, root: Path, name: str, dim: int | None = None) -> None:
+        """dim: of the backbone; a reader may leave it out."""
         self.folder = root / name.replace("/", "_")
-        self.dim = dim
+        self.dim = _stored_dim(self.folder) if dim is None else dim
         self._rows = self.folder / "rows.f16"
         self._hashes = self.folder / "hashes"
         self._index: dict[bytes, int] = {}
@@ -71,6 +74,39 @@ class FeatureStore:
         return [i for i, h in enumerate(hashes) if bytes.fromhex(h) not in self._index]
 
 
+def _stored_dim(folder: Path) -> int:
+    try:
+        return int((folder / "dim").read_text("ascii"))
+    except FileNotFoundError:
+        return DIM
+
+
+class Features:
+    """The features of a backbone or of several (`a+b`), read side by side: (n, sum of dims).
+
+    An item is known when all parts know it.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.stores = [FeatureStore(root, part) for part in name.split("+")]
+        self.dim = sum(store.dim for store in self.stores)
+
+    def get(self, hashes: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+        """As of one store: (features (len(hashes), dim) float32, known (len(hashes),) bool)."""
+        out = np.zeros((len(hashes), self.dim), dtype=np.float32)
+        known = np.ones(len(hashes), dtype=bool)
+        at = 0
+        for store in self.stores:
+            out[:, at : at + store.dim], here = store.get(hashes)
+            known &= here
+            at += store.dim
+        return out, known
+
+    def missing(self, hashes: Sequence[str]) -> list[int]:
+        """Positions in `hashes` of which some part has no row yet."""
+        return sorted({i for store in self.stores for i in store.missing(hashes)})
+
+
 class Writer:
     """Context manager that appends to a store. Waits for another writer to finish."""
 
@@ -82,6 +118,10 @@ class Writer:
         store.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (store.folder / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # Before any row, so that whoever finds rows knows how long they are.
+        part = store.folder / "dim.tmp"
+        part.write_text(str(store.dim), "ascii")
+        os.replace(part, store.folder / "dim")
         self._rows = store._rows.open("ab")
         self._hashes = store._hashes.open("ab")
         whole = len(store)

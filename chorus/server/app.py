@@ -105,11 +105,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     assigning = Assigning(store, projects)
     paths = Paths(
         settings.data_dir / "features",
-        settings.data_dir / "models",
+        settings.models,
         settings.data_dir / "rounds",
         picture,
     )
-    rounds = Rounds(store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads)
+    rounds = Rounds(
+        store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads,
+        settings.allow_download,
+    )  # fmt: skip
     skills = Skills(store, boards, remerging, Runner(import_pool), paths.rounds)
     importing = Importing(
         store, projects, blobs, import_pool.call, settings.data_dir / "uploads",

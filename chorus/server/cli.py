@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from chorus import __version__
-from chorus.server.settings import Settings
+from chorus.server.settings import BACKBONE, Settings
 
 app = typer.Typer(
     name="chorus",
@@ -20,6 +21,8 @@ app = typer.Typer(
 )
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the server's data.")]
 DATA_DIR = Path("chorus-data")
+KNOWN = tuple(f"efficientnet_lite{n}" for n in (0, 1, 2))
+"""Backbones whose weights are installed with us (chorus/ml/backbones.py)."""
 
 
 @app.command()
@@ -28,8 +31,24 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     backbone: Annotated[
-        str, typer.Option(help="Pretrained network: efficientnet_lite0, 1 or 2.")
-    ] = "efficientnet_lite0",
+        str,
+        typer.Option(
+            envvar="CHORUS_BACKBONE",
+            help="Pretrained networks, joined by +: efficientnet_lite0, 1, 2, or any name of timm.",
+        ),
+    ] = BACKBONE,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CHORUS_WEIGHTS",
+            exists=True,
+            dir_okay=False,
+            help="Weights file of the (last) network.",
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option(help="Let timm fetch weights that are not here.")
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one model job (default: all cores).")
     ] = None,
@@ -38,11 +57,31 @@ def serve(
     from chorus.server.app import build
     from chorus.server.serving import serve as run
 
-    settings = Settings(data_dir=data_dir, host=host, port=port, backbone=backbone)
+    settings = Settings(
+        data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
+        allow_download=allow_download,
+    )  # fmt: skip
     if threads is not None:
         settings.threads = threads
+    _prepare(settings)
     if not run(build(settings), settings):
         raise typer.Exit(3)
+
+
+def _prepare(settings: Settings) -> None:
+    """A wrong name or weights file ends the start, rather than being found at the first picture.
+    In another process: torch is large, and the server never needs it."""
+    settings.keep_weights()
+    # The ordinary ones are known to be good.
+    if all(name in KNOWN for name in settings.backbone.split("+")):
+        return
+    command = [
+        sys.executable, "-m", "chorus.ml.backbones", settings.backbone, str(settings.models),
+        str(int(settings.allow_download)),
+    ]  # fmt: skip
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        _fail(done.stderr.strip().splitlines()[-1])
 
 
 @app.command()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 import msgspec
+
+BACKBONE = "efficientnet_lite0+efficientnet_lite2"
+"""Measured (docs/features-and-heads.md): the two together see more than either; the first alone
+is what a project starts with."""
 
 
 class Settings(msgspec.Struct, kw_only=True):
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 8000
-    backbone: str = "efficientnet_lite0"
+    backbone: str = BACKBONE
+    """Pretrained networks, joined by +. Each looks at all pictures in turn; a round uses as many,
+    in this order, as have seen every picture."""
+    weights: Path | None = None
+    """Weights file of the last of them."""
+    allow_download: bool = False
+    """Whether timm may fetch weights that are not here."""
     threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads of one ML job."""
     upload_max_bytes: int = 4 << 30
@@ -25,6 +37,27 @@ class Settings(msgspec.Struct, kw_only=True):
     @property
     def blobs(self) -> Path:
         return self.data_dir / "blobs"
+
+    @property
+    def models(self) -> Path:
+        return self.data_dir / "models"
+
+    def keep_weights(self) -> None:
+        """Copy the weights file to the models, by its content, and put that into the backbone's
+        name: features of other weights are other features. Raises `OSError`."""
+        if self.weights is None:
+            return
+        digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()[:12]
+        folder = self.models / "weights"
+        # timm tells safetensors from the others by the ending.
+        target = folder / f"{digest}{self.weights.suffix or '.pth'}"
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / f"part-{secrets.token_hex(4)}"
+            shutil.copyfile(self.weights, part)
+            os.replace(part, target)
+        self.backbone += f"@{digest}"
+        self.weights = None
 
     def secret(self) -> str:
         """The key that signs sessions: made once, readable by the owner only."""

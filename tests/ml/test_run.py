@@ -33,12 +33,6 @@ def draw(path: Path, kind: str, seed: int) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported network, made once for all tests."""
-    return tmp_path_factory.mktemp("models")
-
-
 class Round:
     """A folder with pictures and what the server would write for the jobs."""
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.ml.store import HASH_BYTES, FeatureStore, Writer
+from chorus.ml.store import HASH_BYTES, Features, FeatureStore, Writer
 
 DIM = 4
 
@@ -123,3 +123,29 @@ def test_a_killed_writer_loses_nothing_it_had_finished(tmp_path: Path, batches: 
     with Writer(store) as writer:
         writer.append(hashes(10_000, 10_001), np.ones((1, DIM), dtype=np.float32))
     assert store.missing(hashes(10_000, 10_001)) == []
+
+
+def test_the_features_of_two_backbones_side_by_side(tmp_path: Path) -> None:
+    filled(tmp_path, 5)
+    with Writer(FeatureStore(tmp_path, "wide@0123", 2)) as writer:
+        writer.append(hashes(1, 4)[::-1], -rows(1, 4)[::-1, :2])
+    both = Features(tmp_path, "tiny+wide@0123")
+    asked = hashes(0, 4)
+    found, known = both.get(asked)
+    assert both.dim == DIM + 2
+    assert known.tolist() == [False, True, True, True], "only what both have seen"
+    assert found[2].tolist() == [2.0] * DIM + [-2.0] * 2
+    assert both.missing(asked) == [0]
+
+
+def test_a_backbone_that_has_seen_nothing_makes_nothing_known(tmp_path: Path) -> None:
+    filled(tmp_path, 5)
+    both = Features(tmp_path, "tiny+other")
+    assert not both.get(hashes(0, 5))[1].any()
+
+
+def test_the_store_says_how_long_its_rows_are(tmp_path: Path) -> None:
+    filled(tmp_path, 5)
+    assert FeatureStore(tmp_path, "tiny").dim == DIM
+    (tmp_path / "tiny" / "dim").unlink()
+    assert FeatureStore(tmp_path, "tiny").dim == 1280, "stores of the first version"

@@ -44,7 +44,8 @@ class Board(msgspec.Struct):
     labelers: dict[str, LabelerStats] = msgspec.field(default_factory=dict)
     rounds: list[dict[str, Any]] = msgspec.field(default_factory=list)
     jobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    featurized: int = 0
+    featurized: dict[str, int] = msgspec.field(default_factory=dict)
+    """Items that a backbone has been through, by its name."""
     gold: int = 0
 
     @property
@@ -160,7 +161,9 @@ def _job_changed(board: Board, body: dict[str, Any], at: int) -> None:
 
 
 def _featurized(board: Board, body: dict[str, Any], at: int) -> None:
-    board.featurized = body["featurized"]
+    # Before there were several, the event did not say which; that pass is done again.
+    if "backbone" in body:
+        board.featurized[body["backbone"]] = body["featurized"]
 
 
 def _gold_marked(board: Board, body: dict[str, Any], at: int) -> None:

@@ -62,9 +62,6 @@ class Project(msgspec.Struct):
     last_seq: int
     epoch: str
     created_at: int
-    featurized_to: int
-    """Items up to this id have been through featurize."""
-    featurized: int
     estimate_rev: int = 0
     """Revision of the parameters that votes are merged with; 0 = the defaults."""
     landed_rev: int = 0

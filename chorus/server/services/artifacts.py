@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from chorus.server.domain.features import usable
 from chorus.server.domain.model import ROUND_JOBS, Round
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services.projects import Projects
@@ -133,8 +134,12 @@ class Artifacts:
     async def features(self, project_id: str) -> Path:
         """The zip with the features of all items, made anew. Raises not_found before there are
         any."""
-        project = await self._store.read(lambda tx: tx.project(project_id))
-        if project is None or not project.featurized:
+
+        def look(tx: Tx) -> tuple[dict[str, int], int]:
+            return tx.featurized(project_id), sum(tx.count_states(project_id).values())
+
+        done, total = await self._store.read(look)
+        if not done:
             raise ApiError("not_found", "no picture has been through the model yet")
         folder = self._paths.rounds / project_id / "download"
         target = folder / "features.zip"
@@ -146,7 +151,7 @@ class Artifacts:
                 "features_zip",
                 {
                     "store": str(self._paths.store),
-                    "backbone": self._backbone,
+                    "backbone": usable(done, total, self._backbone.split("+")),
                     "items": str(items),
                     "target": str(target),
                     "progress": str(folder / "features.zip.progress"),

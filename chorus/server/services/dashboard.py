@@ -41,7 +41,7 @@ def snapshot(tx: Tx, project_id: str) -> Board:
         seq=project.last_seq,
         epoch=project.epoch,
         classes=[c.name for c in tx.classes(project_id)],
-        featurized=project.featurized,
+        featurized=tx.featurized(project_id),
         gold=tx.count_gold(project_id),
     )
     board.counts.update(tx.count_states(project_id))

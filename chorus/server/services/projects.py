@@ -258,8 +258,6 @@ class Projects:
             last_seq=0,
             epoch=secrets.token_hex(4),
             created_at=now,
-            featurized_to=0,
-            featurized=0,
             gold_rate=new.gold_rate,
             audit_share=new.audit_share,
         )

@@ -21,6 +21,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain import audit
 from chorus.server.domain.audit import Audit
 from chorus.server.domain.events import Board
+from chorus.server.domain.features import seen_by, usable
 from chorus.server.domain.model import ROUND_JOBS, Event, Job, Project, Round
 from chorus.server.domain.rounds import next_round_at, queue_for, round_due, too_few
 from chorus.server.errors import ApiError, JobFailed
@@ -92,13 +93,14 @@ class _State:
 class Rounds:
     def __init__(
         self, store: Store, boards: Boards, run_job: RunJob, paths: Paths, backbone: str,
-        threads: int,
+        threads: int, allow_download: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
         self._boards = boards
         self._run_job = run_job
         self._paths = paths
-        self._backbone = backbone
+        self._backbones = backbone.split("+")
+        self._allow_download = allow_download
         self._threads = threads
         self._states: dict[str, _State] = {}
         self._closed = False
@@ -176,7 +178,7 @@ class Rounds:
         if (
             (features or state.feature_error)
             and state.featurizing is None
-            and board.featurized < _pictures(board)
+            and seen_by(board.featurized, _pictures(board), self._backbones) < len(self._backbones)
             and time.monotonic() >= state.feature_retry_at
         ):
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
@@ -234,17 +236,20 @@ class Rounds:
     # -- features
 
     async def _featurize(self, project_id: str, state: _State) -> None:
-        """Bring all items through the backbone, chunk by chunk, from the moment of import."""
+        """Bring all items through one backbone after the other, chunk by chunk, from the moment
+        of import: the first is soon done, and what it gives must not wait for the others."""
         try:
             while not self._closed:
                 # People wait for a round; the workers are its alone while it runs.
                 await self._no_round.wait()
-                before, batch = await self._store.read(lambda tx: _next_batch(tx, project_id))
+                backbone, before, batch = await self._store.read(
+                    lambda tx: _next_batch(tx, project_id, self._backbones)
+                )
                 if not batch:
                     return
                 folder = self._paths.rounds / project_id / "features"
                 try:
-                    await self._feature_chunk(folder, [h for _, h in batch])
+                    await self._feature_chunk(folder, backbone, [h for _, h in batch])
                 except JobFailed as error:
                     # Not the pictures' fault (disk full, a broken install …): try again later.
                     state.feature_retry_at = time.monotonic() + FEATURE_RETRY_S
@@ -254,19 +259,22 @@ class Rounds:
                 state.feature_error = None
                 last, count = batch[-1][0], before + len(batch)
 
-                def fn(tx: Tx, last: int = last, count: int = count) -> None:
-                    tx.set_featurized(project_id, last, count)
-                    tx.emit(project_id, now_ms(), "items.featurized", {"featurized": count})
+                def fn(
+                    tx: Tx, backbone: str = backbone, last: int = last, count: int = count
+                ) -> None:
+                    tx.set_feature_pass(project_id, backbone, last, count)
+                    body = {"backbone": backbone, "featurized": count}
+                    tx.emit(project_id, now_ms(), "items.featurized", body)
 
                 await self._store.write(fn)
         finally:
             state.featurizing = None
 
-    async def _feature_chunk(self, folder: Path, hashes: list[str]) -> None:
+    async def _feature_chunk(self, folder: Path, backbone: str, hashes: list[str]) -> None:
         """Features of some items. A picture that kills its worker again and again is found by
         halving and left out, so that one bad file never stops the rest."""
         try:
-            await self._feature_job(folder, hashes, lambda share, attempt: None)
+            await self._feature_job(folder, backbone, hashes, lambda share, attempt: None)
         except JobFailed as error:
             if error.attempts < ATTEMPTS:  # the job itself failed; halving would not help
                 raise
@@ -274,12 +282,13 @@ class Rounds:
                 log.error("no features of %s: %s", hashes[0], error)
                 return
             half = len(hashes) // 2
-            await self._feature_chunk(folder, hashes[:half])
-            await self._feature_chunk(folder, hashes[half:])
+            await self._feature_chunk(folder, backbone, hashes[:half])
+            await self._feature_chunk(folder, backbone, hashes[half:])
 
     async def _feature_job(
-        self, folder: Path, hashes: list[str], on_progress: OnProgress, state: _State | None = None
-    ) -> tuple[dict[str, Any], int]:
+        self, folder: Path, backbone: str, hashes: list[str], on_progress: OnProgress,
+        state: _State | None = None,
+    ) -> tuple[dict[str, Any], int]:  # fmt: skip
         rows = [(h, str(self._paths.original(h))) for h in hashes]
         items = folder / "features.tsv"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -289,7 +298,8 @@ class Rounds:
             {
                 "store": str(self._paths.store),
                 "models": str(self._paths.models),
-                "backbone": self._backbone,
+                "backbone": backbone,
+                "allow_download": self._allow_download,
                 "items": str(items),
                 "start": 0,
                 "stop": len(rows),
@@ -363,16 +373,21 @@ class Rounds:
         labels: int = await self._store.read(
             lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
         )
+        # All rows of a round have the same features: those of the backbones that saw everything.
+        board = await self._boards.get(project_id)
+        backbone = usable(board.featurized, _pictures(board), self._backbones)
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
         await self._job(
-            state, jobs["featurize"], lambda on: self._feature_job(folder, hashes, on, state)
+            state,
+            jobs["featurize"],
+            lambda on: self._feature_job(folder, backbone, hashes, on, state),
         )
         params = {
             "round_dir": str(folder),
             "store": str(self._paths.store),
-            "backbone": self._backbone,
+            "backbone": backbone,
             "classes": classes,
             "target": project.target,
             "prelabel": project.prelabel,
@@ -404,7 +419,7 @@ class Rounds:
                 )
         state.landing = True
         figures = await self._land(project_id, record.number, folder, project.prelabel, results)
-        await self._end(record, "done", {**figures, "evidence": evidence})
+        await self._end(record, "done", {**figures, "evidence": evidence, "backbone": backbone})
         ended = await self._store.read(lambda tx: tx.rounds(project_id))
         await asyncio.to_thread(_prune, folder.parent, [(r.number, r.state) for r in ended])
 
@@ -533,14 +548,21 @@ class Rounds:
             "train_blocked": _obstacle(board, state),
             "next_round_at": at if board.open_items else None,
             "next_round_of": "vote" if state.weighs else "label",
-            "featurized": min(board.featurized, _pictures(board)) if state.enabled else 0,
-            "featurize_total": _pictures(board) if state.enabled else 0,
+            **self._featurized(board, state.enabled),
             "prelabel_reason": reason,
             "labels_needed": needed,
             "round": last,
             "rounds": board.rounds[-100:],
             "jobs": [self._job_stats(j, state, now) for j in board.jobs],
         }
+
+    def _featurized(self, board: Board, enabled: bool) -> dict[str, int]:
+        """How far the pass at work is; as long as one is left to do, less than the total."""
+        total = _pictures(board) if enabled else 0
+        seen = seen_by(board.featurized, total, self._backbones)
+        at = min(seen, len(self._backbones) - 1)
+        done = min(board.featurized.get(self._backbones[at], 0), total)
+        return {"featurized": done, "featurize_total": total, "featurize_pass": at + 1}
 
     def _ahead(self, state: _State) -> int:
         """Calls before the round's own in the line for the worker: other projects' rounds, and
@@ -580,11 +602,17 @@ def _pictures(board: Board) -> int:
     return sum(board.counts.values())
 
 
-def _next_batch(tx: Tx, project_id: str) -> tuple[int, list[tuple[int, str]]]:
-    """(items featurized so far, the next (item_id, content_hash) rows)."""
-    project = tx.project(project_id)
-    assert project is not None
-    return project.featurized, tx.feature_batch(project_id, project.featurized_to, FEATURE_CHUNK)
+def _next_batch(
+    tx: Tx, project_id: str, backbones: Sequence[str]
+) -> tuple[str, int, list[tuple[int, str]]]:
+    """(backbone, items it has been through, the next (item_id, content_hash) rows for it): of the
+    first backbone that has work left."""
+    for backbone in backbones:
+        last, count = tx.feature_pass(project_id, backbone)
+        batch = tx.feature_batch(project_id, last, FEATURE_CHUNK)
+        if batch:
+            break
+    return backbone, count, batch
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

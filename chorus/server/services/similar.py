@@ -51,7 +51,8 @@ class Similar:
             if item is None or project is None or item.project_id != project_id:
                 raise ApiError("not_found", f"no item {item_id} in this project")
             items = sum(tx.count_states(project_id).values())
-            return item.content_hash, project.featurized, items
+            done = tx.feature_pass(project_id, self._backbone.partition("+")[0])
+            return item.content_hash, done[1], items
 
         content, featurized, total = await self._store.read(look)
         found: list[dict[str, Any]] = []

@@ -74,12 +74,6 @@ class ProjectSql(Base):
             (project_id, due),
         )
 
-    def set_featurized(self, project_id: str, to_item: int, count: int) -> None:
-        self.run(
-            "UPDATE project SET featurized_to = ?, featurized = ? WHERE project_id = ?",
-            (to_item, count, project_id),
-        )
-
     def classes(self, project_id: str) -> list[LabelClass]:
         return [
             LabelClass(name, color)

@@ -118,6 +118,29 @@ class RoundSql(Base):
             Round(*row) for row in self.rows(f"SELECT {ROUND} FROM round WHERE state = 'running'")
         ]
 
+    def featurized(self, project_id: str) -> dict[str, int]:
+        """Items that a backbone has been through, by its name."""
+        return dict(
+            self.rows(
+                "SELECT backbone, items FROM feature_pass WHERE project_id = ?", (project_id,)
+            )
+        )
+
+    def feature_pass(self, project_id: str, backbone: str) -> tuple[int, int]:
+        """(the last item_id, the number of items) that a backbone has been through."""
+        row = self.row(
+            "SELECT to_item, items FROM feature_pass WHERE project_id = ? AND backbone = ?",
+            (project_id, backbone),
+        )
+        return (row[0], row[1]) if row else (0, 0)
+
+    def set_feature_pass(self, project_id: str, backbone: str, to_item: int, items: int) -> None:
+        self.run(
+            "INSERT INTO feature_pass VALUES (?,?,?,?) ON CONFLICT (project_id, backbone)"
+            " DO UPDATE SET to_item = excluded.to_item, items = excluded.items",
+            (project_id, backbone, to_item, items),
+        )
+
     def feature_batch(self, project_id: str, after: int, limit: int) -> list[tuple[int, str]]:
         """(item_id, content_hash) of the next items to featurize."""
         return self.rows(
