@@ -214,6 +214,14 @@ async def quality(request: Request) -> Response:
 
 
 @page
+async def model(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(
+        request, "model.html", user, boot={"project": project}, project=project, here="model"
+    )
+
+
+@page
 async def settings(request: Request) -> Response:
     user, project = await in_project(request, "supervisor")
     return render(
@@ -251,6 +259,7 @@ def routes() -> list[BaseRoute]:
         Route("/p/{project_id}/label", label),
         Route("/p/{project_id}/review", review),
         Route("/p/{project_id}/quality", quality),
+        Route("/p/{project_id}/model", model),
         Route("/p/{project_id}/settings", settings),
         Route("/{path:path}", nowhere),
     ]

@@ -35,7 +35,7 @@ export class Chart {
 }
 
 /** What every tooltip looks like. Drawn in the canvas: markup of its own would break the CSP. */
-function tooltip(css, more) {
+export function tooltip(css, more) {
   return {
     renderMode: "richText",
     confine: true,

@@ -1,6 +1,7 @@
 /** The quality page: how good the work is, who is how good, and what to do about it. */
 import { $, boot, el, fill, setText } from "./dom.js";
 import { ago, count, percent } from "./format.js";
+import { heat } from "./heat.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
 import { MessageForm } from "./message.js";
@@ -97,7 +98,7 @@ function personRow(p) {
     el("td", {}, skillBar(p.skill)),
     measured(p.gold), measured(p.self_consistency),
     num(count(p.labels)), num(percent(p.agreement)), num(p.seconds === null ? "–" : p.seconds.toFixed(1)),
-    num(count(p.skips)), num(of(p.prelabels_changed, p.prelabels_seen)), num(of(p.wrong_let_through, p.wrong_prelabels)),
+    num(count(p.skips)), num(of(p.prelabels_changed, p.prelabels_seen) + expected(p)), num(of(p.wrong_let_through, p.wrong_prelabels)),
     el("td", { class: "num" }, el("span", { class: "row" },
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => message.open(p) }, "Message"),
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => act("person.pause", { user_id: p.user_id, paused: !p.paused }, p.paused ? `${p.name} gets pages again.` : `${p.name} is paused; what they held went back.`) }, p.paused ? "Resume" : "Pause"),
@@ -127,6 +128,11 @@ $("#whose").addEventListener("change", (e) => {
   load();
 });
 
+/** How many of the prelabels a person saw were wrong, by the blind audit: who changes far fewer waves them through. */
+function expected(p) {
+  return p.prelabels_wrong_expected === null ? "" : `, about ${Math.round(p.prelabels_wrong_expected)} were wrong`;
+}
+
 function skillBar(skill) {
   if (skill === null) return el("span", { class: "muted small" }, "not known yet");
   const at = (share) => `${(share * 100).toFixed(1)}%`;
@@ -155,16 +161,6 @@ function renderPairs({ raters, kappa, shared }, people) {
     if (r === c || k === null) return { text: "", share: 0, hue: "var(--raised)" };
     return { text: k.toFixed(2), share: Math.max(0, k), hue: "var(--accent)", title: `${labels[r]} and ${labels[c]}: κ ${k.toFixed(2)} on ${count(shared[r][c])} items` };
   });
-}
-
-function heat(table, rows, columns, cell) {
-  fill(table,
-    el("thead", {}, el("tr", {}, el("th", {}), ...columns.map((c) => el("th", { title: c, scope: "col" }, c)))),
-    el("tbody", {}, ...rows.map((row, r) => el("tr", {}, el("th", { scope: "row" }, row), ...columns.map((_, c) => {
-      const { text, share, hue, href, title } = cell(r, c);
-      const inner = href ? el("a", { href, title }, text) : el("span", { title: title ?? "" }, text || "\u00a0");
-      return el("td", { vars: { hue, share: `${Math.round(share * 100)}%` }, dataset: { strong: String(share > 0.6) } }, inner);
-    })))));
 }
 
 function renderTakebacks(found) {
