@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chorus.server.domain import audit
 from chorus.server.domain.model import Item
-from chorus.server.services import landing, round_files, rounds
+from chorus.server.services import landing, quality, round_files, rounds
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -110,6 +110,21 @@ def test_audited_items_come_without_the_models_answer(world: World) -> None:
     assert all(world.item(i).n_prelabel_votes == 0 for i in hidden)
     found = judge(world)
     assert (found.n, found.right, found.breached) == (len(hidden), len(hidden), False)
+
+
+def test_the_audit_tells_who_waves_wrong_prelabels_through(world: World) -> None:
+    world.add(60)
+    hidden = {i.item_id for i in prelabel_all(world, 0.5)}
+    while (dealt := world.deal("u0", 9)).page is not None:
+        for n, item in enumerate(dealt.page["items"]):
+            wrong = item["item_id"] in hidden and n % 2 == 0
+            world.cast("u0", item["item_id"], "1" if wrong else "0")
+    n, right = Tx(world.db).audited("p", 0)
+    whole, _ = quality.quality(Tx(world.db), "p", ["cat", "dog", "cow"])
+    (person,) = (p for p in whole["labelers"] if p["user_id"] == "u0")
+    assert person["prelabels_changed"] == 0
+    assert person["prelabels_wrong_expected"] == pytest.approx((60 - n) * (1 - right / n), abs=0.06)
+    assert person["prelabels_wrong_expected"] > 5
 
 
 def test_a_broken_promise_ends_prelabels_and_old_labels_prove_nothing(

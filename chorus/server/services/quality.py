@@ -20,6 +20,8 @@ from chorus.server.services.spending import note, spending
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
+AUDITED_MIN = 20
+"""Audited answers from which on the share of wrong prelabels is worth telling."""
 CHUNK = 20_000
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
@@ -126,6 +128,8 @@ def _labelers(
     checked = _Checks(tx, project_id)
     counts = {row[0]: row[3:] for row in tx.board_labelers(project_id)}
     number = {user_id: n for n, user_id in enumerate(votes.raters)}
+    audited, agreed = tx.audited(project_id, 0)
+    error = 1 - agreed / audited if audited >= AUDITED_MIN else None
     agrees = agreement.with_others(votes.item, votes.rater, votes.value, len(votes.raters))
     out = []
     for user_id in sorted(people.keys() | counts.keys() | checked.right.keys()):
@@ -152,6 +156,8 @@ def _labelers(
                 "seconds": None if user_id not in speed else round(speed[user_id] / 1000, 2),
                 "prelabels_seen": int(seen),
                 "prelabels_changed": int(changed),
+                # The blind audit says how many were wrong whoever saw them.
+                "prelabels_wrong_expected": None if error is None else round(seen * error, 1),
                 "wrong_prelabels": int(wrong.sum()),
                 "wrong_let_through": int((wrong & (votes.value == votes.prelabel)).sum()),
                 "gold": _share(checked.right.get(user_id, [])),
