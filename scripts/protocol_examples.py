@@ -271,15 +271,19 @@ async def people(boss: Talk, labeler: Talk, user_id: str) -> None:
 
 
 async def supervise(boss: Talk, labeler: Talk) -> None:
-    """Review, a requeued item, the round; then the labeler works until nothing is left."""
+    """Review, a requeued item, the round, one that is cancelled and had again; then the labeler
+    works until nothing is left."""
     found = await boss.ask("review.list", state="labeled", limit=1, order="item")
     await boss.ask("review.decide", item_id=found["body"]["items"][0]["item_id"], action="requeue")
     await boss.until(typed("label.withdrawn"))
     await boss.until(typed("round.finished"))
     for _ in range(int(5 * PATIENCE)):
-        if (await boss.ask("project.train"))["ok"]:
+        begun = (await boss.ask("project.train"))["ok"]
+        if begun and (await boss.ask("round.cancel"))["ok"]:
             break
         await asyncio.sleep(0.2)  # it is on its way out, or the next one has begun by itself
+    ended = await boss.until(typed("round.cancelled"))
+    await boss.ask("round.retry", number=ended["body"]["round"]["number"])
     await labeler.ask("labeling.close")
     await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)
     labeler.seen.clear()
