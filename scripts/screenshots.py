@@ -93,6 +93,10 @@ def take(signin: dict[str, str], truth: dict[str, str]) -> None:
         boss.reload()
         expect(boss.locator("#done-of")).to_contain_text("labeled")
         save(boss, "dashboard-dark")
+        boss.emulate_media(color_scheme="light")
+        boss.goto(boss.url.rstrip("/") + "/model")
+        boss.wait_for_selector("canvas")
+        save(boss, "model")
         browser.close()
 
 

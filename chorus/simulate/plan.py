@@ -1,9 +1,9 @@
 """The cheapest way of a person through a page, in key presses and clicks.
 
-The page's rules (kept by chorus/web/static/js/page_state.js): the focus starts on the first
-item. A class key labels the focused item and the focus moves on, or, while items are
-selected, labels all of them, clears the selection and leaves the focus where it is. With page
-size 1 labeling also submits.
+The page's rules (kept by chorus/web/static/js/page_state.js): the focus starts on the first item
+without an answer (on the first of all if there is none). A class key labels the focused item and
+the focus moves on, or, while items are selected, labels all of them, clears the selection and
+leaves the focus where it is. With page size 1 labeling also submits.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def plan(shown: Sequence[str | None], answers: Sequence[str], page_size: int) ->
 
     `shown`: what each item is labeled as when the page appears (a prelabel), or None.
     Every item ends by one of: its prelabel, one "select all" key (some items unselected before),
-    a key for a selected group, a change, or the run of the focus from the first item on, which
-    comes last. Trying every length of that run with every class for "select all" finds the
+    a key for a selected group, a change, or the run of the focus from where it starts, which comes
+    last. Trying every length of that run with every class for "select all" finds the
     minimum (tests/simulate/test_plan.py compares with a search over all states of a page).
     """
     if len(shown) != len(answers):
@@ -49,21 +49,27 @@ def plan(shown: Sequence[str | None], answers: Sequence[str], page_size: int) ->
         done = shown[0] == answers[0]
         return [Action("submit") if done else Action("label", label=answers[0])]
     best: list[Action] | None = None
-    for run in range(len(answers) + 1):
+    first = focus(shown)
+    for end in range(first, len(answers) + 1):
+        rest = [*range(first), *range(end, len(answers))]
         for base in (None, *sorted(set(answers))):
-            way = _groups(shown, answers, run, base)
-            way += [Action("label", label=answer) for answer in answers[:run]]
+            way = _groups(shown, answers, rest, base)
+            way += [Action("label", label=answer) for answer in answers[first:end]]
             if best is None or cost(way) < cost(best):
                 best = way
     assert best is not None
     return [*best, Action("submit")]
 
 
+def focus(shown: Sequence[str | None]) -> int:
+    """Where the focus is when the page appears."""
+    return next((i for i, label in enumerate(shown) if label is None), 0)
+
+
 def _groups(
-    shown: Sequence[str | None], answers: Sequence[str], start: int, base: str | None
+    shown: Sequence[str | None], answers: Sequence[str], rest: Sequence[int], base: str | None
 ) -> list[Action]:
-    """Actions that make the items from `start` on right, by groups; `base`: select all first."""
-    rest = range(start, len(answers))
+    """Actions that make the items `rest` right, by groups; `base`: select all first."""
     right = [i for i in rest if shown[i] == answers[i]]
     wrong: dict[str, list[int]] = {}
     for i in rest:

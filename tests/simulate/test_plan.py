@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.simulate.plan import Action, cost, plan
+from chorus.simulate.plan import Action, cost, focus, plan
 
 CLASSES = ("cat", "dog", "eel")
 Labels = tuple[str | None, ...]
@@ -50,7 +50,7 @@ def act(state: PageState, action: Action) -> PageState:
 
 def cheapest(shown: Labels, answers: Sequence[str]) -> int:
     """Search over all states of a page (Dijkstra)."""
-    start: PageState = (shown, frozenset(), 0)
+    start: PageState = (shown, frozenset(), focus(shown))
     best = {start: 0}
     queue: list[tuple[int, int, PageState]] = [(0, 0, start)]
     tie = 0
@@ -105,12 +105,13 @@ def test_no_way_is_cheaper(page: list[tuple[str | None, str]]) -> None:
 def test_the_plan_leads_to_the_answers(page: list[tuple[str | None, str]]) -> None:
     shown, answers = zip(*page, strict=True)
     actions = plan(shown, answers, 9)
-    state: PageState = (shown, frozenset(), 0)
+    state: PageState = (shown, frozenset(), focus(shown))
     for action in actions:
         state = act(state, action)
     assert state[0] == answers
     assert actions[-1].kind == "submit"
-    assert cost(actions) <= len(answers) + 1
+    # One press each and the page; those before the focus take two.
+    assert cost(actions) <= len(answers) + focus(shown) + 1
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ def test_the_plan_leads_to_the_answers(page: list[tuple[str | None, str]]) -> No
         (["cat"] * 9, ["cat"] * 8 + ["dog"], 9, 3),  # one wrong: change it
         ([None] * 9, ["dog", *["cat"] * 8], 9, 4),  # odd one first: all, key, key, submit
         ([None] * 9, ["cat"] * 8 + ["dog"], 9, 5),
+        (["cat"] * 4 + [None] + ["cat"] * 4, ["cat"] * 9, 9, 2),  # the blind one has the focus
         ([None], ["cat"], 1, 1),  # labeling submits
         (["dog"], ["cat"], 1, 1),
         (["cat"], ["cat"], 1, 1),
