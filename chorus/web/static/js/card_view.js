@@ -16,7 +16,6 @@ export class CardView {
     const chart = (name, label) => el("div", { class: `chart ${name}`, role: "img", "aria-label": label });
     fill(root,
       el("div", { class: "row card-head" }, el("h3", { class: "card-title" }), el("span", { class: "chip-plain card-state" }), el("span", { class: "spring" }), el("span", { class: "card-model" })),
-      el("p", { class: "card-audit", hidden: true }),
       el("div", { class: "figures" }),
       el("div", { class: "why", hidden: true }, el("p", {}), el("h4", {}, "What it has learned so far"), chart("learning", "Accuracy of the model by the number of labels")),
       el("div", { class: "card-charts" },
@@ -37,8 +36,8 @@ export class CardView {
     this._root.dataset.empty = "true";
     setText($(".card-title", this._root), title);
     $(".card-state", this._root).hidden = true;
-    $(".card-audit", this._root).hidden = true;
     fill($(".card-model", this._root));
+    $(".why", this._root).dataset.tone = "";
     $(".why", this._root).hidden = false;
     setText($(".why p", this._root), text);
     this._showLearning([], 1);
@@ -60,11 +59,7 @@ export class CardView {
     ]));
     root.dataset.empty = String(card === null);
     this._showWhy(round, card, done);
-    if (card === null) {
-      $(".card-audit", root).hidden = true;
-      return;
-    }
-    this._showAudit(card.audit);
+    if (card === null) return;
     fill($(".figures", root), ...figures(card).map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
     const drawn = card.curve.length > 1;
     $(".curve", root).hidden = !drawn;
@@ -84,6 +79,7 @@ export class CardView {
     const why = $(".why", root);
     const text = card === null ? withoutCard(round) : card.threshold === null ? noPrelabels(card) : "";
     why.hidden = !text;
+    why.dataset.tone = card?.audit?.breached ? "bad" : "";
     setText($("p", why), text);
     this._showLearning(card === null ? [] : done, card?.target ?? 1);
   }
@@ -93,12 +89,6 @@ export class CardView {
     $(".learning", this._root).hidden = !shown;
     $(".why h4", this._root).hidden = !shown;
     if (shown) this._learning.set({ rounds, target });
-  }
-
-  _showAudit(audit) {
-    const line = $(".card-audit", this._root);
-    line.hidden = !audit?.suspended;
-    if (!line.hidden) setText(line, `Prelabels are suspended: on items that went out without theirs, ${count(audit.right)} of ${count(audit.n)} would have been right (${percent(audit.low)} to ${percent(audit.high)}).`);
   }
 }
 

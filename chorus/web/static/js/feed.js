@@ -54,6 +54,8 @@ function words(type, body) {
       return `Round ${body.round.number} done: ${plural(body.round.prelabeled ?? 0, "prelabel")}, ${body.round.clustered ?? 0} clustered`;
     case "round.failed":
       return `Round ${body.round.number} did not finish`;
+    case "round.cancelled":
+      return `Round ${body.round.number} ${body.round.reason}`;
     case "item.needs_review":
       return "An item needs review";
     case "review.decided":

@@ -122,6 +122,7 @@ export const historyOption = (css, data) =>
   overLabels(css, data, [
     ["model accuracy", "model_accuracy", "--accent"],
     ["prelabels right (validation)", "accuracy", "--kind-prelabeled"],
+    ["prelabels right (blind audit)", "audited", "--state-needs_review"],
     ["threshold", "threshold", "--ink-3", { lineStyle: { type: "dotted" } }],
     ["coverage", "coverage", "--state-labeled", { step: "end" }],
   ]);

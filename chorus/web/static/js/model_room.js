@@ -102,8 +102,8 @@ function renderHistory() {
   $("#history-none").hidden = rounds.size > 0;
   $("#history-chart").hidden = !done.length;
   $("#history-table").hidden = !rounds.size;
-  if (done.length) history_.set({ rounds: done, target: project.target });
-  const head = ["Round", "State", "Labels", "Took", "Model accuracy", "Threshold", "Lower bound", "Coverage", "Prelabels right", "Prelabels"];
+  if (done.length) history_.set({ rounds: done.map((r) => ({ ...r, audited: r.audit?.n ? r.audit.right / r.audit.n : null })), target: project.target });
+  const head = ["Round", "State", "Labels", "Took", "Model accuracy", "Threshold", "Lower bound", "Coverage", "Prelabels right", "In the audit", "Prelabels"];
   const shown = chosen ?? newest();
   const list = [...rounds.values()].sort((a, b) => b.number - a.number);
   const key = JSON.stringify([list, shown]);
@@ -117,7 +117,7 @@ function renderHistory() {
       el("td", { title: r.state === "done" ? "" : (r.reason ?? "") }, r.state),
       num(count(r.labels)), num(seconds(r.seconds)), num(percent(r.model_accuracy)),
       num(r.threshold == null ? "–" : r.threshold.toFixed(3)), num(percent(r.lower_bound)), num(r.threshold == null ? "–" : percent(r.coverage, 0)),
-      num(percent(r.accuracy)), num(r.prelabeled == null ? "–" : count(r.prelabeled))))));
+      num(percent(r.accuracy)), num(r.audit?.n ? `${count(r.audit.right)} of ${count(r.audit.n)}` : "–"), num(r.prelabeled == null ? "–" : count(r.prelabeled))))));
 }
 
 function choose(number, other = beside) {
