@@ -194,15 +194,18 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
     """Blocks of near neighbours among the open rows below the threshold; writes clusters.tsv."""
     began = time.perf_counter()
     round_dir = Path(params["round_dir"])
-    threshold = _card(round_dir)["threshold"]
+    card = _card(round_dir)
     with np.load(round_dir / "open.npz") as stored:
         ids, probabilities, embedding = (
             stored[name] for name in ("ids", "probabilities", "embedding")
         )
     kept = np.ones(len(ids), dtype=bool)
-    if threshold is not None and params["prelabel"]:
+    if card["threshold"] is not None and params["prelabel"]:
         # What will be prelabeled is not clustered.
-        kept = probabilities.max(axis=1) < threshold
+        limits = np.array(
+            [np.inf if row["threshold"] is None else row["threshold"] for row in card["per_class"]]
+        )
+        kept = probabilities.max(axis=1) < limits[probabilities.argmax(axis=1)]
     blocks = make_blocks(
         embedding[kept], probabilities[kept], int(params["seed"]), int(params["threads"])
     )

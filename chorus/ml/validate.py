@@ -19,6 +19,12 @@ DELTA = 0.05
 """Risk of one round's threshold. Rounds share the project's risk, yet most of what is shown comes
 from few of them."""
 GRID = 60
+CLASS_LEAST = 4
+"""Evidence above the threshold that a class needs to be prelabeled at all."""
+CLASS_WORSE = 2.0
+"""A class that is wrong more than this many times as often as the target allows is left out …"""
+CLASS_RISK = 0.1
+"""… when so many mistakes would otherwise happen with this chance at most."""
 STARTS = (0.15, 0.4)
 """Shares of the evidence that the tests start from."""
 CURVE_MAX = 60
@@ -112,6 +118,30 @@ def _points(start: int, n: int) -> list[int]:
     return points
 
 
+def class_thresholds(
+    scores: Floats, right: Bools, predicted: Ints, classes: int, threshold: float | None,
+    target: float,
+) -> list[float | None]:  # fmt: skip
+    """`threshold` for each class that may be prelabeled, None for the others: those with too little
+    evidence above it (CLASS_LEAST), and those that are clearly much worse than the rest
+    (CLASS_WORSE). scores, right, predicted (n,): the evidence.
+
+    What is left out can only be classes that are worse, or rare: the accuracy that was proven for
+    all together stays about what it is for the others.
+    """
+    out: list[float | None] = [None] * classes
+    if threshold is None:
+        return out
+    above = scores >= threshold
+    for c in range(classes):
+        mine = above & (predicted == c)
+        n, wrong = int(mine.sum()), int((mine & ~right).sum())
+        allowed = min(1.0, CLASS_WORSE * (1 - target))
+        worse = wrong > 0 and binomial_upper_tail(wrong, n, allowed) <= CLASS_RISK
+        out[c] = None if n < CLASS_LEAST or worse else threshold
+    return out
+
+
 def accuracy_curve(
     scores: Floats, right: Bools, target: float, delta: float = DELTA
 ) -> list[dict[str, float]]:
@@ -202,6 +232,9 @@ def make_card(
         "reason": None,
         "labels_needed": None,
     }
+    limits = class_thresholds(s, r, predicted[evidence], classes, threshold, target)
+    for row, limit in zip(card["per_class"], limits, strict=True):
+        row["threshold"] = limit
     if threshold is not None:
         above = s >= threshold
         hits, total = int(r[above].sum()), int(above.sum())

@@ -14,6 +14,7 @@ from chorus.ml.validate import (
     RISK,
     STARTS,
     accuracy_curve,
+    class_thresholds,
     find_threshold,
     least_n,
     lower_bound,
@@ -148,6 +149,24 @@ def card(n: int, right: int, *, evidence: int | None = None) -> dict[str, object
     predicted = np.where(np.arange(n) < right, labels, 1 - labels)
     seen = np.arange(n) < (n if evidence is None else evidence)
     return make_card(np.linspace(1.0, 0.5, n), predicted, labels, seen, 2, 0.95, DELTA)
+
+
+def test_a_class_that_is_much_worse_or_hardly_seen_is_left_out() -> None:
+    predicted = np.repeat([0, 1, 2], [100, 20, 3])
+    right = np.ones(123, dtype=bool)
+    right[100:106] = False  # six of twenty, where the target allows one
+    limits = class_thresholds(np.full(123, 0.9), right, predicted, 4, 0.8, 0.95)
+    assert limits == [0.8, None, None, None]
+    assert class_thresholds(np.full(123, 0.9), right, predicted, 4, None, 0.95) == [None] * 4
+
+
+@given(seed=seeds, n=st.integers(1, 400), target=targets)
+def test_one_mistake_alone_excludes_no_class(seed: int, n: int, target: float) -> None:
+    right = np.ones(n, dtype=bool)
+    right[np.random.default_rng(seed).integers(n)] = False
+    limits = class_thresholds(np.ones(n), right, np.zeros(n, dtype=int), 1, 0.5, target)
+    if n >= 1 / (2 * (1 - target)):
+        assert limits == [0.5 if n >= 4 else None]
 
 
 def test_card_of_a_good_model() -> None:

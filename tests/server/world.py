@@ -183,7 +183,7 @@ class World:
         tx = self.tx()
         value, _, score = view.partition(",")[0].partition(":")
         guess = Prediction(value, float(score), view)
-        landing.land_views(tx, "p", [(item_id, guess)], 1, None, self.now)
+        landing.land_views(tx, "p", [(item_id, guess)], 1, {}, self.now)
         self.commit(tx)
 
     def take_back(self, user_id: str, since: int, until: int) -> int:

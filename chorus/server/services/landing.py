@@ -28,7 +28,8 @@ class Plan(msgspec.Struct):
     """A round's outcome for the open items, before it is stored."""
 
     number: int
-    threshold: float | None
+    thresholds: dict[str, float]
+    """By class: the confidence from which it is prelabeled. A class without one is not."""
     prelabel: bool
     predictions: dict[int, Prediction]
     clusters: dict[int, Place]
@@ -82,15 +83,13 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             target = queue_for(
                 value=guess.value,
                 score=guess.score,
-                threshold=plan.threshold,
+                threshold=plan.thresholds.get(guess.value),
                 prelabel=plan.prelabel,
                 clustered=place is not None,
                 was_prelabeled=queue == "prelabeled",
                 was_value=pre_value,
             )
-        easy = 0
-        if guess is not None and plan.threshold is not None and guess.score >= plan.threshold:
-            easy = plan.number
+        easy = plan.number if guess is not None and _easy(guess, plan.thresholds) else 0
         shown = guess if target == "prelabeled" else None
         if target == "prelabeled":
             prelabeled += 1
@@ -124,19 +123,24 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
         body: dict[str, Any] = {"round": plan.number, "count": len(rows), **delta.body()}
         tx.emit(project_id, now, "queue.changed", body)
     _remerge(tx, project_id, voted, now)
-    land_views(tx, project_id, views, plan.number, plan.threshold, now)
+    land_views(tx, project_id, views, plan.number, plan.thresholds, now)
     return prelabeled
+
+
+def _easy(guess: Prediction, thresholds: Mapping[str, float]) -> bool:
+    threshold = thresholds.get(guess.value)
+    return threshold is not None and guess.score >= threshold
 
 
 def land_views(
     tx: Tx, project_id: str, views: Sequence[tuple[int, Prediction]], easy_round: int,
-    threshold: float | None, now: int,
+    thresholds: Mapping[str, float], now: int,
 ) -> None:  # fmt: skip
     """Store what the model says of items with votes, by heads that never saw them."""
     tx.set_views(
         (
             guess.value, guess.score, guess.probs,
-            easy_round if threshold is not None and guess.score >= threshold else 0, item_id,
+            easy_round if _easy(guess, thresholds) else 0, item_id,
         )
         for item_id, guess in views
     )  # fmt: skip

@@ -496,7 +496,7 @@ class Rounds:
             some = views[i : i + landing.CHUNK]
             await self._store.write(
                 lambda tx, some=some: landing.land_views(  # type: ignore[misc]
-                    tx, project_id, some, number, plan.threshold, now_ms()
+                    tx, project_id, some, number, plan.thresholds, now_ms()
                 )
             )
         return {
@@ -738,7 +738,7 @@ def _plan(
     """(where each open item goes, what the model says of each labeled one)."""
     predictions = round_files.read_predictions(folder / "predictions.tsv")
     clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
-    threshold = card.get("threshold")
+    thresholds = {} if card["threshold"] is None else _thresholds(card)
     prelabeled = [
         item_id
         for item_id, queue, pre_value in open_items
@@ -746,7 +746,7 @@ def _plan(
         and queue_for(
             value=guess.value,
             score=guess.score,
-            threshold=threshold,
+            threshold=thresholds.get(guess.value),
             prelabel=prelabel,
             clustered=False,
             was_prelabeled=queue == "prelabeled",
@@ -756,8 +756,17 @@ def _plan(
     ]
     places = landing.prelabel_places(predictions, prelabeled, number)
     views = sorted(round_files.read_predictions(folder / "oof.tsv").items())
-    plan = landing.Plan(number, threshold, prelabel, predictions, clusters, places)
+    plan = landing.Plan(number, thresholds, prelabel, predictions, clusters, places)
     return plan, views
+
+
+def _thresholds(card: dict[str, Any]) -> dict[str, float]:
+    """Class as stored -> the confidence from which it is prelabeled."""
+    return {
+        str(row["class"]): row["threshold"]
+        for row in card["per_class"]
+        if row["threshold"] is not None
+    }
 
 
 def _prune(folder: Path, rounds: list[tuple[int, str]]) -> None:
