@@ -234,7 +234,7 @@ def out_of_fold(features: Any, posterior: Any) -> Any:
     from chorus.ml import learn
 
     labels = posterior.argmax(axis=1)
-    model = learn.train(features, posterior.astype(np.float32), labels, seed=0, threads=2)
+    model = learn.train(features, posterior.astype(np.float32), labels, features, seed=0, threads=2)
     logits = learn.out_of_fold_logits(model, features)
     return learn.softmax(logits, learn.calibrate(logits, labels)).astype(np.float64)
 

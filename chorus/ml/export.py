@@ -109,7 +109,7 @@ def head_graph(
     heads, m = model.heads, model.embedder
     (features,) = (output.name for output in whole.graph.output)
     arrays: dict[str, NDArray[np.float32]] = {
-        "mean": heads.mean, "scale": heads.scale, "w1": heads.w1[m], "b1": heads.b1[m, 0],
+        "mean": heads.mean, "basis": heads.basis, "w1": heads.w1[m], "b1": heads.b1[m, 0],
         "w2": heads.w2[m], "b2": heads.b2[m, 0],
         "temperature": np.full(1, temperature, dtype=np.float32),
     }  # fmt: skip
@@ -120,8 +120,8 @@ def head_graph(
     whole.graph.node.extend(
         [
             helper.make_node("Sub", [features, "head/mean"], ["head/centred"]),
-            helper.make_node("Mul", ["head/centred", "head/scale"], ["head/scaled"]),
-            helper.make_node("Gemm", ["head/scaled", "head/w1", "head/b1"], ["head/hidden"]),
+            helper.make_node("MatMul", ["head/centred", "head/basis"], ["head/seen"]),
+            helper.make_node("Gemm", ["head/seen", "head/w1", "head/b1"], ["head/hidden"]),
             helper.make_node("Relu", ["head/hidden"], ["embedding"]),
             helper.make_node("Gemm", ["embedding", "head/w2", "head/b2"], ["head/logits"]),
             helper.make_node("Div", ["head/logits", "head/temperature"], ["head/calibrated"]),
@@ -155,7 +155,9 @@ def _check(
         for i in _inputs(configs)
     }
     found, features = session.run(["probabilities", "features"], pixels)
-    true = learn.softmax(model.heads.logits(features, model.embedder), temperature)
+    true = learn.softmax(
+        model.heads.logits(model.heads.project(features), model.embedder), temperature
+    )
     if not np.allclose(found, true, atol=1e-4):
         raise RuntimeError("the exported model differs from the round's own")
 

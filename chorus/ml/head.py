@@ -20,23 +20,22 @@ HIDDEN = 128
 BATCH = 64
 STEPS_MIN, STEPS_MAX = 150, 500
 PASSES = 40
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 DROPOUT = 0.3
 SMOOTHING = 0.05
-CHUNK = 8192
 
 
 @dataclass
 class Heads:
-    """`m` heads for `c` classes on features of length `d`."""
+    """`m` heads for `c` classes on features of length `d`, of which they see `k` directions."""
 
     mean: Floats
-    """(d,) of the training rows."""
-    scale: Floats
-    """(d,) 1 / standard deviation."""
+    """(d,)"""
+    basis: Floats
+    """(d, k) (see chorus/ml/basis.py)."""
     w1: Floats
-    """(m, d, HIDDEN)"""
+    """(m, k, HIDDEN)"""
     b1: Floats
     """(m, 1, HIDDEN)"""
     w2: Floats
@@ -48,22 +47,23 @@ class Heads:
     def count(self) -> int:
         return int(self.w1.shape[0])
 
-    def hidden(self, features: Floats, m: int) -> Floats:
-        """(n, d) -> (n, HIDDEN): the embedding of head m, not normalised."""
-        x = (features - self.mean) * self.scale
-        out: Floats = np.maximum(x @ self.w1[m] + self.b1[m], 0.0)
+    def project(self, features: Floats) -> Floats:
+        """(n, d) -> (n, k): what all heads look at."""
+        out: Floats = features @ self.basis - self.mean @ self.basis
         return out
 
-    def logits(self, features: Floats, m: int) -> Floats:
-        """(n, d) -> (n, c) of head m, not calibrated."""
-        out = np.empty((len(features), self.w2.shape[2]), dtype=np.float32)
-        for at in range(0, len(features), CHUNK):
-            some = features[at : at + CHUNK]
-            out[at : at + CHUNK] = self.hidden(some, m) @ self.w2[m] + self.b2[m]
+    def hidden(self, seen: Floats, m: int) -> Floats:
+        """(n, k), projected -> (n, HIDDEN): the embedding of head m, not normalised."""
+        out: Floats = np.maximum(seen @ self.w1[m] + self.b1[m], 0.0)
+        return out
+
+    def logits(self, seen: Floats, m: int) -> Floats:
+        """(n, k), projected -> (n, c) of head m, not calibrated."""
+        out: Floats = self.hidden(seen, m) @ self.w2[m] + self.b2[m]
         return out
 
     def arrays(self) -> dict[str, Floats]:
-        names = ("mean", "scale", "w1", "b1", "w2", "b2")
+        names = ("mean", "basis", "w1", "b1", "w2", "b2")
         return {name: getattr(self, name) for name in names}
 
 
@@ -71,6 +71,8 @@ def fit(
     features: Floats,
     targets: Floats,
     masks: NDArray[np.bool_],
+    mean: Floats,
+    basis: Floats,
     *,
     seed: int,
     threads: int,
@@ -79,7 +81,8 @@ def fit(
     """Train one head per row of `masks`.
 
     features (n, d) float32; targets (n, c) float32, rows sum to 1 (soft where votes disagree);
-    masks (m, n) bool: which rows head m may see. Deterministic for a seed on one machine.
+    masks (m, n) bool: which rows head m may see; mean (d,) and basis (d, k) of `fit_basis`.
+    Deterministic for a seed on one machine.
     """
     # Half of the cores at most: torch's threads wait for each other at every small step, so one
     # that has lost its core to the people's server holds up all (measured on two cores with one
@@ -87,10 +90,8 @@ def fit(
     torch.set_num_threads(max(1, threads // 2))
     rng = torch.Generator().manual_seed(seed)
     m = masks.shape[0]
-    d, c = features.shape[1], targets.shape[1]
-    mean = features.mean(axis=0)
-    scale = 1.0 / (features.std(axis=0) + 1e-2)
-    x = torch.from_numpy((features - mean) * scale)
+    d, c = basis.shape[1], targets.shape[1]
+    x = torch.from_numpy((features - mean) @ basis)
     y = torch.from_numpy(targets) * (1 - SMOOTHING) + SMOOTHING / c
     rows = [torch.from_numpy(np.flatnonzero(mask)) for mask in masks]
     w1 = torch.randn(m, d, HIDDEN, generator=rng) * math.sqrt(1.0 / d)
@@ -125,7 +126,7 @@ def fit(
         if step % 20 == 0:
             progress(step / steps)
     w1_, b1_, w2_, b2_ = (weight.detach().numpy() for weight in weights)
-    return Heads(mean, scale, w1_, b1_, w2_, b2_)
+    return Heads(mean, basis, w1_, b1_, w2_, b2_)
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:

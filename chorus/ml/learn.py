@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chorus.ml.basis import WIDTH, fit_basis
 from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, scorers
-from chorus.ml.head import CHUNK, Heads, fit, fit_temperature, softmax
+from chorus.ml.head import Heads, fit, fit_temperature, softmax
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -31,25 +32,31 @@ def train(
     features: Floats,
     targets: Floats,
     labels: Ints,
+    sample: Floats,
     *,
     seed: int,
     threads: int,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Model:
-    """features (n, d); targets (n, c), rows sum to 1; labels (n,) the consensus classes."""
+    """features (n, d); targets (n, c), rows sum to 1; labels (n,) the consensus classes; sample
+    (s, d): rows of labeled and open items (see `fit_basis`)."""
     folds = make_folds(labels, seed)
     masks = np.concatenate([folds.masks(), np.ones((1, len(labels)), dtype=bool)])
-    heads = fit(features, targets, masks, seed=seed, threads=threads, progress=progress)
+    mean, basis = fit_basis(sample, seed, max(WIDTH, 2 * targets.shape[1]))
+    heads = fit(
+        features, targets, masks, mean, basis, seed=seed, threads=threads, progress=progress
+    )
     return Model(heads, folds)
 
 
 def out_of_fold_logits(model: Model, features: Floats) -> Floats:
     """(n, c): each labeled row by the heads that never saw it, mean over repeats."""
+    seen = model.heads.project(features)
     total: Floats | None = None
     for r in range(REPEATS):
         for k in range(FOLDS):
             at = model.folds.fold[r] == k
-            logits = model.heads.logits(features[at], r * FOLDS + k)
+            logits = model.heads.logits(seen[at], r * FOLDS + k)
             if total is None:
                 total = np.zeros((len(features), logits.shape[1]), dtype=np.float32)
             total[at] += logits / REPEATS
@@ -57,26 +64,35 @@ def out_of_fold_logits(model: Model, features: Floats) -> Floats:
     return total
 
 
+def score(model: Model, batches: Iterable[Floats], seed: int) -> Iterator[tuple[Floats, Floats]]:
+    """(logits (b, c), embedding (b, HIDDEN)) of each batch of new rows (b, d)."""
+    for number, features in enumerate(batches):
+        seen = model.heads.project(features)
+        yield (
+            _open_logits(model, seen, seed + number),
+            model.heads.hidden(seen, model.embedder),
+        )
+
+
 def open_logits(model: Model, features: Floats, seed: int) -> Floats:
-    """(n, c) of new rows, each by one random head per repeat (see `folds.scorers`)."""
-    chosen = scorers(len(features), seed)
-    total = np.zeros((len(features), model.heads.w2.shape[2]), dtype=np.float32)
+    """(n, c) of new rows."""
+    return _open_logits(model, model.heads.project(features), seed)
+
+
+def _open_logits(model: Model, seen: Floats, seed: int) -> Floats:
+    """Each row by one random head per repeat (see `folds.scorers`)."""
+    chosen = scorers(len(seen), seed)
+    total = np.zeros((len(seen), model.heads.w2.shape[2]), dtype=np.float32)
     for m in range(REPEATS * FOLDS):
         at = (chosen == m).any(axis=0)
         if at.any():
-            total[at] += model.heads.logits(features[at], m) / REPEATS
+            total[at] += model.heads.logits(seen[at], m) / REPEATS
     return total
 
 
 def embed(model: Model, features: Floats) -> Floats:
     """(n, HIDDEN) of the head trained on everything, cut before its last layer."""
-    return np.concatenate(
-        [
-            model.heads.hidden(features[at : at + CHUNK], model.embedder)
-            for at in range(0, len(features), CHUNK)
-        ]
-        or [np.zeros((0, model.heads.w1.shape[2]), dtype=np.float32)]
-    )
+    return model.heads.hidden(model.heads.project(features), model.embedder)
 
 
 def calibrate(logits: Floats, labels: Ints) -> float:
@@ -85,5 +101,5 @@ def calibrate(logits: Floats, labels: Ints) -> float:
 
 
 __all__ = [
-    "Model", "calibrate", "embed", "open_logits", "out_of_fold_logits", "softmax", "train",
+    "Model", "calibrate", "embed", "open_logits", "out_of_fold_logits", "score", "softmax", "train",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from chorus.ml import learn
 from chorus.ml.backbones import backbone
+from chorus.ml.basis import SAMPLE
 from chorus.ml.cluster import make_blocks
 from chorus.ml.featurize import featurize as featurize_files
 from chorus.ml.files import read_items, reporter, save_arrays, write_json, write_tsv
@@ -82,10 +83,13 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     labeled = items.labels >= 0
     if labeled.sum() < 2:
         raise ValueError("fewer than two labeled pictures have features")
+    random = np.random.default_rng(int(params["seed"]))
+    sample = np.sort(random.permutation(len(labeled))[:SAMPLE])
     model = learn.train(
-        items.features[labeled],
+        items.features(labeled),
         items.targets[labeled],
         items.labels[labeled],
+        items.features(sample),
         seed=int(params["seed"]),
         threads=int(params["threads"]),
         progress=reporter(Path(params["progress"])),
@@ -121,7 +125,7 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     items = _items(params)
     labeled = items.labels >= 0
     labels = items.labels[labeled]
-    logits = learn.out_of_fold_logits(_model(params), items.features[labeled])
+    logits = learn.out_of_fold_logits(_model(params), items.features(labeled))
     temperature = learn.calibrate(logits, labels)
     probabilities = learn.softmax(logits, temperature)
     predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -157,17 +161,17 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     items = _items(params)
     report = reporter(Path(params["progress"]))
     model = _model(params)
-    ids, features = items.ids[items.open], items.features[items.open]
-    logits = learn.open_logits(model, features, int(params["seed"]))
-    report(0.5)
+    ids = items.ids[items.open]
+    hidden, classes = model.heads.w2.shape[1:]
+    logits = np.empty((len(ids), classes), dtype=np.float32)
+    embedding = np.empty((len(ids), hidden), dtype=np.float32)
+    at = 0
+    for some, places in learn.score(model, items.batches(items.open), int(params["seed"])):
+        logits[at : at + len(some)], embedding[at : at + len(some)] = some, places
+        at += len(some)
+        report(0.9 * at / len(ids))
     probabilities = learn.softmax(logits, _card(round_dir)["temperature"])
-    save_arrays(
-        round_dir / "open.npz",
-        ids=ids,
-        probabilities=probabilities,
-        embedding=learn.embed(model, features),
-    )
-    report(0.9)
+    save_arrays(round_dir / "open.npz", ids=ids, probabilities=probabilities, embedding=embedding)
     predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
     second = np.partition(probabilities, -2, axis=1)[:, -2] if len(ids) else scores
     write_tsv(

@@ -59,7 +59,9 @@ def test_the_example_scores_pictures_as_the_server_does(finished: Round, tmp_pat
     assert known.all()
     model = run.load_model(finished.folder)
     card = json.loads((finished.folder / "card.json").read_text())
-    own = learn.softmax(model.heads.logits(features, model.embedder), card["temperature"])
+    own = learn.softmax(
+        model.heads.logits(model.heads.project(features), model.embedder), card["temperature"]
+    )
     assert np.abs(own.max(axis=1) - scores).max() < 0.01
     assert (own.argmax(axis=1) == said).all()
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chorus.ml import learn
+from chorus.ml.basis import fit_basis
 from chorus.ml.cluster import BLOCK, make_blocks
 from chorus.ml.folds import FOLDS, REPEATS, make_folds, scorers
 from chorus.ml.head import fit_temperature, softmax
@@ -26,7 +27,7 @@ def islands(n: int, classes: int, seed: int, spread: float = 0.5) -> tuple[np.nd
 
 def trained(features: np.ndarray, labels: np.ndarray, classes: int, seed: int = 0) -> learn.Model:
     targets = np.eye(classes, dtype=np.float32)[labels]
-    return learn.train(features, targets, labels, seed=seed, threads=1)
+    return learn.train(features, targets, labels, features, seed=seed, threads=1)
 
 
 @given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=80), seed=seeds)
@@ -69,9 +70,10 @@ def test_out_of_fold_logits_are_the_mean_of_the_unseeing_heads() -> None:
     features, labels = islands(40, 3, seed=2)
     model = trained(features, labels, 3)
     logits = learn.out_of_fold_logits(model, features)
+    seen = model.heads.project(features)
     for i in (0, 17, 39):
         unseeing = np.flatnonzero(~model.folds.masks()[:, i])
-        mean = np.mean([model.heads.logits(features[i : i + 1], m)[0] for m in unseeing], axis=0)
+        mean = np.mean([model.heads.logits(seen[i : i + 1], m)[0] for m in unseeing], axis=0)
         assert logits[i] == pytest.approx(mean, abs=1e-4)
 
 
@@ -96,7 +98,7 @@ def test_new_items_are_recognised_and_embedded_near_their_kind() -> None:
 def test_soft_targets_make_an_unsure_head() -> None:
     features, labels = islands(100, 2, seed=6)
     half = np.full((100, 2), 0.5, dtype=np.float32)
-    model = learn.train(features, half, labels, seed=0, threads=1)
+    model = learn.train(features, half, labels, features, seed=0, threads=1)
     assert softmax(learn.out_of_fold_logits(model, features)).max(axis=1).mean() < 0.6
 
 
@@ -149,3 +151,40 @@ def test_clusters_put_like_with_like() -> None:
     ]
     assert np.mean(purity) > 0.9
     assert blocks.worth
+
+
+def test_the_basis_keeps_what_differs() -> None:
+    """Rows that fill five dimensions of forty: eight directions keep all distances."""
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(300, 5)) @ random.normal(size=(5, 40)) + 3
+    rows = rows.astype(np.float32)
+    mean, basis = fit_basis(rows, seed=2, width=8)
+    seen = (rows - mean) @ basis
+    assert seen.shape == (300, 8)
+    assert np.square(seen).mean() == pytest.approx(1, rel=1e-3)
+    scaled = (rows - mean) / (rows.std(axis=0) + 1e-2)
+    ratio = np.linalg.norm(seen[1:] - seen[:-1], axis=1)
+    ratio /= np.linalg.norm(scaled[1:] - scaled[:-1], axis=1)
+    assert ratio.std() < 1e-3 * ratio.mean()
+
+
+@given(rows=st.integers(1, 30), d=st.integers(1, 20), seed=seeds)
+@settings(max_examples=30)
+def test_a_basis_of_anything(rows: int, d: int, seed: int) -> None:
+    sample = np.random.default_rng(seed).normal(size=(rows, d)).astype(np.float32)
+    for some in (sample, np.zeros_like(sample)):
+        mean, basis = fit_basis(some, seed)
+        assert mean.shape == (d,)
+        assert basis.shape[0] == d
+        assert np.isfinite(basis).all()
+        assert (fit_basis(some, seed)[1] == basis).all()
+
+
+def test_scoring_in_batches_gives_each_row_its_own() -> None:
+    features, labels = islands(90, 3, seed=4)
+    model = trained(features, labels, 3)
+    parts = list(learn.score(model, [features[:50], features[50:]], seed=1))
+    logits = np.concatenate([p[0] for p in parts])
+    embedding = np.concatenate([p[1] for p in parts])
+    assert (logits.argmax(axis=1) == labels).mean() > 0.95
+    np.testing.assert_allclose(embedding, learn.embed(model, features), atol=1e-4)
