@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from chorus.client.errors import ApiError
-from chorus.client.messages import Job, Project, Role, Stats, User
+from chorus.client.messages import Job, Project, Role, RoundStats, Stats, User
 
 T = TypeVar("T")
 
@@ -159,6 +159,28 @@ class Rest:
     async def train(self, project_id: str) -> None:
         await self.request("POST", f"/api/projects/{project_id}/train", json={})
 
+    async def rounds(self, project_id: str) -> list[RoundStats]:
+        """Every round of the model, oldest first."""
+        path = f"/api/projects/{project_id}/rounds"
+        return (await self._get(path, dict[str, list[RoundStats]]))["rounds"]
+
+    async def round_card(self, project_id: str, number: int) -> dict[str, Any]:
+        """A round's threshold card, jobs and whether its model can be downloaded."""
+        return await self._get(f"/api/projects/{project_id}/rounds/{number}/card", dict[str, Any])
+
+    async def job_log(self, project_id: str, number: int, kind: str) -> str:
+        """The end of what a round's job (`featurize`, `train` …) printed."""
+        path = f"/api/projects/{project_id}/rounds/{number}/jobs/{kind}/log"
+        return str((await self._get(path, dict[str, Any]))["log"])
+
+    async def cancel_round(self, project_id: str) -> None:
+        """End the running round; returns when it has ended."""
+        await self.request("POST", f"/api/projects/{project_id}/rounds/cancel", json={})
+
+    async def retry_round(self, project_id: str, number: int) -> None:
+        """Another round in place of the newest one, which failed or was cancelled."""
+        await self.request("POST", f"/api/projects/{project_id}/rounds/{number}/retry", json={})
+
     async def review(
         self, project_id: str, item_id: int, action: str, class_name: str | None = None,
         seen: int | None = None,
@@ -189,7 +211,8 @@ class Rest:
 
     @asynccontextmanager
     async def download(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Stream `export.csv`, `votes.csv` or `export.json` in chunks, in constant memory.
+        """Stream `export.csv`, `votes.csv`, `export.json`, `features.zip` or a round's model,
+        `rounds/3/model.zip`, in chunks, in constant memory.
 
         >>> async with rest.download(project_id, "votes.csv") as chunks:   # doctest: +SKIP
         ...     async for chunk in chunks: ...

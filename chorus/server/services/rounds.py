@@ -421,7 +421,10 @@ class Rounds:
         figures = await self._land(project_id, record.number, folder, project.prelabel, results)
         await self._end(record, "done", {**figures, "evidence": evidence, "backbone": backbone})
         ended = await self._store.read(lambda tx: tx.rounds(project_id))
-        await asyncio.to_thread(_prune, folder.parent, [(r.number, r.state) for r in ended])
+        try:
+            await asyncio.to_thread(_prune, folder.parent, [(r.number, r.state) for r in ended])
+        except OSError:  # the round is over all the same
+            log.exception("old rounds of %s could not be removed", project_id)
 
     async def _job(
         self,
@@ -780,7 +783,7 @@ def _prune(folder: Path, rounds: list[tuple[int, str]]) -> None:
     newest = {number for number, _ in rounds[-KEEP_ROUNDS:]} | set(done[-KEEP_ROUNDS:])
     whole = set(done[-KEEP_WHOLE:]) | {number for number, _ in rounds[-1:]}
     for child in folder.iterdir():
-        if not child.name.isdigit() or int(child.name) in whole:
+        if not child.name.isdigit() or not child.is_dir() or int(child.name) in whole:
             continue
         if int(child.name) not in newest:
             shutil.rmtree(child, ignore_errors=True)
