@@ -3,11 +3,13 @@ what can be taken away."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, TimeoutError, expect
 
 from tests.browser.pages import signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
@@ -67,13 +69,17 @@ async def test_a_supervisor_looks_into_the_model(
         await expect(boss.locator("#card-beside")).to_be_hidden()
 
         # A cancelled round can be had again, and its log says so.
-        await start.click()
-        await boss.get_by_role("button", name="Cancel the round").click()
         chip = boss.locator(".round-chip")
-        await expect(chip).to_have_text("round 3 cancelled")
+        cancel = boss.get_by_role("button", name="Cancel the round")
+        while "cancelled" not in await chip.inner_text():
+            await start.click()
+            # A round of so few labels may be over, or its answers on their way, before the click.
+            with contextlib.suppress(TimeoutError):
+                await cancel.click(timeout=2_000)
+            await expect(chip).to_have_text(re.compile(r"round \d+(, | cancelled)"))
         await expect(boss.locator(".round-why")).to_contain_text("cancelled by supervisor")
         await boss.get_by_role("button", name="Retry").click()
-        await expect(chip).to_contain_text("round 4, ")
+        await expect(chip).to_have_text(re.compile(r"round \d+, "))
         await boss.locator('.job[data-kind="train"] .job-log').click()
         await expect(boss.locator("#log-text")).to_contain_text("train done in")
         await boss.keyboard.press("Escape")
