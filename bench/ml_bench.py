@@ -17,6 +17,8 @@ from chorus.ml.backbones import BACKBONES, DEFAULT
 from chorus.ml.store import FeatureStore, Writer
 
 CONFIG = BACKBONES[DEFAULT]
+BOTH = "efficientnet_lite0+efficientnet_lite2"
+"""What a round learns from when every picture has been looked at twice."""
 THREADS = 2
 REPEATS = 3
 LABELED = 2_000
@@ -66,7 +68,8 @@ def featurize_bench(folder: Path, photos: int) -> dict[str, float]:
 
 
 def round_bench(folder: Path, items: int) -> dict[str, float]:
-    """Seconds of each job of one round on `items` items, LABELED (at most half) of them labeled.
+    """Seconds of each job of one round on `items` items with the features of BOTH, LABELED (at
+    most half) of them labeled.
 
     The features are drawn around class centres: a round's cost depends on their number, not on
     what they show.
@@ -78,18 +81,19 @@ def round_bench(folder: Path, items: int) -> dict[str, float]:
     classes = random.integers(CLASSES, size=items)
     centres = random.normal(size=(CLASSES, CONFIG.dim)).astype(np.float32)
     hashes = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(items)]
-    with Writer(FeatureStore(folder / "store", CONFIG.name, CONFIG.dim)) as writer:
-        for at in range(0, items, 10_000):
-            some = classes[at : at + 10_000]
-            noise = random.normal(size=(len(some), CONFIG.dim)).astype(np.float32)
-            writer.append(hashes[at : at + 10_000], centres[some] * 0.2 + noise)
+    for name in BOTH.split("+"):
+        with Writer(FeatureStore(folder / "store", name, CONFIG.dim)) as writer:
+            for at in range(0, items, 10_000):
+                some = classes[at : at + 10_000]
+                noise = random.standard_normal((len(some), CONFIG.dim), dtype=np.float32)
+                writer.append(hashes[at : at + 10_000], centres[some] * 0.2 + noise)
     with (folder / "items.tsv").open("w") as out:
         out.write("item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n")
         for i, content in enumerate(hashes):
             known = int(i < labeled)
             out.write(f"{i}\t{content}\t{classes[i] if known else ''}\t\t{known}\t1\t{1 - known}\n")
     params: dict[str, Any] = {
-        "store": str(folder / "store"), "models": str(folder), "backbone": DEFAULT,
+        "store": str(folder / "store"), "models": str(folder), "backbone": BOTH,
         "round_dir": str(folder), "classes": CLASSES, "target": 0.95, "prelabel": True, "seed": 1,
         "threads": THREADS, "progress": str(folder / "progress"),
     }  # fmt: skip
