@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 WIDTH = 128
 """Directions, or twice as many as there are classes: those need about one each."""
-SAMPLE = 4096
+SAMPLE = 2048
 """Rows to find the directions from."""
 OVER, ROUNDS = 32, 3
 """Directions beyond WIDTH, and passes over the sample, of the randomised search."""
