@@ -80,6 +80,10 @@ def snapshot(tx: Tx, project_id: str) -> Board:
     return board
 
 
+STILL_S = 0.15
+STILL_MAX_S = 1.5
+
+
 class Boards:
     """Boards in memory, loaded when first asked for."""
 
@@ -101,6 +105,21 @@ class Boards:
 
     def peek(self, project_id: str) -> Board | None:
         return self._boards.get(project_id)
+
+    async def still(self, project_id: str) -> Board:
+        """The board once no vote has come for a moment, or after STILL_MAX_S.
+
+        The answers of a page come one right after the other. What starts at the first of them
+        would learn from as many as happened to be there, and never the same again.
+        """
+        board = await self.get(project_id)
+        for _ in range(round(STILL_MAX_S / STILL_S)):
+            votes = board.votes
+            await asyncio.sleep(STILL_S)
+            board = await self.get(project_id)
+            if board.votes == votes:
+                break
+        return board
 
     async def _load(self, project_id: str) -> Board:
         # Events committed while we read wait in `pending`; those the snapshot has are skipped.

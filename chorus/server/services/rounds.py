@@ -329,7 +329,8 @@ class Rounds:
     async def _round(self, project_id: str, state: _State) -> None:
         record: Round | None = None
         try:
-            evidence = state.last_evidence or 0
+            evidence = sum(_evidence(await self._boards.still(project_id), state).values())
+            state.last_evidence = evidence
             opened, jobs = await self._store.write(lambda tx: _open_round(tx, project_id))
             record = opened
             state.work = asyncio.ensure_future(self._run(project_id, state, opened, jobs, evidence))

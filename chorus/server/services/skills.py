@@ -128,6 +128,7 @@ class Skills:
         try:
             folder = self._folder / project_id / "skills"
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+            await self._boards.still(project_id)
             votes = await self._store.read(lambda tx: write_votes(tx, project_id, folder))
             state.votes = max(state.votes, votes)
             result, _ = await self._run_job(
