@@ -73,6 +73,8 @@ class _State:
         self.last_evidence: int | None = None
         """What there was to learn from when the last round began (see `_evidence`)."""
         self.weighs = False
+        self.partial = False
+        """The last round could not score some open items: nothing had looked at them yet."""
         self.total = 0
         self.enabled = True
         self.progress: dict[str, float] = {}
@@ -187,14 +189,23 @@ class Rounds:
             self._begin(project_id, state, board)
 
     def _due(self, board: Board, state: _State) -> bool:
-        return state.enabled and round_due(
+        if not state.enabled or state.running:
+            return False
+        if state.partial and board.open_items and self._seen(board) > 0:
+            return True
+        return round_due(
             _evidence(board, state), state.last_evidence,
             open_items=board.open_items, running=state.running,
         )  # fmt: skip
 
+    def _seen(self, board: Board) -> int:
+        """Backbones that have looked at every picture."""
+        return seen_by(board.featurized, _pictures(board), self._backbones)
+
     def _begin(self, project_id: str, state: _State, board: Board) -> None:
         state.last_evidence = sum(_evidence(board, state).values())
         state.running, state.cancelled_by, state.landing = True, None, False
+        state.partial = False
         self._no_round.clear()
         state.round = asyncio.ensure_future(self._round(project_id, state))
         state.round.add_done_callback(_log_failure)
@@ -377,6 +388,7 @@ class Rounds:
         # All rows of a round have the same features: those of the backbones that saw everything.
         board = await self._boards.get(project_id)
         backbone = usable(board.featurized, _pictures(board), self._backbones)
+        state.partial = self._seen(board) == 0
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
