@@ -10,6 +10,8 @@ import math
 
 import msgspec
 
+from chorus.server.domain.interval import wilson
+
 RISK = 0.05
 """Chance that prelabels which keep their promise are ever suspended, however often one looks."""
 WORSE = (1.5, 2.0, 3.0, 5.0, 8.0)
@@ -38,11 +40,7 @@ def judge(n: int, right: int, target: float) -> Audit:
     """What `right` of `n` audited items say of the promise `target` (0..1)."""
     if not n:
         return Audit()
-    z = 1.959964
-    share = right / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    low, high = wilson(right, n)
     return Audit(n, right, round(low, 4), round(high, 4), breached(n - right, n, target))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chorus.server.clock import now_ms
 from chorus.server.consensus import agreement
 from chorus.server.consensus.estimate import Estimate
+from chorus.server.domain.interval import wilson
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
 from chorus.server.services.spending import note, spending
@@ -25,7 +26,6 @@ AUDITED_MIN = 20
 CHUNK = 20_000
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
-Z = 1.96
 UNKNOWN = -1
 Confusions = dict[str, list[tuple[int, int, int]]]
 """user_id -> cells (label, class voted, votes)."""
@@ -194,16 +194,9 @@ def _share(outcomes: list[bool]) -> dict[str, Any] | None:
     n = len(outcomes)
     if not n:
         return None
-    share = sum(outcomes) / n
-    middle = share + Z * Z / (2 * n)
-    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    scale = 1 + Z * Z / n
-    return {
-        "n": n,
-        "value": _finite(share),
-        "low": _finite(max(0.0, (middle - half) / scale)),
-        "high": _finite(min(1.0, (middle + half) / scale)),
-    }
+    right = sum(outcomes)
+    low, high = wilson(right, n)
+    return {"n": n, "value": _finite(right / n), "low": _finite(low), "high": _finite(high)}
 
 
 def _pairs(votes: _Votes) -> dict[str, Any]:

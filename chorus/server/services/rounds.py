@@ -180,7 +180,7 @@ class Rounds:
         if (
             (features or state.feature_error)
             and state.featurizing is None
-            and seen_by(board.featurized, _pictures(board), self._backbones) < len(self._backbones)
+            and self._seen(board) < len(self._backbones)
             and time.monotonic() >= state.feature_retry_at
         ):
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
