@@ -76,6 +76,10 @@ class Project(msgspec.Struct):
     """Share of prelabeled items that go out without the prelabel (see domain/audit)."""
     evidence_since: int = 0
     """Labels made before prove nothing of the model: its prelabels broke their promise then."""
+    set_rule: str = "class"
+    """Consensus of label sets: 'class' (each class by itself) or 'exact' (the whole set)."""
+    ordering: str = "random"
+    """What to label next by hand: 'random', 'uncertain' or 'auto'."""
 
     @property
     def weighs(self) -> bool:
@@ -136,6 +140,8 @@ class Item(msgspec.Struct):
     """While it is labeled, people are checked against its label (see services/checking)."""
     audit: bool = False
     """Its prelabel is kept from labelers, and compared with what they answer."""
+    chosen: int = 0
+    """The round that chose it to be labeled early; 0: it lies where chance put it."""
 
 
 class StandingVote(msgspec.Struct):
