@@ -87,7 +87,7 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     sample = np.sort(random.permutation(len(labeled))[:SAMPLE])
     model = learn.train(
         items.features(labeled),
-        items.targets[labeled],
+        items.targets,
         items.labels[labeled],
         items.features(sample),
         seed=int(params["seed"]),

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_empty_store(tmp_path: Path) -> None:
     assert len(store) == 0
     assert found.shape == (2, DIM)
     assert not known.any()
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=12),
+    st.lists(st.integers(0, 5), max_size=8),
+)
+def test_hashes_whose_short_keys_agree_are_told_apart(stored: list[int], asked: list[int]) -> None:
+    """Swapping two words of eight bytes leaves the exclusive or of the words as it is."""
+
+    def name(n: int) -> str:
+        words = [f"{7:016x}", f"{9:016x}", f"{1:016x}", f"{3:016x}"]
+        return "".join(words[n % 4 :] + words[: n % 4]) if n < 4 else f"{n:064x}"
+
+    with tempfile.TemporaryDirectory() as root:
+        with Writer(FeatureStore(Path(root), "tiny", DIM)) as writer:
+            writer.append([name(n) for n in stored], rows(0, len(stored)))
+        found, known = FeatureStore(Path(root), "tiny", DIM).get([name(n) for n in asked])
+    assert known.tolist() == [n in stored for n in asked]
+    assert found[known, 0].tolist() == [stored.index(n) for n in asked if n in stored]
 
 
 def test_a_reader_sees_what_another_process_adds(tmp_path: Path) -> None:
