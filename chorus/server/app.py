@@ -33,7 +33,8 @@ from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.review import Review
-from chorus.server.services.rounds import Paths, Rounds
+from chorus.server.services.round_state import Paths
+from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.skills import Skills
 from chorus.server.services.spending import Spending

@@ -10,7 +10,7 @@ from chorus.server.errors import JobFailed
 from chorus.server.jobs.pool import Pool
 from chorus.server.jobs.runner import Runner
 from chorus.server.services.artifacts import LOG_BYTES, _tail
-from chorus.server.services.rounds import KEEP_ROUNDS, LASTING, _prune
+from chorus.server.services.round_folders import KEEP_ROUNDS, LASTING, prune
 
 FILES = (*LASTING, "items.tsv", "predictions.tsv", "open.npz", "train.log")
 
@@ -22,7 +22,7 @@ def test_models_outlive_failures_and_old_rounds_shrink_before_they_go(tmp_path: 
         for name in FILES:
             (tmp_path / str(number) / name).write_text("x")
     (tmp_path / "features").mkdir()
-    _prune(tmp_path, list(enumerate(states, 1)))
+    prune(tmp_path, list(enumerate(states, 1)))
 
     def left(number: int) -> set[str]:
         folder = tmp_path / str(number)

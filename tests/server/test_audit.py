@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chorus.server.domain import audit
 from chorus.server.domain.model import Item
-from chorus.server.services import landing, quality, round_files, rounds
+from chorus.server.services import landing, quality, round_files, round_records
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -41,7 +41,7 @@ def prelabel_all(world: World, share: float, value: str = "0", number: int = 1) 
 
 def judge(world: World) -> audit.Audit:
     tx = world.tx()
-    _, found = rounds._audit(tx, "p", world.now)
+    _, found = round_records.audit_round(tx, "p", world.now)
     world.commit(tx)
     return found
 

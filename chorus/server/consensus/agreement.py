@@ -131,11 +131,12 @@ def cohen_kappa_matrix(item: Ints, rater: Ints, value: Ints, raters: int) -> tup
 def with_others(item: Ints, rater: Ints, value: Ints, raters: int) -> Floats:
     """(raters,): share of the others' votes on the same items that equal a rater's own; an item
     counts once however many others there are. NaN for who shares no item."""
-    index, counts = _counts(item, value)
-    if not len(index):
-        return np.full(raters, NAN)
-    others = counts.sum(axis=1)[index] - 1
-    shares = (counts[index, value] - 1) / np.maximum(others, 1)
+    # By cells that occur: label sets have many values, of which an item sees few.
+    _, index, votes = np.unique(item, return_inverse=True, return_counts=True)
+    cell = index * (int(value.max(initial=0)) + 1) + value
+    _, place, same = np.unique(cell, return_inverse=True, return_counts=True)
+    others = votes[index] - 1
+    shares = (same[place] - 1) / np.maximum(others, 1)
     paired = others > 0
     n = np.bincount(rater[paired], minlength=raters)
     total = np.bincount(rater[paired], shares[paired], minlength=raters)

@@ -1,8 +1,9 @@
 """The dashboard's numbers as a fold over events: `apply(board, event)`.
 
 Every event body may carry three kinds of deltas, so that `apply` needs no knowledge of the
-items: `moves` [[from state or null, to state, count]], `queue` {page kind: delta} and
-`labels` {value: delta}. The law: `apply(snapshot before, events) == snapshot after`.
+items: `moves` [[from state or null, to state, count]], `queue` {page kind: delta} and `labels`
+{class index: delta} (an item with two classes counts in both; "-": the set of none). The law:
+`apply(snapshot before, events) == snapshot after`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from chorus.server.domain.model import PAGE_KINDS, STATES, Event
+from chorus.server.domain.values import parts
 
 
 class LabelerStats(msgspec.Struct):
@@ -37,10 +39,11 @@ class Board(msgspec.Struct):
     classes: list[str]
     counts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATES, 0))
     labels: dict[str, int] = msgspec.field(default_factory=dict)
+    """Labeled items by class index; "-": with the set of none."""
     queue: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(PAGE_KINDS, 0))
     votes: int = 0
     answers: dict[str, int] = msgspec.field(default_factory=dict)
-    """Standing label votes by value."""
+    """Standing label votes by class index; "-": of none."""
     labelers: dict[str, LabelerStats] = msgspec.field(default_factory=dict)
     rounds: list[dict[str, Any]] = msgspec.field(default_factory=list)
     jobs: list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -70,20 +73,20 @@ def apply(board: Board, event: Event) -> Board:
             board.counts[target] += count
     for kind, delta in body.get("queue", {}).items():
         board.queue[kind] += delta
-    for value, delta in body.get("labels", {}).items():
-        _add(board.labels, value, delta)
+    for part, delta in body.get("labels", {}).items():
+        _add(board.labels, part, delta)
     handler = _HANDLERS.get(event.type)
     if handler is not None:
         handler(board, body, event.at)
     return board
 
 
-def _add(counts: dict[str, int], value: str, delta: int) -> None:
-    left = counts.get(value, 0) + delta
+def _add(counts: dict[str, int], part: str, delta: int) -> None:
+    left = counts.get(part, 0) + delta
     if left:
-        counts[value] = left
+        counts[part] = left
     else:
-        counts.pop(value, None)
+        counts.pop(part, None)
 
 
 def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
@@ -104,7 +107,8 @@ def _tally(board: Board, stats: LabelerStats, sign: int, vote: dict[str, Any] | 
     stats.votes += sign
     if vote["kind"] == "label":
         stats.labels += sign
-        _add(board.answers, vote["value"], sign)
+        for part in parts(vote["value"]):
+            _add(board.answers, part, sign)
     stats.skips += sign * (vote["kind"] == "skip")
     if vote.get("prelabel") is not None:
         stats.prelabels_seen += sign

@@ -19,3 +19,11 @@ def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str])
 def usable(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> str:
     """The backbones to learn from now, joined by +: those that saw everything, or the first."""
     return "+".join(backbones[: max(1, seen_by(featurized, total, backbones))])
+
+
+def backbones_of(task_type: str, pictures: str) -> list[str]:
+    """The backbones that a project's items go through, in order.
+
+    pictures: the server's setting for pictures, names joined by +.
+    """
+    return pictures.split("+")

@@ -14,6 +14,9 @@ class Filter(msgspec.Struct, frozen=True):
     state: str | None = "needs_review"
     """None: all but the removed ones."""
     value: str | None = None
+    """Labeled so (or so far by its votes), as a whole."""
+    part: str | None = None
+    """A class index that the label set has in it, beside others perhaps."""
     labeler: str | None = None
     """user_id of somebody whose vote stands."""
     confidence_min: float | None = None

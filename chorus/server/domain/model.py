@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from chorus.server.domain.tasks import is_multilabel
+
 State = Literal["unlabeled", "in_progress", "labeled", "needs_review", "skipped", "removed"]
 STATES: tuple[State, ...] = (
     "unlabeled",
@@ -84,7 +86,17 @@ class Project(msgspec.Struct):
     @property
     def weighs(self) -> bool:
         """Skills and the model decide how many votes an item needs."""
-        return self.consensus != "majority" and self.votes_max > self.votes_min
+        return not self.equal_votes and self.votes_max > self.votes_min
+
+    @property
+    def multilabel(self) -> bool:
+        """A label is a set of classes."""
+        return is_multilabel(self.task_type)
+
+    @property
+    def equal_votes(self) -> bool:
+        """Everybody's votes count the same, and nothing else does."""
+        return self.consensus == "majority" or self.multilabel
 
     @property
     def rules(self) -> Rules:

@@ -1,40 +1,110 @@
-"""Label values by task type: what travels on the wire and what is stored.
+"""Label values by task type: what travels on the wire, what is stored, what a table's cell says.
 
-Stored is a canonical string, so that consensus can compare values without knowing the task
-type. For `multiclass` it is the class's index ("3"): renaming a class changes no vote.
+Stored is a canonical string, so that consensus can compare values without knowing the task type,
+and renaming a class changes no vote:
+
+- one class: its index, "3"; on the wire `{"class": "cat"}`;
+- a set of classes: their indices, ascending, "0,3", or "-" for none of them, which is an answer,
+  too; on the wire `{"classes": ["cat", "dog"]}` in the project's order.
+
+In a cell of a table a set is the names joined by "|"; "|" alone is the set of none (an empty cell
+is no label at all).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from chorus.server.domain.model import LabelClass
+from chorus.server.domain.tasks import is_multilabel
 from chorus.server.errors import ApiError
 
+NONE = "-"
+"""The set without any class, as stored."""
+SEPARATOR = "|"
+"""Between the names of a set in a cell; no class of a set may have it in its name."""
 
-def parse(value: object, classes: Sequence[LabelClass]) -> str:
-    """Wire value `{"class": name}` -> canonical string.
-
-    Raises `ApiError('bad_value')` for another shape or an unknown class.
-    """
-    if not isinstance(value, dict) or not isinstance(value.get("class"), str):
-        raise ApiError("bad_value", 'a label needs a value like {"class": "name"}')
-    return class_index(value["class"], classes)
+Names = str | list[str]
+"""One class, or a set of them, by name."""
 
 
-def class_index(name: str, classes: Sequence[LabelClass]) -> str:
-    """Canonical value of a class name. Raises `ApiError('bad_value')` when unknown."""
-    for index, label_class in enumerate(classes):
-        if label_class.name == name:
-            return str(index)
-    raise ApiError("bad_value", f"unknown class {name!r}")
+def indices(value: str) -> tuple[int, ...]:
+    """The classes in a canonical value, of either kind, ascending: "3" -> (3,), "-" -> ()."""
+    return () if value == NONE else tuple(int(c) for c in value.split(","))
 
 
-def name_of(value: str | None, classes: Sequence[LabelClass]) -> str | None:
-    """Canonical value -> class name (None stays None)."""
-    return None if value is None else classes[int(value)].name
+def canonical(classes: Iterable[int]) -> str:
+    """The canonical string of a set of class indices."""
+    return ",".join(str(c) for c in sorted(set(classes))) or NONE
 
 
-def to_wire(value: str | None, classes: Sequence[LabelClass]) -> dict[str, str] | None:
-    """Canonical string -> wire value."""
-    return None if value is None else {"class": classes[int(value)].name}
+def parts(value: str) -> tuple[str, ...]:
+    """What a canonical value counts as where labels are counted by class: each of its classes
+    ("0,3" -> ("0", "3")), or "-" for none."""
+    return tuple(value.split(","))
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What a label of a project is: its task type and its classes."""
+
+    task_type: str
+    classes: Sequence[LabelClass]
+
+    @property
+    def multilabel(self) -> bool:
+        return is_multilabel(self.task_type)
+
+    def parse(self, value: object) -> str:
+        """Wire value -> canonical string.
+
+        Raises `ApiError('bad_value')` for another shape, an unknown class, a class twice.
+        """
+        if not self.multilabel:
+            if not isinstance(value, dict) or not isinstance(value.get("class"), str):
+                raise ApiError("bad_value", 'a label needs a value like {"class": "name"}')
+            return self.index(value["class"])
+        names = value.get("classes") if isinstance(value, dict) else None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ApiError("bad_value", 'a label needs a value like {"classes": ["name", …]}')
+        return self._set(names)
+
+    def index(self, name: str) -> str:
+        """The index of a class as a string. Raises `ApiError('bad_value')` when unknown."""
+        for index, label_class in enumerate(self.classes):
+            if label_class.name == name:
+                return str(index)
+        raise ApiError("bad_value", f"unknown class {name!r}")
+
+    def read(self, cell: str) -> str:
+        """The canonical value of a table's cell that is not empty. Raises `ApiError('bad_value')`
+        as `parse` does."""
+        if not self.multilabel:
+            return self.index(cell)
+        names = [name.strip() for name in cell.split(SEPARATOR)]
+        return self._set([name for name in names if name])
+
+    def names(self, value: str | None) -> Names | None:
+        """Canonical value -> the class's name, or the names of the set's; None stays None."""
+        if value is None:
+            return None
+        names = [self.classes[c].name for c in indices(value)]
+        return names if self.multilabel else names[0]
+
+    def to_wire(self, value: str | None) -> dict[str, Names] | None:
+        """Canonical value -> wire value."""
+        names = self.names(value)
+        return None if names is None else {"classes" if self.multilabel else "class": names}
+
+    def counted(self, counts: dict[str, int]) -> dict[str, int]:
+        """Counts by class index ("-": of none) -> by class name ("": of none)."""
+        return {
+            "" if part == NONE else self.classes[int(part)].name: n for part, n in counts.items()
+        }
+
+    def _set(self, names: Sequence[str]) -> str:
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ApiError("bad_value", f"the class {twice!r} is there twice")
+        return canonical(int(self.index(name)) for name in names)

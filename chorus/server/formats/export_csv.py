@@ -4,6 +4,9 @@ A cell of text that starts with `=`, `+`, `-`, `@`, a tab or a carriage return g
 apostrophe: a spreadsheet would take it for a formula and run it (OWASP, "CSV injection"). Reading
 such a name back, take that apostrophe off; `cell_text` does it. An apostrophe that was there
 already is doubled when one of those characters follows, so nothing is lost.
+
+A set of classes is one cell, the names joined by "|", which no class of a set has in its name;
+"|" alone is the set of none of the classes, an empty cell no label.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.formats.rows import ExportRow
+from chorus.server.formats.rows import ExportRow, Names
 
 ITEM_COLUMNS = (
     "item",
@@ -50,6 +53,7 @@ VOTE_COLUMNS = (
     "check",
 )
 _CHUNK = 64 * 1024
+_BETWEEN = "|"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -57,7 +61,7 @@ def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[byt
     """One line per item, in chunks of about 64 KiB; columns `ITEM_COLUMNS`.
 
     `classes`: class names in the project's order. `label_counts` is a JSON object, class name ->
-    standing votes, in that order: what soft labels are made of. Empty cells: no value.
+    standing votes that have it, in that order: what soft labels are made of. Empty cells: no value.
     """
     return _lines(ITEM_COLUMNS, (_item(row, classes) for row in rows))
 
@@ -82,15 +86,26 @@ def _text(value: str | None) -> str:
     return "'" + value if value.lstrip("'").startswith(_FORMULA) else value
 
 
+def _label(value: Names | None) -> str:
+    if value is None or isinstance(value, str):
+        return _text(value)
+    return _text(_BETWEEN.join(value) or _BETWEEN)
+
+
 def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
-    cast = Counter(v.value for v in row.votes if v.standing and v.kind == "label")
+    cast = Counter(
+        name
+        for v in row.votes
+        if v.standing and v.kind == "label" and v.value is not None
+        for name in ([v.value] if isinstance(v.value, str) else v.value)
+    )
     counts = {name: cast[name] for name in classes if cast[name]}
     return [
         _text(row.name),
         row.item_id,
         row.state,
-        _text(row.label),
-        _text(row.provisional),
+        _label(row.label),
+        _label(row.provisional),
         _number(row.confidence),
         _number(row.agreement),
         row.vote_count,
@@ -111,9 +126,9 @@ def _votes(row: ExportRow) -> Iterator[list[Any]]:
             row.item_id,
             _text(vote.labeler),
             vote.kind,
-            _text(vote.value),
+            _label(vote.value),
             vote.page_kind,
-            _text(vote.prelabel),
+            _label(vote.prelabel),
             vote.created_at,
             vote.duration_ms,
             int(vote.standing),

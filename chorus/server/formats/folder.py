@@ -1,4 +1,4 @@
-"""The image files of a folder."""
+"""The image files of a folder, or its texts and tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from chorus.server.formats.images import Fault
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 )
+TEXT_SUFFIXES = frozenset({".txt", ".text", ".md"})
+ROW_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 # What commonly lies beside pictures and is not meant as one; anything else is listed as a fault.
 _BESIDE_SUFFIXES = frozenset(
     {".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".xml", ".yaml", ".yml", ".ini", ".db"}
@@ -29,22 +31,55 @@ def list_folder(root: Path) -> tuple[list[tuple[str, str]], list[Fault]]:
     out; a file of another kind is a `Fault`. Links to folders are not followed. Raises
     `BadFolder` when `root` is no folder or one below it cannot be read.
     """
-    if not root.exists():
-        raise BadFolder(f"there is no folder {root} on the server")
-    if not root.is_dir():
-        raise BadFolder(f"{root} is not a folder")
+    _must_be_folder(root)
     found: list[tuple[str, str]] = []
     faults: list[Fault] = []
-    for path in _files(root):
-        name = path.relative_to(root).as_posix()
+    for name, path in _named(root, faults):
         suffix = path.suffix.lower()
-        if not _is_text(name):
-            faults.append(Fault(name.encode(errors="replace").decode(), "its name is not UTF-8"))
-        elif suffix in IMAGE_SUFFIXES:
+        if suffix in IMAGE_SUFFIXES:
             found.append((name, str(path)))
         elif suffix not in _BESIDE_SUFFIXES:
             faults.append(Fault(name, "not an image file"))
     return sorted(found), sorted(faults, key=lambda fault: fault.name)
+
+
+def list_texts(
+    root: Path,
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[Fault]]:
+    """The text files below `root`, the tables, both as (name, path), and what else lies there.
+
+    As `list_folder`: told by suffix, hidden files left out, `BadFolder` raised.
+    """
+    _must_be_folder(root)
+    texts: list[tuple[str, str]] = []
+    tables: list[tuple[str, str]] = []
+    faults: list[Fault] = []
+    for name, path in _named(root, faults):
+        suffix = path.suffix.lower()
+        if suffix in TEXT_SUFFIXES:
+            texts.append((name, str(path)))
+        elif suffix in ROW_SUFFIXES:
+            tables.append((name, str(path)))
+        else:
+            faults.append(Fault(name, "not a text file or table (.txt, .md, .csv, .tsv, .jsonl)"))
+    return sorted(texts), sorted(tables), sorted(faults, key=lambda fault: fault.name)
+
+
+def _must_be_folder(root: Path) -> None:
+    if not root.exists():
+        raise BadFolder(f"there is no folder {root} on the server")
+    if not root.is_dir():
+        raise BadFolder(f"{root} is not a folder")
+
+
+def _named(root: Path, faults: list[Fault]) -> Iterator[tuple[str, Path]]:
+    """(name, path) of every file; one whose name is not UTF-8 goes to `faults`."""
+    for path in _files(root):
+        name = path.relative_to(root).as_posix()
+        if _is_text(name):
+            yield name, path
+        else:
+            faults.append(Fault(name.encode(errors="replace").decode(), "its name is not UTF-8"))
 
 
 def _files(root: Path) -> Iterator[Path]:

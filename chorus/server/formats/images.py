@@ -42,7 +42,7 @@ _SIDEWAYS = {_TURNS[n] for n in (5, 6, 7, 8)}
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """One picture, stored under its content hash."""
+    """One picture (or text, see `texts`), stored under its content hash."""
 
     name: str
     content_hash: str
@@ -52,6 +52,8 @@ class Prepared(msgspec.Struct, frozen=True):
     height: int
     media_type: str
     bytes: int
+    length: int = 0
+    """Of a text, in characters."""
 
 
 class Fault(msgspec.Struct, frozen=True):

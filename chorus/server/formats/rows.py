@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+Names = str | list[str]
+"""A label: a class name, or the names of a set of classes in the project's order."""
+
 
 class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     """One vote as exported. Times are milliseconds since 1970 UTC."""
@@ -13,14 +16,14 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     """The person's login."""
     kind: str
     """label, skip or flag."""
-    value: str | None
-    """Class name; None unless kind is label."""
+    value: Names | None
+    """None unless kind is label."""
     created_at: int
     duration_ms: int | None
     page_kind: str | None
     """manual, clustered or prelabeled."""
-    prelabel: str | None
-    """Class name that the person was shown, if any."""
+    prelabel: Names | None
+    """What the person was shown, if anything."""
     standing: bool
     """Counts now: neither superseded by a correction nor set aside by a requeue."""
     supersedes: str | None
@@ -37,10 +40,10 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     height: int
     state: str
-    label: str | None
-    """Class name of the consensus (or of the review); None while there is none."""
-    provisional: str | None
-    """Class name of the best guess from the votes, consensus or not; None without votes."""
+    label: Names | None
+    """The consensus (or the review's decision); None while there is none."""
+    provisional: Names | None
+    """The best guess from the votes, consensus or not; None without votes."""
     confidence: float | None
     agreement: float | None
     vote_count: int

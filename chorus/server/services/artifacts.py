@@ -13,7 +13,8 @@ from chorus.server.domain.features import usable
 from chorus.server.domain.model import ROUND_JOBS, Round
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services.projects import Projects
-from chorus.server.services.rounds import KEEP_ROUNDS, Paths
+from chorus.server.services.round_folders import KEEP_ROUNDS
+from chorus.server.services.round_state import Paths
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 

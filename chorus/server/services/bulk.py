@@ -77,11 +77,21 @@ class Bulk:
 
 
 class _Plan(msgspec.Struct):
-    """What is to be done: `steps(chunk number)` as items with what was seen of them."""
+    """What is to be done: items with what was seen of them."""
 
     item_ids: array[int]
     seen: array[int]
-    """decide: the class that stood there (NO_ANSWER: none); undo: seq of the decision."""
+    """decide: what stood there, by its place in `answers` (NO_ANSWER: nothing); undo: seq of the
+    decision."""
+    answers: list[str] | None = None
+    """decide: canonical values, each once."""
+
+    def chunk(self, at: int) -> tuple[list[int], list[Any]]:
+        """(item ids, what was seen of each: a canonical value or None; a seq) of one step."""
+        seen: list[Any] = self.seen[at : at + WRITE_CHUNK].tolist()
+        if self.answers is not None:
+            seen = [None if place == NO_ANSWER else self.answers[place] for place in seen]
+        return self.item_ids[at : at + WRITE_CHUNK].tolist(), seen
 
 
 class Bulks:
@@ -113,7 +123,7 @@ class Bulks:
         async def plan() -> _Plan:
             return await self._found(project_id, wanted)
 
-        def step(tx: Tx, bulk: Bulk, item_ids: Sequence[int], seen: Sequence[int]) -> None:
+        def step(tx: Tx, bulk: Bulk, item_ids: Sequence[int], seen: Sequence[str | None]) -> None:
             _decide_some(tx, bulk, wanted, item_ids, seen, value, as_of)
 
         return self._begin(Bulk(bulk_id, project_id, user_id, action), plan, step, follow)
@@ -175,8 +185,7 @@ class Bulks:
                 if bulk.stop:
                     bulk.state = "cancelled"
                     return
-                item_ids = found.item_ids[at : at + WRITE_CHUNK].tolist()
-                seen = found.seen[at : at + WRITE_CHUNK].tolist()
+                item_ids, seen = found.chunk(at)
                 # Counted aside: a commit that fails leaves the figures as they were.
                 some = Bulk(bulk.bulk_id, bulk.project_id, bulk.user_id, bulk.action)
                 await self._store.write(
@@ -199,14 +208,18 @@ class Bulks:
 
     async def _found(self, project_id: str, wanted: Filter) -> _Plan:
         plan = _Plan(array("q"), array("i"))
+        places: dict[str, int] = {}
         after = 0
         while True:
             rows = await self._store.read(
                 lambda tx, after=after: tx.review_answers(project_id, wanted, after, READ_CHUNK)  # type: ignore[misc]
             )
             plan.item_ids.extend(row[0] for row in rows)
-            plan.seen.extend(NO_ANSWER if row[1] is None else int(row[1]) for row in rows)
+            for _, answer in rows:
+                place = NO_ANSWER if answer is None else places.setdefault(answer, len(places))
+                plan.seen.append(place)
             if len(rows) < READ_CHUNK:
+                plan.answers = list(places)
                 return plan
             after = rows[-1][0]
 
@@ -228,10 +241,10 @@ class Bulks:
 
 
 def _decide_some(
-    tx: Tx, bulk: Bulk, wanted: Filter, item_ids: Sequence[int], seen: Sequence[int],
+    tx: Tx, bulk: Bulk, wanted: Filter, item_ids: Sequence[int], seen: Sequence[str | None],
     value: str | None, as_of: int | None,
 ) -> None:  # fmt: skip
-    """The transaction of a chunk."""
+    """The transaction of a chunk; `seen`: canonical values that stood there."""
     narrowed = msgspec.structs.replace(wanted, item_ids=tuple(item_ids))
     first = item_ids[0] - 1
     still = {row[0] for row in tx.review_answers(bulk.project_id, narrowed, first, len(item_ids))}
@@ -247,8 +260,8 @@ def _decide_some(
             if item.item_id not in still:
                 raise ApiError("conflict", "it has changed meanwhile; look again")
             shown = value
-            if bulk.action == "approve" and value is None and answer != NO_ANSWER:
-                shown = str(answer)
+            if bulk.action == "approve" and value is None and answer is not None:
+                shown = answer
             decide(
                 tx, item, bulk.user_id, bulk.action, shown, now_ms(),
                 seen=newest[0] if newest else 0, bulk_id=bulk.bulk_id,
@@ -274,6 +287,6 @@ def _undo_some(tx: Tx, bulk: Bulk, item_ids: Sequence[int], seen: Sequence[int])
             bulk.done += 1
 
 
-def _with(tx: Tx, item_ids: Sequence[int], seen: Sequence[int]) -> Any:
+def _with(tx: Tx, item_ids: Sequence[int], seen: Sequence[Any]) -> Any:
     known = dict(zip(item_ids, seen, strict=True))
     return ((item, known[item.item_id]) for item in tx.items_by_id(item_ids))

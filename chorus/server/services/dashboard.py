@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain import values
 from chorus.server.domain.events import Board, LabelerStats, apply
 from chorus.server.domain.model import Event
+from chorus.server.domain.values import NONE
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
 from chorus.server.storage.store import Store
@@ -196,7 +196,6 @@ class Dashboard:
     def _stats(self, board: Board, spending: dict[str, Any]) -> dict[str, Any]:
         now = now_ms()
         here = self._presence(board.project_id)
-        names = board.classes
         # A board being read twice may have been replaced; read everything from this one.
         return {
             "project_id": board.project_id,
@@ -206,7 +205,7 @@ class Dashboard:
             "epoch": board.epoch,
             "at": now,
             "counts": {**board.counts, "items": board.items},
-            "labels": {name: board.labels.get(str(i), 0) for i, name in enumerate(names)},
+            "labels": self._labels(board),
             "votes": board.votes,
             "queue": dict(board.queue),
             "gold": board.gold,
@@ -233,6 +232,13 @@ class Dashboard:
             "remerging": self._remerging(board.project_id),
             "imports": self._imports(board.project_id),
         }
+
+    def _labels(self, board: Board) -> dict[str, int]:
+        """Labeled items by class name; of label sets, "" is the set of none."""
+        named = {name: board.labels.get(str(i), 0) for i, name in enumerate(board.classes)}
+        if self._projects.schema(board.project_id).multilabel:
+            named[""] = board.labels.get(NONE, 0)
+        return named
 
     def _per_hour(self, project_id: str, user_id: str, now: int) -> float:
         """Votes an hour over the last quarter of an hour, or since the person began in it."""
@@ -272,12 +278,12 @@ class Dashboard:
 
     def public_event(self, event: Event) -> dict[str, Any]:
         """An event's body as it goes over the wire: class names in place of stored values."""
-        classes = self._projects.classes(event.project_id)
+        schema = self._projects.schema(event.project_id)
         body: dict[str, Any] = dict(event.body)
         for field in ("value", "prelabel"):
             if isinstance(body.get(field), str):
-                body[field] = values.to_wire(body[field], classes)
+                body[field] = schema.to_wire(body[field])
         if "labels" in body:
-            body["labels"] = {values.name_of(v, classes): n for v, n in body["labels"].items()}
+            body["labels"] = schema.counted(body["labels"])
         body["at"] = event.at
         return body

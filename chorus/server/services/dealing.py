@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.domain import values
-from chorus.server.domain.model import Item, LabelClass, Lease, PageKind, Project
+from chorus.server.domain.model import Item, Lease, PageKind, Project
+from chorus.server.domain.values import Schema
 from chorus.server.services import checking
 from chorus.server.services.labeling import media
 from chorus.server.services.recording import Before, Delta, settle
@@ -75,7 +75,7 @@ def deal(
         if taken:
             floors[queue] = taken[-1].queue_pos + 1
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
-        classes = tx.classes(project_id)
+        schema = tx.schema(project)
         delta = Delta()
         leased = [
             _lease(
@@ -113,7 +113,7 @@ def deal(
                 "round": round_number,
                 "expires_at": now + project.lease_ms,
                 "items": [
-                    page_item(item, lease, classes, None)
+                    page_item(item, lease, schema, None)
                     for item, lease in zip(items, leased, strict=True)
                 ],
             }
@@ -213,12 +213,12 @@ def replace(
             **delta.body(),
         },
     )
-    return page_item(items[0], lease, tx.classes(project_id), None)
+    return page_item(items[0], lease, tx.schema(project), None)
 
 
 def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[str, Any]]:
     """The pages a tab still holds, with the answers already given on them."""
-    classes = tx.classes(project.project_id)
+    schema = tx.schema(project)
     pages = []
     for page_id in sorted(
         {lease.page_id for lease in tx.leases_of_tab(project.project_id, user_id, tab)}
@@ -232,8 +232,8 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
             item = tx.item(lease.item_id)
             assert item is not None
             expires_at = max(expires_at, lease.expires_at)
-            given = _answer(tx, lease, classes)
-            items.append(page_item(item, lease, classes, given))
+            given = _answer(tx, lease, schema)
+            items.append(page_item(item, lease, schema, given))
         pages.append(
             {
                 "page_id": page_id,
@@ -247,7 +247,7 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
     return pages
 
 
-def _answer(tx: Tx, lease: Lease, classes: list[LabelClass]) -> dict[str, Any] | None:
+def _answer(tx: Tx, lease: Lease, schema: Schema) -> dict[str, Any] | None:
     """What the holder has answered on the page of `lease`, so far."""
     if lease.blind_check:
         found = tx.check_answer(lease.item_id, lease.user_id, lease.page_id)
@@ -258,21 +258,18 @@ def _answer(tx: Tx, lease: Lease, classes: list[LabelClass]) -> dict[str, Any] |
     if found is None:
         return None
     vote_id, kind, value = found
-    return {"vote_id": vote_id, "kind": kind, "value": values.to_wire(value, classes)}
+    return {"vote_id": vote_id, "kind": kind, "value": schema.to_wire(value)}
 
 
 def page_item(
-    item: Item, lease: Lease, classes: list[LabelClass], vote: dict[str, Any] | None
+    item: Item, lease: Lease, schema: Schema, vote: dict[str, Any] | None
 ) -> dict[str, Any]:
     return {
         **media(item),
         "lease_id": lease.lease_id,
         "prelabel": None
-        if lease.prelabel is None
-        else {
-            "class": values.name_of(lease.prelabel, classes),
-            "score": lease.prelabel_score,
-        },
+        if (shown := schema.to_wire(lease.prelabel)) is None
+        else {**shown, "score": lease.prelabel_score},
         "odd": lease.odd,
         "vote": vote,
     }

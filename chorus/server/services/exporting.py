@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chorus import __version__
-from chorus.server.domain import values
-from chorus.server.domain.model import Item, LabelClass
+from chorus.server.domain.model import Item
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.formats.export_coco import coco_json
 from chorus.server.formats.export_csv import items_csv, votes_csv
@@ -31,8 +31,8 @@ class Exporting:
 
     def open(self, project_id: str, name: str) -> tuple[AsyncIterator[bytes], str]:
         """(stream, media type) of `export.csv`, `votes.csv` or `export.json`."""
-        classes = self._projects.classes(project_id)
-        names = [c.name for c in classes]
+        schema = self._projects.schema(project_id)
+        names = [c.name for c in schema.classes]
         loop = asyncio.get_running_loop()
 
         def rows() -> Iterator[ExportRow]:
@@ -40,7 +40,7 @@ class Exporting:
             after = 0
             while True:
                 read = self._store.read(
-                    lambda tx, after=after: _chunk(tx, project_id, after, classes)  # type: ignore[misc]
+                    lambda tx, after=after: _chunk(tx, project_id, after, schema)  # type: ignore[misc]
                 )
                 chunk, after = asyncio.run_coroutine_threadsafe(_awaited(read), loop).result()
                 if not chunk:
@@ -57,7 +57,7 @@ class Exporting:
                 "version": __version__,
                 "date_created": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            return _stream(coco_json(rows(), names, info)), "application/json"
+            return _stream(coco_json(rows(), names, info, schema.multilabel)), "application/json"
         raise ApiError("not_found", "there is export.csv, votes.csv and export.json")
 
 
@@ -80,44 +80,42 @@ async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _chunk(
-    tx: Tx, project_id: str, after: int, classes: list[LabelClass]
-) -> tuple[list[ExportRow], int]:
+def _chunk(tx: Tx, project_id: str, after: int, schema: Schema) -> tuple[list[ExportRow], int]:
     items = tx.items_in_state(project_id, None, after, CHUNK)
     if not items:
         return [], after
     votes: defaultdict[int, list[VoteRow]] = defaultdict(list)
     first, last = items[0].item_id, items[-1].item_id
     for row in tx.votes_between(project_id, first, last):
-        votes[row[0]].append(_vote(row, classes))
+        votes[row[0]].append(_vote(row, schema))
     for row in tx.checks_between(project_id, first, last):
-        votes[row[0]].append(_check(row, classes))
-    return [_row(item, votes[item.item_id], classes) for item in items], last
+        votes[row[0]].append(_check(row, schema))
+    return [_row(item, votes[item.item_id], schema) for item in items], last
 
 
-def _vote(row: Any, classes: list[LabelClass]) -> VoteRow:
+def _vote(row: Any, schema: Schema) -> VoteRow:
     (_, vote_id, login, kind, value, page_kind, prelabel, created, duration, standing, old) = row
     return VoteRow(
         vote_id=vote_id,
         labeler=login,
         kind=kind,
-        value=values.name_of(value, classes),
+        value=schema.names(value),
         created_at=created,
         duration_ms=duration,
         page_kind=page_kind,
-        prelabel=values.name_of(prelabel, classes),
+        prelabel=schema.names(prelabel),
         standing=bool(standing),
         supersedes=old,
     )
 
 
-def _check(row: Any, classes: list[LabelClass]) -> VoteRow:
+def _check(row: Any, schema: Schema) -> VoteRow:
     _, vote_id, login, kind, value, created, duration, old = row
     return VoteRow(
         vote_id=vote_id,
         labeler=login,
         kind=kind,
-        value=values.name_of(value, classes),
+        value=schema.names(value),
         created_at=created,
         duration_ms=duration,
         page_kind="manual",
@@ -128,7 +126,7 @@ def _check(row: Any, classes: list[LabelClass]) -> VoteRow:
     )
 
 
-def _row(item: Item, votes: list[VoteRow], classes: list[LabelClass]) -> ExportRow:
+def _row(item: Item, votes: list[VoteRow], schema: Schema) -> ExportRow:
     return ExportRow(
         item_id=item.item_id,
         name=item.name,
@@ -136,8 +134,8 @@ def _row(item: Item, votes: list[VoteRow], classes: list[LabelClass]) -> ExportR
         width=item.width,
         height=item.height,
         state=item.state,
-        label=values.name_of(item.label, classes),
-        provisional=values.name_of(item.provisional, classes),
+        label=schema.names(item.label),
+        provisional=schema.names(item.provisional),
         confidence=item.confidence,
         agreement=item.agreement,
         vote_count=item.n_labels,

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain import values
 from chorus.server.domain.model import Item, Job, Project
 from chorus.server.errors import ApiError
 from chorus.server.formats.folder import BadFolder, list_folder
@@ -280,7 +279,7 @@ class Importing:
     ) -> None:
         prepared = await future
         job = running.job
-        classes = self._projects.classes(job.project_id)
+        schema = self._projects.schema(job.project_id)
         good: list[tuple[Prepared, str | None, bool]] = []
         faults: list[Fault] = []
         for entry, result in zip(entries, prepared, strict=True):
@@ -288,7 +287,7 @@ class Importing:
                 faults.append(result)
                 continue
             try:
-                label = values.class_index(entry.label, classes) if entry.label else None
+                label = schema.read(entry.label) if entry.label else None
             except ApiError as error:
                 faults.append(Fault(entry.name, error.message))
                 continue

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain import values
-from chorus.server.domain.model import Item, LabelClass, StandingVote, VoteKind
+from chorus.server.domain.model import Item, StandingVote, VoteKind
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import checking
 from chorus.server.services.announcing import announce
@@ -47,7 +47,7 @@ class Labeling:
             raise ApiError("bad_value", "vote_id must be a UUID made by the client")
         value: str | None = None
         if vote.kind == "label":
-            value = values.parse(vote.value, self._projects.classes(vote.project_id))
+            value = self._projects.schema(vote.project_id).parse(vote.value)
         seq, duplicate = await self._store.write(
             lambda tx: cast(tx, user_id, user_name, vote, value, now_ms())
         )
@@ -57,14 +57,14 @@ class Labeling:
         self, project_id: str, user_id: str, limit: int, before: int | None
     ) -> list[dict[str, Any]]:
         """The person's standing votes and answers on checks, newest first."""
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             out = []
             for row in tx.history(project_id, user_id, before or 1 << 62, min(limit, 200)):
                 item = tx.item(row[1])
                 assert item is not None
-                out.append(_history_row(row, item, classes))
+                out.append(_history_row(row, item, schema))
             return out
 
         return await self._store.read(fn)
@@ -154,7 +154,7 @@ def cast(
     return seq, False
 
 
-def _history_row(row: Any, item: Item, classes: list[LabelClass]) -> dict[str, Any]:
+def _history_row(row: Any, item: Item, schema: Schema) -> dict[str, Any]:
     vote_id, _, kind, value, page_id, created_at, prelabel, seq, check = row
     # Nothing here may tell a check from other items: neither the label it has (or anybody's
     # consensus, which would be missing on checks) nor that it is closed to votes.
@@ -164,10 +164,10 @@ def _history_row(row: Any, item: Item, classes: list[LabelClass]) -> dict[str, A
         "seq": seq,
         **media(item),
         "kind": kind,
-        "value": values.to_wire(value, classes),
+        "value": schema.to_wire(value),
         "page_id": page_id,
         "created_at": created_at,
-        "prelabel": values.name_of(prelabel, classes),
+        "prelabel": schema.names(prelabel),
         "open": not closed,
     }
 

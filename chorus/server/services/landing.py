@@ -13,6 +13,7 @@ from chorus.server.domain import audit
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
 from chorus.server.domain.rounds import queue_for
+from chorus.server.domain.values import parts
 from chorus.server.services.recording import Delta
 from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
@@ -29,7 +30,8 @@ class Plan(msgspec.Struct):
 
     number: int
     thresholds: dict[str, float]
-    """By class: the confidence from which it is prelabeled. A class without one is not."""
+    """By class ("-": the set of none): the confidence from which it is prelabeled. What holds a
+    class without one is not."""
     prelabel: bool
     predictions: dict[int, Prediction]
     clusters: dict[int, Place]
@@ -38,24 +40,42 @@ class Plan(msgspec.Struct):
     audit_share: float = 0.0
 
 
+def limit_of(value: str, thresholds: Mapping[str, float]) -> float | None:
+    """The confidence from which `value` is prelabeled: that of its most demanding class; None:
+    never."""
+    limits = [thresholds.get(part) for part in parts(value)]
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if len(known) == len(limits) else None
+
+
 def prelabel_places(
     predictions: Mapping[int, Prediction], prelabeled: Sequence[int], seed: int
 ) -> dict[int, int]:
     """Blocks of nine of one class, so that a wrong one catches the eye; blocks in random
-    order, so that no class is done before the others are begun."""
+    order, so that no class is done before the others are begun. Of label sets, what is left over
+    of many rare ones shares blocks with the sets next to it."""
     by_value: defaultdict[str, list[int]] = defaultdict(list)
     for item_id in sorted(prelabeled):
         by_value[predictions[item_id].value].append(item_id)
     rng = random.Random(seed)
     blocks: list[list[int]] = []
+    rest: list[int] = []
     for value in sorted(by_value):
         ids = by_value[value]
         rng.shuffle(ids)
-        blocks += [ids[i : i + BLOCK] for i in range(0, len(ids), BLOCK)]
+        if "," in value:
+            full = len(ids) - len(ids) % BLOCK
+            ids, rest = ids[:full], rest + ids[full:]
+        blocks += _cut(ids)
+    blocks += _cut(rest)
     rng.shuffle(blocks)
     return {
         item_id: at for at, item_id in enumerate(item_id for block in blocks for item_id in block)
     }
+
+
+def _cut(ids: list[int]) -> list[list[int]]:
+    return [ids[i : i + BLOCK] for i in range(0, len(ids), BLOCK)]
 
 
 def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now: int) -> int:
@@ -83,7 +103,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             target = queue_for(
                 value=guess.value,
                 score=guess.score,
-                threshold=plan.thresholds.get(guess.value),
+                threshold=limit_of(guess.value, plan.thresholds),
                 prelabel=plan.prelabel,
                 clustered=place is not None,
                 was_prelabeled=queue == "prelabeled",
@@ -128,7 +148,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
 
 
 def _easy(guess: Prediction, thresholds: Mapping[str, float]) -> bool:
-    threshold = thresholds.get(guess.value)
+    threshold = limit_of(guess.value, thresholds)
     return threshold is not None and guess.score >= threshold
 
 
@@ -151,6 +171,6 @@ def _remerge(tx: Tx, project_id: str, item_ids: Sequence[int], now: int) -> None
     """Where the model is a voter, its new view changes what people's votes add up to."""
     project = tx.project(project_id)
     assert project is not None
-    if project.consensus != "majority" and tx.params(project).model_weight:
+    if not project.equal_votes and tx.params(project).model_weight:
         for at in range(0, len(item_ids), REMERGE_CHUNK):
             remerge(tx, project_id, item_ids[at : at + REMERGE_CHUNK], now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +12,10 @@ from markdown_it import MarkdownIt
 
 from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
+from chorus.server.consensus.sets import RULES as SET_RULES
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
+from chorus.server.domain.tasks import TASK_TYPES, is_multilabel
+from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
 from chorus.server.services.accounts import CurrentUser, join
@@ -19,13 +23,15 @@ from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
-RULES = frozenset({"votes_min", "votes_max", "skips_max", "target", "consensus"})
+RULES = frozenset({"votes_min", "votes_max", "skips_max", "target", "consensus", "set_rule"})
 """Settings by which votes add up to labels, and items need votes."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
 PALETTE = (
     "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
     "#9c755f", "#6b7a8f", "#2f9e9e", "#c2518f", "#8a9a2b", "#5b5bd6", "#d1662a", "#3f7d4e",
 )  # fmt: skip
+SET_CHOICES = ("auto", "majority")
+"""Consensus methods of label sets."""
 GOLD_RATE_MAX = 0.5
 AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
@@ -51,6 +57,7 @@ class NewProject(msgspec.Struct):
     votes_max: int = 1
     skips_max: int | None = None
     consensus: str = "auto"
+    set_rule: str = "class"
     target: float = 0.95
     page_size: int = 9
     lease_ms: int = 600_000
@@ -71,6 +78,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     lease_ms: int | msgspec.UnsetType = msgspec.UNSET
     target: float | msgspec.UnsetType = msgspec.UNSET
     consensus: str | msgspec.UnsetType = msgspec.UNSET
+    set_rule: str | msgspec.UnsetType = msgspec.UNSET
     cluster: bool | msgspec.UnsetType = msgspec.UNSET
     prelabel: bool | msgspec.UnsetType = msgspec.UNSET
     votes_min: int | msgspec.UnsetType = msgspec.UNSET
@@ -81,7 +89,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     state: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def check_settings(settings: dict[str, Any]) -> None:
+def check_settings(settings: dict[str, Any], task_type: str) -> None:
     """Raises `ApiError('bad_value')` naming the setting that cannot be."""
 
     def refuse(message: str) -> None:
@@ -109,17 +117,25 @@ def check_settings(settings: dict[str, Any]) -> None:
         refuse("state must be running or paused")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
         refuse(f"consensus must be one of {', '.join(CHOICES)}")
-    if settings.get("task_type", "multiclass") != "multiclass":
-        refuse("this version labels multiclass images only")
+    if settings.get("set_rule", "class") not in SET_RULES:
+        refuse(f"set_rule must be one of {', '.join(SET_RULES)}")
+    if task_type not in TASK_TYPES:
+        refuse(f"task_type must be one of {', '.join(TASK_TYPES)}")
+    if is_multilabel(task_type) and settings.get("consensus", "auto") not in SET_CHOICES:
+        refuse(f"for label sets, consensus must be one of {', '.join(SET_CHOICES)}")
 
 
-def make_classes(given: list[str | NewClass], first: int = 0) -> list[LabelClass]:
+def make_classes(given: list[str | NewClass], task_type: str, first: int = 0) -> list[LabelClass]:
+    """Raises `ApiError`: bad_value, conflict (a name twice)."""
     out: list[LabelClass] = []
     for index, entry in enumerate(given):
         name, color = (entry, None) if isinstance(entry, str) else (entry.name, entry.color)
         name = name.strip()
         if not 1 <= len(name) <= 100:
             raise ApiError("bad_value", "a class name has 1 to 100 characters")
+        if is_multilabel(task_type) and SEPARATOR in name:
+            # It stands between the names of a set in tables.
+            raise ApiError("bad_value", f"a class name of label sets has no {SEPARATOR!r} in it")
         if any(c.name == name for c in out):
             raise ApiError("conflict", f"the class {name!r} is there twice")
         if color is not None and not _COLOR.fullmatch(color):
@@ -129,29 +145,33 @@ def make_classes(given: list[str | NewClass], first: int = 0) -> list[LabelClass
 
 
 class Projects:
-    """Keeps each project's classes in memory: votes are parsed against them on the event loop."""
+    """Keeps each project's schema in memory: votes are parsed against it on the event loop."""
 
     def __init__(self, store: Store, remerging: Remerging) -> None:
         self._store = store
         self._remerging = remerging
-        self._classes: dict[str, list[LabelClass]] = {}
+        self._schemas: dict[str, Schema] = {}
         self._roles: dict[tuple[str, str], str | None] = {}
 
     async def load(self) -> None:
-        def fn(tx: Tx) -> dict[str, list[LabelClass]]:
-            return {p.project_id: tx.classes(p.project_id) for p in tx.projects()}
+        def fn(tx: Tx) -> dict[str, Schema]:
+            return {p.project_id: tx.schema(p) for p in tx.projects()}
 
-        self._classes = await self._store.read(fn)
+        self._schemas = await self._store.read(fn)
 
-    def classes(self, project_id: str) -> list[LabelClass]:
+    def schema(self, project_id: str) -> Schema:
         """Raises `ApiError('not_found')` for an unknown project."""
         try:
-            return self._classes[project_id]
+            return self._schemas[project_id]
         except KeyError:
             raise ApiError("not_found", "no such project") from None
 
+    def classes(self, project_id: str) -> Sequence[LabelClass]:
+        """Raises `ApiError('not_found')` for an unknown project."""
+        return self.schema(project_id).classes
+
     def ids(self) -> list[str]:
-        return list(self._classes)
+        return list(self._schemas)
 
     # -- roles
 
@@ -212,6 +232,7 @@ class Projects:
             "votes_max": project.votes_max,
             "skips_max": project.skips_max,
             "consensus": project.consensus,
+            "set_rule": project.set_rule,
             "target": project.target,
             "page_size": project.page_size,
             "lease_ms": project.lease_ms,
@@ -233,9 +254,12 @@ class Projects:
         if skips_max is None:
             # With one vote per item there is nobody else to ask.
             skips_max = settings["skips_max"] = 1 if new.votes_max == 1 else 2
-        check_settings(settings)
-        classes = make_classes(new.classes)
-        if len(classes) < 2:
+        check_settings(settings, new.task_type)
+        classes = make_classes(new.classes, new.task_type)
+        if is_multilabel(new.task_type):
+            if not classes:
+                raise ApiError("bad_value", "a project needs at least one class")
+        elif len(classes) < 2:
             raise ApiError("bad_value", "a project needs at least two classes")
         now = now_ms()
         project = Project(
@@ -260,6 +284,7 @@ class Projects:
             created_at=now,
             gold_rate=new.gold_rate,
             audit_share=new.audit_share,
+            set_rule=new.set_rule,
         )
 
         def fn(tx: Tx) -> dict[str, Any]:
@@ -280,7 +305,7 @@ class Projects:
             return self._public(tx, project.project_id, "admin")
 
         public = await self._store.write(fn)
-        self._classes[project.project_id] = classes
+        self._schemas[project.project_id] = Schema(project.task_type, classes)
         return public
 
     async def change(self, user: CurrentUser, project_id: str, change: Change) -> dict[str, Any]:
@@ -298,7 +323,7 @@ class Projects:
             if "votes_min" in changes or "votes_max" in changes:
                 merged.setdefault("votes_min", project.votes_min)
                 merged.setdefault("votes_max", project.votes_max)
-            check_settings(merged)
+            check_settings(merged, project.task_type)
             real = {k: v for k, v in changes.items() if getattr(project, k) != v}
             if real:
                 tx.change_project(project_id, real)
@@ -315,24 +340,26 @@ class Projects:
     async def add_class(self, user: CurrentUser, project_id: str, new: NewClass) -> dict[str, Any]:
         role = await self.require(user, project_id, "supervisor")
 
-        def fn(tx: Tx) -> tuple[dict[str, Any], list[LabelClass], bool]:
+        def fn(tx: Tx) -> tuple[dict[str, Any], Schema, bool]:
+            project = tx.project(project_id)
+            if project is None:
+                raise ApiError("not_found", "no such project")
             classes = tx.classes(project_id)
-            (label_class,) = make_classes([new], first=len(classes))
+            (label_class,) = make_classes([new], project.task_type, first=len(classes))
             if any(c.name == label_class.name for c in classes):
                 raise ApiError("conflict", f"there is a class {label_class.name!r} already")
             tx.add_class(project_id, len(classes), label_class)
             classes.append(label_class)
             now = now_ms()
-            project = tx.project(project_id)
-            assert project is not None
             body = {"user_id": user.user_id, "classes": [c.name for c in classes]}
             tx.emit(project_id, now, "project.changed", body)
             # One more thing an item could be: whoever merges by chances has less of each.
-            due = project.consensus != "majority" and remerging.begin(tx, project_id, now)
-            return self._public(tx, project_id, role), classes, due
+            due = not project.equal_votes and remerging.begin(tx, project_id, now)
+            schema = Schema(project.task_type, classes)
+            return self._public(tx, project_id, role), schema, due
 
-        public, classes, due = await self._store.write(fn)
-        self._classes[project_id] = classes
+        public, schema, due = await self._store.write(fn)
+        self._schemas[project_id] = schema
         if due:
             self._remerging.wake(project_id)
         return public

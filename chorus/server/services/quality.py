@@ -9,119 +9,104 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chorus.server.clock import now_ms
-from chorus.server.consensus import agreement
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.interval import wilson
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
 from chorus.server.services.spending import note, spending
+from chorus.server.services.vote_columns import UNKNOWN, VoteColumns
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 AUDITED_MIN = 20
 """Audited answers from which on the share of wrong prelabels is worth telling."""
-CHUNK = 20_000
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
-UNKNOWN = -1
-Confusions = dict[str, list[tuple[int, int, int]]]
-"""user_id -> cells (label, class voted, votes)."""
+Cells = list[tuple[int, int, int]]
+"""Of one person: (label, class voted, votes); of label sets, by class, see `VoteColumns.tags`."""
 
 
 class Quality:
     def __init__(self, store: Store, projects: Projects) -> None:
         self._store = store
         self._projects = projects
-        self._kept: dict[str, tuple[int, dict[str, Any], Confusions]] = {}
+        self._kept: dict[str, tuple[int, dict[str, Any], dict[str, Cells]]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, project_id: str, user_id: str | None = None) -> dict[str, Any]:
-        """See docs/protocol.md, `quality.get`; with `user_id`, `confusion` is of that person's
-        votes alone. Raises not_found."""
-        classes = [c.name for c in self._projects.classes(project_id)]
+        """See docs/protocol.md, `quality.get`; with `user_id`, `confusion` (and `tags`) is of
+        that person's votes alone. Raises not_found."""
+        schema = self._projects.schema(project_id)
+        classes = [c.name for c in schema.classes]
         async with self._locks.setdefault(project_id, asyncio.Lock()):
             kept = self._kept.get(project_id)
             if kept is None or now_ms() - kept[0] >= FRESH_MS:
                 # On a reader's thread: it does not stop the event loop, nor the writer.
                 found = await self._store.read(lambda tx: quality(tx, project_id, classes))
                 kept = self._kept[project_id] = now_ms(), *found
-        _, whole, confusions = kept
+        _, whole, by_person = kept
         if user_id is None:
             return whole
-        return {**whole, "confusion": _dense(confusions.get(user_id, []), len(classes))}
+        cells = by_person.get(user_id, [])
+        if schema.multilabel:
+            return {**whole, "tags": _tags(cells or [(0, 0, 0)] * len(classes))}
+        return {**whole, "confusion": _dense(cells, len(classes))}
 
 
-def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any], Confusions]:
+def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any], dict[str, Cells]]:
     project = tx.project(project_id)
     if project is None:
         raise ApiError("not_found", "no such project")
-    votes = _Votes(tx, project_id)
+    sets = project.multilabel
+    votes = VoteColumns(tx, project_id, len(classes), sets)
     estimate = tx.estimate(project)
-    alpha = agreement.krippendorff_alpha(votes.item, votes.rater, votes.value)
-    fleiss = agreement.fleiss_kappa(votes.item, votes.rater, votes.value)
     whole = {
         "method": project.consensus,
-        "note": note(project.consensus, project.votes_max, estimate),
+        "note": note(project, estimate),
         "model_weight": 0.0 if estimate is None else estimate.params.model_weight,
-        "agreement": {"alpha": _interval(alpha), "fleiss": _interval(fleiss)},
+        "agreement": {"alpha": _interval(votes.alpha()), "fleiss": _interval(votes.fleiss())},
         "votes": spending(tx, project),
         "gold": {"items": tx.count_gold(project_id), "rate": project.gold_rate},
         "labelers": _labelers(tx, project_id, votes, estimate),
         "pairs": _pairs(votes),
-        "confusion": votes.confusion(len(classes)).tolist(),
+        "confusion": None if sets else votes.confusion().tolist(),
+        "tags": _tags(votes.tags().tolist()) if sets else None,
         "classes": classes,
     }
-    return whole, {user_id: votes.confusion_of(n) for n, user_id in enumerate(votes.raters)}
+    cells = (lambda n: votes.tags(n).tolist()) if sets else votes.confusion_of
+    return whole, {user_id: cells(n) for n, user_id in enumerate(votes.raters)}
 
 
-class _Votes:
-    """Standing label votes as columns. `label`: the item's label, UNKNOWN without one."""
-
-    def __init__(self, tx: Tx, project_id: str) -> None:
-        rows: list[tuple[int, str, str, str | None, str | None]] = []
-        place = (-1, "")
-        while some := tx.votes_and_labels(project_id, place, CHUNK):
-            rows += some
-            place = some[-1][:2]
-        self.raters = sorted({row[1] for row in rows})
-        number = {user_id: n for n, user_id in enumerate(self.raters)}
-        self.item = np.array([row[0] for row in rows], dtype=np.int64)
-        self.rater = np.array([number[row[1]] for row in rows], dtype=np.int64)
-        self.value = np.array([int(row[2]) for row in rows], dtype=np.int64)
-        self.prelabel = _codes([row[3] for row in rows])
-        self.label = _codes([row[4] for row in rows])
-
-    def confusion(self, classes: int) -> NDArray[np.int64]:
-        """(classes, classes): votes for [label of the item][class voted]."""
-        known = self.label != UNKNOWN
-        out = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(out, (self.label[known], self.value[known]), 1)
-        return out
-
-    def confusion_of(self, rater: int) -> list[tuple[int, int, int]]:
-        """The cells of one person's confusion that are not 0: (label, class voted, votes)."""
-        mine = (self.rater == rater) & (self.label != UNKNOWN)
-        pairs = np.stack([self.label[mine], self.value[mine]], axis=1)
-        cells, counts = np.unique(pairs, axis=0, return_counts=True)
-        return [(int(r), int(c), int(n)) for (r, c), n in zip(cells, counts, strict=True)]
-
-
-def _dense(cells: list[tuple[int, int, int]], classes: int) -> list[list[int]]:
+def _dense(cells: Cells, classes: int) -> list[list[int]]:
     out = [[0] * classes for _ in range(classes)]
     for label, value, n in cells:
         out[label][value] = n
     return out
 
 
-def _codes(values: list[str | None]) -> NDArray[np.int64]:
-    return np.array([UNKNOWN if v is None else int(v) for v in values], dtype=np.int64)
+def _tags(counts: Cells) -> list[dict[str, Any]]:
+    """By class: (right, wrong, missed), with how many of the ticks were right (precision) and of
+    the labels found (recall); None where there were none."""
+
+    def share(part: int, whole: int) -> float | None:
+        return round(part / whole, 4) if whole else None
+
+    return [
+        {
+            "right": right,
+            "wrong": wrong,
+            "missed": missed,
+            "precision": share(right, right + wrong),
+            "recall": share(right, right + missed),
+        }
+        for right, wrong, missed in counts
+    ]
 
 
 def _labelers(
-    tx: Tx, project_id: str, votes: _Votes, estimate: Estimate | None
+    tx: Tx, project_id: str, votes: VoteColumns, estimate: Estimate | None
 ) -> list[dict[str, Any]]:
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
@@ -130,7 +115,7 @@ def _labelers(
     number = {user_id: n for n, user_id in enumerate(votes.raters)}
     audited, agreed = tx.audited(project_id, 0)
     error = 1 - agreed / audited if audited >= AUDITED_MIN else None
-    agrees = agreement.with_others(votes.item, votes.rater, votes.value, len(votes.raters))
+    agrees = votes.with_others()
     out = []
     for user_id in sorted(people.keys() | counts.keys() | checked.right.keys()):
         n = number.get(user_id)
@@ -199,11 +184,9 @@ def _share(outcomes: list[bool]) -> dict[str, Any] | None:
     return {"n": n, "value": _finite(right / n), "low": _finite(low), "high": _finite(high)}
 
 
-def _pairs(votes: _Votes) -> dict[str, Any]:
+def _pairs(votes: VoteColumns) -> dict[str, Any]:
     """Cohen's kappa of every two labelers who have answered the same items."""
-    kappa, shared = agreement.cohen_kappa_matrix(
-        votes.item, votes.rater, votes.value, len(votes.raters)
-    )
+    kappa, shared = votes.kappa()
     return {
         "raters": votes.raters,
         "kappa": [[_finite(k) for k in row] for row in kappa],

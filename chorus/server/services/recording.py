@@ -14,10 +14,12 @@ from chorus.server.consensus import merge
 from chorus.server.consensus.decide import Witness, decide
 from chorus.server.consensus.live import Params
 from chorus.server.consensus.merged import Merged
+from chorus.server.consensus.sets import merge_sets
 from chorus.server.domain import probs
 from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
 from chorus.server.domain.queue import MORE_VOTES, more_votes_pos
+from chorus.server.domain.values import parts
 from chorus.server.storage.tx import Tx
 
 CONFIDENCE_STEP = 1e-4
@@ -55,10 +57,8 @@ class Delta:
         self.queue[before.queue] -= before.state in OPEN_STATES
         self.queue[item.queue] += item.state in OPEN_STATES
         if before.label != item.label:
-            if before.label is not None:
-                self.labels[before.label] -= 1
-            if item.label is not None:
-                self.labels[item.label] += 1
+            self._label(before.label, -1)
+            self._label(item.label, 1)
         if before.room == 0 and item.room > 0:
             self.reopened.append([item.queue, item.queue_pos])
 
@@ -66,8 +66,13 @@ class Delta:
         self.moves[None, item.state] += 1
         if item.state in OPEN_STATES:
             self.queue[item.queue] += 1
-        if item.label is not None:
-            self.labels[item.label] += 1
+        self._label(item.label, 1)
+
+    def _label(self, label: str | None, sign: int) -> None:
+        """An item with two classes counts in both."""
+        if label is not None:
+            for part in parts(label):
+                self.labels[part] += sign
 
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -75,8 +80,8 @@ class Delta:
             body["moves"] = [[a, b, n] for (a, b), n in self.moves.items()]
         if queue := {kind: n for kind, n in self.queue.items() if n}:
             body["queue"] = queue
-        if self.labels:
-            body["labels"] = {value: n for value, n in self.labels.items() if n}
+        if labels := {part: n for part, n in self.labels.items() if n}:
+            body["labels"] = labels
         if self.closed:
             body["closed"] = self.closed
         if self.reopened:
@@ -108,22 +113,20 @@ def merged_label(
     labels: Sequence[StandingVote], project: Project, params: Params, model_probs: str | None
 ) -> Merged:
     """What the standing label votes of one item add up to, by the project's method."""
-    if project.consensus == "majority":
-        return merge(
-            "majority",
-            [v.value or "" for v in labels],
-            votes_min=project.votes_min,
-            votes_max=project.votes_max,
-        )
+    rules = {"votes_min": project.votes_min, "votes_max": project.votes_max}
+    if project.equal_votes:
+        votes = [v.value or "" for v in labels]
+        if project.multilabel:
+            return merge_sets(votes, rule=project.set_rule, **rules)
+        return merge("majority", votes, **rules)
     witnesses = witnesses_of(labels)
     model = probs.unpack(model_probs, project.class_count) if params.model_weight else None
     return decide(
         params,
         witnesses,
         model,
-        votes_min=project.votes_min,
-        votes_max=project.votes_max,
         target=project.target,
+        **rules,
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain import values
 from chorus.server.domain.filters import Filter
-from chorus.server.domain.model import STATES, Item, LabelClass, StandingVote
+from chorus.server.domain.model import STATES, Item, StandingVote
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
 from chorus.server.services.labeling import media
@@ -55,13 +55,13 @@ class Review:
         if state is not None and state not in STATES:
             raise ApiError("bad_value", f"state must be one of {', '.join(STATES)}")
         limit = max(1, min(limit, LIST_MAX))
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
             items = tx.items_in_state(project_id, state, after, limit)
             total = tx.count_states(project_id)
             return {
-                "items": _review_items(tx, items, classes, votes),
+                "items": _review_items(tx, items, schema, votes),
                 "total": total.get(state, 0) if state else sum(total.values()),
                 "next": items[-1].item_id if len(items) == limit else None,
             }
@@ -74,14 +74,14 @@ class Review:
         """`{"items": [ReviewItem with votes], "next", "total"?, "more"?}`; `after` is the `next`
         of the page before. `more`: there are more than `total`, nobody counted how many."""
         limit = max(1, min(limit, LIST_MAX))
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
         start = _cursor(after)
 
         def fn(tx: Tx) -> dict[str, Any]:
             found = tx.review_items(project_id, wanted, start, limit)
             last = found[-1] if len(found) == limit else None
             out: dict[str, Any] = {
-                "items": _review_items(tx, [i for _, i in found], classes, True),
+                "items": _review_items(tx, [i for _, i in found], schema, True),
                 "next": f"{last[0]}.{last[1].item_id}" if last else None,
             }
             for item, (doubt, _) in zip(out["items"], found, strict=True):
@@ -95,10 +95,10 @@ class Review:
         return await self._store.read(fn)
 
     async def item(self, project_id: str, item_id: int) -> dict[str, Any]:
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
-            return _review_items(tx, [_item(tx, project_id, item_id)], classes, True)[0]
+            return _review_items(tx, [_item(tx, project_id, item_id)], schema, True)[0]
 
         return await self._store.read(fn)
 
@@ -109,12 +109,12 @@ class Review:
         """Raises `ApiError`: bad_value, not_found, conflict (nothing to approve, somebody else
         has decided since `seen` …)."""
         value = self.value_of(project_id, action, wire_value)
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
             item = _item(tx, project_id, item_id)
             seq = decide(tx, item, user_id, action, value, now_ms(), seen=seen)
-            return {"state": item.state, "label": values.name_of(item.label, classes), "seq": seq}
+            return {"state": item.state, "label": schema.names(item.label), "seq": seq}
 
         return await self._store.write(fn)
 
@@ -156,9 +156,9 @@ class Review:
         """The canonical value of a decision that has one. Raises bad_value."""
         if action not in ACTIONS:
             raise ApiError("bad_value", f"action must be one of {', '.join(ACTIONS)}")
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
         if action == "change" or (action == "approve" and wire_value is not None):
-            return values.parse(wire_value, classes)
+            return schema.parse(wire_value)
         return None
 
 
@@ -318,30 +318,30 @@ def _cursor(after: str) -> tuple[int | None, int]:
 
 
 def _review_items(
-    tx: Tx, items: Sequence[Item], classes: list[LabelClass], votes: bool
+    tx: Tx, items: Sequence[Item], schema: Schema, votes: bool
 ) -> list[dict[str, Any]]:
     ids = [i.item_id for i in items]
     decided = tx.last_reviews(ids) if ids else {}
-    out = [_public(i, decided.get(i.item_id), classes) for i in items]
+    out = [_public(i, decided.get(i.item_id), schema) for i in items]
     if votes and ids:
         by_item: dict[int, list[dict[str, Any]]] = {i: [] for i in ids}
         for row in tx.votes_of_items(ids):
-            by_item[row[0]].append(_vote(row, classes))
+            by_item[row[0]].append(_vote(row, schema))
         for item in out:
             item["votes"] = by_item[item["item_id"]]
     return out
 
 
-def _public(item: Item, last: tuple[Any, ...] | None, classes: list[LabelClass]) -> dict[str, Any]:
+def _public(item: Item, last: tuple[Any, ...] | None, schema: Schema) -> dict[str, Any]:
     return {
         **media(item),
         "state": item.state,
-        "label": values.name_of(item.label, classes),
+        "label": schema.names(item.label),
         "source": item.label_source,
-        "provisional": values.name_of(item.provisional, classes),
+        "provisional": schema.names(item.provisional),
         "confidence": item.confidence,
         "agreement": item.agreement,
-        "model": _model(item, classes),
+        "model": _model(item, schema),
         "gold": bool(item.gold),
         "decided": None
         if last is None
@@ -350,24 +350,29 @@ def _public(item: Item, last: tuple[Any, ...] | None, classes: list[LabelClass])
             "user_id": last[1],
             "name": last[2] or last[1],
             "action": last[3],
-            "class": values.name_of(last[4], classes),
+            **_named(last[4], schema),
             "at": last[5],
         },
     }
 
 
-def _model(item: Item, classes: list[LabelClass]) -> dict[str, Any] | None:
+def _named(value: str | None, schema: Schema) -> dict[str, Any]:
+    """The wire value's field, there without a value, too."""
+    return {"classes" if schema.multilabel else "class": schema.names(value)}
+
+
+def _model(item: Item, schema: Schema) -> dict[str, Any] | None:
     """What the last round said of the item while it was open, else its heads' view of it now."""
     value, score = item.model_value, item.model_score
     if value is None:
-        if item.model_probs is None:
+        if item.model_probs is None or schema.multilabel:
             return None
         value, _, share = item.model_probs.partition(",")[0].partition(":")
         score = float(share)
-    return {"class": values.name_of(value, classes), "score": score}
+    return {**_named(value, schema), "score": score}
 
 
-def _vote(row: Any, classes: list[LabelClass]) -> dict[str, Any]:
+def _vote(row: Any, schema: Schema) -> dict[str, Any]:
     (
         _, vote_id, user_id, name, kind, value, created_at, duration_ms, page_kind, prelabel,
         score, stands, corrected, taken_by, taken_at,
@@ -377,11 +382,11 @@ def _vote(row: Any, classes: list[LabelClass]) -> dict[str, Any]:
         "user_id": user_id,
         "labeler": name,
         "kind": kind,
-        "value": values.to_wire(value, classes),
+        "value": schema.to_wire(value),
         "created_at": created_at,
         "duration_ms": duration_ms,
         "page_kind": page_kind,
-        "prelabel": values.name_of(prelabel, classes),
+        "prelabel": schema.names(prelabel),
         "prelabel_score": score,
         "standing": bool(stands),
         "corrected": bool(corrected),

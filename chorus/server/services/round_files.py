@@ -13,6 +13,7 @@ import msgspec
 
 from chorus.server.consensus.decide import belief
 from chorus.server.consensus.live import Params
+from chorus.server.consensus.sets import shares
 from chorus.server.domain.model import OPEN_STATES, Project, StandingVote
 from chorus.server.services.recording import witnesses_of
 from chorus.server.storage.tx import Tx
@@ -25,7 +26,7 @@ SCORED_STATES = (*OPEN_STATES, "needs_review")
 
 
 class Prediction(msgspec.Struct):
-    """The model's answer for one item: class index as stored, calibrated score 0..1."""
+    """The model's answer for one item: canonical value, calibrated chance that it is right."""
 
     value: str
     score: float
@@ -48,7 +49,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
     that wait for more votes: they are the difficult ones, and a model taught and tested on the
     others alone would be sure of itself for no reason. Their label is the best guess so far.
     Targets are soft where people disagree or one vote proves little, by people's votes alone: a
-    model must not learn from itself.
+    model must not learn from itself. Of label sets, soft is the share of votes that have a class;
+    classes that nobody ticked are not there.
 
     trusted: a label of people none of whom saw a prelabel (since the model's last broken promise).
     survivor: no earlier round's
@@ -78,9 +80,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                     if votes and (waits or row.label_source == "votes"):
                         soft = _belief(params, votes)
                 elif label is not None and row.n_labels > 1 and (row.agreement or 0) < 1:
-                    shares = tx.vote_shares(row.item_id)
-                    total = sum(n for _, n in shares)
-                    soft = ",".join(f"{value}:{n / total:.4f}" for value, n in shares)
+                    shared = shares(tx.vote_shares(row.item_id))
+                    soft = ",".join(f"{c}:{share:.4f}" for c, share in shared.items())
                 labeled += label is not None
                 out.write(
                     f"{row.item_id}\t{row.content_hash}\t{'' if label is None else label}\t{soft}"
@@ -124,7 +125,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 def read_predictions(path: Path) -> dict[int, Prediction]:
     return {
-        int(r["item_id"]): Prediction(str(int(r["class"])), float(r["score"]), r["probs"])
+        int(r["item_id"]): Prediction(r.get("value") or r["class"], float(r["score"]), r["probs"])
         for r in _rows(path)
     }
 

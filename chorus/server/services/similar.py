@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from chorus.server.domain import values
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.errors import ApiError
 from chorus.server.services.labeling import media
@@ -94,7 +93,7 @@ class Similar:
     ) -> list[dict[str, Any]]:
         scores = dict(zip(near["hashes"], near["scores"], strict=True))
         states = ("labeled",) if settled else (*OPEN_STATES, "needs_review", "skipped")
-        classes = self._projects.classes(project_id)
+        schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             hashes = list(scores)
@@ -109,8 +108,8 @@ class Similar:
                 {
                     **media(item),
                     "state": item.state,
-                    "label": values.name_of(item.label, classes),
-                    "provisional": values.name_of(item.provisional, classes),
+                    "label": schema.names(item.label),
+                    "provisional": schema.names(item.provisional),
                     "source": item.label_source,
                     "similarity": scores[item.content_hash],
                 }

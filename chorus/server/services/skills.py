@@ -21,7 +21,7 @@ from chorus.server.domain.model import Event, Project
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.remerging import Remerging
-from chorus.server.services.rounds import RunJob
+from chorus.server.services.round_state import RunJob
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -153,7 +153,7 @@ class Skills:
 
 def _estimates(project: Project) -> bool:
     """Whether skills can matter: one vote per item says nothing about anybody."""
-    return project.consensus != "majority" and project.votes_max > 1
+    return not project.equal_votes and project.votes_max > 1
 
 
 def write_votes(tx: Tx, project_id: str, folder: Path) -> int:

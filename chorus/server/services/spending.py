@@ -113,14 +113,18 @@ def consensus(tx: Tx, project: Project) -> dict[str, Any]:
     """How votes become a label now, with one sentence for people."""
     return {
         "method": project.consensus,
-        "note": note(project.consensus, project.votes_max, tx.estimate(project)),
+        "note": note(project, tx.estimate(project)),
     }
 
 
-def note(method: str, votes_max: int, estimate: Estimate | None) -> str:
-    if method == "majority":
+def note(project: Project, estimate: Estimate | None) -> str:
+    if project.multilabel:
+        if project.set_rule == "exact":
+            return "Every vote counts the same; more than half of them must be the very same set."
+        return "Every vote counts the same; each class needs more than half of them."
+    if project.equal_votes:
         return "Every vote counts the same; more than half of them make the label."
-    if votes_max == 1:
+    if project.votes_max == 1:
         return "One vote for each item: nothing to compare, so everybody counts the same."
     if estimate is None:
         return "Too few votes yet to tell people apart: everybody counts the same."

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from chorus.server.domain import values
 from chorus.server.domain.filters import Filter
+from chorus.server.domain.values import NONE
 from chorus.server.services import Services
 
 ListState = Literal[
@@ -22,6 +22,7 @@ class FilterBody(msgspec.Struct, kw_only=True):
 
     state: ListState = "needs_review"
     class_name: str | None = msgspec.field(default=None, name="class")
+    """Of label sets: one that has it; "": the set of none."""
     labeler: str | None = None
     confidence_min: Share | None = None
     confidence_max: Share | None = None
@@ -45,12 +46,19 @@ class BulkBody(FilterBody, kw_only=True):
 
 def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
     """Raises bad_value for an unknown class."""
-    value = None
+    value = part = None
     if body.class_name is not None:
-        value = values.class_index(body.class_name, services.projects.classes(project_id))
+        schema = services.projects.schema(project_id)
+        if not schema.multilabel:
+            value = schema.index(body.class_name)
+        elif body.class_name == "":
+            value = NONE
+        else:
+            part = schema.index(body.class_name)
     return Filter(
         state=None if body.state == "all" else body.state,
         value=value,
+        part=part,
         labeler=body.labeler,
         confidence_min=body.confidence_min,
         confidence_max=body.confidence_max,

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from chorus.server.domain.model import LabelClass, Project
+from chorus.server.domain.values import Schema
 from chorus.server.storage.tx.base import PROJECT, Base, marks
 
 _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
-    "audit_share",
+    "audit_share", "set_rule",
 )  # fmt: skip
 
 
@@ -82,6 +83,10 @@ class ProjectSql(Base):
                 (project_id,),
             )
         ]
+
+    def schema(self, project: Project) -> Schema:
+        """What a label of the project is."""
+        return Schema(project.task_type, self.classes(project.project_id))
 
     def add_class(self, project_id: str, idx: int, label_class: LabelClass) -> None:
         self.run(

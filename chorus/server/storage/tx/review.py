@@ -177,10 +177,12 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
         also("i.state = ?", wanted.state)
     elif wanted.item_ids is None:
         also("i.state <> 'removed'")
+    # A labeled item's class has an index of its own.
+    column = "i.label" if wanted.state == "labeled" else "COALESCE(i.label, i.provisional)"
     if wanted.value is not None:
-        # A labeled item's class has an index of its own.
-        column = "i.label" if wanted.state == "labeled" else "COALESCE(i.label, i.provisional)"
         also(f"{column} = ?", wanted.value)
+    if wanted.part is not None:
+        also(f"',' || {column} || ',' LIKE ?", f"%,{wanted.part},%")
     if wanted.confidence_min is not None:
         also("i.confidence >= ?", wanted.confidence_min)
     if wanted.confidence_max is not None:

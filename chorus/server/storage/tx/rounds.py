@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from chorus.server.domain.model import Job, Round
+from chorus.server.domain.values import parts
 from chorus.server.storage.tx.base import JOB, ROUND, Base, marks
 
 
@@ -194,7 +197,8 @@ class RoundSql(Base):
         )
 
     def count_labels(self, project_id: str) -> dict[str, int]:
-        return dict(
+        """Labeled items by class index ("-": with none of the classes)."""
+        return _by_part(
             self.rows(
                 "SELECT label, COUNT(*) FROM item WHERE project_id = ? AND state = 'labeled'"
                 " GROUP BY label",
@@ -203,8 +207,8 @@ class RoundSql(Base):
         )
 
     def count_answers(self, project_id: str) -> dict[str, int]:
-        """value -> standing label votes."""
-        return dict(
+        """Standing label votes by class index ("-": of none)."""
+        return _by_part(
             self.rows(
                 "SELECT value, COUNT(*) FROM standing WHERE project_id = ? AND kind = 'label'"
                 " GROUP BY value",
@@ -220,3 +224,12 @@ class RoundSql(Base):
                 (project_id,),
             )
         )
+
+
+def _by_part(rows: Iterable[Any]) -> dict[str, int]:
+    """rows: (value, how many). A set of two classes counts in both."""
+    counts: Counter[str] = Counter()
+    for value, n in rows:
+        for part in parts(value):
+            counts[part] += n
+    return dict(counts)

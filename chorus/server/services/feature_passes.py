@@ -1,0 +1,148 @@
+"""Features in the background: every picture through every backbone, from the moment of import."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.events import Board
+from chorus.server.errors import JobFailed
+from chorus.server.services import round_files
+from chorus.server.services.round_state import (
+    Line,
+    OnProgress,
+    Paths,
+    RoundState,
+    log_failure,
+    seen_backbones,
+)  # fmt: skip
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+FEATURE_CHUNK = 256
+"""Items per background job: a round waits at most for one chunk, then goes before the others."""
+FEATURE_RETRY_S = 60.0
+ATTEMPTS = 3
+"""As many as the runner makes when a worker dies (see jobs/runner)."""
+
+
+class FeaturePasses:
+    def __init__(
+        self, store: Store, line: Line, paths: Paths, threads: int, allow_download: bool,
+        no_round: asyncio.Event,
+    ) -> None:  # fmt: skip
+        """`no_round`: set while no round runs."""
+        self._store = store
+        self._line = line
+        self._paths = paths
+        self._threads = threads
+        self._allow_download = allow_download
+        self._no_round = no_round
+        self.closed = False
+        self.changed: Callable[[str], None] = lambda project_id: None
+        """Called when the pictures could not be read, which is in no event."""
+
+    def wake(self, project_id: str, state: RoundState, board: Board) -> None:
+        """Begin or go on, unless everything has been seen or the last failure is too recent."""
+        if (
+            state.featurizing is None
+            and seen_backbones(board, state) < len(state.backbones)
+            and time.monotonic() >= state.feature_retry_at
+        ):
+            state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
+            state.featurizing.add_done_callback(log_failure)
+
+    async def _featurize(self, project_id: str, state: RoundState) -> None:
+        """Bring all items through one backbone after the other, chunk by chunk, from the moment
+        of import: the first is soon done, and what it gives must not wait for the others."""
+        try:
+            while not self.closed:
+                # People wait for a round; the workers are its alone while it runs.
+                await self._no_round.wait()
+                backbone, before, batch = await self._store.read(
+                    lambda tx: _next_batch(tx, project_id, state.backbones)
+                )
+                if not batch:
+                    return
+                folder = self._paths.rounds / project_id / "features"
+                try:
+                    await self._feature_chunk(folder, backbone, [h for _, h in batch])
+                except JobFailed as error:
+                    # Not the pictures' fault (disk full, a broken install …): try again later.
+                    state.feature_retry_at = time.monotonic() + FEATURE_RETRY_S
+                    state.feature_error = str(error)
+                    self.changed(project_id)
+                    return
+                state.feature_error = None
+                last, count = batch[-1][0], before + len(batch)
+
+                def fn(
+                    tx: Tx, backbone: str = backbone, last: int = last, count: int = count
+                ) -> None:
+                    tx.set_feature_pass(project_id, backbone, last, count)
+                    body = {"backbone": backbone, "featurized": count}
+                    tx.emit(project_id, now_ms(), "items.featurized", body)
+
+                await self._store.write(fn)
+        finally:
+            state.featurizing = None
+
+    async def _feature_chunk(self, folder: Path, backbone: str, hashes: list[str]) -> None:
+        """Features of some items. A picture that kills its worker again and again is found by
+        halving and left out, so that one bad file never stops the rest."""
+        try:
+            await self.job(folder, backbone, hashes, lambda share, attempt: None)
+        except JobFailed as error:
+            if error.attempts < ATTEMPTS:  # the job itself failed; halving would not help
+                raise
+            if len(hashes) == 1:
+                log.error("no features of %s: %s", hashes[0], error)
+                return
+            half = len(hashes) // 2
+            await self._feature_chunk(folder, backbone, hashes[:half])
+            await self._feature_chunk(folder, backbone, hashes[half:])
+
+    async def job(
+        self, folder: Path, backbone: str, hashes: list[str], on_progress: OnProgress,
+        state: RoundState | None = None,
+    ) -> tuple[dict[str, Any], int]:  # fmt: skip
+        rows = [(h, str(self._paths.original(h))) for h in hashes]
+        items = folder / "features.tsv"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(round_files.write_feature_items, rows, items)
+        return await self._line.call(
+            "chorus.ml.run.featurize",
+            {
+                "store": str(self._paths.store),
+                "models": str(self._paths.models),
+                "backbone": backbone,
+                "allow_download": self._allow_download,
+                "items": str(items),
+                "start": 0,
+                "stop": len(rows),
+                "progress": str(folder / "features.progress"),
+                "threads": self._threads,
+            },
+            on_progress,
+            state,
+        )
+
+
+def _next_batch(
+    tx: Tx, project_id: str, backbones: Sequence[str]
+) -> tuple[str, int, list[tuple[int, str]]]:
+    """(backbone, items it has been through, the next (item_id, content_hash) rows for it): of the
+    first backbone that has work left."""
+    for backbone in backbones:
+        last, count = tx.feature_pass(project_id, backbone)
+        batch = tx.feature_batch(project_id, last, FEATURE_CHUNK)
+        if batch:
+            break
+    return backbone, count, batch

@@ -1,0 +1,102 @@
+"""A round and its jobs in the database: opened, followed, ended, in the caller's transaction."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain import audit
+from chorus.server.domain.audit import Audit
+from chorus.server.domain.model import ROUND_JOBS, Job, Project, Round
+from chorus.server.storage.tx import Tx
+
+
+def open_round(tx: Tx, project_id: str) -> tuple[Round, dict[str, Job]]:
+    now = now_ms()
+    known = tx.rounds(project_id)
+    number = known[-1].number + 1 if known else 1
+    labels = sum(tx.count_labels(project_id).values())
+    body = {
+        "number": number,
+        "state": "running",
+        "labels": labels,
+        "started_at": now,
+        "finished_at": None,
+    }
+    record = Round(
+        project_id, number, "running", labels, now, None, msgspec.json.encode(body).decode()
+    )
+    tx.put_round(record)
+    jobs = {}
+    for n, kind in enumerate(ROUND_JOBS):
+        # The id ends in the order, so that jobs list in the order they run.
+        job = Job(
+            f"r{number}-{n}-{secrets.token_hex(4)}",
+            project_id, kind, number, "waiting", 0.0, 0, None, None, None, now, None, None,
+        )  # fmt: skip
+        tx.add_job(job)
+        jobs[kind] = job
+    tx.emit(
+        project_id,
+        now,
+        "round.started",
+        {"round": body, "jobs": [job_fields(j) for j in jobs.values()]},
+    )
+    return record, jobs
+
+
+def end_jobs(tx: Tx, record: Round, end: str, error: str | None, now: int) -> None:
+    """Jobs of a round that were not over are, with the state `end`."""
+    for job in tx.jobs_of_round(record.project_id, record.number):
+        if job.state in ("waiting", "running"):
+            job.state, job.finished_at, job.error = end, now, error
+            tx.update_job(job)
+
+
+def finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) -> None:
+    record.state, record.finished_at = end, now
+    if end != "done":
+        # What was running is "failed" already, unless the round was cancelled.
+        end_jobs(tx, record, "cancelled", None, now)
+    body = {
+        "number": record.number,
+        "state": end,
+        "labels": record.labels,
+        "started_at": record.started_at,
+        "finished_at": now,
+        "seconds": round((now - record.started_at) / 1000, 2),
+        **figures,
+    }
+    record.body = msgspec.json.encode(body).decode()
+    tx.put_round(record)
+    jobs = [job_fields(j) for j in tx.jobs_of_round(record.project_id, record.number)]
+    kind = {"done": "round.finished", "cancelled": "round.cancelled"}.get(end, "round.failed")
+    tx.emit(record.project_id, now, kind, {"round": body, "jobs": jobs})
+
+
+def job_fields(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "kind": job.kind,
+        "state": job.state,
+        "attempts": job.attempts,
+        "error": job.error,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit]:
+    """What the blind audit says of the prelabels shown so far. Prelabels that are less accurate
+    than promised end here: the model has to prove itself anew, on labels made from now on."""
+    project = tx.project(project_id)
+    assert project is not None
+    found = audit.judge(*tx.audited(project_id, project.evidence_since), project.target)
+    if found.breached:
+        tx.begin_evidence_anew(project_id, now)
+        body = {"n": found.n, "right": found.right, "target": project.target}
+        tx.emit(project_id, now, "prelabels.suspended", body)
+    return project, found

@@ -1,0 +1,265 @@
+"""A round from its items to the queues: five jobs, then landing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.audit import Audit
+from chorus.server.domain.features import usable
+from chorus.server.domain.model import Job, Round
+from chorus.server.domain.rounds import queue_for
+from chorus.server.domain.tasks import is_multilabel
+from chorus.server.errors import JobFailed
+from chorus.server.services import landing, round_files
+from chorus.server.services.dashboard import Boards
+from chorus.server.services.feature_passes import FeaturePasses
+from chorus.server.services.round_folders import prune
+from chorus.server.services.round_records import audit_round, finish, job_fields
+from chorus.server.services.round_state import (
+    Line,
+    OnProgress,
+    Paths,
+    RoundState,
+    pictures,
+    seen_backbones,
+)  # fmt: skip
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+
+class RoundRun:
+    def __init__(
+        self, store: Store, boards: Boards, line: Line, features: FeaturePasses, paths: Paths,
+        threads: int,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._boards = boards
+        self._line = line
+        self._features = features
+        self._paths = paths
+        self._threads = threads
+        self.changed: Callable[[str], None] = lambda project_id: None
+        """Called when a job's progress moved, which is in no event."""
+
+    async def run(
+        self, project_id: str, state: RoundState, record: Round, jobs: dict[str, Job], evidence: int
+    ) -> None:
+        folder = self._paths.rounds / project_id / str(record.number)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        project = await self._store.read(lambda tx: tx.project(project_id))
+        assert project is not None
+        classes = await self._store.read(lambda tx: len(tx.classes(project_id)))
+        labels: int = await self._store.read(
+            lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
+        )
+        # All rows of a round have the same features: those of the backbones that saw everything.
+        board = await self._boards.get(project_id)
+        backbone = usable(board.featurized, pictures(board), state.backbones)
+        state.partial = seen_backbones(board, state) == 0
+        # What the model learns from is what was written, not what was there at the trigger.
+        record.labels = labels
+        hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
+        await self._job(
+            state,
+            jobs["featurize"],
+            lambda on: self._features.job(folder, backbone, hashes, on, state),
+        )
+        params = {
+            "round_dir": str(folder),
+            "store": str(self._paths.store),
+            "backbone": backbone,
+            "classes": classes,
+            "multilabel": is_multilabel(project.task_type),
+            "target": project.target,
+            "prelabel": project.prelabel,
+            "seed": project.seed % 2**31,
+            "threads": self._threads,
+        }
+        await asyncio.to_thread(
+            (folder / "params.json").write_bytes,
+            msgspec.json.encode({**params, "labels": labels, "models": str(self._paths.models)}),
+        )
+        results: dict[str, dict[str, Any]] = {}
+        for kind in ("train", "validate", "infer", "cluster"):
+            if kind == "cluster" and not project.cluster:
+                await self._skip(jobs[kind])
+                continue
+            progress = str(folder / f"{kind}.progress")
+            call = {**params, "progress": progress}
+            results[kind] = await self._job(
+                state,
+                jobs[kind],
+                lambda on, kind=kind, call=call: self._line.call(  # type: ignore[misc]
+                    f"chorus.ml.run.{kind}", call, on, state
+                ),
+            )
+            if kind == "validate":
+                card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
+                await self._store.write(
+                    lambda tx, card=card: tx.put_card(project_id, record.number, card)  # type: ignore[misc]
+                )
+        state.landing = True
+        figures = await self._land(project_id, record.number, folder, project.prelabel, results)
+        await self.end(record, "done", {**figures, "evidence": evidence, "backbone": backbone})
+        ended = await self._store.read(lambda tx: tx.rounds(project_id))
+        try:
+            await asyncio.to_thread(prune, folder.parent, [(r.number, r.state) for r in ended])
+        except OSError:  # the round is over all the same
+            log.exception("old rounds of %s could not be removed", project_id)
+
+    async def end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
+        await self._store.write(lambda tx: finish(tx, record, end, figures, now_ms()))
+
+    async def _job(
+        self,
+        state: RoundState,
+        job: Job,
+        run: Callable[[OnProgress], Awaitable[tuple[dict[str, Any], int]]],
+    ) -> dict[str, Any]:
+        job.state, job.started_at = "running", now_ms()
+        await self._keep_job(job)
+
+        def on_progress(share: float, attempt: int) -> None:
+            state.progress[job.job_id] = share
+            state.attempts[job.job_id] = attempt
+            self.changed(job.project_id)
+
+        try:
+            result, job.attempts = await run(on_progress)
+        except JobFailed as error:
+            job.state, job.error, job.attempts = "failed", str(error), error.attempts
+            job.finished_at = now_ms()
+            await self._keep_job(job)
+            raise
+        job.state, job.progress, job.finished_at = "done", 1.0, now_ms()
+        await self._keep_job(job)
+        return result
+
+    async def _skip(self, job: Job) -> None:
+        job.state = "skipped"
+        await self._keep_job(job)
+
+    async def _keep_job(self, job: Job) -> None:
+        def fn(tx: Tx) -> None:
+            tx.update_job(job)
+            tx.emit(job.project_id, now_ms(), "job.changed", {"job": job_fields(job)})
+
+        await self._store.write(fn)
+
+    async def _land(
+        self, project_id: str, number: int, folder: Path, prelabel: bool,
+        results: dict[str, dict[str, Any]],
+    ) -> dict[str, Any]:  # fmt: skip
+        card = await asyncio.to_thread(round_files.read_card, folder)
+        project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
+        if found.breached:
+            card["threshold"], card["reason"] = None, _broken(found, project.target)
+            card["labels_needed"] = None
+        card["audit"] = msgspec.to_builtins(found)
+        kept = msgspec.json.encode(card).decode()
+        await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
+        open_items = await self._store.read(lambda tx: tx.open_items(project_id))
+        clusters_worth = bool(results.get("cluster", {}).get("worth", False))
+        plan, views = await asyncio.to_thread(
+            _plan,
+            number,
+            folder,
+            card,
+            open_items,
+            prelabel and not found.breached,
+            clusters_worth,
+        )
+        plan.audit_share = project.audit_share
+        ids = sorted(plan.predictions)
+        prelabeled = 0
+        for i in range(0, len(ids), landing.CHUNK):
+            chunk = ids[i : i + landing.CHUNK]
+            prelabeled += await self._store.write(
+                lambda tx, chunk=chunk: landing.land_chunk(  # type: ignore[misc]
+                    tx, project_id, plan, chunk, now_ms()
+                )
+            )
+        for i in range(0, len(views), landing.CHUNK):
+            some = views[i : i + landing.CHUNK]
+            await self._store.write(
+                lambda tx, some=some: landing.land_views(  # type: ignore[misc]
+                    tx, project_id, some, number, plan.thresholds, now_ms()
+                )
+            )
+        return {
+            **{
+                key: card.get(key)
+                for key in (
+                    "model_accuracy", "baseline", "threshold", "lower_bound", "accuracy",
+                    "coverage", "n", "n_above", "target", "reason", "labels_needed",
+                )
+            },
+            "audit": card["audit"],
+            "prelabeled": prelabeled,
+            "clustered": len(plan.clusters),
+            "purity": results.get("cluster", {}).get("purity"),
+        }  # fmt: skip
+
+
+def _broken(found: Audit, target: float) -> str:
+    return (
+        f"Prelabels are suspended: of {found.n} pictures that people labeled without being shown"
+        f" the model's answer it was right on {found.right}, less often than the {target:.0%} it"
+        " had promised. It has to prove itself anew."
+    )
+
+
+def _labeled_hashes(path: Path) -> list[str]:
+    with path.open(encoding="ascii") as lines:
+        next(lines)
+        rows = (line.split("\t") for line in lines)
+        return [row[1] for row in rows if row[2]]
+
+
+def _plan(
+    number: int, folder: Path, card: dict[str, Any],
+    open_items: list[tuple[int, str, str | None]], prelabel: bool, clusters_worth: bool,
+) -> tuple[landing.Plan, list[tuple[int, round_files.Prediction]]]:  # fmt: skip
+    """(where each open item goes, what the model says of each labeled one)."""
+    predictions = round_files.read_predictions(folder / "predictions.tsv")
+    clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
+    thresholds = {} if card["threshold"] is None else _thresholds(card)
+    prelabeled = [
+        item_id
+        for item_id, queue, pre_value in open_items
+        if (guess := predictions.get(item_id)) is not None
+        and queue_for(
+            value=guess.value,
+            score=guess.score,
+            threshold=thresholds.get(guess.value),
+            prelabel=prelabel,
+            clustered=False,
+            was_prelabeled=queue == "prelabeled",
+            was_value=pre_value,
+        )
+        == "prelabeled"
+    ]
+    places = landing.prelabel_places(predictions, prelabeled, number)
+    views = sorted(round_files.read_predictions(folder / "oof.tsv").items())
+    plan = landing.Plan(number, thresholds, prelabel, predictions, clusters, places)
+    return plan, views
+
+
+def _thresholds(card: dict[str, Any]) -> dict[str, float]:
+    """Class as stored -> the confidence from which it is prelabeled."""
+    return {
+        str(row["class"]): row["threshold"]
+        for row in card["per_class"]
+        if row["threshold"] is not None
+    }

@@ -1,0 +1,129 @@
+"""What a round's parts share: the worker and the line for it, folders, a project's state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from chorus.server.domain.events import Board
+from chorus.server.domain.features import seen_by
+from chorus.server.domain.rounds import too_few
+from chorus.server.errors import ApiError
+
+log = logging.getLogger(__name__)
+
+OnProgress = Callable[[float, int], None]
+"""(share done 0..1, attempt)"""
+
+
+class RunJob(Protocol):
+    def __call__(
+        self, function: str, params: dict[str, Any], on_progress: OnProgress
+    ) -> Awaitable[tuple[dict[str, Any], int]]:
+        """Run `function(params)` in a worker process; (result, attempts) or `JobFailed`."""
+        ...
+
+
+class Paths(msgspec.Struct):
+    """Where jobs read and write."""
+
+    store: Path
+    models: Path
+    rounds: Path
+    original: Callable[[str], Path]
+    """content_hash -> path of the picture."""
+
+
+class RoundState:
+    """What lasts only while the server runs, per project."""
+
+    def __init__(self) -> None:
+        self.backbones: list[str] = []
+        self.running = False
+        self.last_evidence: int | None = None
+        """What there was to learn from when the last round began (see `_evidence`)."""
+        self.weighs = False
+        self.partial = False
+        """The last round could not score some open items: nothing had looked at them yet."""
+        self.total = 0
+        self.enabled = True
+        self.progress: dict[str, float] = {}
+        self.attempts: dict[str, int] = {}
+        self.featurizing: asyncio.Task[None] | None = None
+        self.feature_error: str | None = None
+        self.feature_retry_at = 0.0
+        self.round: asyncio.Task[None] | None = None
+        self.work: asyncio.Task[None] | None = None
+        """The part of `round` that can be cancelled."""
+        self.cancelled_by: str | None = None
+        self.landing = False
+        """The round's answers are on their way to the queues: too late to cancel."""
+        self.call: object | None = None
+        """The round's place in the line for the worker."""
+
+
+class Line:
+    """Calls that the one worker does or has still to do, first come first served."""
+
+    def __init__(self, run_job: RunJob) -> None:
+        self._run_job = run_job
+        self._calls: list[object] = []
+
+    async def call(
+        self, function: str, params: dict[str, Any], on_progress: OnProgress,
+        state: RoundState | None = None,
+    ) -> tuple[dict[str, Any], int]:  # fmt: skip
+        """`run_job`, with a place in the line. `state`: of the round whose job it is."""
+        place = object()
+        self._calls.append(place)
+        if state is not None:
+            state.call = place
+        try:
+            return await self._run_job(function, params, on_progress)
+        finally:
+            self._calls.remove(place)
+
+    def ahead(self, state: RoundState) -> int:
+        """Calls before the round's own in the line for the worker: other projects' rounds, and
+        pictures that are looked at ahead of need."""
+        return self._calls.index(state.call) if state.call in self._calls else 0
+
+
+def evidence_of(board: Board, state: RoundState) -> dict[str, int]:
+    """What a round can learn from, by value: labels, or single votes where few are decided
+    before the model helps (see domain/rounds)."""
+    return board.answers if state.weighs else board.labels
+
+
+def obstacle(board: Board, state: RoundState) -> str | None:
+    """Why no round can start now; None: one can."""
+    if not state.enabled:
+        return "clustering and prelabels are both switched off"
+    if state.running:
+        return "a round is running already"
+    missing = too_few(evidence_of(board, state))
+    if missing is None and board.open_items == 0:
+        return "every item is settled: there is nothing left to help with"
+    return missing
+
+
+def pictures(board: Board) -> int:
+    """Every item ever added: featurize counts removed ones too."""
+    return sum(board.counts.values())
+
+
+def seen_backbones(board: Board, state: RoundState) -> int:
+    """Backbones that have looked at every picture."""
+    return seen_by(board.featurized, pictures(board), state.backbones)
+
+
+def log_failure(task: asyncio.Task[None]) -> None:
+    if task.cancelled() or task.exception() is None:
+        return
+    if not isinstance(task.exception(), ApiError):
+        log.error("rounds task failed", exc_info=task.exception())

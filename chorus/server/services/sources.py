@@ -1,0 +1,151 @@
+"""What an import is to bring in: the files of a folder, of a table, of an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from chorus.server.errors import ApiError
+from chorus.server.formats.folder import ROW_SUFFIXES, BadFolder, list_folder, list_texts
+from chorus.server.formats.images import Fault
+from chorus.server.formats.tables import BadTable, read_table
+from chorus.server.formats.textrows import check, lists_files
+
+PICTURE_TABLES = frozenset({".csv", ".tsv"})
+
+
+class Entry(msgspec.Struct):
+    """One picture or text to bring in."""
+
+    name: str
+    path: str
+    """Empty for a row of a table of texts."""
+    label: str | list[str] | None = None
+    """As a table gives it: a cell, or a list of class names."""
+    gold: bool = False
+    """People are checked against the label later on (see checking)."""
+
+
+class Rows(msgspec.Struct):
+    """A table whose rows are texts."""
+
+    name: str
+    path: str
+    columns: list[str] | None
+    """The ones to show; None: all but names, labels and gold."""
+    gold: bool
+    """Every label in it is."""
+
+
+class Listing(msgspec.Struct):
+    """Everything that one import brings."""
+
+    entries: list[Entry]
+    faults: list[Fault] = []
+    tables: list[Rows] = []
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How to read what comes in."""
+
+    text: bool
+    """The project labels texts."""
+    gold: bool = False
+    columns: list[str] | None = None
+
+
+def of_folder(folder: Path, options: Options) -> Listing:
+    """Raises `ApiError('bad_value')` when the folder, or a table in it, cannot be read."""
+    try:
+        if options.text:
+            return _texts(folder, options)
+        found, faults = list_folder(folder)
+    except BadFolder as error:
+        raise ApiError("bad_value", str(error)) from None
+    return Listing([Entry(name, path) for name, path in found], faults)
+
+
+def of_table(table: Path, options: Options) -> Listing:
+    """Raises `ApiError('bad_value')` for a table that cannot be read or lacks its columns."""
+    if not options.text:
+        return Listing(_listed(table, options.gold))
+
+    def read() -> Listing:
+        if options.columns is None and lists_files(table):
+            return Listing(_listed(table, options.gold))
+        check(str(table), options.columns)
+        return Listing([], [], [Rows(table.name, str(table), options.columns, options.gold)])
+
+    return _read(table.name, read)
+
+
+def tables_in(files: Path, options: Options) -> dict[str, Entry]:
+    """Name -> entry of the tables below `files` that list files: of an uploaded table only names
+    and labels count, its paths are never read. Raises `ApiError('bad_value')`."""
+    suffixes = ROW_SUFFIXES if options.text else PICTURE_TABLES
+    listed: dict[str, Entry] = {}
+    for table in sorted(p for p in files.rglob("*") if p.suffix.lower() in suffixes):
+        if options.text and not _is_list(table, options):
+            _read(table.name, lambda table=table: check(str(table), options.columns))
+        else:
+            listed.update((entry.name, entry) for entry in _listed(table, options.gold))
+    return listed
+
+
+def of_upload(files: Path, listed: dict[str, Entry], options: Options) -> Listing:
+    """The uploaded files, with the labels that the tables among them give. Raises `ApiError`."""
+    found = of_folder(files, options)
+    names = {e.name for e in found.entries} | {PurePosixPath(e.name).name for e in found.entries}
+    for entry in found.entries:
+        row = listed.get(entry.name, listed.get(PurePosixPath(entry.name).name))
+        if row is not None:
+            entry.label, entry.gold = row.label, row.gold
+    found.faults += [
+        Fault(name, "named in the table, but not among the files")
+        for name in listed
+        if name not in names
+    ]
+    return found
+
+
+def safe_name(filename: str | None, n: int) -> str:
+    """A relative path below the upload folder, whatever the browser claims."""
+    parts = PurePosixPath((filename or "").replace("\\", "/")).parts
+    kept = [p for p in parts if p not in ("/", "..", ".", "") and not p.startswith(".")]
+    return "/".join(kept[-8:]) or f"file{n}"
+
+
+def _texts(folder: Path, options: Options) -> Listing:
+    texts, tables, faults = list_texts(folder)
+    rows = [
+        Rows(name, path, options.columns, options.gold)
+        for name, path in tables
+        if not _is_list(Path(path), options)
+    ]
+    return Listing([Entry(name, path) for name, path in texts], faults, rows)
+
+
+def _is_list(table: Path, options: Options) -> bool:
+    """Whether an uploaded or found table names files rather than holding texts."""
+    if options.columns is not None:
+        return False
+    return _read(table.name, lambda: lists_files(table))
+
+
+def _listed(table: Path, gold: bool) -> list[Entry]:
+    def read() -> list[Entry]:
+        return [
+            Entry(row.name, row.path, row.label, row.gold or (gold and row.label is not None))
+            for row in read_table(table)
+        ]
+
+    return _read(table.name, read)
+
+
+def _read[T](name: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except BadTable as error:
+        raise ApiError("bad_value", f"{name}: {error}") from None

@@ -1,0 +1,131 @@
+"""A project's standing label votes as columns, for what is counted over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus.server.consensus import agreement
+from chorus.server.consensus.agreement import NOTHING, Coefficient
+from chorus.server.consensus.table import Floats, Ints
+from chorus.server.domain.values import indices
+from chorus.server.storage.tx import Tx
+
+CHUNK = 20_000
+UNKNOWN = -1
+
+
+class VoteColumns:
+    """(n,) each: `item` ids, `rater` (place in `raters`), and codes of values: `value`, `prelabel`
+    that was shown, `label` of the item; UNKNOWN without one.
+
+    A code is the class's index; of label sets, the place in `sets`.
+    """
+
+    def __init__(self, tx: Tx, project_id: str, classes: int, multilabel: bool) -> None:
+        rows: list[tuple[int, str, str, str | None, str | None]] = []
+        place = (-1, "")
+        while some := tx.votes_and_labels(project_id, place, CHUNK):
+            rows += some
+            place = some[-1][:2]
+        self.raters = sorted({row[1] for row in rows})
+        number = {user_id: n for n, user_id in enumerate(self.raters)}
+        self.classes = classes
+        self.item = np.array([row[0] for row in rows], dtype=np.int64)
+        self.rater = np.array([number[row[1]] for row in rows], dtype=np.int64)
+        self.sets: NDArray[np.bool_] | None = None
+        """(distinct sets, classes): what each ticks. None: a label is one class."""
+        codes: dict[str, int] = {}
+        if multilabel:
+            found = {value for row in rows for value in row[2:] if value is not None}
+            codes = {value: n for n, value in enumerate(sorted(found))}
+            self.sets = np.zeros((len(codes), classes), dtype=np.bool_)
+            for value, n in codes.items():
+                self.sets[n, list(indices(value))] = True
+
+        def column(values: Sequence[str | None]) -> Ints:
+            known = codes.__getitem__ if multilabel else int
+            return np.array([UNKNOWN if v is None else known(v) for v in values], dtype=np.int64)
+
+        self.value = column([row[2] for row in rows])
+        self.prelabel = column([row[3] for row in rows])
+        self.label = column([row[4] for row in rows])
+
+    # -- how far people agree
+
+    def alpha(self) -> Coefficient:
+        return self._mean(agreement.krippendorff_alpha)
+
+    def fleiss(self) -> Coefficient:
+        return self._mean(agreement.fleiss_kappa)
+
+    def kappa(self) -> tuple[Floats, Ints]:
+        """(kappa, shared items) of every two raters, each (raters, raters)."""
+        n = len(self.raters)
+        found = [
+            agreement.cohen_kappa_matrix(self.item, self.rater, answers, n)
+            for answers in self._questions()
+        ]
+        if not found:
+            return agreement.cohen_kappa_matrix(self.item, self.rater, self.value * 0, n)
+        kappas = np.stack([kappa for kappa, _ in found])
+        known = (~np.isnan(kappas)).sum(axis=0)
+        total = np.nansum(kappas, axis=0)
+        return np.where(known > 0, total / np.maximum(known, 1), np.nan), found[0][1]
+
+    def with_others(self) -> Floats:
+        """(raters,): share of the others' votes that are the same; sets only as a whole."""
+        return agreement.with_others(self.item, self.rater, self.value, len(self.raters))
+
+    def _questions(self) -> list[Ints]:
+        """What was asked, as answers (n,): which class; or of each class that anybody ticked,
+        whether it applies."""
+        if self.sets is None:
+            return [self.value]
+        used = np.flatnonzero(self.sets.any(axis=0))
+        return [self.sets[self.value, c].astype(np.int64) for c in used]
+
+    def _mean(self, coefficient: Any) -> Coefficient:
+        """The mean over the questions for which there is a coefficient. The mean of the intervals
+        is at least as wide as the mean's own, however the questions hang together."""
+        found = [coefficient(self.item, self.rater, answers) for answers in self._questions()]
+        found = [one for one in found if not np.isnan(one.value)]
+        if not found:
+            return NOTHING
+        if len(found) == 1:
+            one: Coefficient = found[0]
+            return one
+        value, low, high = (float(np.mean([one[at] for one in found])) for at in range(3))
+        return Coefficient(value, low, high, max(one.items for one in found))
+
+    # -- votes against labels
+
+    def confusion(self) -> NDArray[np.int64]:
+        """(classes, classes): votes for [label of the item][class voted]."""
+        known = self.label != UNKNOWN
+        out = np.zeros((self.classes, self.classes), dtype=np.int64)
+        np.add.at(out, (self.label[known], self.value[known]), 1)
+        return out
+
+    def confusion_of(self, rater: int) -> list[tuple[int, int, int]]:
+        """The cells of one person's confusion that are not 0: (label, class voted, votes)."""
+        mine = (self.rater == rater) & (self.label != UNKNOWN)
+        pairs = np.stack([self.label[mine], self.value[mine]], axis=1)
+        cells, counts = np.unique(pairs, axis=0, return_counts=True)
+        return [(int(r), int(c), int(n)) for (r, c), n in zip(cells, counts, strict=True)]
+
+    def tags(self, rater: int | None = None) -> NDArray[np.int64]:
+        """(classes, 3) of label sets: votes, of one person or all, that ticked the class and the
+        label has it; ticked it and the label does not have it; did not tick what the label has."""
+        assert self.sets is not None
+        known = self.label != UNKNOWN
+        if rater is not None:
+            known &= self.rater == rater
+        said, true = self.sets[self.value[known]], self.sets[self.label[known]]
+        return np.stack(
+            [(said & true).sum(axis=0), (said & ~true).sum(axis=0), (~said & true).sum(axis=0)],
+            axis=1,
+        )
