@@ -9,15 +9,16 @@ from chorus.server.domain.model import PageKind
 GROWTH = 0.15
 """A next round after this share more labels: often enough to matter, rare enough to be cheap.
 
-"Labels" are what the model learns from: by class, the labels of settled items, or, where skills
-and the model decide how many votes an item needs, people's votes."""
+"Labels" are what the model learns from: the labels of settled items, or, where skills and the model
+decide how many votes an item needs, people's votes. By class, a label set counts in each of its
+classes (or as "-"), so that the sum may be more than there are."""
 FIRST_MIN = 20
 FIRST_PER_CLASS = 3
 MIN_STEP = 10
 
 
 def too_few(labels: Mapping[str, int]) -> str | None:
-    """Why no model can be trained from `labels` (canonical value -> count), or None if it can."""
+    """Why no model can be trained from `labels` (class index -> count), or None if it can."""
     seen = {value: n for value, n in labels.items() if n > 0}
     if len(seen) < 2:
         return "The model needs labels of at least two classes."
@@ -36,12 +37,13 @@ def next_round_at(labels: Mapping[str, int], last_round_labels: int | None) -> i
 
 
 def round_due(
-    labels: Mapping[str, int], last_round_labels: int | None, *, open_items: int, running: bool
-) -> bool:
+    labels: Mapping[str, int], total: int, last_round_labels: int | None, *, open_items: int,
+    running: bool,
+) -> bool:  # fmt: skip
     """True when a round should start now: enough new labels, and somebody left to help."""
     if running or open_items == 0 or too_few(labels) is not None:
         return False
-    return sum(labels.values()) >= next_round_at(labels, last_round_labels)
+    return total >= next_round_at(labels, last_round_labels)
 
 
 def queue_for(

@@ -18,7 +18,7 @@ def open_round(tx: Tx, project_id: str) -> tuple[Round, dict[str, Job]]:
     now = now_ms()
     known = tx.rounds(project_id)
     number = known[-1].number + 1 if known else 1
-    labels = sum(tx.count_labels(project_id).values())
+    labels = tx.count_states(project_id).get("labeled", 0)
     body = {
         "number": number,
         "state": "running",

@@ -17,6 +17,7 @@ from chorus.server.domain.features import usable
 from chorus.server.domain.model import Job, Round
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.tasks import is_multilabel
+from chorus.server.domain.values import NONE
 from chorus.server.errors import JobFailed
 from chorus.server.services import landing, round_files
 from chorus.server.services.dashboard import Boards
@@ -242,7 +243,7 @@ def _plan(
         and queue_for(
             value=guess.value,
             score=guess.score,
-            threshold=thresholds.get(guess.value),
+            threshold=landing.limit_of(guess.value, thresholds),
             prelabel=prelabel,
             clustered=False,
             was_prelabeled=queue == "prelabeled",
@@ -257,9 +258,8 @@ def _plan(
 
 
 def _thresholds(card: dict[str, Any]) -> dict[str, float]:
-    """Class as stored -> the confidence from which it is prelabeled."""
-    return {
-        str(row["class"]): row["threshold"]
-        for row in card["per_class"]
-        if row["threshold"] is not None
-    }
+    """Class index -> the confidence from which it is prelabeled; the set of none of the classes
+    goes by the whole card's."""
+    limits = {str(row["class"]): row["threshold"] for row in card["per_class"]}
+    limits[NONE] = card["threshold"]
+    return {part: limit for part, limit in limits.items() if limit is not None}

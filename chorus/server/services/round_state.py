@@ -95,9 +95,16 @@ class Line:
 
 
 def evidence_of(board: Board, state: RoundState) -> dict[str, int]:
-    """What a round can learn from, by value: labels, or single votes where few are decided
+    """What a round can learn from, by class: labels, or single votes where few are decided
     before the model helps (see domain/rounds)."""
     return board.answers if state.weighs else board.labels
+
+
+def evidence_total(board: Board, state: RoundState) -> int:
+    """How much there is to learn from: a label set counts once, whatever is in it."""
+    if state.weighs:
+        return sum(stats.labels for stats in board.labelers.values())
+    return board.counts["labeled"]
 
 
 def obstacle(board: Board, state: RoundState) -> str | None:

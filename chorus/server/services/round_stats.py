@@ -11,6 +11,7 @@ from chorus.server.services.round_state import (
     Line,
     RoundState,
     evidence_of,
+    evidence_total,
     obstacle,
     pictures,
     seen_backbones,
@@ -38,7 +39,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         reason = missing
     at = next_round_at(evidence, state.last_evidence) if state.enabled else None
     if not done and at is not None:
-        needed = max(0, at - sum(evidence.values())) or None
+        needed = max(0, at - evidence_total(board, state)) or None
         reason = reason or "The first round has not run yet."
     return {
         "enabled": state.enabled,

@@ -30,6 +30,7 @@ from chorus.server.services.round_state import (
     RoundState,
     RunJob,
     evidence_of,
+    evidence_total,
     log_failure,
     obstacle,
     seen_backbones,
@@ -137,12 +138,12 @@ class Rounds:
         if state.partial and board.open_items and seen_backbones(board, state) > 0:
             return True
         return round_due(
-            evidence_of(board, state), state.last_evidence,
+            evidence_of(board, state), evidence_total(board, state), state.last_evidence,
             open_items=board.open_items, running=state.running,
         )  # fmt: skip
 
     def _begin(self, project_id: str, state: RoundState, board: Board) -> None:
-        state.last_evidence = sum(evidence_of(board, state).values())
+        state.last_evidence = evidence_total(board, state)
         state.running, state.cancelled_by, state.landing = True, None, False
         state.partial = False
         self._no_round.clear()
@@ -188,7 +189,7 @@ class Rounds:
     async def _round(self, project_id: str, state: RoundState) -> None:
         record: Round | None = None
         try:
-            evidence = sum(evidence_of(await self._boards.still(project_id), state).values())
+            evidence = evidence_total(await self._boards.still(project_id), state)
             state.last_evidence = evidence
             opened, jobs = await self._store.write(lambda tx: open_round(tx, project_id))
             record = opened
