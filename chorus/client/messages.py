@@ -74,13 +74,24 @@ class PageItem(Struct):
     item_id: int
     lease_id: Id
     name: str
-    thumb: str = ""
-    image: str = ""
+    thumb: str | None = None
+    image: str | None = None
+    """URLs of a picture, small and large."""
+    text: str | None = None
+    """URL of a text: `Text` as JSON. An item has pictures or a text."""
+    length: int = 0
+    """Of a text, in characters."""
     width: int = 0
     height: int = 0
     prelabel: Prelabel | None = None
     odd: float | None = None
     vote: StandingVote | None = None
+
+
+class Text(Struct):
+    """What the URL of a text gives: (name, text) of each field; a text file's name is ""."""
+
+    fields: list[tuple[str, str]]
 
 
 class Page(Struct):

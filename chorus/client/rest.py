@@ -126,26 +126,37 @@ class Rest:
 
     # -- data in
 
-    async def import_folder(self, project_id: str, folder: Path | str) -> Job:
+    # `columns`: of tables of texts, the columns that people see; all but names and labels if None.
+
+    async def import_folder(
+        self, project_id: str, folder: Path | str, *, columns: Sequence[str] | None = None
+    ) -> Job:
         """Import a folder (absolute path on the server's machine). Returns at once; see `job`."""
-        body = {"folder": str(folder)}
+        body = {"folder": str(folder), "columns": columns}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
-    async def import_csv(self, project_id: str, csv: Path | str, *, gold: bool = False) -> Job:
-        """Import by a CSV (absolute path there) with a column of paths and maybe labels.
+    async def import_csv(
+        self, project_id: str, csv: Path | str, *, gold: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Job:  # fmt: skip
+        """Import by a CSV (absolute path there) with a column of paths and maybe labels; for texts
+        the rows themselves (CSV, TSV or JSON Lines).
 
         `gold`: the labels are right, and people are checked against them; a column `gold` says
         so of single rows."""
-        body = {"csv": str(csv), "gold": gold}
+        body = {"csv": str(csv), "gold": gold, "columns": columns}
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
     async def upload(
-        self, project_id: str, files: Mapping[str, bytes], *, gold: bool = False
-    ) -> Job:
+        self, project_id: str, files: Mapping[str, bytes], *, gold: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Job:  # fmt: skip
         """Send files (name -> content) to the project. Returns at once; see `job`. `gold`: as of
         `import_csv`."""
         parts = [("files", (name, content)) for name, content in files.items()]
-        fields = {"gold": "1"} if gold else {}
+        fields: dict[str, Any] = {"gold": "1"} if gold else {}
+        if columns:
+            fields["columns"] = list(columns)
         response = await self.request(
             "POST", f"/api/projects/{project_id}/upload", files=parts, data=fields
         )

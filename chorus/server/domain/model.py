@@ -104,7 +104,7 @@ class Project(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """One image. The first block is fact; the rest is derived and re-derivable (see `fsck`)."""
+    """One image or text. The first block is fact; the rest is derived and re-derivable (see `fsck`)."""
 
     item_id: int
     project_id: str
@@ -154,6 +154,8 @@ class Item(msgspec.Struct):
     """Its prelabel is kept from labelers, and compared with what they answer."""
     chosen: int = 0
     """The round that chose it to be labeled early; 0: it lies where chance put it."""
+    length: int = 0
+    """Of a text, in characters; 0: a picture."""
 
 
 class StandingVote(msgspec.Struct):

@@ -19,7 +19,9 @@ from chorus.server.formats.images import Fault, Prepared
 
 MAX_BYTES = 1_000_000
 """Of one text, all its fields together, as UTF-8."""
-MEDIA_TYPE = "application/json"
+TEXT_TYPE = "application/json"
+TEXT_START = b'{"fields":[['
+"""How every stored text begins, and no picture."""
 Fields = list[tuple[str, str]]
 
 
@@ -59,7 +61,7 @@ def keep(name: str, fields: Iterable[tuple[str, str]], root: Path, batch: Batch)
     content_hash = hashlib.sha256(data).hexdigest()
     batch.add(blob_path(root, content_hash, "o"), data)
     length = sum(len(text) for _, text in kept)
-    return Prepared(name, content_hash, 0, 0, MEDIA_TYPE, len(data), length)
+    return Prepared(name, content_hash, 0, 0, TEXT_TYPE, len(data), length)
 
 
 def checked(fields: Iterable[tuple[str, str]]) -> Fields:

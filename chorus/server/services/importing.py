@@ -1,4 +1,4 @@
-"""Bringing pictures in: folder, upload or CSV; validated in other processes, kept in chunks."""
+"""Bringing pictures and texts in: validated in other processes, kept in chunks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ import logging
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, Job, Project
+from chorus.server.domain.tasks import is_text
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
-from chorus.server.formats.folder import BadFolder, list_folder
 from chorus.server.formats.images import Fault, Prepared
-from chorus.server.formats.tables import BadTable, read_table
+from chorus.server.formats.tables import BadTable
+from chorus.server.formats.textrows import Plan, Row, Stretch, Table
+from chorus.server.services import sources
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Delta, settle
+from chorus.server.services.sources import Entry, Listing, Options, Rows
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -29,13 +34,15 @@ from chorus.server.storage.tx import Tx
 log = logging.getLogger(__name__)
 
 BATCH = 32
-"""Pictures per call of a worker, and per transaction."""
+"""Files per call of a worker, and per transaction; of tables see formats/textrows."""
 AHEAD = 4
 """Calls on their way at once: keeps the workers busy while results are stored in order."""
 FAULTS_SHOWN = 1000
-TABLE_SUFFIXES = (".csv", ".tsv")
+_FORMATS = "chorus.server.formats"
 
 Call = Callable[..., Awaitable[Any]]
+Pair = tuple[Entry, Prepared | Fault]
+"""What was to come in, and what became of it."""
 
 
 class Upload(Protocol):
@@ -44,16 +51,6 @@ class Upload(Protocol):
     filename: str | None
 
     async def read(self, size: int = -1) -> bytes: ...
-
-
-class Entry(msgspec.Struct):
-    """One picture to bring in."""
-
-    name: str
-    path: str
-    label: str | None = None
-    gold: bool = False
-    """People are checked against the label later on (see checking)."""
 
 
 class Running(msgspec.Struct):
@@ -132,73 +129,68 @@ class Importing:
     # -- the three ways in
 
     # `gold`: every label that comes in is gold, besides those that the table itself marks.
+    # `columns`: the columns of a table of texts that people see.
 
-    async def from_folder(self, project_id: str, user_id: str, folder: str) -> dict[str, Any]:
+    async def from_folder(
+        self, project_id: str, user_id: str, folder: str, columns: list[str] | None = None
+    ) -> dict[str, Any]:
+        options = self._options(project_id, False, columns)
         # Listed before the job starts: a folder that is not there is refused here.
-        try:
-            entries, faults = await asyncio.to_thread(_folder_entries, Path(folder))
-        except BadFolder as error:
-            raise ApiError("bad_value", str(error)) from None
-        return await self._begin(project_id, user_id, lambda: (entries, faults), None)
+        listing = await asyncio.to_thread(sources.of_folder, Path(folder), options)
+        return await self._begin(project_id, user_id, lambda: listing, self._scratch())
 
     async def from_csv(
-        self, project_id: str, user_id: str, csv: str, gold: bool = False
+        self,
+        project_id: str,
+        user_id: str,
+        csv: str,
+        gold: bool = False,
+        columns: list[str] | None = None,
     ) -> dict[str, Any]:
-        path = Path(csv)
-        # Read whole before the job starts: a table without its columns is refused here.
-        entries = await asyncio.to_thread(_table_entries, path, gold)
-        return await self._begin(project_id, user_id, lambda: (entries, []), None)
+        options = self._options(project_id, gold, columns)
+        # Before the job starts: a table without its columns is refused here.
+        listing = await asyncio.to_thread(sources.of_table, Path(csv), options)
+        return await self._begin(project_id, user_id, lambda: listing, self._scratch())
 
     async def from_upload(
-        self, project_id: str, user_id: str, files: Sequence[Upload], gold: bool = False
+        self,
+        project_id: str,
+        user_id: str,
+        files: Sequence[Upload],
+        gold: bool = False,
+        columns: list[str] | None = None,
     ) -> dict[str, Any]:
-        folder = self._uploads / secrets.token_hex(8)
+        options = self._options(project_id, gold, columns)
+        folder = self._scratch()
+        here = folder / "files"
         try:
-            tables = []
             for n, file in enumerate(files):
-                name = _safe_name(file.filename, n)
-                target = folder / "files" / name
+                target = here / sources.safe_name(file.filename, n)
                 await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
                 with target.open("wb") as out:
                     while chunk := await file.read(1 << 20):
                         await asyncio.to_thread(out.write, chunk)
-                if target.suffix.lower() in TABLE_SUFFIXES:
-                    tables.append(target)
-            labels: dict[str, Entry] = {}
-            for table in tables:
-                # Of an uploaded table only names and labels count; its paths are never read.
-                listed = await asyncio.to_thread(_table_entries, table, gold)
-                labels.update((entry.name, entry) for entry in listed)
+            listed = await asyncio.to_thread(sources.tables_in, here, options)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
+        list_files = partial(sources.of_upload, here, listed, options)
+        return await self._begin(project_id, user_id, list_files, folder)
 
-        def entries() -> tuple[list[Entry], list[Fault]]:
-            found, faults = _folder_entries(folder / "files")
-            if tables:
-                names = {PurePosixPath(e.name).name for e in found} | {e.name for e in found}
-                for entry in found:
-                    base = PurePosixPath(entry.name).name
-                    row = labels.get(entry.name, labels.get(base))
-                    if row is not None:
-                        entry.label, entry.gold = row.label, row.gold
-                faults += [
-                    Fault(name, "named in the CSV, but not among the files")
-                    for name in labels
-                    if name not in names
-                ]
-            return found, faults
+    def _options(self, project_id: str, gold: bool, columns: list[str] | None) -> Options:
+        text = is_text(self._projects.schema(project_id).task_type)
+        if columns is not None and not text:
+            raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
+        return Options(text, gold, columns or None)
 
-        return await self._begin(project_id, user_id, entries, folder)
+    def _scratch(self) -> Path:
+        """A folder that one import has to itself, and that is gone when it ends."""
+        return self._uploads / secrets.token_hex(8)
 
     # -- the work
 
     async def _begin(
-        self,
-        project_id: str,
-        user_id: str,
-        entries: Callable[[], tuple[list[Entry], list[Fault]]],
-        folder: Path | None,
+        self, project_id: str, user_id: str, list_files: Callable[[], Listing], scratch: Path
     ) -> dict[str, Any]:
         now = now_ms()
         job = Job(
@@ -208,39 +200,38 @@ class Importing:
         await self._store.write(lambda tx: tx.add_job(job))
         running = Running(job)
         self._shown.setdefault(project_id, deque(maxlen=20)).append(running)
-        task = asyncio.ensure_future(self._run(running, entries, folder))
+        task = asyncio.ensure_future(self._run(running, list_files, scratch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return running.public()
 
     async def _run(
-        self,
-        running: Running,
-        list_entries: Callable[[], tuple[list[Entry], list[Fault]]],
-        folder: Path | None,
+        self, running: Running, list_files: Callable[[], Listing], scratch: Path
     ) -> None:
         job = running.job
         end, reason = "done", None
         try:
-            entries, faults = await asyncio.to_thread(list_entries)
-            running.total = len(entries) + len(faults)
-            await self._keep_faults(running, faults)
-            waiting: deque[tuple[list[Entry], asyncio.Future[list[Prepared | Fault]]]] = deque()
-            for at in range(0, len(entries), BATCH):
+            listing = await asyncio.to_thread(list_files)
+            # All tables are read to their end first: of a broken one nothing goes in.
+            plans = [await self._scan(rows, scratch) for rows in listing.tables]
+            running.total = len(listing.entries) + len(listing.faults) + sum(p.rows for p in plans)
+            await self._keep_faults(running, listing.faults)
+            waiting: deque[asyncio.Future[list[Pair]]] = deque()
+            for prepare in self._calls(listing, plans, self._projects.schema(job.project_id)):
                 if len(waiting) >= AHEAD:
-                    await self._keep(running, *waiting.popleft())
-                some = entries[at : at + BATCH]
-                waiting.append((some, asyncio.ensure_future(self._prepare(some))))
+                    await self._keep(running, await waiting.popleft())
+                waiting.append(asyncio.ensure_future(prepare()))
             while waiting:
-                await self._keep(running, *waiting.popleft())
+                await self._keep(running, await waiting.popleft())
         except asyncio.CancelledError:
             return  # the server stops; the next start marks the job
+        except (ApiError, BadTable) as error:
+            end, reason = "failed", getattr(error, "message", str(error))
         except Exception as error:
             log.exception("import failed")
             end, reason = "failed", f"{type(error).__name__}: {error}"
         finally:
-            if folder is not None:
-                await asyncio.to_thread(shutil.rmtree, folder, True)
+            await asyncio.to_thread(shutil.rmtree, scratch, True)
         job.state, job.error, job.finished_at = end, reason, now_ms()
         job.progress = 1.0 if end == "done" else job.progress
         result = running.public()
@@ -252,42 +243,78 @@ class Importing:
 
         await self._store.write(fn)
 
-    async def _prepare(self, entries: list[Entry]) -> list[Prepared | Fault]:
-        """A batch whose worker died is tried picture by picture: one bad file must not take
-        the others with it."""
-        args = [(e.name, e.path) for e in entries]
-        function, root = "chorus.server.formats.images.prepare_batch", str(self._blobs.root)
+    async def _scan(self, rows: Rows, scratch: Path) -> Plan:
         try:
-            found: list[Prepared | Fault] = await self._call(function, args, root)
-            return found
+            plan: Plan = await self._call(
+                f"{_FORMATS}.textrows.scan", rows.path, rows.name, rows.columns, str(scratch)
+            )
+        except BadTable as error:
+            raise BadTable(f"{rows.name}: {error}") from None
+        return plan
+
+    def _calls(
+        self, listing: Listing, plans: list[Plan], schema: Schema
+    ) -> Iterator[Callable[[], Awaitable[list[Pair]]]]:
+        """The pieces of work that an import consists of, in order."""
+        function = "texts.prepare_texts" if is_text(schema.task_type) else "images.prepare_batch"
+        for at in range(0, len(listing.entries), BATCH):
+            yield partial(self._prepare, function, listing.entries[at : at + BATCH])
+        for rows, plan in zip(listing.tables, plans, strict=True):
+            for stretch in plan.stretches:
+                yield partial(self._prepare_rows, plan.table, stretch, rows.gold, 0, stretch.rows)
+
+    async def _prepare(self, function: str, entries: list[Entry]) -> list[Pair]:
+        """A batch whose worker died is tried file by file: one bad file must not take the others
+        with it."""
+        args = [(e.name, e.path) for e in entries]
+        try:
+            found = await self._call(f"{_FORMATS}.{function}", args, str(self._blobs.root))
+            return list(zip(entries, found, strict=True))
         except OSError:
-            raise  # the disk is full or cannot be written: say so once, not per picture
+            raise  # the disk is full or cannot be written: say so once, not per file
         except Exception as error:
             if len(entries) == 1:
                 log.warning("preparing %s failed: %s", entries[0].name, error)
-                return [Fault(entries[0].name, f"could not be processed: {error}")]
-        out: list[Prepared | Fault] = []
+                return [(entries[0], Fault(entries[0].name, f"could not be processed: {error}"))]
+        out: list[Pair] = []
         for entry in entries:
-            out += await self._prepare([entry])
+            out += await self._prepare(function, [entry])
         return out
 
-    async def _keep(
-        self,
-        running: Running,
-        entries: list[Entry],
-        future: asyncio.Future[list[Prepared | Fault]],
-    ) -> None:
-        prepared = await future
+    async def _prepare_rows(
+        self, table: Table, stretch: Stretch, gold: bool, first: int, count: int
+    ) -> list[Pair]:
+        """As `_prepare`, of `count` rows of a stretch."""
+        function, root = f"{_FORMATS}.textrows.prepare_rows", str(self._blobs.root)
+        try:
+            found: list[Row] = await self._call(function, table, stretch, first, count, root)
+            return [
+                (Entry(r.name, "", r.label, r.gold or (gold and r.label is not None)), r.answer)
+                for r in found
+            ]
+        except (OSError, BadTable):
+            raise
+        except Exception as error:
+            if count == 1:
+                name = f"{table.name}, row {first + 1} after line {stretch.line}"
+                log.warning("preparing %s failed: %s", name, error)
+                return [(Entry(name, ""), Fault(name, f"could not be processed: {error}"))]
+        out: list[Pair] = []
+        for row in range(first, first + count):
+            out += await self._prepare_rows(table, stretch, gold, row, 1)
+        return out
+
+    async def _keep(self, running: Running, prepared: list[Pair]) -> None:
         job = running.job
         schema = self._projects.schema(job.project_id)
         good: list[tuple[Prepared, str | None, bool]] = []
         faults: list[Fault] = []
-        for entry, result in zip(entries, prepared, strict=True):
+        for entry, result in prepared:
             if isinstance(result, Fault):
                 faults.append(result)
                 continue
             try:
-                label = schema.read(entry.label) if entry.label else None
+                label = _canonical(schema, entry.label)
             except ApiError as error:
                 faults.append(Fault(entry.name, error.message))
                 continue
@@ -345,7 +372,7 @@ class Importing:
     async def picture(
         self, project_id: str, content_hash: str, size: Any
     ) -> tuple[Path, str] | None:
-        """(file, media type) of a picture of this project, None if it has no such picture."""
+        """(file, media type) of a picture or text of this project, None if it has no such."""
         key = (project_id, content_hash)
         if key not in self._pictures:
             if not await self._store.read(lambda tx: tx.has_content(*key)):
@@ -371,8 +398,8 @@ def add_items(
     pictures: Iterable[tuple[Prepared, str | None, bool]],
     now: int,
 ) -> int:
-    """Insert what is new; returns how many were added. pictures: (picture, canonical label or
-    None, whether the label is gold)."""
+    """Insert what is new; returns how many were added. pictures: (picture or text, canonical label
+    or None, whether the label is gold)."""
     project = tx.project(project_id)
     assert project is not None
     delta = Delta()
@@ -405,7 +432,7 @@ def add_items(
 
 def rank_of(seed: int, content_hash: str) -> int:
     """A random place in the order of work that depends only on the project's seed and the
-    picture: the same import gives the same order, however it was chunked."""
+    content: the same import gives the same order, however it was chunked."""
     digest = hashlib.blake2b(f"{seed}:{content_hash}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 2
 
@@ -420,29 +447,16 @@ def _new_item(project: Project, picture: Prepared, user_id: str) -> Item:
         label=None, label_source=None, revision=0, label_at=None, review=None, review_value=None,
         requeue_seq=0, queue="manual", queue_pos=rank, queue_block=0, pre_value=None,
         pre_score=None, model_value=None, model_score=None, odd=None, easy_round=0,
+        length=picture.length,
     )  # fmt: skip
 
 
-def _folder_entries(folder: Path) -> tuple[list[Entry], list[Fault]]:
-    found, faults = list_folder(folder)
-    return [Entry(name, path) for name, path in found], faults
-
-
-def _table_entries(table: Path, gold: bool = False) -> list[Entry]:
-    """`gold`: every label is. Raises `ApiError('bad_value')` for a table that cannot be read or
-    lacks its columns."""
-    try:
-        rows = read_table(table)
-        return [
-            Entry(row.name, row.path, row.label, row.gold or (gold and row.label is not None))
-            for row in rows
-        ]
-    except BadTable as error:
-        raise ApiError("bad_value", f"{table.name}: {error}") from None
-
-
-def _safe_name(filename: str | None, n: int) -> str:
-    """A relative path below the upload folder, whatever the browser claims."""
-    parts = PurePosixPath((filename or "").replace("\\", "/")).parts
-    kept = [p for p in parts if p not in ("/", "..", ".", "") and not p.startswith(".")]
-    return "/".join(kept[-8:]) or f"file{n}"
+def _canonical(schema: Schema, label: str | list[str] | None) -> str | None:
+    """The canonical value of a label as it came. Raises `ApiError('bad_value')`."""
+    if isinstance(label, list):
+        if schema.multilabel:
+            return schema.parse({"classes": label})
+        if len(label) != 1:
+            raise ApiError("bad_value", f"one class is needed, not {len(label)}")
+        label = label[0]
+    return schema.read(label) if label else None

@@ -173,9 +173,9 @@ def _history_row(row: Any, item: Item, schema: Schema) -> dict[str, Any]:
 
 
 def media(item: Item) -> dict[str, Any]:
-    """What a page needs to show an item. Images travel over HTTP, immutable by content."""
+    """What a page needs to show an item. Both travel over HTTP, immutable by content."""
     base = f"/media/{item.project_id}/{item.content_hash}"
-    return {
+    shown: dict[str, Any] = {
         "item_id": item.item_id,
         "name": item.name,
         "thumb": f"{base}/s",
@@ -183,3 +183,6 @@ def media(item: Item) -> dict[str, Any]:
         "width": item.width,
         "height": item.height,
     }
+    if item.length:
+        shown |= {"thumb": None, "image": None, "text": f"{base}/o", "length": item.length}
+    return shown

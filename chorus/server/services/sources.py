@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,7 @@ from chorus.server.formats.images import Fault
 from chorus.server.formats.tables import BadTable, read_table
 from chorus.server.formats.textrows import check, lists_files
 
+T = TypeVar("T")
 PICTURE_TABLES = frozenset({".csv", ".tsv"})
 
 
@@ -75,7 +77,7 @@ def of_table(table: Path, options: Options) -> Listing:
     def read() -> Listing:
         if options.columns is None and lists_files(table):
             return Listing(_listed(table, options.gold))
-        check(str(table), options.columns)
+        _checked(table, options)
         return Listing([], [], [Rows(table.name, str(table), options.columns, options.gold)])
 
     return _read(table.name, read)
@@ -88,7 +90,7 @@ def tables_in(files: Path, options: Options) -> dict[str, Entry]:
     listed: dict[str, Entry] = {}
     for table in sorted(p for p in files.rglob("*") if p.suffix.lower() in suffixes):
         if options.text and not _is_list(table, options):
-            _read(table.name, lambda table=table: check(str(table), options.columns))
+            _checked(table, options)
         else:
             listed.update((entry.name, entry) for entry in _listed(table, options.gold))
     return listed
@@ -127,6 +129,10 @@ def _texts(folder: Path, options: Options) -> Listing:
     return Listing([Entry(name, path) for name, path in texts], faults, rows)
 
 
+def _checked(table: Path, options: Options) -> None:
+    _read(table.name, lambda: check(str(table), options.columns))
+
+
 def _is_list(table: Path, options: Options) -> bool:
     """Whether an uploaded or found table names files rather than holding texts."""
     if options.columns is not None:
@@ -144,7 +150,7 @@ def _listed(table: Path, gold: bool) -> list[Entry]:
     return _read(table.name, read)
 
 
-def _read[T](name: str, read: Callable[[], T]) -> T:
+def _read(name: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except BadTable as error:

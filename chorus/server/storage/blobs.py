@@ -1,4 +1,4 @@
-"""Pictures on disk by content hash. They never change, so a URL of one is cacheable for ever."""
+"""Pictures and texts on disk by content hash. They never change, so URLs of them can be cached."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chorus.server.formats.blobfiles import STAGING, Batch, Size, blob_path
 from chorus.server.formats.sniff import sniff
+from chorus.server.formats.texts import TEXT_START, TEXT_TYPE
 
 
 class BlobStore:
@@ -30,9 +31,13 @@ class BlobStore:
         raise FileNotFoundError(f"no blob {content_hash}")
 
     def media_type(self, path: Path) -> str:
-        """Media type by content: `image/jpeg` …; `application/octet-stream` when unknown."""
+        """Media type by content: `image/jpeg` …, `application/json` of a text (formats/texts);
+        `application/octet-stream` when unknown."""
         with path.open("rb") as file:
-            return sniff(file.read(64)) or "application/octet-stream"
+            head = file.read(64)
+        if head.startswith(TEXT_START):
+            return TEXT_TYPE
+        return sniff(head) or "application/octet-stream"
 
     def put_bytes(self, data: bytes, size: Size = "o", content_hash: str | None = None) -> str:
         """Store `data` durably; the content hash it is found by.

@@ -7,6 +7,8 @@ ALTER TABLE project ADD COLUMN ordering TEXT NOT NULL DEFAULT 'random';
 -- The round that chose this item to be labeled early; 0: it lies where chance put it. The labels of
 -- chosen items teach the model and never test it: they are no random sample.
 ALTER TABLE item ADD COLUMN chosen INTEGER NOT NULL DEFAULT 0;
+-- Of a text, in characters; 0: a picture.
+ALTER TABLE item ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
 
 -- What each way of working costs, counted from the log up to event `seq` (services/pace.py).
 CREATE TABLE pace_mark (project_id TEXT PRIMARY KEY, seq INTEGER NOT NULL);

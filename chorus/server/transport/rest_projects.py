@@ -32,6 +32,8 @@ class ImportFrom(msgspec.Struct):
     csv: str | None = None
     gold: bool = False
     """The labels that the CSV brings are gold, all of them."""
+    columns: list[str] | None = None
+    """Of a table of texts: the columns to show."""
 
 
 class Decision(msgspec.Struct):
@@ -121,9 +123,11 @@ async def start_import(request: Request) -> Response:
     if body.folder is not None:
         if body.gold:
             raise ApiError("bad_value", "a folder brings no labels that could be gold; give a csv")
-        job = await importing.from_folder(project_id, user.user_id, body.folder)
+        job = await importing.from_folder(project_id, user.user_id, body.folder, body.columns)
     else:
-        job = await importing.from_csv(project_id, user.user_id, body.csv or "", body.gold)
+        job = await importing.from_csv(
+            project_id, user.user_id, body.csv or "", body.gold, body.columns
+        )
     return reply(job, 202)
 
 
@@ -138,7 +142,8 @@ async def upload(request: Request) -> Response:
         if not files:
             raise ApiError("bad_message", "no files in the field 'files'")
         gold = str(form.get("gold", "")).lower() in ("1", "true", "yes")
-        job = await importing.from_upload(project_id, user.user_id, files, gold)
+        columns = [str(name) for name in form.getlist("columns")] or None
+        job = await importing.from_upload(project_id, user.user_id, files, gold, columns)
     return reply(job, 202)
 
 
@@ -225,7 +230,7 @@ async def export(request: Request) -> Response:
 
 
 async def media(request: Request) -> Response:
-    """Images never change under their content hash, so browsers may keep them for good."""
+    """Images and texts never change under their content hash: browsers may keep them for good."""
     _, project_id = await member_of(request, "labeler")
     content, size = request.path_params["content_hash"], request.path_params["size"]
     if not _HASH.fullmatch(content) or size not in ("s", "m", "o"):
