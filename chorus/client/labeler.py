@@ -12,7 +12,17 @@ from typing import Any
 import msgspec
 
 from chorus.client.errors import ConnectionLost
-from chorus.client.messages import Frame, Id, Page, PageItem, Project, VoteAck, VoteKind
+from chorus.client.messages import (
+    Answer,
+    Frame,
+    Id,
+    Page,
+    PageItem,
+    Project,
+    VoteAck,
+    VoteKind,
+    wire_value,
+)
 from chorus.client.socket import Socket, Subscription
 
 
@@ -108,13 +118,14 @@ class LabelerStream:
         self,
         item: PageItem,
         kind: VoteKind,
-        class_name: str | None = None,
+        answer: Answer | None = None,
         *,
         duration_ms: int = 0,
         supersedes: str | None = None,
     ) -> dict[str, Any]:
         """A `vote.cast` body with a fresh vote_id, for `Socket.cast`.
 
+        `answer`, of kind "label": a class's name, or a list of them where labels are sets.
         `supersedes`: the vote_id of the own vote that this one corrects.
         """
         body: dict[str, Any] = {
@@ -123,7 +134,7 @@ class LabelerStream:
             "item_id": item.item_id,
             "lease_id": item.lease_id if supersedes is None else None,
             "kind": kind,
-            "value": {"class": class_name} if kind == "label" else None,
+            "value": wire_value(answer) if kind == "label" and answer is not None else None,
             "duration_ms": duration_ms,
         }
         if supersedes is not None:
@@ -134,12 +145,12 @@ class LabelerStream:
         self,
         item: PageItem,
         kind: VoteKind,
-        class_name: str | None = None,
+        answer: Answer | None = None,
         *,
         duration_ms: int = 0,
     ) -> VoteAck:
         """Cast one vote and wait until it is kept. Raises `ApiError`, `Closed`."""
-        return await self.socket.cast(self.vote(item, kind, class_name, duration_ms=duration_ms))
+        return await self.socket.cast(self.vote(item, kind, answer, duration_ms=duration_ms))
 
     async def finish(self, page: Page, *, credit: bool = True) -> None:
         """The page is done: forget it and (by default) ask for one more."""

@@ -37,6 +37,7 @@ class Project(Struct):
     votes_max: int = 1
     skips_max: int = 1
     consensus: str = "majority"
+    set_rule: str = "class"
     target: float = 0.95
     page_size: int = 9
     lease_ms: int = 600_000
@@ -51,15 +52,35 @@ class Project(Struct):
     created_at: int = 0
 
     @property
+    def multilabel(self) -> bool:
+        """A label is a set of classes."""
+        return self.task_type.endswith("multilabel")
+
+    @property
     def class_names(self) -> list[str]:
         return [c.name for c in self.classes]
+
+
+Answer = str | list[str]
+"""A label: one class's name; of label sets, the names of its classes, maybe none."""
+
+
+def wire_value(answer: Answer) -> dict[str, Answer]:
+    """How a label travels."""
+    return {"class": answer} if isinstance(answer, str) else {"classes": list(answer)}
 
 
 class Prelabel(Struct, rename={"class_name": "class"}):
     """The model's answer for one item; `score` in 0…1."""
 
-    class_name: str
+    class_name: str = ""
     score: float = 0.0
+    classes: list[str] | None = None
+    """Of label sets, in place of the one class."""
+
+    @property
+    def answer(self) -> Answer:
+        return self.class_name if self.classes is None else self.classes
 
 
 class StandingVote(Struct):

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from chorus.client.errors import ApiError
-from chorus.client.messages import Job, Project, Role, RoundStats, Stats, User
+from chorus.client.messages import Answer, Job, Project, Role, RoundStats, Stats, User, wire_value
 
 T = TypeVar("T")
 
@@ -193,15 +193,15 @@ class Rest:
         await self.request("POST", f"/api/projects/{project_id}/rounds/{number}/retry", json={})
 
     async def review(
-        self, project_id: str, item_id: int, action: str, class_name: str | None = None,
+        self, project_id: str, item_id: int, action: str, answer: Answer | None = None,
         seen: int | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """`seen`: seq of the newest decision you know of (0: none); a newer one is a conflict."""
         body: dict[str, Any] = {"action": action}
         if seen is not None:
             body["seen"] = seen
-        if class_name is not None:
-            body["value"] = {"class": class_name}
+        if answer is not None:
+            body["value"] = wire_value(answer)
         path = f"/api/projects/{project_id}/items/{item_id}/review"
         return await self._send("POST", path, body, dict[str, Any])
 

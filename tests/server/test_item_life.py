@@ -19,6 +19,8 @@ from tests.server.world import World
 
 PEOPLE = st.integers(0, 3)
 VALUES = st.sampled_from(["0", "1", "2"])
+SETS = {"0": "0,2", "1": "-", "2": "2"}
+"""What stands in a project of label sets for the classes above."""
 
 
 class ItemLife(RuleBasedStateMachine):
@@ -27,6 +29,7 @@ class ItemLife(RuleBasedStateMachine):
     world: World | None = None
     taken: list[int] = []  # noqa: RUF012 - set anew by begin()
     checked: list[tuple[str, Lease]] = []  # noqa: RUF012
+    task_type = "multiclass"
 
     @initialize(
         votes=st.tuples(st.integers(1, 3), st.integers(0, 2)),
@@ -34,16 +37,19 @@ class ItemLife(RuleBasedStateMachine):
         items=st.integers(1, 6),
         consensus=st.sampled_from(["majority", "auto"]),
         gold=st.integers(0, 4),
+        set_rule=st.sampled_from(["class", "exact"]),
     )
     def begin(
-        self, votes: tuple[int, int], skips_max: int, items: int, consensus: str, gold: int
-    ) -> None:
+        self, votes: tuple[int, int], skips_max: int, items: int, consensus: str, gold: int,
+        set_rule: str,
+    ) -> None:  # fmt: skip
         self.world = World(
-            votes[0], votes[0] + votes[1], skips_max, consensus=consensus, gold_rate=0.5
-        )
+            votes[0], votes[0] + votes[1], skips_max, consensus=consensus, gold_rate=0.5,
+            task_type=self.task_type, set_rule=set_rule,
+        )  # fmt: skip
         self.world.add(items)
         if gold:
-            self.world.add(gold, "1", gold=True)
+            self.world.add(gold, self.said("1"), gold=True)
         self.taken: list[int] = []
         self.checked = []
         # A few answers later, so that people are asked again what they have answered before.
@@ -51,6 +57,10 @@ class ItemLife(RuleBasedStateMachine):
         self.gap.start()
         self.late = 0
         """Votes cast on leases that had been taken back: DESIGN keeps them all the same."""
+
+    def said(self, value: str) -> str:
+        """An answer as this project stores it."""
+        return value
 
     @property
     def w(self) -> World:
@@ -97,7 +107,7 @@ class ItemLife(RuleBasedStateMachine):
         lease = leases[nth % len(leases)]
         before = self.w.item(lease.item_id)
         name = {"l": "label", "s": "skip", "f": "flag"}[kind]
-        self.w.cast(user, lease.item_id, value if kind == "l" else None, name)
+        self.w.cast(user, lease.item_id, self.said(value) if kind == "l" else None, name)
         if lease.blind_check:
             assert self.w.item(lease.item_id) == before, "an answer on a check changes nothing"
             self.checked.append((user, lease))
@@ -111,7 +121,7 @@ class ItemLife(RuleBasedStateMachine):
             return
         lease = leases[nth % len(leases)]
         self.w.leave(user)
-        self.w.cast(user, lease.item_id, value)
+        self.w.cast(user, lease.item_id, self.said(value))
         if lease.blind_check:
             self.checked.append((user, lease))
         else:
@@ -126,7 +136,7 @@ class ItemLife(RuleBasedStateMachine):
         old = mine[nth % len(mine)]
         before = len(self.votes(self.w.item(old.item_id)))
         try:
-            self.w.cast(user, old.item_id, value, supersedes=old.vote_id)
+            self.w.cast(user, old.item_id, self.said(value), supersedes=old.vote_id)
         except ApiError as error:
             assert error.code == "item_closed"
             assert self.w.item(old.item_id).review in ("decided", "removed")
@@ -138,6 +148,7 @@ class ItemLife(RuleBasedStateMachine):
     def correct_check(self, nth: int, value: str) -> None:
         user, lease = self.checked[nth % len(self.checked)]
         old = Tx(self.w.db).check_answer(lease.item_id, user, lease.page_id)
+        value = self.said(value)
         assert old is not None
         before = self.w.item(lease.item_id)
         seq, _ = self.w.cast(user, lease.item_id, value, supersedes=old[0])
@@ -176,7 +187,7 @@ class ItemLife(RuleBasedStateMachine):
     def vote_without_lease(self, nth: int, value: str) -> None:
         items = self.w.items()
         try:
-            self.w.cast("stranger", items[nth % len(items)].item_id, value)
+            self.w.cast("stranger", items[nth % len(items)].item_id, self.said(value))
         except ApiError as error:
             assert error.code in ("not_leased", "item_closed")
         else:
@@ -194,6 +205,7 @@ class ItemLife(RuleBasedStateMachine):
     def review(self, nth: int, action: str, value: str) -> None:
         items = self.w.items()
         item = items[nth % len(items)]
+        value = self.said(value)
         try:
             after = self.w.decide(item.item_id, action, value if action == "change" else None)
         except ApiError as error:
@@ -223,7 +235,8 @@ class ItemLife(RuleBasedStateMachine):
     @rule(nth=st.integers(0, 20), value=VALUES, chance=st.floats(0.4, 0.99))
     def round_lands(self, nth: int, value: str, chance: float) -> None:
         items = self.w.items()
-        self.w.model_says(items[nth % len(items)].item_id, f"{value}:{chance:.4f}")
+        item_id = items[nth % len(items)].item_id
+        self.w.model_says(item_id, f"{value}:{chance:.4f}", self.said(value))
 
     @rule(who=PEOPLE, minutes=st.tuples(st.integers(0, 30), st.integers(0, 30)))
     def take_back(self, who: int, minutes: tuple[int, int]) -> None:
@@ -247,6 +260,7 @@ class ItemLife(RuleBasedStateMachine):
     @precondition(lambda self: self.world is not None and len(self.world.items()) < 12)
     @rule(count=st.integers(1, 3), label=st.none() | VALUES, gold=st.booleans())
     def more_items(self, count: int, label: str | None, gold: bool) -> None:
+        label = None if label is None else self.said(label)
         assert self.w.add(count, label, gold=gold and label is not None) == count
 
     def votes(self, item: object) -> list:  # type: ignore[type-arg]
@@ -292,6 +306,19 @@ class ItemLife(RuleBasedStateMachine):
 
 ItemLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestItemLife = ItemLife.TestCase
+
+
+class SetLife(ItemLife):
+    """The same where a label is a set of classes."""
+
+    task_type = "multilabel"
+
+    def said(self, value: str) -> str:
+        return SETS[value]
+
+
+SetLife.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestSetLife = SetLife.TestCase
 
 
 def test_every_item_gets_exactly_its_votes_when_people_just_work() -> None:

@@ -47,6 +47,8 @@ class World:
         people: int = 4,
         consensus: str = "majority",
         gold_rate: float = 0.05,
+        task_type: str = "multiclass",
+        set_rule: str = "class",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.db: sqlite3.Connection = connect(Path(self._folder.name) / "test.sqlite")
@@ -61,9 +63,9 @@ class World:
         tx = self.tx()
         tx.add_project(
             Project(
-                "p", "Pets", "", "", "multiclass", votes_min, votes_max, skips_max, consensus,
+                "p", "Pets", "", "", task_type, votes_min, votes_max, skips_max, consensus,
                 0.95, 9, 600_000, True, True, "running", 7, 0, uuid.uuid4().hex, self.now, 0, 0,
-                gold_rate=gold_rate,
+                gold_rate=gold_rate, set_rule=set_rule,
             )
         )  # fmt: skip
         for idx, label_class in enumerate(CLASSES):
@@ -178,11 +180,11 @@ class World:
         tx.set_landed("p", project.estimate_rev + 1)
         self.commit(tx)
 
-    def model_says(self, item_id: int, view: str) -> None:
-        """A round's view of an item lands."""
+    def model_says(self, item_id: int, view: str, value: str | None = None) -> None:
+        """A round's view of an item lands; `value`: its answer, if not the likeliest class."""
         tx = self.tx()
-        value, _, score = view.partition(",")[0].partition(":")
-        guess = Prediction(value, float(score), view)
+        likeliest, _, score = view.partition(",")[0].partition(":")
+        guess = Prediction(likeliest if value is None else value, float(score), view)
         landing.land_views(tx, "p", [(item_id, guess)], 1, {}, self.now)
         self.commit(tx)
 
