@@ -5,11 +5,14 @@ import { inkOn } from "./format.js";
 export class ClassList {
   /**
    * @param {HTMLElement} root
-   * @param {(name: string) => void} onPick
+   * @param {(name: ?string) => void} onPick null: none of the classes, where that is an answer
    */
   constructor(root, onPick) {
     this._root = root;
     this._onPick = onPick;
+    this._none = root.querySelector(".class-none");
+    this._none?.addEventListener("click", () => this._pick(null));
+    this._none?.addEventListener("mousedown", (e) => e.preventDefault());
     this._classes = [];
     this._shown = "";
     this._list = $(".class-list", root);
@@ -34,7 +37,7 @@ export class ClassList {
   /** Colour variables of a class, for chips and tiles. */
   colors(name) {
     const found = this._classes.find((c) => c.name === name);
-    return found ? { c: found.color, "on-c": inkOn(found.color) } : { c: "#7a869a", "on-c": "#ffffff" };
+    return found ? { c: found.color, "on-c": inkOn(found.color) } : { c: "#5f6b7e", "on-c": "#ffffff" };
   }
 
   name(index) {
@@ -45,12 +48,13 @@ export class ClassList {
     return this._classes.length;
   }
 
-  /** Mark the class of the focused item's answer, and how often each is used on this page. */
-  mark(name) {
+  /** Mark what the focused item is said to be; null: nothing yet. @param {?string[]} names */
+  mark(names) {
     for (const button of this._list.querySelectorAll("button")) {
-      const current = button.dataset.name === name;
+      const current = names !== null && names.includes(button.dataset.name);
       button.setAttribute("aria-pressed", String(current));
     }
+    this._none?.setAttribute("aria-pressed", String(names !== null && !names.length));
   }
 
   /** Put the cursor into the search, with `text` as its beginning. */

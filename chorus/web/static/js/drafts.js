@@ -8,7 +8,7 @@ export class Drafts {
   /** @param {string} userId @param {string} projectId @param {Storage} [storage] */
   constructor(userId, projectId, storage = sessionStorage) {
     this._storage = storage;
-    this._key = `chorus.drafts.${userId}.${projectId}`;
+    this._key = `chorus.answers.${userId}.${projectId}`;
     /** @type {{pages: Record<string, {answers: object, focus: number}>, submitted: number[]}} */
     this._kept = { pages: {}, submitted: [] };
     try {

@@ -37,11 +37,14 @@ export function plural(n, one, many = `${one}s`) {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
 
-/** Black or white, whichever is easier to read on `#rrggbb` (WCAG relative luminance). */
+/**
+ * Black or white, whichever is easier to read on `#rrggbb`: at least 4.5 : 1 on every colour, since
+ * both are that at WCAG's relative luminance of 0.179.
+ */
 export function inkOn(color) {
   const [r, g, b] = [1, 3, 5].map((at) => {
     const c = parseInt(color.slice(at, at + 2), 16) / 255;
     return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.24 ? "#10151d" : "#ffffff";
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }

@@ -1,26 +1,37 @@
-/** The grid of pictures: draws a page's state, reports clicks. */
-import { ICONS, el, fill, icon, setText, setVars } from "./dom.js";
-import { score } from "./format.js";
+/** The grid of pictures or texts: draws a page's state, reports clicks. */
+import { ICONS, el, fill, icon, setVars } from "./dom.js";
+import { answerChips, colorsOf, wordOf } from "./chips.js";
+import { reading, textOf } from "./content.js";
 import { isOdd } from "./page_state.js";
 import { pictureOf } from "./preload.js";
+import { arrange, sizeFor } from "./text_layout.js";
 
 /** Small pictures are shown larger, but not as a blur. */
 const ENLARGE_MOST = 3;
+const SCROLL_SHARE = 0.85;
+const LINE = 2;
 
 export class Grid {
   /**
    * @param {HTMLElement} root the list element
+   * @param {import("./task.js").Task} task
    * @param {{focus: (id: number) => void, toggle: (id: number) => void,
-   *   zoom: (id: number) => void}} on
+   *   zoom: (id: number) => void, untag: (id: number, name: string) => void}} on
    * @param {(name: string) => Record<string, string>} colors
    */
-  constructor(root, on, colors) {
+  constructor(root, task, on, colors) {
     this._root = root;
+    this._task = task;
     this._on = on;
     this._colors = colors;
     /** @type {Map<number, any>} */
     this._tiles = new Map();
     this._page = null;
+    this._focus = null;
+    /** How many columns there are on the screen. */
+    this.columns = 1;
+    root.dataset.of = task.thing;
+    if (task.text) new ResizeObserver(() => this.arrange()).observe(root);
   }
 
   /** @param {?import("./page_state.js").PageState} page */
@@ -36,6 +47,7 @@ export class Grid {
       this._build(page);
     }
     page.items.forEach((item, index) => this._draw(page, item, index));
+    this._focus = page.items[page.focus]?.item_id ?? null;
   }
 
   /** Give the focused tile the keyboard, unless the person is in some other control. */
@@ -48,58 +60,66 @@ export class Grid {
     }
   }
 
+  /** Has the grid, and no other control, the keyboard? */
+  get hasKeyboard() {
+    return document.activeElement === document.body || this._root.contains(document.activeElement);
+  }
+
+  /** Texts: find the columns anew; letters, room or words have changed. */
+  arrange() {
+    const bodies = this._bodies();
+    if (!bodies.length || this._root.hidden || !this._root.clientWidth) return;
+    this.columns = arrange(this._root, bodies, this._em());
+    for (const body of bodies) more(body);
+  }
+
+  /**
+   * Texts: how many would fit on a page, by those in view; null where that cannot be said.
+   * @param {number[]} sizes ascending
+   */
+  roomFor(sizes) {
+    const bodies = this._bodies();
+    if (!bodies.length || bodies.some((b) => !b.firstChild?.firstChild)) return null;
+    const area = bodies.reduce((sum, b) => sum + b.clientWidth * b.firstChild.offsetHeight, 0) / bodies.length;
+    const foot = bodies[0].parentElement.offsetHeight - bodies[0].clientHeight + 8;
+    const room = { width: this._root.clientWidth, height: this._root.clientHeight };
+    return sizeFor(room, area, foot, this._em(), sizes);
+  }
+
+  /** Scroll the text in focus by a page or, `lines`, by a few lines. */
+  read(by, lines = false) {
+    const body = this._tiles.get(this._focus)?.body;
+    if (!body) return;
+    const step = lines ? LINE * 1.6 * this._em() : SCROLL_SHARE * body.clientHeight;
+    body.scrollBy({ top: by * step });
+  }
+
+  _bodies() {
+    return [...this._tiles.values()].map((t) => t.body).filter(Boolean);
+  }
+
+  _em() {
+    return Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--reading")) || 16;
+  }
+
   _build(page) {
     this._tiles = new Map(page.items.map((i) => [i.item_id, this._tile(page, i)]));
+    this.columns = page.columns;
     setVars(this._root, {
       columns: page.columns,
       rows: Math.ceil(page.items.length / page.columns),
     });
     this._root.dataset.count = String(page.items.length);
     fill(this._root, ...[...this._tiles.values()].map((t) => t.node));
+    if (this._task.text) this.arrange();
   }
 
   _tile(page, item) {
     const id = item.item_id;
-    const image = el("img", {
-      alt: "",
-      draggable: false,
-      decoding: "sync",
-      src: pictureOf(item, page.items.length),
-    });
-    setVars(image, { most: `${Math.max(item.width, 1) * ENLARGE_MOST}px` });
-    image.addEventListener("error", () => (node.dataset.broken = "true"));
-    const select = el(
-      "button",
-      {
-        type: "button",
-        class: "tile-select",
-        tabIndex: -1,
-        "aria-label": "Select",
-        onclick: (e) => {
-          e.stopPropagation();
-          this._on.toggle(id);
-        },
-        onmousedown: (e) => e.preventDefault(),
-      },
-      icon(ICONS.check),
-    );
-    const zoom = el(
-      "button",
-      {
-        type: "button",
-        class: "tile-zoom",
-        tabIndex: -1,
-        "aria-label": "Zoom",
-        title: "Zoom (Z)",
-        onclick: (e) => {
-          e.stopPropagation();
-          this._on.zoom(id);
-        },
-        onmousedown: (e) => e.preventDefault(),
-      },
-      icon(ICONS.zoom),
-    );
-    const chip = el("span", { class: "chip" });
+    const [content, body] = textOf(item) === null ? [this._picture(page, item), null] : this._text(item);
+    const select = this._tool("tile-select", "Select", "Select (Space)", ICONS.check, () => this._on.toggle(id));
+    const zoom = this._tool("tile-zoom", "Zoom", "Zoom (Z)", ICONS.zoom, () => this._on.zoom(id));
+    const chips = el("span", { class: "chips" });
     const odd = el("span", { class: "tile-odd" }, "looks different");
     const settled = el("span", { class: "tile-settled" }, "new: the other was settled by colleagues");
     const node = el(
@@ -109,15 +129,44 @@ export class Grid {
         dataset: { item: String(id) },
         tabIndex: -1,
         onclick: () => this._on.focus(id),
-        ondblclick: () => this._on.zoom(id),
+        // A double click in a text marks a word.
+        ondblclick: () => body === null && this._on.zoom(id),
       },
-      el("div", { class: "tile-picture" }, image),
-      el("span", { class: "tile-broken" }, "picture could not be loaded"),
+      content,
       select,
       zoom,
-      el("div", { class: "tile-foot" }, chip, odd, settled),
+      el("div", { class: "tile-foot" }, chips, odd, settled),
     );
-    return { node, chip, odd, settled, select, drawn: "" };
+    return { node, body, chips, odd, settled, select, drawn: "", said: "" };
+  }
+
+  _picture(page, item) {
+    const image = el("img", {
+      alt: "",
+      draggable: false,
+      decoding: "sync",
+      src: pictureOf(item, page.items.length),
+    });
+    setVars(image, { most: `${Math.max(item.width, 1) * ENLARGE_MOST}px` });
+    image.addEventListener("error", () => (image.closest(".tile").dataset.broken = "true"));
+    return el("div", { class: "tile-picture" }, image, el("span", { class: "tile-broken" }, "picture could not be loaded"));
+  }
+
+  _text(item) {
+    const body = el("div", { class: "tile-body", onscroll: () => more(body) });
+    body.append(reading(item.text, () => this._root.contains(body) && this.arrange()));
+    return [el("div", { class: "tile-text" }, body, el("span", { class: "tile-more", "aria-hidden": "true" }, "more below")), body];
+  }
+
+  _tool(name, label, title, path, run) {
+    return el("button", {
+      type: "button", class: name, tabIndex: -1, title, "aria-label": label,
+      onclick: (e) => {
+        e.stopPropagation();
+        run();
+      },
+      onmousedown: (e) => e.preventDefault(),
+    }, icon(path));
   }
 
   _draw(page, item, index) {
@@ -129,7 +178,7 @@ export class Grid {
     const drawn = JSON.stringify([answer, focused, selected, odd, page.settled, index]);
     if (tile.drawn === drawn) return;
     tile.drawn = drawn;
-    const { node, chip } = tile;
+    const { node } = tile;
     node.tabIndex = focused ? 0 : -1;
     node.dataset.focused = String(focused);
     node.dataset.selected = String(selected);
@@ -141,38 +190,32 @@ export class Grid {
     tile.select.setAttribute("aria-pressed", String(selected));
     if (focused) node.setAttribute("aria-current", "true");
     else node.removeAttribute("aria-current");
-    this._chip(chip, node, item, answer);
+    this._chips(tile, item, answer);
     const said = answer ? `answered ${wordOf(answer)}` : "no answer yet";
     const model = answer?.by === "model" ? ", by the model" : "";
     const marks = `${selected ? ", selected" : ""}${odd ? ", looks different" : ""}`;
-    node.setAttribute("aria-label", `Picture ${index + 1}, ${said}${model}${marks}`);
+    const thing = this._task.text ? "Text" : "Picture";
+    node.setAttribute("aria-label", `${thing} ${index + 1}, ${said}${model}${marks}`);
   }
 
-  _chip(chip, node, item, answer) {
-    chip.hidden = !answer;
+  _chips(tile, item, answer) {
+    const said = JSON.stringify(answer ?? null);
+    if (tile.said === said) return;
+    tile.said = said;
+    const { node, chips } = tile;
     if (!answer) {
+      fill(chips);
       node.style.removeProperty("--c");
       return;
     }
-    chip.dataset.kind = answer.kind;
-    chip.dataset.by = answer.by;
-    setVars(node, answer.kind === "label" ? this._colors(answer.cls) : SKIP);
-    const byModel = answer.by === "model";
-    if (byModel) {
-      fill(
-        chip,
-        el("span", { class: "chip-word" }, wordOf(answer)),
-        el("span", { class: "chip-model" }, `model ${score(item.prelabel?.score ?? 0)}`),
-      );
-    } else {
-      setText(chip, wordOf(answer));
-    }
+    setVars(node, colorsOf(answer, this._colors));
+    const remove = this._task.multi ? (name) => this._on.untag(item.item_id, name) : null;
+    fill(chips, ...answerChips(answer, item.prelabel, this._colors, remove));
   }
 }
 
-const SKIP = { c: "#6b7689", "on-c": "#ffffff" };
-
-/** @param {import("./page_state.js").Answer} answer */
-export function wordOf(answer) {
-  return answer.kind === "skip" ? "Skipped" : answer.cls;
+/** Say on a text's card that it goes on below. */
+function more(body) {
+  const left = body.scrollHeight - body.scrollTop - body.clientHeight;
+  body.parentElement.dataset.more = String(left > 4);
 }

@@ -18,28 +18,45 @@ const COMMANDS = {
   ArrowDown: { type: "move", dx: 0, dy: 1 },
 };
 
+/** Where an answer is a set of classes: Tab goes on, since a class key does not. */
+const SETS = {
+  Tab: { type: "step", by: 1 },
+};
+const TEXTS = {
+  "-": { type: "letters", by: -1 },
+  "+": { type: "letters", by: 1 },
+  "=": { type: "letters", by: 1 },
+  PageDown: { type: "read", by: 1 },
+  PageUp: { type: "read", by: -1 },
+};
+
 /**
- * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, altKey?: boolean}} event
+ * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, altKey?: boolean,
+ *   shiftKey?: boolean}} event
  * @param {number} classes how many classes the project has
+ * @param {{text: boolean, multi: boolean}} [task]
  * @returns {?{type: string, [field: string]: any}} null: not ours
  */
-export function intentOf(event, classes) {
+export function intentOf(event, classes, task = { text: false, multi: false }) {
   if (event.altKey) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
   const digit = digitOf(event);
+  if (digit === 0 && task.multi) return { type: "none" };
   if (digit > 0) return digit <= Math.min(9, classes) ? { type: "class", index: digit - 1 } : null;
-  if (COMMANDS[key]) return COMMANDS[key];
+  if (task.multi && SETS[key]) return event.shiftKey ? { ...SETS[key], by: -SETS[key].by } : SETS[key];
+  const command = COMMANDS[key] ?? (task.text ? TEXTS[key] : undefined);
+  if (command) return command;
   // Beyond nine classes a letter begins a search.
   if (classes > 9 && key.length === 1 && /\p{L}/u.test(key)) return { type: "search", text: key };
   return null;
 }
 
-/** The digit row gives other characters on some layouts (French); its place counts. */
+/** The digit row gives other characters on some layouts (French); its place counts. -1: no digit. */
 function digitOf(event) {
-  if (/^[1-9]$/.test(event.key)) return Number(event.key);
-  const place = /^(?:Digit|Numpad)([1-9])$/.exec(event.code ?? "");
+  if (/^[0-9]$/.test(event.key)) return Number(event.key);
+  const place = /^(?:Digit|Numpad)([0-9])$/.exec(event.code ?? "");
   return place && !/^[?/]$/.test(event.key) && !event.shiftKey && event.key.length === 1
     ? Number(place[1])
-    : 0;
+    : -1;
 }

@@ -1,35 +1,42 @@
 /** The labeler's page: keys, clicks and what the server pushes, put together. */
 import { $, boot, setText, setVars } from "./dom.js";
+import { AutoSize } from "./auto_size.js";
 import { ClassList } from "./class_list.js";
-import { Grid, wordOf } from "./grid.js";
+import { Grid } from "./grid.js";
 import { Notes } from "./notes.js";
 import { Outbox } from "./outbox.js";
 import { Preload, pictureOf } from "./preload.js";
 import { RecentStrip } from "./recent_strip.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
+import { TypeSize } from "./type_size.js";
 import { Zoom } from "./zoom.js";
 import { count, plural } from "./format.js";
-import { focused, isOdd, missing } from "./page_state.js";
+import { bannerWords } from "./banner.js";
+import { taskOf } from "./task.js";
+import { focused, missing } from "./page_state.js";
 import { intentOf } from "./keys.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
+const { user, project } = boot();
+const task = taskOf(project);
 const EMPTY = {
   done: ["All done", "There is nothing left for you to label here. Thank you!"],
   waiting: [
     "Your colleagues have the rest",
-    "The next pictures come by themselves as soon as one is free again.",
+    `The next ${task.thing}s come by themselves as soon as one is free again.`,
   ],
   paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
-  no_items: ["No pictures yet", "As soon as pictures are added, your first page appears here."],
+  no_items: [`No ${task.thing}s yet`, `As soon as ${task.thing}s are added, your first page appears here.`],
   stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
   idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
   loading: ["One moment …", "Your next page is on its way."],
   offline: ["No connection", "Your answers are kept here. The next page comes when you are back."],
 };
+/** Page sizes by key of the server; the size of a page of texts may follow their heights. */
+const SIZES = [1, 4, 6, 9];
 
-const { user, project } = boot();
 const socket = new Socket();
 const outbox = new Outbox(socket, user.user_id, project.project_id);
 const session = new Session(socket, outbox, user, project);
@@ -39,8 +46,11 @@ const notes = new Notes(socket, project.project_id, user.user_id);
 const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
+const letters = new TypeSize();
+const autoSize = new AutoSize(project.project_id);
 const grid = new Grid(
   $("#grid"),
+  task,
   {
     focus: (id) => session.act({ type: "focus", item_id: id }),
     toggle: (id) => session.act({ type: "toggle", item_id: id }),
@@ -48,10 +58,11 @@ const grid = new Grid(
       session.act({ type: "focus", item_id: id });
       openZoom();
     },
+    untag: (id, name) => session.act({ type: "untag", item_id: id, cls: name }),
   },
   colors,
 );
-const strip = new RecentStrip($("#recent"), (id) => session.correct(id), colors);
+const strip = new RecentStrip($("#recent"), task, (id) => session.correct(id), colors);
 
 // -- showing
 
@@ -65,27 +76,33 @@ function render() {
   renderCounts();
   strip.render(session.recent, session.correcting?.page_id);
   for (const button of document.querySelectorAll("#sizes button")) {
-    const pressed = Number(button.dataset.size) === session.pageSize;
+    const size = Number(button.dataset.size);
+    const pressed = autoSize.on ? size === 0 : size === session.pageSize;
     button.setAttribute("aria-pressed", String(pressed));
   }
   const item = page && focused(page);
-  classes.mark(item ? (page.answers[item.item_id]?.cls ?? null) : null);
+  classes.mark(item ? said(page, item) : null);
   if (zoom.isOpen) {
     if (item) openZoom();
     else zoom.close();
   } else if (page && !help.open) {
     grid.takeKeyboard(page);
   }
-  preload.keep(
-    session.queue.flatMap((p) => p.items.map((i) => pictureOf(i, p.items.length))),
-  );
+  const sizes = new Map(session.queue.flatMap((p) => p.items.map((i) => [i, p.items.length])));
+  preload.keep([...sizes.keys()], (i) => pictureOf(i, sizes.get(i)));
+}
+
+/** What an item is said to be; null: nothing yet, or that nobody can tell. */
+function said(page, item) {
+  const answer = page.answers[item.item_id];
+  return answer?.kind === "label" ? answer.classes : null;
 }
 
 function renderBanner(page) {
   const banner = $("#banner");
   const kind = page === null ? "none" : page.correcting ? "correcting" : page.kind;
   banner.dataset.kind = kind;
-  const [title, text] = bannerWords(kind, page);
+  const [title, text] = page ? bannerWords(kind, page, task) : ["", ""];
   setText($(".banner-title", banner), title);
   setText($(".banner-text", banner), text);
   $("#leave-correction").hidden = kind !== "correcting";
@@ -96,30 +113,6 @@ function renderBanner(page) {
   bar.hidden = page === null;
   bar.max = Math.max(1, total);
   bar.value = given;
-}
-
-/** Some pictures of a prelabeled page come without the model's answer: the blind audit. */
-function unprompted(page) {
-  const blind = page.items.filter((item) => !item.prelabel).length;
-  return blind ? ` ${plural(blind, "picture")} without an answer: give it yourself.` : "";
-}
-
-function bannerWords(kind, page) {
-  switch (kind) {
-    case "clustered": {
-      const odd = page.items.filter(isOdd).length;
-      const look = odd ? ` ${plural(odd, "picture")} in a dashed frame may not belong.` : "";
-      return ["Tasks clustered", `These look alike: A selects all, then one class.${look}`];
-    }
-    case "prelabeled":
-      return ["Tasks prelabeled", `The model has answered. Correct what is wrong, then Enter.${unprompted(page)}`];
-    case "correcting":
-      return ["Correcting an earlier page", "Change what was wrong, then Enter."];
-    case "manual":
-      return ["Tasks manual", "Give each picture its class."];
-    default:
-      return ["", ""];
-  }
 }
 
 function renderEmpty(page) {
@@ -149,7 +142,12 @@ function renderActions(page) {
   const some = page?.selected.length ?? 0;
   const note = $("#selection");
   note.hidden = some === 0;
-  setText(note, some ? `${some} selected – now a class` : "");
+  setText(note, some ? `${some} selected – ${selectionWords(page)}` : "");
+}
+
+function selectionWords(page) {
+  if (!task.multi) return "now a class";
+  return page.spent ? "more classes, or go on" : "now classes";
 }
 
 function submitWords(page, left) {
@@ -172,15 +170,18 @@ function openZoom() {
   const page = session.current;
   const item = page && focused(page);
   if (!item) return;
-  const answer = page.answers[item.item_id];
-  zoom.show(item, answer ? wordOf(answer) : null, answer?.cls ? colors(answer.cls) : {});
+  zoom.show(item, page.answers[item.item_id] ?? null, colors);
 }
 
 function submit() {
+  if (autoSize.on) autoSize.take(grid.roomFor(SIZES));
   const lacking = session.submit();
-  if (!lacking) return;
-  const verb = lacking === 1 ? "picture needs" : "pictures need";
-  toast(`${lacking} ${verb} an answer first.`, "warn");
+  if (!lacking) {
+    if (autoSize.on) session.resizeNext(autoSize.size ?? session.pageSize);
+    return;
+  }
+  const verb = lacking === 1 ? "needs" : "need";
+  toast(`${plural(lacking, task.thing)} ${verb} an answer first.`, "warn");
   grid.takeKeyboard(session.current);
 }
 
@@ -192,7 +193,19 @@ const RUN = {
   selectAll: () => session.act({ type: "selectAll" }),
   clear: () => session.act({ type: "clear" }),
   skip: () => session.act({ type: "skip" }),
-  move: ({ dx, dy }) => session.act({ type: "move", dx, dy }),
+  none: () => session.act({ type: "label", cls: null }),
+  move: ({ dx, dy }) => {
+    // Alone on its page a text is not one of a grid: it is read.
+    if (task.text && dy && session.current?.items.length === 1) read(dy, true);
+    else session.act({ type: "move", dx, dy, columns: grid.columns });
+  },
+  step: ({ by }) => session.act({ type: "move", dx: by, dy: 0 }),
+  letters: ({ by }) => {
+    letters.change(by);
+    renderLetters();
+    grid.arrange();
+  },
+  read: ({ by }) => read(by),
   undo: () => session.undo(),
   submit,
   zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
@@ -204,16 +217,36 @@ const RUN = {
 function escape() {
   if (zoom.isOpen) zoom.close();
   else if (session.correcting) session.leaveCorrection();
-  else if (session.current?.selected.length) session.act({ type: "undo" });
+  else if (session.current?.selected.length) session.act({ type: "selectNone" });
 }
 
+function read(by, lines = false) {
+  if (zoom.isOpen) zoom.read(by);
+  else grid.read(by, lines);
+}
+
+/** Tab goes from item to item, and out of the page at its ends. */
+function leaves({ by }) {
+  const page = session.current;
+  const next = (page?.focus ?? 0) + by;
+  return !page || !grid.hasKeyboard || zoom.isOpen || next < 0 || next >= page.items.length;
+}
+
+function renderLetters() {
+  if (!task.text) return;
+  $("#smaller").disabled = letters.smallest;
+  $("#larger").disabled = letters.largest;
+}
+
+const REPEATED = ["move", "step", "read", "letters"];
 document.addEventListener("keydown", (event) => {
   session.awake();
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select")) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
-  const intent = intentOf(event, classes.length);
-  if (!intent || event.repeat && intent.type !== "move") return;
+  const intent = intentOf(event, classes.length, task);
+  if (!intent || (event.repeat && !REPEATED.includes(intent.type))) return;
+  if (intent.type === "step" && leaves(intent)) return;
   // A control reached with Tab answers to Enter and Space itself.
   const control = target.closest("button, a, summary");
   if (control && (event.key === "Enter" || event.key === " ")) return;
@@ -239,7 +272,19 @@ for (const [selector, run] of Object.entries(CLICKS)) {
 }
 for (const button of document.querySelectorAll("#sizes button")) {
   button.addEventListener("mousedown", (e) => e.preventDefault());
-  button.addEventListener("click", () => session.resize(Number(button.dataset.size)));
+  button.addEventListener("click", () => {
+    const size = Number(button.dataset.size);
+    autoSize.set(size === 0);
+    const fits = size === 0 ? grid.roomFor(SIZES) : size;
+    session.resize(fits ?? session.pageSize);
+    render();
+  });
+}
+if (task.text) {
+  for (const [id, by] of [["#smaller", -1], ["#larger", 1]]) {
+    $(id).addEventListener("mousedown", (e) => e.preventDefault());
+    $(id).addEventListener("click", () => RUN.letters({ by }));
+  }
 }
 $(".dialog-close", help).addEventListener("click", () => help.close());
 help.addEventListener("close", render);
@@ -267,5 +312,6 @@ function showInstructions() {
 setVars(document.documentElement, { "class-count": project.classes.length });
 showConnection(socket, { takeOver: () => session.takeOver() });
 showInstructions();
+renderLetters();
 render();
 socket.connect();

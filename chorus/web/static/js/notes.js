@@ -1,5 +1,6 @@
 /** Notes of reviewers, to all or to this person: a banner until it is dismissed, and a list that stays. */
 import { $, el, fill, setText } from "./dom.js";
+import { preview } from "./content.js";
 import { ago } from "./format.js";
 
 const SHOWN = 20;
@@ -22,7 +23,7 @@ export class Notes extends EventTarget {
     this._notes = [];
     this._seen = Number(localStorage.getItem(this._key) ?? 0);
     $("#note-done").addEventListener("click", () => this._dismiss());
-    // The keyboard stays with the pictures.
+    // The keyboard stays with the page.
     $("#note-done").addEventListener("mousedown", (e) => e.preventDefault());
     socket.addEventListener("open", () => this._load());
   }
@@ -60,9 +61,9 @@ export class Notes extends EventTarget {
     const banner = $("#note-banner");
     banner.hidden = !newest;
     if (newest) {
-      const image = $("img", banner);
-      image.hidden = !newest.item;
-      if (newest.item) image.src = newest.item.thumb;
+      const about = $(".note-item", banner);
+      about.hidden = !newest.item;
+      fill(about, newest.item ? preview(newest.item) : null);
       setText($(".note-text", banner), newest.text);
       setText($(".note-by", banner), `${by(newest)}, ${ago(newest.at)}${news.length > 1 ? ` · ${news.length - 1} more under Notes` : ""}`);
       banner.title = newest.text;
@@ -70,7 +71,7 @@ export class Notes extends EventTarget {
     $("#notes").hidden = !this.any;
     fill($("#notes-list"), ...this._notes.map((n) =>
       el("li", {},
-        n.item ? el("img", { src: n.item.thumb, alt: "", loading: "lazy" }) : null,
+        n.item ? el("span", { class: "note-item" }, preview(n.item)) : null,
         el("span", {}, n.text, " ", el("span", { class: "muted" }, `${by(n)}, ${ago(n.at)}`)))));
     this.dispatchEvent(new CustomEvent("change"));
   }

@@ -2,15 +2,20 @@
  * One page in a labeler's hands, as a pure state machine: (state, action) → new state.
  * States are never changed in place, so undo is keeping the old one.
  *
- * @typedef {{class: string, score: number}} Prelabel
- * @typedef {{item_id: number, lease_id: any, name: string, thumb: string, image: string,
- *   width: number, height: number, prelabel: ?Prelabel, odd: ?number,
- *   vote: ?{vote_id: string, kind: string, value: ?{class: string}}}} Item
- * @typedef {{kind: "label"|"skip", cls: ?string, by: "person"|"model"|"vote"}} Answer
+ * @typedef {{class: string}|{classes: string[]}} Value of the protocol
+ * @typedef {{item_id: number, lease_id: any, name: string, thumb: ?string, image: ?string,
+ *   text: ?string, width: number, height: number, prelabel: ?Value & {score: number}, odd: ?number,
+ *   vote: ?{vote_id: string, kind: string, value: ?Value}}} Item
+ * @typedef {{kind: "label"|"skip", classes: string[], by: "person"|"model"|"vote"}} Answer
+ *   a label without classes says that none applies
  * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled", size: number,
- *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[], focus: number,
- *   correcting: boolean, settled: number[], past: object[]}} PageState
+ *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[],
+ *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[],
+ *   answering: import("./answering.js").Answering}} PageState
+ *   `spent`: the selection has got a class; it lasts until the person goes elsewhere
  */
+import { without } from "./answering.js";
+import { classesOf, sameClasses } from "./task.js";
 
 const PAST_MAX = 200;
 export const ODD = 0.5;
@@ -23,10 +28,11 @@ export function columnsOf(count) {
 /**
  * The state of a page that came from the server; `draft` is what was answered before a reload.
  * @param {any} page the protocol's Page
+ * @param {import("./answering.js").Answering} answering
  * @param {{answers?: Record<number, Answer>, focus?: number}} [draft]
  * @returns {PageState}
  */
-export function open(page, draft = {}) {
+export function open(page, answering, draft = {}) {
   const items = oddFirst(page);
   const answers = {};
   for (const item of items) {
@@ -42,18 +48,20 @@ export function open(page, draft = {}) {
     items,
     answers,
     selected: [],
+    spent: false,
     focus: 0,
     correcting: false,
     settled: [],
     past: [],
+    answering,
   };
   const wanted = draft.focus ?? firstMissing(state);
   return { ...state, focus: clamp(wanted < 0 ? 0 : wanted, items.length) };
 }
 
 /** An earlier page, to be corrected: every item has the person's standing vote. */
-export function reopen(page) {
-  return { ...open(page), focus: 0, correcting: true };
+export function reopen(page, answering) {
+  return { ...open(page, answering), focus: 0, correcting: true };
 }
 
 /**
@@ -72,12 +80,13 @@ export function isOdd(item) {
 }
 
 function fromVote(vote) {
-  const label = vote.kind === "label";
-  return { kind: label ? "label" : "skip", cls: label ? vote.value.class : null, by: "vote" };
+  return vote.kind === "label"
+    ? { kind: "label", classes: classesOf(vote.value), by: "vote" }
+    : { kind: "skip", classes: [], by: "vote" };
 }
 
 function fromModel(item) {
-  return item.prelabel ? { kind: "label", cls: item.prelabel.class, by: "model" } : null;
+  return item.prelabel ? { kind: "label", classes: classesOf(item.prelabel), by: "model" } : null;
 }
 
 /**
@@ -88,21 +97,25 @@ function fromModel(item) {
 export function reduce(state, action) {
   switch (action.type) {
     case "label":
-      return answer(state, { kind: "label", cls: action.cls, by: "person" });
+      return label(state, action.cls);
+    case "untag":
+      return untag(state, action.item_id, action.cls);
     case "skip":
-      return answer(state, { kind: "skip", cls: null, by: "person" });
+      return skip(state);
     case "clear":
       return clear(state);
     case "move":
       return moveFocus(state, action.dx, action.dy, action.columns ?? state.columns);
     case "focus": {
       const index = state.items.findIndex((i) => i.item_id === action.item_id);
-      return index < 0 || index === state.focus ? state : { ...state, focus: index };
+      return index < 0 || index === state.focus ? state : { ...unspent(state), focus: index };
     }
     case "toggle":
-      return toggle(state, action.item_id ?? focused(state)?.item_id);
+      return toggle(unspent(state), action.item_id ?? focused(state)?.item_id);
     case "selectAll":
       return selectAll(state);
+    case "selectNone":
+      return state.selected.length ? { ...state, selected: [], spent: false, past: remember(state) } : state;
     case "focusMissing": {
       const index = firstMissing(state);
       return index < 0 ? state : { ...state, focus: index };
@@ -128,18 +141,53 @@ function targets(state) {
 }
 
 function remember(state) {
-  const { answers, selected, focus } = state;
-  return [...state.past, { answers, selected, focus }].slice(-PAST_MAX);
+  const { answers, selected, spent, focus } = state;
+  return [...state.past, { answers, selected, spent, focus }].slice(-PAST_MAX);
 }
 
-function answer(state, given) {
+/** Without a selection that has got its classes: what comes next is about something else. */
+function unspent(state) {
+  return state.spent ? { ...state, selected: [], spent: false } : state;
+}
+
+/** Give the targets a class; null: say that none applies. */
+function label(state, cls) {
   const ids = targets(state);
+  const said = (id) => (state.answers[id]?.kind === "label" ? state.answers[id].classes : null);
+  const after = state.answering.give(ids.map(said), cls);
+  const answers = after.map((classes) => classes && { kind: "label", classes, by: "person" });
+  return answer(state, ids, answers, state.answering.completes(cls));
+}
+
+function skip(state) {
+  const ids = targets(state);
+  return answer(state, ids, ids.map(() => ({ kind: "skip", classes: [], by: "person" })), true);
+}
+
+/** Take one class from one item. */
+function untag(state, id, cls) {
+  const index = state.items.findIndex((i) => i.item_id === id);
+  if (index < 0 || !state.answers[id]?.classes.includes(cls)) return state;
+  const classes = without(state.answers[id].classes, cls);
+  const left = classes && { kind: "label", classes, by: "person" };
+  return { ...answer(state, [id], [left], false), focus: index };
+}
+
+/**
+ * Put these answers (null: none) in place of the old ones. `complete`: nothing is left to say of
+ * them. Then a selection ends; the focus stays after it, and moves on after a single answer.
+ */
+function answer(state, ids, given, complete) {
   if (!ids.length) return state;
   const answers = { ...state.answers };
-  for (const id of ids) answers[id] = given;
+  ids.forEach((id, at) => {
+    if (given[at]) answers[id] = given[at];
+    else delete answers[id];
+  });
   const past = remember(state);
-  // After a selection the focus stays; after a single answer it moves on.
-  if (state.selected.length) return { ...state, answers, selected: [], past };
+  const chosen = state.selected.length > 0;
+  if (!complete || given.includes(null)) return { ...state, answers, spent: chosen, past };
+  if (chosen) return { ...state, answers, selected: [], spent: false, past };
   const next = { ...state, answers, past };
   return { ...next, focus: focusAfter(next) };
 }
@@ -155,7 +203,7 @@ function clear(state) {
   if (!ids.length) return state;
   const answers = { ...state.answers };
   for (const id of ids) delete answers[id];
-  return { ...state, answers, selected: [], past: remember(state) };
+  return { ...state, answers, selected: [], spent: false, past: remember(state) };
 }
 
 function moveFocus(state, dx, dy, columns) {
@@ -165,7 +213,7 @@ function moveFocus(state, dx, dy, columns) {
   if (index < 0) index = state.focus;
   // Down into a shorter last row goes to its end.
   if (index > last) index = row(last) > row(state.focus) ? last : state.focus;
-  return index === state.focus ? state : { ...state, focus: index };
+  return index === state.focus ? state : { ...unspent(state), focus: index };
 }
 
 function toggle(state, id) {
@@ -180,7 +228,7 @@ function toggle(state, id) {
 function selectAll(state) {
   const all = state.items.map((i) => i.item_id);
   const selected = state.selected.length === all.length ? [] : all;
-  return { ...state, selected, past: remember(state) };
+  return { ...state, selected, spent: false, past: remember(state) };
 }
 
 function undo(state) {
@@ -194,6 +242,7 @@ function undo(state) {
     ...state,
     answers,
     selected: last.selected.filter((id) => ids.has(id)),
+    spent: last.spent,
     focus: clamp(last.focus, state.items.length),
     past: state.past.slice(0, -1),
   };
@@ -247,7 +296,7 @@ export function touched(state) {
 /**
  * What there is to send: an answer for each item, but for those whose standing vote says the
  * same. `onlyPersons` leaves out what the model answered and nobody confirmed.
- * @returns {{item: Item, kind: string, value: ?{class: string}, supersedes: ?string}[]}
+ * @returns {{item: Item, kind: string, value: ?Value, supersedes: ?string}[]}
  */
 export function toSend(state, onlyPersons = false) {
   const out = [];
@@ -258,7 +307,7 @@ export function toSend(state, onlyPersons = false) {
     out.push({
       item,
       kind: given.kind,
-      value: given.kind === "label" ? { class: given.cls } : null,
+      value: given.kind === "label" ? state.answering.value(given.classes) : null,
       supersedes: item.vote?.vote_id ?? null,
     });
   }
@@ -266,5 +315,5 @@ export function toSend(state, onlyPersons = false) {
 }
 
 function sameAnswer(a, b) {
-  return a.kind === b.kind && a.cls === b.cls;
+  return a.kind === b.kind && sameClasses(a.classes, b.classes);
 }

@@ -1,4 +1,6 @@
-/** Images of pages that come next are fetched and decoded before they are needed. */
+/** What comes next is fetched (and pictures decoded) before it is needed. */
+import { textOf } from "./content.js";
+import { texts } from "./texts.js";
 
 /** The picture a tile of this page shows: small ones suffice for a full grid. */
 export function pictureOf(item, count) {
@@ -11,9 +13,16 @@ export class Preload {
     this._images = new Map();
   }
 
-  /** Fetch these and forget all others. @param {string[]} urls */
-  keep(urls) {
-    const wanted = new Set(urls);
+  /**
+   * Fetch what these items show and forget all other pictures.
+   * @param {any[]} items @param {(item: any) => string} picture the address of an item's picture
+   */
+  keep(items, picture) {
+    for (const item of items) {
+      // The card itself says when a text is missing.
+      if (textOf(item) !== null) texts.load(item.text).catch(() => {});
+    }
+    const wanted = new Set(items.filter((i) => textOf(i) === null).map(picture));
     for (const url of this._images.keys()) if (!wanted.has(url)) this._images.delete(url);
     for (const url of wanted) {
       if (this._images.has(url)) continue;

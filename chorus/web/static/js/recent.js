@@ -18,6 +18,7 @@ export function pagesOf(votes) {
       name: vote.name,
       thumb: vote.thumb,
       image: vote.image,
+      text: vote.text ?? null,
       width: vote.width,
       height: vote.height,
       prelabel: null,

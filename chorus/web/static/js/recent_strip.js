@@ -1,17 +1,23 @@
 /** The strip of pages sent last: small mosaics in the colours of their answers. */
 import { el, fill, setVars } from "./dom.js";
+import { NO_CLASS, wordOf } from "./chips.js";
+import { preview } from "./content.js";
+import { plural } from "./format.js";
 import { columnsOf } from "./page_state.js";
+import { classesOf } from "./task.js";
 
 const SHOWN = 12;
 
 export class RecentStrip {
   /**
    * @param {HTMLElement} root
+   * @param {import("./task.js").Task} task
    * @param {(pageId: any) => void} onPick
    * @param {(name: string) => Record<string, string>} colors
    */
-  constructor(root, onPick, colors) {
+  constructor(root, task, onPick, colors) {
     this._root = root;
+    this._thing = task.thing;
     this._onPick = onPick;
     this._colors = colors;
     this._drawn = null;
@@ -31,9 +37,11 @@ export class RecentStrip {
 
   _mosaic(page, index, current) {
     const cells = page.items.slice(0, 9).map((item) => {
-      const cell = el("img", { src: item.thumb, alt: "", loading: "lazy", draggable: false });
-      const label = item.vote.kind === "label";
-      setVars(cell, label ? this._colors(item.vote.value.class) : { c: "#6b7689" });
+      const { kind, value } = item.vote;
+      const classes = kind === "label" ? classesOf(value) : [];
+      const title = wordOf({ kind, classes, by: "vote" });
+      const cell = el("span", { class: "mosaic-cell", title }, preview(item, { draggable: false }));
+      setVars(cell, { band: bandOf(classes.map((name) => this._colors(name).c)) });
       return cell;
     });
     const button = el(
@@ -43,7 +51,7 @@ export class RecentStrip {
         class: "mosaic",
         dataset: { page: String(page.page_id) },
         title: "Correct this page",
-        "aria-label": `Correct page ${index + 1} before this one, ${page.items.length} pictures`,
+        "aria-label": `Correct page ${index + 1} before this one, ${plural(page.items.length, this._thing)}`,
         "aria-pressed": String(page.page_id === current),
         onclick: () => this._onPick(page.page_id),
         onmousedown: (e) => e.preventDefault(),
@@ -53,4 +61,12 @@ export class RecentStrip {
     setVars(button, { columns: columnsOf(cells.length) });
     return button;
   }
+}
+
+/** The colours of an answer side by side, as a background. */
+function bandOf(colors) {
+  if (!colors.length) return `linear-gradient(${NO_CLASS.c}, ${NO_CLASS.c})`;
+  const width = 100 / colors.length;
+  const stops = colors.map((c, i) => `${c} ${i * width}% ${(i + 1) * width}%`);
+  return `linear-gradient(90deg, ${stops.join(", ")})`;
 }

@@ -1,8 +1,10 @@
 /** The review room: keys, clicks and what the server pushes, put together. */
 import { $, boot, setText, setVars } from "./dom.js";
 import { api } from "./api.js";
+import { answeringOf } from "./answering.js";
 import { Bar } from "./review_bar.js";
 import { ClassList } from "./class_list.js";
+import { Draft } from "./review_draft.js";
 import { FilterForm } from "./review_form.js";
 import { markGold } from "./review_gold.js";
 import { NoteForm } from "./review_note.js";
@@ -13,7 +15,9 @@ import { Single } from "./review_single.js";
 import { Socket } from "./socket.js";
 import { Words } from "./review_words.js";
 import { Zoom } from "./zoom.js";
-import { active, fromAddress, toAddress } from "./review_filter.js";
+import { TypeSize } from "./type_size.js";
+import { NO_CLASS, active, fromAddress, saidOf, toAddress } from "./review_filter.js";
+import { sameClasses, taskOf } from "./task.js";
 import { intentOf } from "./review_keys.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
@@ -23,8 +27,10 @@ const SIMILAR_SHOWN = 12;
 const AHEAD = 6;
 
 const { user, project } = boot();
+const task = taskOf(project);
 const socket = new Socket();
-const room = new Room(socket, project.project_id, user.user_id, fromAddress(location.search));
+const room = new Room(socket, project.project_id, task, user.user_id, fromAddress(location.search));
+const draft = new Draft(answeringOf(project, () => project.classes.map((c) => c.name)));
 const words = new Words(project.classes);
 const zoom = new Zoom($("#zoom"));
 const help = $("#help");
@@ -34,7 +40,7 @@ const similarTo = (id, settled, limit) =>
   api("GET", `/api/projects/${project.project_id}/items/${id}/similar?settled=${settled}&limit=${limit}`);
 const bar = new Bar((id) => similarTo(id, false, 1));
 const note = new NoteForm($("#note"), (body) => command("note.add", body));
-const classes = new ClassList($("#classes"), (name) => decide("change", name));
+const classes = new ClassList($("#classes"), (name) => pick(name));
 const single = new Single($("#single"), words,
   { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item) }, user.user_id);
 const grid = new ReviewGrid($("#grid"), words,
@@ -50,6 +56,7 @@ let view = new URLSearchParams(location.search).get("view") === "grid" ? "grid" 
 
 function render() {
   $("#main").dataset.view = view;
+  draft.about(view === "single" ? `one ${room.current}` : `many ${grid.chosen}`);
   for (const button of document.querySelectorAll(".rv-views button")) {
     button.setAttribute("aria-pressed", String(button.dataset.view === view));
   }
@@ -59,15 +66,15 @@ function render() {
   $("#many").hidden = view !== "grid" || empty;
   renderNothing(empty);
   if (view === "single") {
-    single.render(room);
-    classes.mark(room.item?.label ?? room.item?.provisional ?? null);
+    single.render(room, draft.classes);
+    classes.mark(draft.classes ?? (room.item && saidOf(room.item)));
     lookForSimilar();
     const at = Math.max(0, room.index);
-    preload.keep(room.order.slice(at, at + AHEAD).map((id) => room.items.get(id).image));
+    preload.keep(room.order.slice(at, at + AHEAD).map((id) => room.items.get(id)), (i) => i.image);
   } else {
     grid.render(room);
   }
-  bar.render(room, view === "grid" ? grid : null);
+  bar.render(room, view === "grid" ? grid : null, draft.classes);
 }
 
 function renderNothing(empty) {
@@ -89,7 +96,7 @@ function emptyWords() {
     skipped: ["Nothing was skipped", "What people skip too often appears here by itself."],
     in_progress: ["Nothing in progress", "Items appear here while people label them."],
     labeled: ["Nothing labeled yet", "Items appear here as soon as their votes agree."],
-  }[room.filter.state] ?? ["Nothing here", "Add pictures in Settings."];
+  }[room.filter.state] ?? ["Nothing here", `Add ${task.thing}s in Settings.`];
 }
 
 /** Similar settled items of what is in view, once it stays in view for a moment. */
@@ -114,17 +121,36 @@ function openZoom() {
 }
 
 function showZoom(item) {
-  const answer = item.label ?? item.provisional;
-  zoom.show(item, answer, answer ? words.colors(answer) : {});
+  const said = saidOf(item);
+  zoom.show(item, said && { kind: "label", classes: said, by: "vote" }, (name) => words.colors(name));
 }
 
 // -- doing
 
-function decide(action, cls = null) {
+/** A class was chosen (null: none): it decides, or, where answers are sets, goes into the draft. */
+function pick(name) {
+  if (task.multi) {
+    draft.tag(name, view === "single" ? (room.item && saidOf(room.item)) : sharedBy(grid.chosen));
+    render();
+  } else decide("change", [name]);
+}
+
+/** What all of these are labeled with, or null. */
+function sharedBy(ids) {
+  const [first, ...others] = ids.map((id) => saidOf(room.items.get(id)));
+  return first && others.every((said) => sameClasses(first, said)) ? first : null;
+}
+
+function decide(action, classes = null) {
   if (room.running) return;
+  if (action === "approve" && draft.classes !== null) {
+    decide("change", draft.classes);
+    return;
+  }
+  draft.clear();
   if (view === "single") {
     zoom.isOpen && zoom.close();
-    room.decide(action, cls);
+    room.decide(action, classes);
     return;
   }
   const chosen = grid.chosen;
@@ -132,10 +158,10 @@ function decide(action, cls = null) {
   const everything = grid.everything;
   grid.clear();
   if (everything) {
-    room.decideAll(action, cls);
+    room.decideAll(action, classes);
     return;
   }
-  room.decideMany(chosen, action, cls).then((summary) => {
+  room.decideMany(chosen, action, classes).then((summary) => {
     // What was refused stays selected, so that it can be looked at.
     for (const { item_id } of summary?.refused ?? []) if (room.items.has(item_id)) grid.selected.add(item_id);
     render();
@@ -174,7 +200,8 @@ function showSimilar() {
 
 const RUN = {
   decide: ({ action }) => decide(action),
-  class: ({ index }) => decide("change", classes.name(index)),
+  class: ({ index }) => pick(classes.name(index)),
+  none: () => pick(null),
   undo: () => room.running || room.undo(),
   view: () => setView(view === "grid" ? "single" : "grid"),
   zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
@@ -191,6 +218,7 @@ const RUN = {
   escape: () => {
     if (zoom.isOpen) zoom.close();
     else if (room.running) room.stop();
+    else if (draft.classes !== null) draft.clear();
     else if (grid.selected.size) grid.clear();
     else if (room.pending) room.undo();
     else if (room.filter.like) form.clear();
@@ -201,7 +229,7 @@ document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select") || note.isOpen) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
-  const intent = intentOf(event, view, classes.length);
+  const intent = intentOf(event, view, classes.length, task.multi);
   if (!intent || (event.repeat && !["move", "row"].includes(intent.type))) return;
   // A control reached with Tab answers to Enter and Space itself.
   if (target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
@@ -225,14 +253,14 @@ for (const button of document.querySelectorAll(".rv-views button")) onClick(butt
 for (const button of document.querySelectorAll("[data-gold]")) {
   onClick(button, () => {
     const filter = grid.everything ? room.filter : null;
-    markGold(command, { ids: grid.chosen, filter }, button.dataset.gold === "true");
+    markGold(task, command, { ids: grid.chosen, filter }, button.dataset.gold === "true");
   });
 }
 $("#change-to").addEventListener("change", (e) => {
-  const cls = e.target.value;
+  const { value } = e.target;
   e.target.value = "";
   e.target.blur();
-  if (cls) decide("change", cls);
+  if (value) pick(value === NO_CLASS ? null : value);
 });
 $(".dialog-close", help).addEventListener("click", () => help.close());
 
@@ -251,7 +279,7 @@ room.addEventListener("change", render);
 room.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
 room.addEventListener("decided", (e) => {
   bar.decided(e.detail);
-  const colors = words.colors(e.detail.cls);
+  const colors = words.colorsOf(e.detail.classes);
   setVars($("#done"), colors);
   $("#done").dataset.class = String("c" in colors);
   render();
@@ -266,6 +294,7 @@ room.addEventListener("refused", ({ detail: { item, message } }) => {
   $("#done").dataset.class = "false";
   setText($("#done"), `Not decided: ${message.replace(/; look again$/, "")}`);
 });
+if (task.text) new TypeSize();
 classes.set(project.classes);
 room.setClaiming(view === "single");
 showConnection(socket);

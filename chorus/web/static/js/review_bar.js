@@ -2,6 +2,7 @@
 import { $, setText } from "./dom.js";
 import { count } from "./format.js";
 import { doneWords, runningWords, undoneWords } from "./review_words.js";
+import { wordsOf } from "./task.js";
 
 export class Bar {
   /** @param {(itemId: number) => Promise<any>} similar asks for open items like one */
@@ -41,13 +42,23 @@ export class Bar {
     $("#do-similar").hidden = !some;
   }
 
-  /** @param {import("./review_room.js").Room} room @param {?any} grid null in the single view */
-  render(room, grid) {
+  /**
+   * @param {import("./review_room.js").Room} room
+   * @param {?any} grid null in the single view
+   * @param {?string[]} draft classes put together and not decided yet
+   */
+  render(room, grid, draft) {
     const running = room.running;
     const selected = grid?.selected.size ?? 0;
+    const bulk = selected > 0 || (grid !== null && draft !== null);
     $("#running").hidden = !running;
-    $("#bulk").hidden = Boolean(running) || !selected;
-    $("#after").hidden = Boolean(running) || selected > 0;
+    $("#bulk").hidden = Boolean(running) || !bulk;
+    $("#after").hidden = Boolean(running) || bulk;
+    setText($("#bulk .rv-many-approve"), draft === null ? "Approve" : `Decide ${wordsOf(draft)}`);
+    if (!selected) {
+      setText($("#selected"), "This one");
+      $("#select-rest").hidden = true;
+    }
     if (running) {
       setText($("#running-text"), runningWords(running));
       $("#running-bar").value = running.of === null ? 0 : running.done / Math.max(1, running.of);

@@ -1,7 +1,10 @@
 /** What a reviewer asks to see: read from and kept in the address, told to the server. Pure. */
+import { classesOf, sameClasses } from "./task.js";
 
 export const STATES = ["needs_review", "skipped", "in_progress", "labeled", "all"];
 const HIDDEN_STATES = ["unlabeled", "removed"];
+/** As `class`: labeled with the set of none. No class of a set may have this in its name. */
+export const NO_CLASS = "|";
 const BY_DOUBT = ["needs_review", "skipped"];
 
 /**
@@ -65,7 +68,7 @@ export function byDoubt(filter) {
 /** The body of `review.list` for this filter. */
 export function toQuery(filter) {
   const out = { state: filter.state, order: byDoubt(filter) ? "doubt" : "item" };
-  if (filter.class) out.class = filter.class;
+  if (filter.class) out.class = filter.class === NO_CLASS ? "" : filter.class;
   if (filter.labeler) out.labeler = filter.labeler;
   if (filter.min) out.confidence_min = Number(filter.min) / 100;
   if (filter.max) out.confidence_max = Number(filter.max) / 100;
@@ -80,8 +83,7 @@ export function toQuery(filter) {
 export function matches(item, filter) {
   if (filter.like) return !["labeled", "removed"].includes(item.state);
   if (filter.state === "all" ? item.state === "removed" : item.state !== filter.state) return false;
-  const answer = item.label ?? item.provisional;
-  if (filter.class && answer !== filter.class) return false;
+  if (filter.class && !hasClass(saidOf(item), filter.class)) return false;
   const standing = item.votes.filter((v) => v.standing);
   if (filter.labeler && !standing.some((v) => v.user_id === filter.labeler)) return false;
   const sure = item.confidence;
@@ -95,14 +97,24 @@ export function matches(item, filter) {
   return !wanted || item.name.toLowerCase().includes(wanted);
 }
 
-/** The model says another class than the people. */
+/** The classes of an item's label, or of what its votes say so far; null: nothing. */
+export function saidOf(item) {
+  return classesOf(item.label ?? item.provisional);
+}
+
+function hasClass(said, name) {
+  return said !== null && (name === NO_CLASS ? !said.length : said.includes(name));
+}
+
+/** The model says something else than the people. */
 export function contradicts(item) {
-  const answer = item.label ?? item.provisional;
-  return Boolean(item.model && answer && item.model.class !== answer);
+  const [said, model] = [saidOf(item), classesOf(item.model)];
+  return said !== null && model !== null && !sameClasses(said, model);
 }
 
 function changedPrelabel(vote) {
-  return vote.kind === "label" && vote.prelabel !== null && vote.value.class !== vote.prelabel;
+  return vote.kind === "label" && vote.prelabel !== null
+    && !sameClasses(classesOf(vote.value), classesOf(vote.prelabel));
 }
 
 /** Is `a` listed before `b`? */

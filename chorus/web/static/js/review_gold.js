@@ -6,11 +6,12 @@ import { toast } from "./toast.js";
 const CHUNK = 200;
 
 /**
+ * @param {import("./task.js").Task} task
  * @param {(type: string, body: any) => Promise<any>} command
  * @param {{ids: number[], filter: ?any}} what all that match the filter, where there is one
  * @param {boolean} gold
  */
-export async function markGold(command, { ids, filter }, gold) {
+export async function markGold(task, command, { ids, filter }, gold) {
   let done = 0;
   const refused = [];
   try {
@@ -24,8 +25,8 @@ export async function markGold(command, { ids, filter }, gold) {
     toast(error.message || "No connection: not all were marked. Try again when you are back.", "bad");
   }
   const what = gold ? "people are given them again, blind" : "no longer gold";
-  if (done) toast(`${plural(done, "picture")}: ${what}.`, "good");
-  if (refused.length) toast(`${plural(refused.length, "picture")} not marked: ${refused[0].message}.`, "warn");
+  if (done) toast(`${plural(done, task.thing)}: ${what}.`, "good");
+  if (refused.length) toast(`${plural(refused.length, task.thing)} not marked: ${refused[0].message}.`, "warn");
 }
 
 async function* matching(command, filter) {

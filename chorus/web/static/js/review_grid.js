@@ -1,8 +1,10 @@
 /** Many items as tiles: the consensus, each labeler's answer below; select and decide at once. */
 import { $, ICONS, el, fill, icon, setText, setVars } from "./dom.js";
+import { preview } from "./content.js";
 import { score } from "./format.js";
-import { Words, answerOf, stateWord, why } from "./review_words.js";
-import { contradicts } from "./review_filter.js";
+import { Words, answerOf, stateWord, votedOf, why } from "./review_words.js";
+import { contradicts, saidOf } from "./review_filter.js";
+import { classesOf, wordsOf } from "./task.js";
 
 const VOTES_SHOWN = 6;
 
@@ -77,31 +79,31 @@ export class ReviewGrid {
     tile.drawn = drawn;
     this._tiles.set(id, tile);
     const { node } = tile;
-    const answer = item.label ?? item.provisional;
+    const said = saidOf(item);
     node.dataset.selected = String(this.selected.has(id));
     node.dataset.focused = String(this.focus === id);
     node.setAttribute("aria-selected", String(this.selected.has(id)));
-    node.setAttribute("aria-label", `${item.name}, ${answer ?? "no label"}, ${why(item)}`);
-    setVars(node, answer ? this._words.colors(answer) : { c: "transparent" });
+    node.setAttribute("aria-label", `${item.name}, ${said ? wordsOf(said) : "no label"}, ${why(item)}`);
+    setVars(node, { c: "transparent", ...this._words.colorsOf(said) });
     const by = $(".rv-by", node);
     by.hidden = !holder;
     setText(by, holder ? `${holder} is on it` : "");
     const votes = item.votes.filter((v) => v.standing);
     fill($(".rv-tile-text", node),
       el("div", { class: "rv-line consensus" },
-        answer ? this._words.chip(answer) : el("b", {}, "No label"),
+        ...(said ? this._words.chips(said) : [el("b", {}, "No label")]),
         el("span", { class: "small muted" }, item.confidence === null ? "" : score(item.confidence)),
         el("span", { class: "spring" }),
         item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null,
         el("span", { class: "rv-state", dataset: { state: item.state } }, this._state(item))),
-      ...votes.slice(0, VOTES_SHOWN).map((v) => this._line(v.labeler, answerOf(v), v.prelabel)),
+      ...votes.slice(0, VOTES_SHOWN).map((v) => this._line(v)),
       votes.length > VOTES_SHOWN
         ? el("div", { class: "rv-line small muted" }, `and ${votes.length - VOTES_SHOWN} more`)
         : null,
       item.model
         ? el("div", { class: "rv-line model", dataset: { against: String(contradicts(item)) } },
             el("span", { class: "rv-who" }, "Model"),
-            this._words.dot(item.model.class), el("span", {}, item.model.class),
+            ...this._words.dotted(classesOf(item.model), wordsOf(classesOf(item.model))),
             el("span", { class: "small" }, score(item.model.score ?? 0)))
         : null);
   }
@@ -112,10 +114,11 @@ export class ReviewGrid {
     return item.state === this._tab ? "" : stateWord(item.state);
   }
 
-  _line(who, said, prelabel) {
+  _line(vote) {
+    const prelabel = classesOf(vote.prelabel);
     return el("div", { class: "rv-line" },
-      el("span", { class: "rv-who" }, who), this._words.dot(said), el("span", {}, said),
-      prelabel ? el("span", { class: "small rv-saw", title: `saw the prelabel ${prelabel}` }, "saw a prelabel") : null);
+      el("span", { class: "rv-who" }, vote.labeler), ...this._words.dotted(votedOf(vote), answerOf(vote)),
+      prelabel ? el("span", { class: "small rv-saw", title: `saw the prelabel ${wordsOf(prelabel)}` }, "saw a prelabel") : null);
   }
 
   _make(item) {
@@ -129,7 +132,7 @@ export class ReviewGrid {
         onmousedown: (e) => e.preventDefault(),
       },
       el("div", { class: "rv-tile-picture" },
-        el("img", { src: item.thumb, alt: "", loading: "lazy", decoding: "async" }),
+        preview(item, { decoding: "async" }),
         el("span", { class: "rv-tick", "aria-hidden": "true" }, icon(ICONS.check)),
         el("span", { class: "rv-by", hidden: true }),
         el("button", {

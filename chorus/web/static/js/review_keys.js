@@ -37,12 +37,14 @@ const SINGLE = {
  *   shiftKey?: boolean}} event
  * @param {"single"|"grid"} view
  * @param {number} classes
+ * @param {boolean} [multi] an answer is a set of classes
  * @returns {?{type: string, [field: string]: any}}
  */
-export function intentOf(event, view, classes) {
+export function intentOf(event, view, classes, multi = false) {
   if (event.altKey) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
+  if (key === "0" && multi) return { type: "none" };
   if (/^[1-9]$/.test(key)) {
     return Number(key) <= classes ? { type: "class", index: Number(key) - 1 } : null;
   }

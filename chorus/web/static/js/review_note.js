@@ -1,5 +1,6 @@
 /** Writing a guideline note: one sentence that every labeler sees at once. */
-import { $, setText } from "./dom.js";
+import { $, fill, setText } from "./dom.js";
+import { preview } from "./content.js";
 import { toast } from "./toast.js";
 
 export class NoteForm {
@@ -23,13 +24,13 @@ export class NoteForm {
     return this._dialog.open;
   }
 
-  /** @param {?any} item the picture it is about */
+  /** @param {?any} item it is about */
   open(item) {
     this._item = item;
     const about = $(".note-about", this._dialog);
     about.hidden = !item;
     if (item) {
-      $("img", about).src = item.thumb;
+      fill($(".note-item", about), preview(item));
       setText($(".note-name", about), item.name);
       $("input", about).checked = true;
     }

@@ -7,7 +7,8 @@
  */
 import { api } from "./api.js";
 import { BulkRun } from "./review_bulk.js";
-import { before, byDoubt, matches, toQuery } from "./review_filter.js";
+import { before, byDoubt, matches, saidOf, toQuery } from "./review_filter.js";
+import { classesOf, sameClasses, valueOf } from "./task.js";
 
 const PAGE = 60;
 const REFRESH_MS = 250;
@@ -27,13 +28,15 @@ export class Room extends EventTarget {
   /**
    * @param {import("./socket.js").Socket} socket
    * @param {string} projectId
+   * @param {import("./task.js").Task} task
    * @param {string} me user_id
    * @param {import("./review_filter.js").Filter} filter
    */
-  constructor(socket, projectId, me, filter) {
+  constructor(socket, projectId, task, me, filter) {
     super();
     this._socket = socket;
     this._project = projectId;
+    this._task = task;
     this._me = me;
     this.filter = filter;
     /** @type {Map<number, any>} */
@@ -54,7 +57,7 @@ export class Room extends EventTarget {
     /** @type {?{action: string, done: number, of: ?number, stopping?: boolean}} */
     this._many_at = null;
     this._bulk = new BulkRun((...args) => this._ask(...args), () => this._changed());
-    /** @type {any[]} what was decided here, newest last: {action, cls, items, seqs or bulk_id} */
+    /** @type {any[]} what was decided here, newest last: {action, classes, items, seqs or bulk_id} */
     this.history = [];
     /** @type {any[]} sent, but the connection went away before the answer came */
     this._unsure = [];
@@ -277,9 +280,9 @@ export class Room extends EventTarget {
 
   /**
    * Decide the item in view and go on. A removal waits a moment before it is sent.
-   * @param {string} action @param {?string} [cls]
+   * @param {string} action @param {?string[]} [classes] of a change
    */
-  decide(action, cls = null) {
+  decide(action, classes = null) {
     this.flush();
     const item = this.item;
     if (!item) return;
@@ -292,8 +295,8 @@ export class Room extends EventTarget {
       this._note(refusal, "warn");
       return;
     }
-    const shown = action === "approve" ? (item.label ?? item.provisional) : cls;
-    const decision = { action, cls: shown, item, item_id: item.item_id, at: this.index };
+    const shown = action === "approve" ? saidOf(item) : classes;
+    const decision = { action, classes: shown, item, item_id: item.item_id, at: this.index };
     this._hide(item, action);
     if (action === "remove") {
       decision.timer = setTimeout(() => this.flush(), GRACE_MS);
@@ -335,8 +338,8 @@ export class Room extends EventTarget {
   }
 
   async _send(decision) {
-    const { action, cls, item } = decision;
-    const value = cls !== null && ["approve", "change"].includes(action) ? { value: { class: cls } } : {};
+    const { action, classes, item } = decision;
+    const value = classes !== null && ["approve", "change"].includes(action) ? this._value(classes) : {};
     try {
       const answer = await this._ask("review.decide", {
         item_id: item.item_id, action, seen: item.decided?.seq ?? 0, ...value,
@@ -366,7 +369,7 @@ export class Room extends EventTarget {
   /** The connection is back: what became of the decisions whose answer never came? */
   async _settleUnsure() {
     for (const decision of this._unsure.splice(0)) {
-      const { item, action, cls } = decision;
+      const { item, action, classes } = decision;
       try {
         const found = await this._ask("review.list", {
           state: "all", item_ids: [item.item_id], limit: 1, count: false,
@@ -374,7 +377,7 @@ export class Room extends EventTarget {
         const decided = found.items[0]?.decided ?? null;
         if ((decided?.seq ?? 0) === (item.decided?.seq ?? 0)) await this._send(decision);
         else if (decided.user_id === this._me && decided.action === action
-          && (action === "change" ? decided.class === cls : true)) this._kept(decision, decided.seq);
+          && (action !== "change" || sameClasses(classesOf(decided), classes))) this._kept(decision, decided.seq);
         else await this._refused(decision, `${decided.name} has decided it meanwhile; look again`);
       } catch {
         this._unsure.push(decision); // lost once more
@@ -425,7 +428,7 @@ export class Room extends EventTarget {
   }
 
   /** The same decision for many. @param {number[]} ids */
-  async decideMany(ids, action, cls = null) {
+  async decideMany(ids, action, classes = null) {
     this.flush();
     if (!this._socket.connected) {
       this._note("No connection: nothing was decided. Try again when you are back.", "bad");
@@ -437,14 +440,14 @@ export class Room extends EventTarget {
     this._changed();
     let summary;
     try {
-      summary = await this._many(chosen, action, cls);
+      summary = await this._many(chosen, action, classes);
     } catch (error) {
       summary = error.summary;
       this._note("The connection was lost on the way; the list shows what was decided.", "bad");
     }
     this._many_at = null;
     const seqs = summary.done.map((d) => ({ item_id: d.item_id, seen: d.seq }));
-    const decision = { action, cls, items, seqs, many: ids.length, refused: summary.refused };
+    const decision = { action, classes, items, seqs, many: ids.length, refused: summary.refused };
     if (seqs.length) this.history.push(decision);
     this._decided(decision);
     await this._fetch(ids);
@@ -453,17 +456,17 @@ export class Room extends EventTarget {
   }
 
   /** The same decision for all that the filter finds, here or not. */
-  async decideAll(action, cls = null) {
+  async decideAll(action, classes = null) {
     this.flush();
     if (!this._socket.connected) {
       this._note("No connection: nothing was decided. Try again when you are back.", "bad");
       return;
     }
-    const value = action === "change" ? { value: { class: cls } } : {};
+    const value = action === "change" ? this._value(classes) : {};
     try {
       const bulk = await this._bulk.run({ ...toQuery(this.filter), action, ...value, as_of: this._seq });
       const { bulk_id, done, refused, state } = bulk;
-      const decision = { action, cls, items: [], bulk_id, many: bulk.of ?? 0, done, refused, state };
+      const decision = { action, classes, items: [], bulk_id, many: bulk.of ?? 0, done, refused, state };
       if (done) this.history.push(decision);
       this._decided(decision);
     } catch (error) {
@@ -489,9 +492,9 @@ export class Room extends EventTarget {
     this._bulk.stop();
   }
 
-  async _many(chosen, action, cls) {
+  async _many(chosen, action, classes) {
     const summary = { done: [], refused: [] };
-    const value = action === "change" ? { value: { class: cls } } : {};
+    const value = action === "change" ? this._value(classes) : {};
     for (let at = 0; at < chosen.length; at += CHUNK) {
       try {
         const answer = await this._ask("review.decide_many", {
@@ -631,6 +634,10 @@ export class Room extends EventTarget {
 
   // -- helpers
 
+  _value(classes) {
+    return { value: valueOf(this._task, classes) };
+  }
+
   _ask(type, body, onPush) {
     return this._socket.request(type, { project_id: this._project, ...body }, onPush);
   }
@@ -654,7 +661,7 @@ export class Room extends EventTarget {
 
 /** Why this cannot be done to this item, or null. */
 function unfit(item, action) {
-  if (action === "approve" && !(item.label ?? item.provisional)) {
+  if (action === "approve" && saidOf(item) === null) {
     return "Nobody has labeled this one: give it a class, or send it back.";
   }
   if (action === "accept_skip" && item.state !== "skipped") return "This item is not skipped.";

@@ -1,7 +1,10 @@
-/** One item large: its picture, who said what, the model, what looks like it, and the keys. */
+/** One item large: what it is, who said what, the model, what looks like it, and the keys. */
 import { $, el, fill, setText, setVars } from "./dom.js";
+import { preview, reading, textOf } from "./content.js";
 import { ago, plural, score, seconds } from "./format.js";
-import { Words, answerOf, decidedWords, modelWords, sureWords, tally, why } from "./review_words.js";
+import { saidOf } from "./review_filter.js";
+import { Words, answerOf, decidedWords, modelWords, sureWords, tally, votedOf, why } from "./review_words.js";
+import { classesOf, wordsOf } from "./task.js";
 
 /** Small pictures are shown larger, but not as a blur. */
 const ENLARGE_MOST = 14;
@@ -30,21 +33,24 @@ export class Single {
     }
   }
 
-  /** @param {import("./review_room.js").Room} room */
-  render(room) {
+  /**
+   * @param {import("./review_room.js").Room} room
+   * @param {?string[]} draft classes put together here and not decided yet
+   */
+  render(room, draft) {
     const item = room.item;
     this._drawStrip(room);
     const holder = item ? (room.claims.get(item.item_id) ?? null) : null;
     const gone = item !== null && !room.order.includes(item.item_id);
-    const drawn = JSON.stringify([item, holder, gone]);
+    const drawn = JSON.stringify([item, holder, gone, draft]);
     if (drawn === this._drawn) return;
     this._drawn = drawn;
     $(".rv-item", this._root).hidden = !item;
     if (!item) return;
-    this._picture(item);
+    this._content(item);
     this._notice(item, holder, gone);
     this._verdict(item);
-    this._actions(item);
+    this._actions(item, draft);
     fill($(".rv-votes", this._root), ...item.votes.map((v) => this._vote(v)));
     setText($(".rv-votes-title", this._root), votesTitle(item));
   }
@@ -67,21 +73,33 @@ export class Single {
           onclick: () => this._on.show(id),
           onmousedown: (e) => e.preventDefault(),
         },
-        el("img", { src: item.thumb, alt: "", loading: "lazy" }),
+        preview(item),
         by ? el("span", { class: "rv-by" }, by) : null);
     }));
   }
 
-  _picture(item) {
-    const image = $(".rv-picture img", this._root);
-    if (image.dataset.item !== String(item.item_id)) {
-      image.dataset.item = String(item.item_id);
-      image.src = item.image;
-      image.alt = item.name;
-      setVars(image, { most: `${Math.max(item.width, item.height, 1) * ENLARGE_MOST}px` });
+  _content(item) {
+    const url = textOf(item);
+    const text = $(".rv-text", this._root);
+    $(".rv-picture", this._root).hidden = url !== null;
+    text.hidden = url === null;
+    if (url === null) this._picture(item);
+    else if (text.dataset.item !== String(item.item_id)) {
+      text.dataset.item = String(item.item_id);
+      fill(text, reading(url));
+      text.scrollTop = 0;
     }
     setText($(".rv-name", this._root), item.name);
-    setText($(".rv-size", this._root), `${item.width} × ${item.height}`);
+    setText($(".rv-size", this._root), url === null ? `${item.width} × ${item.height}` : "");
+  }
+
+  _picture(item) {
+    const image = $(".rv-picture img", this._root);
+    if (image.dataset.item === String(item.item_id)) return;
+    image.dataset.item = String(item.item_id);
+    image.src = item.image;
+    image.alt = item.name;
+    setVars(image, { most: `${Math.max(item.width, item.height, 1) * ENLARGE_MOST}px` });
   }
 
   _notice(item, holder, gone) {
@@ -106,32 +124,33 @@ export class Single {
   }
 
   _verdict(item) {
-    const answer = item.label ?? item.provisional;
+    const said = saidOf(item);
     setText($(".rv-why", this._root), why(item));
     fill($(".rv-answer", this._root),
-      answer ? this._words.chip(answer, "large") : el("b", {}, "No label"),
+      ...(said ? this._words.chips(said, "large") : [el("b", {}, "No label")]),
       el("span", { class: "muted" }, sureWords(item)),
       item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null);
     const votes = item.votes.filter((v) => v.standing).length;
-    fill($(".rv-bar", this._root), ...tally(item).map(([said, names]) => {
-      const part = el("span", { title: `${said}: ${names.join(", ")}` }, `${said} ${names.length}`);
-      setVars(part, { ...this._words.colors(said), share: String(names.length / votes) });
+    fill($(".rv-bar", this._root), ...tally(item).map(([words, classes, names]) => {
+      const part = el("span", { title: `${words}: ${names.join(", ")}` }, `${words} ${names.length}`);
+      setVars(part, { ...this._words.colorsOf(classes), share: String(names.length / votes) });
       return part;
     }));
     const model = $(".rv-model", this._root);
     model.hidden = !item.model;
     if (item.model) {
       model.dataset.against = String(modelWords(item).includes("against"));
-      fill(model, el("span", { class: "muted" }, "Model"), this._words.chip(item.model.class, "model"),
+      fill(model, el("span", { class: "muted" }, "Model"), ...this._words.chips(classesOf(item.model), "model"),
         el("span", {}, modelWords(item)));
     }
   }
 
-  _actions(item) {
-    const answer = item.label ?? item.provisional;
+  _actions(item, draft) {
+    const said = saidOf(item);
     const approve = $('[data-action="approve"]', this._root);
-    approve.disabled = !answer;
-    setText($(".rv-approve", approve), answer ? `Approve ${answer}` : "Nothing to approve");
+    approve.disabled = said === null && draft === null;
+    const words = said === null ? "Nothing to approve" : `Approve ${wordsOf(said)}`;
+    setText($(".rv-approve", approve), draft === null ? words : `Decide ${wordsOf(draft)}`);
     const skipped = item.state === "skipped";
     const accept = $('[data-action="accept_skip"]', this._root);
     accept.disabled = !skipped;
@@ -139,7 +158,8 @@ export class Single {
   }
 
   _vote(vote) {
-    const said = answerOf(vote);
+    const voted = votedOf(vote);
+    const prelabel = classesOf(vote.prelabel);
     const state = vote.standing ? "" : setAside(vote);
     const facts = [
       new Date(vote.created_at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
@@ -149,11 +169,12 @@ export class Single {
     return el("li", { class: "rv-vote", dataset: { standing: String(vote.standing) } },
       el("span", { class: "rv-who", title: vote.labeler }, vote.labeler),
       el("span", { class: "small muted" }, facts),
-      vote.kind === "label" ? this._words.chip(said) : el("span", { class: "rv-chip plain" }, said),
+      el("span", { class: "rv-voted" },
+        ...(voted ? this._words.chips(voted) : [el("span", { class: "rv-chip plain" }, answerOf(vote))])),
       el("span", { class: "rv-tags" },
-        vote.prelabel
+        prelabel
           ? el("span", { class: "chip-plain", dataset: { kind: "prelabeled" } },
-              `saw ${vote.prelabel}${vote.prelabel_score === null ? "" : ` ${score(vote.prelabel_score)}`}`)
+              `saw ${wordsOf(prelabel)}${vote.prelabel_score === null ? "" : ` ${score(vote.prelabel_score)}`}`)
           : null,
         state ? el("span", { class: "chip-plain" }, state) : null));
   }
@@ -171,15 +192,16 @@ export class Single {
     const items = answer.items ?? [];
     setText(said, items.length ? summary(items) : (answer.reason ?? "Nothing settled looks like this yet."));
     fill(list, ...items.map((i) => {
-      const label = i.label ?? "";
+      const classes = saidOf(i);
+      const label = classes ? wordsOf(classes) : "";
       const node = el("button",
         {
           type: "button", class: "rv-like", tabIndex: -1, title: `${label} · ${i.name}`,
           "aria-label": `${i.name}, ${label}`, onclick: () => this._on.zoomOther(i),
           onmousedown: (e) => e.preventDefault(),
         },
-        el("img", { src: i.thumb, alt: "" }), el("span", {}, label));
-      setVars(node, this._words.colors(label));
+        preview(i), el("span", { class: "rv-like-said" }, label));
+      setVars(node, this._words.colorsOf(classes));
       return node;
     }));
   }
@@ -201,7 +223,10 @@ function votesTitle(item) {
 /** "9 of 12 are cat" */
 function summary(items) {
   const counts = new Map();
-  for (const { label } of items) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const item of items) {
+    const label = wordsOf(saidOf(item) ?? []);
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
   const [[label, n]] = [...counts].sort((a, b) => b[1] - a[1]);
   return `${n} of ${items.length} are ${label}`;
 }

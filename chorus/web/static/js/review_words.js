@@ -2,6 +2,7 @@
 import { el, setVars } from "./dom.js";
 import { inkOn, percent, plural, score } from "./format.js";
 import { contradicts } from "./review_filter.js";
+import { classesOf, wordsOf } from "./task.js";
 
 const UNDONE = {
   approve: "Approval taken back", change: "Decision taken back", requeue: "Votes stand again",
@@ -24,18 +25,32 @@ export class Words {
     return color ? { c: color, "on-c": inkOn(color) } : {};
   }
 
-  /** A class as a chip in its colour. */
-  chip(name, more = "") {
-    const chip = el("span", { class: `rv-chip ${more}` }, name);
-    setVars(chip, this.colors(name));
-    return chip;
+  /** Colour variables of an answer: its class's where it is one; else none. */
+  colorsOf(classes) {
+    return classes?.length === 1 ? this.colors(classes[0]) : {};
   }
 
-  dot(name) {
-    const dot = el("span", { class: "rv-dot", "aria-hidden": "true" });
-    // A tile has the colour of its label: what is no class must not take that.
-    setVars(dot, { c: "var(--state-skipped)", ...this.colors(name) });
-    return dot;
+  /** An answer as chips in the colours of its classes. @param {string[]} classes */
+  chips(classes, more = "") {
+    const chip = (word, vars, kind) => {
+      const node = el("span", { class: `rv-chip ${more} ${kind}` }, word);
+      setVars(node, vars);
+      return node;
+    };
+    return classes.length
+      ? classes.map((name) => chip(name, this.colors(name), ""))
+      : [chip(wordsOf([]), {}, "plain")];
+  }
+
+  /** A dot for each class of an answer, then its words. @param {?string[]} classes null: no label */
+  dotted(classes, words) {
+    const dots = (classes?.length ? classes : [null]).map((name) => {
+      const dot = el("span", { class: "rv-dot", "aria-hidden": "true" });
+      // A tile has the colour of its label: what is no class must not take that.
+      setVars(dot, { c: "var(--state-skipped)", ...this.colors(name) });
+      return dot;
+    });
+    return [...dots, el("span", { class: "rv-said" }, words)];
   }
 }
 
@@ -43,20 +58,27 @@ export function stateWord(state) {
   return STATE_WORDS[state] ?? state;
 }
 
-/** The class, or "skipped", "flagged". */
+/** The classes, or "skipped", "flagged". */
 export function answerOf(vote) {
-  if (vote.kind === "label") return vote.value.class;
+  if (vote.kind === "label") return wordsOf(classesOf(vote.value));
   return vote.kind === "skip" ? "skipped" : "flagged";
 }
 
-/** How many said what, most first: [[answer, [names]]]. */
+/** The classes of a vote; null where it is no label. */
+export function votedOf(vote) {
+  return vote.kind === "label" ? classesOf(vote.value) : null;
+}
+
+/** How many said what, most first: [[answer, its classes or null, [names]]]. */
 export function tally(item) {
   const groups = new Map();
   for (const vote of item.votes.filter((v) => v.standing)) {
     const answer = answerOf(vote);
-    groups.set(answer, [...(groups.get(answer) ?? []), vote.labeler]);
+    const group = groups.get(answer) ?? [answer, votedOf(vote), []];
+    group[2].push(vote.labeler);
+    groups.set(answer, group);
   }
-  return [...groups].sort((a, b) => b[1].length - a[1].length);
+  return [...groups.values()].sort((a, b) => b[2].length - a[2].length);
 }
 
 /** Why it is here, in one line. */
@@ -87,7 +109,8 @@ export function sureWords(item) {
 /** "Dana approved it as cat" for an item's newest decision. */
 export function decidedWords(decided, me) {
   const who = decided.user_id === me ? "You" : decided.name;
-  const as = decided.class ? ` as ${decided.class}` : "";
+  const classes = classesOf(decided);
+  const as = classes === null ? "" : ` as ${wordsOf(classes)}`;
   const did = {
     approve: `approved it${as}`, change: `decided it${as}`, requeue: "sent it back",
     remove: "removed it", accept_skip: "accepted the skip", undo: "took the decision back",
@@ -98,19 +121,20 @@ export function decidedWords(decided, me) {
 
 /** What was just done here: "Approved as cat", "12 sent back, 1 refused". */
 export function doneWords(decision) {
-  const { action, cls, many, seqs, refused } = decision;
+  const { action, classes, many, seqs, refused } = decision;
+  const said = classes === null ? "" : wordsOf(classes);
   if (many !== undefined) {
     const done = decision.done ?? seqs.length;
     const n = plural(done, "item");
     const what = {
-      approve: `${n} approved`, change: `${n} changed to ${cls}`, requeue: `${n} sent back`,
+      approve: `${n} approved`, change: `${n} changed to ${said}`, requeue: `${n} sent back`,
       remove: `${n} removed`, accept_skip: `${plural(done, "skip")} accepted`,
     }[action];
     const stopped = decision.state === "cancelled" ? ", then stopped" : "";
     return `${what}${stopped}${refusedWords(refused)}`;
   }
   return {
-    approve: `Approved as ${cls}`, change: `Decided: ${cls}`, requeue: "Sent back to the labelers",
+    approve: `Approved as ${said}`, change: `Decided: ${said}`, requeue: "Sent back to the labelers",
     remove: "Removed", accept_skip: "Skip accepted: removed",
   }[action];
 }

@@ -5,11 +5,13 @@
  * message that passes, `gone` (detail: {message}) when this person may not work here any more.
  */
 import { ApiFailure } from "./api.js";
+import { answeringOf } from "./answering.js";
 import { Drafts } from "./drafts.js";
 import { newTabId, tabId, uuid } from "./ids.js";
 import { PageTime } from "./page_time.js";
 import { missing, open, reduce, reopen, toSend, touched } from "./page_state.js";
 import { pagesOf, withPage } from "./recent.js";
+import { taskOf } from "./task.js";
 
 /** One page in hand, one ahead: the next page is there when this one is sent. */
 const PAGES_AHEAD = 2;
@@ -30,6 +32,8 @@ export class Session extends EventTarget {
     this._time = new PageTime();
     this._tab = tabId();
     this.project = project;
+    this._answering = answeringOf(project, () => this.project.classes.map((c) => c.name));
+    this._thing = taskOf(project).thing;
     this.me = { today: 0, total: 0 };
     this.pageSize = project.page_size;
     /** @type {import("./page_state.js").PageState[]} pages to label, in the order they came */
@@ -68,8 +72,10 @@ export class Session extends EventTarget {
     if (next === page) return;
     this._replace(page, next);
     this._changed();
-    // One item a page: labeling is also sending.
-    if (["label", "skip"].includes(action.type) && next.size === 1) this.submit();
+    // One item a page: the answer that says all is also sending.
+    const complete = action.type === "skip"
+      || (action.type === "label" && next.answering.completes(action.cls));
+    if (complete && next.size === 1 && !missing(next)) this.submit();
   }
 
   /**
@@ -115,7 +121,7 @@ export class Session extends EventTarget {
   correct(pageId) {
     const page = this.recent.find((p) => p.page_id === pageId);
     if (!page || this.paused) return;
-    this.correcting = reopen(page);
+    this.correcting = reopen(page, this._answering);
     this._changed();
   }
 
@@ -139,6 +145,16 @@ export class Session extends EventTarget {
       const refused = error instanceof ApiFailure;
       this._note(refused ? error.message : "Offline: the size can be changed when you are back.", "warn");
     }
+  }
+
+  /** Pages that come from now on have this size; those in hand stay as they are. */
+  async resizeNext(size) {
+    if (size === this.pageSize) return;
+    this.pageSize = size;
+    const keep = this.queue.map((p) => p.page_id);
+    // Not heard: the server says its size again when the connection is back.
+    await this._request("labeling.size", { page_size: size, keep }).catch(() => {});
+    this._changed();
   }
 
   /** Somebody is here: pages held back from an empty chair may come again. */
@@ -206,7 +222,7 @@ export class Session extends EventTarget {
     this.empty = null;
     if (this._drafts.isSubmitted(page.page_id)) return; // its votes are on their way
     const held = this.queue.find((p) => p.page_id === page.page_id);
-    const state = open(page, held ?? this._drafts.of(page.page_id));
+    const state = open(page, this._answering, held ?? this._drafts.of(page.page_id));
     if (held) this._replace(held, { ...state, past: held.past });
     else this.queue.push(state);
   }
@@ -215,7 +231,7 @@ export class Session extends EventTarget {
     const page = this.queue.find((p) => p.page_id === page_id);
     if (!page) return;
     this._replace(page, reduce(page, { type: "close", item_id, replacement }));
-    if (page_id === this.current?.page_id) this._note("One picture was settled by colleagues.");
+    if (page_id === this.current?.page_id) this._note(`One ${this._thing} was settled by colleagues.`);
   }
 
   _pageClosed({ page_id, reason }) {
@@ -236,7 +252,7 @@ export class Session extends EventTarget {
 
   _refused({ vote, error }) {
     if (error.code === "item_closed" || error.code === "already_voted") {
-      this._note("An answer was not needed any more: the picture is settled.");
+      this._note(`An answer was not needed any more: the ${this._thing} is settled.`);
     } else {
       this._note(`An answer was refused: ${error.message}`, "bad");
     }

@@ -1,5 +1,10 @@
-/** One picture large: the wheel or a pinch enlarges it at the pointer, dragging moves it. */
-import { $, setText, setVars } from "./dom.js";
+/**
+ * One picture large: the wheel or a pinch enlarges it at the pointer, dragging moves it. A text is
+ * large to read, and scrolls.
+ */
+import { $, fill, setText, setVars } from "./dom.js";
+import { answerChips } from "./chips.js";
+import { reading, textOf } from "./content.js";
 
 const MOST = 8;
 
@@ -9,6 +14,7 @@ export class Zoom {
     this._dialog = dialog;
     this._image = $("img", dialog);
     this._stage = $(".zoom-stage", dialog);
+    this._text = $(".zoom-text", dialog);
     this._item = null;
     this._pointers = new Map();
     this._reset();
@@ -34,20 +40,41 @@ export class Zoom {
     this._dialog.close();
   }
 
-  /** Show an item; `caption` says its answer. Opens when it is closed. */
-  show(item, caption, colors) {
+  /**
+   * Show an item with its answer. Opens when it is closed.
+   * @param {any} item
+   * @param {?import("./page_state.js").Answer} answer
+   * @param {(name: string) => Record<string, string>} colors
+   */
+  show(item, answer, colors) {
     if (this._item !== item.item_id) {
       this._item = item.item_id;
+      this._content(item);
+    }
+    fill($(".zoom-answer", this._dialog), ...(answer ? answerChips(answer, item.prelabel, colors, null) : []));
+    if (!this._dialog.open) this._dialog.showModal();
+    if (textOf(item) !== null) this._text.focus();
+  }
+
+  _content(item) {
+    const url = textOf(item);
+    this._stage.hidden = url !== null;
+    this._text.hidden = url === null;
+    if (url === null) {
       this._image.src = item.image;
       this._image.alt = item.name;
       setText($(".zoom-name", this._dialog), `${item.name} · ${item.width} × ${item.height}`);
       this._reset();
+    } else {
+      fill(this._text, reading(url));
+      this._text.scrollTop = 0;
+      setText($(".zoom-name", this._dialog), item.name);
     }
-    const chip = $(".zoom-answer", this._dialog);
-    chip.hidden = !caption;
-    setText(chip, caption ?? "");
-    setVars(chip, colors ?? {});
-    if (!this._dialog.open) this._dialog.showModal();
+  }
+
+  /** A text: a page on or back. */
+  read(by) {
+    this._text.scrollBy({ top: by * 0.85 * this._text.clientHeight });
   }
 
   _reset() {

@@ -1,0 +1,50 @@
+/** An answer as chips in the colours of its classes: one for a class, as many as a set has. */
+import { el, setVars } from "./dom.js";
+import { score } from "./format.js";
+import { NONE_WORD, wordsOf } from "./task.js";
+
+/** What is no class has no colour of its own. */
+export const NO_CLASS = { c: "#5f6b7e", "on-c": "#ffffff" };
+
+/** @param {import("./page_state.js").Answer} answer */
+export function wordOf(answer) {
+  return answer.kind === "skip" ? "Skipped" : wordsOf(answer.classes);
+}
+
+/** Colour variables of an answer: those of its class, where it is one class. */
+export function colorsOf(answer, colors) {
+  return answer.kind === "label" && answer.classes.length === 1 ? colors(answer.classes[0]) : NO_CLASS;
+}
+
+/**
+ * @param {import("./page_state.js").Answer} answer
+ * @param {?{score: number}} prelabel
+ * @param {(name: string) => Record<string, string>} colors
+ * @param {?(name: string) => void} onRemove makes each chip of a set one that can be taken off
+ */
+export function answerChips(answer, prelabel, colors, onRemove) {
+  const byModel = answer.by === "model";
+  const chip = (word, vars, more) => {
+    const node = el("span", { class: "chip", dataset: { kind: answer.kind, by: answer.by } },
+      el("span", { class: "chip-word" }, word), more);
+    setVars(node, vars);
+    return node;
+  };
+  const model = byModel ? el("span", { class: "chip-model" }, `model ${score(prelabel?.score ?? 0)}`) : null;
+  if (answer.kind === "skip") return [chip("Skipped", NO_CLASS)];
+  if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model)];
+  if (!onRemove) return answer.classes.map((name) => chip(name, colors(name), model));
+  const remove = (name) =>
+    el("button", {
+      type: "button", class: "chip-remove", tabIndex: -1, title: `Take ${name} off`, "aria-label": `Take ${name} off`,
+      onclick: (e) => {
+        e.stopPropagation();
+        onRemove(name);
+      },
+      ondblclick: (e) => e.stopPropagation(),
+      onmousedown: (e) => e.preventDefault(),
+    }, "×");
+  const tags = answer.classes.map((name) => chip(name, colors(name), remove(name)));
+  // The score is about the whole set.
+  return byModel ? [...tags, el("span", { class: "chip-model whole" }, model.textContent)] : tags;
+}

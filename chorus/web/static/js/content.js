@@ -1,0 +1,69 @@
+/**
+ * What an item is, to be seen: a picture, or a text. Texts are put in as text and never as markup,
+ * whatever they contain.
+ */
+import { el, fill, setText } from "./dom.js";
+import { texts } from "./texts.js";
+
+const AGAIN_MS = 3_000;
+const SNIPPET_CHARS = 160;
+
+/** The address of an item's text; null for a picture. */
+export function textOf(item) {
+  return item.text ?? null;
+}
+
+/**
+ * A text to read, with its fields; `onShown` is called once it is there.
+ * @param {string} url
+ * @param {() => void} [onShown]
+ */
+export function reading(url, onShown = () => {}) {
+  const node = el("div", { class: "reading" });
+  whenThere(node, url, (fields) => {
+    fill(node, ...fields.map(([name, text]) =>
+      el("section", {},
+        name ? el("h4", { dir: "auto" }, name) : null,
+        el("p", { dir: "auto" }, text))));
+    onShown();
+  });
+  return node;
+}
+
+/**
+ * An item small: its thumbnail, or the beginning of its text.
+ * @param {any} item @param {Record<string, any>} [props] of a picture
+ */
+export function preview(item, props = {}) {
+  const url = textOf(item);
+  if (url === null) return el("img", { src: item.thumb, alt: "", loading: "lazy", ...props });
+  const node = el("span", { class: "snippet", dir: "auto" });
+  whenThere(node, url, (fields) => setText(node, snippet(fields)));
+  return node;
+}
+
+/** @param {[string, string][]} fields */
+function snippet(fields) {
+  return fields.map(([, text]) => text).join(" · ").slice(0, SNIPPET_CHARS);
+}
+
+/** Show at once what is here; what is not comes later, tried again while the node is in the page. */
+function whenThere(node, url, show) {
+  const here = texts.get(url);
+  if (here) {
+    show(here);
+    return;
+  }
+  node.dataset.state = "coming";
+  texts.load(url).then(
+    (fields) => {
+      node.dataset.state = "";
+      show(fields);
+    },
+    (error) => {
+      node.dataset.state = "missing";
+      setText(node, `This text could not be loaded: ${error.message}`);
+      setTimeout(() => node.isConnected && whenThere(node, url, show), AGAIN_MS);
+    },
+  );
+}

@@ -1,0 +1,53 @@
+/**
+ * What a project's task type means for its pages: whether its items are pictures or texts, and
+ * whether an answer is one class or a set of them. Pure.
+ */
+
+/** The answer that says that no class applies. */
+export const NONE_WORD = "None of these";
+
+/**
+ * @typedef {{text: boolean, multi: boolean, thing: string}} Task
+ * @param {{task_type: string}} project
+ * @returns {Task}
+ */
+export function taskOf({ task_type }) {
+  const text = task_type.startsWith("text-");
+  return { text, multi: task_type.endsWith("multilabel"), thing: text ? "text" : "picture" };
+}
+
+/**
+ * The classes that something names, whichever form it has: a class, several, a value of the
+ * protocol. Null stays null: nothing is said. An empty list says that no class applies.
+ * @param {any} said
+ * @returns {?string[]}
+ */
+export function classesOf(said) {
+  if (said === null || said === undefined) return null;
+  if (typeof said === "string") return [said];
+  if (Array.isArray(said)) return said;
+  if (Array.isArray(said.classes)) return said.classes;
+  return typeof said.class === "string" ? [said.class] : null;
+}
+
+/** The value of the protocol for these classes. */
+export function valueOf(task, classes) {
+  return task.multi ? { classes } : { class: classes[0] };
+}
+
+/** Classes in words: "cat, dog"; "None of these" for the empty set. */
+export function wordsOf(classes) {
+  return classes.length ? classes.join(", ") : NONE_WORD;
+}
+
+/** Do two answers name the same classes, in whatever order? */
+export function sameClasses(a, b) {
+  if (a === null || b === null) return a === b;
+  return a.length === b.length && a.every((name) => b.includes(name));
+}
+
+/** `classes` in the project's order; what the project does not know comes last. */
+export function inOrder(classes, order) {
+  const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
+  return [...classes].sort((a, b) => place(a) - place(b));
+}

@@ -1,0 +1,61 @@
+/**
+ * How a page of texts is laid out: in as many columns as hide the least of them, and with as many
+ * texts as their heights allow.
+ */
+import { setVars } from "./dom.js";
+
+/** A column is at least so many times as wide as its letters are high. */
+const NARROWEST_EM = 17;
+const COLUMNS_MOST = 3;
+/** Less than this is a descender or a rounding, not a hidden line. */
+const SLACK_PX = 4;
+
+/** How many columns there may be. */
+export function columnsMost(width, em, count) {
+  return Math.max(1, Math.min(COLUMNS_MOST, count, Math.floor(width / (NARROWEST_EM * em))));
+}
+
+/**
+ * Lay the cards of `root` out. Of equally good ways the one with fewer columns is taken: its lines
+ * are longer, and it reads like a page.
+ * @param {HTMLElement} root
+ * @param {HTMLElement[]} bodies the scrolling part of each card
+ * @param {number} em height of the letters in px
+ * @returns {number} the columns
+ */
+export function arrange(root, bodies, em) {
+  const most = columnsMost(root.clientWidth, em, bodies.length);
+  let best = { columns: 1, hidden: Infinity };
+  for (let columns = 1; columns <= most; columns++) {
+    place(root, columns, bodies.length);
+    const hidden = bodies.reduce((sum, b) => sum + Math.max(0, b.scrollHeight - b.clientHeight - SLACK_PX), 0);
+    if (hidden < best.hidden) best = { columns, hidden };
+    if (best.hidden === 0) break;
+  }
+  place(root, best.columns, bodies.length);
+  return best.columns;
+}
+
+function place(root, columns, count) {
+  setVars(root, { columns, rows: Math.ceil(count / columns) });
+  root.dataset.columns = String(columns);
+}
+
+/**
+ * The largest page whose texts fit without scrolling, going by those just read; 1 where not even
+ * one would. A text keeps its area, whatever the column's width.
+ * @param {{width: number, height: number}} room of the page in px
+ * @param {number} area of a text, on average, in px²
+ * @param {number} foot what each card has around its text, in px
+ * @param {number} em @param {number[]} sizes ascending
+ */
+export function sizeFor({ width, height }, area, foot, em, sizes) {
+  const fits = (size) => {
+    for (let columns = 1; columns <= columnsMost(width, em, size); columns++) {
+      const each = area / (width / columns) + foot;
+      if (Math.ceil(size / columns) * each <= height) return true;
+    }
+    return false;
+  };
+  return sizes.filter(fits).at(-1) ?? sizes[0];
+}
