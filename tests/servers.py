@@ -78,8 +78,9 @@ class Bench:
     async def make(self, folder: Path | None = None, **settings: Any) -> Project:
         """A project of red and green pictures; without the model unless asked for."""
         settings = {"cluster": False, "prelabel": False, **settings}
+        classes = settings.pop("classes", ["green", "red"])
         name = f"Test {secrets.token_hex(3)}"
-        self.project = await self.admin.create_project(name, ["green", "red"], **settings)
+        self.project = await self.admin.create_project(name, classes, **settings)
         if folder is not None:
             await import_pictures(self.admin, self.project.project_id, folder, upload=False)
         return self.project
