@@ -29,6 +29,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
+from chorus.server.services.pace import Pace
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.remerging import Remerging
@@ -120,10 +121,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         settings.upload_max_bytes,
     )  # fmt: skip
     spending = Spending(store)
+    pace = Pace(store)
     supervising = Supervising(store)
     dashboard = Dashboard(
         store, boards, projects, assigning.present, rounds.assist, importing.recent,
         skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.of,
+        pace.of, pace.measuring,
     )  # fmt: skip
     hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
     review = Review(store, projects)
@@ -150,11 +153,11 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     # In this order: boards first, since the others read them.
     for listener in (
         boards.on_events, dashboard.on_events, assigning.on_events, rounds.on_events,
-        skills.on_events, hub.on_events,
+        skills.on_events, pace.on_events, hub.on_events,
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    for service in (rounds, skills, remerging, supervising, spending, importing):
+    for service in (rounds, skills, remerging, supervising, spending, pace, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
@@ -166,6 +169,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await skills.start()
     await remerging.start()
     await supervising.start()
+    await pace.start()
     if not await accounts.has_admin():
         accounts.setup_token = secrets.token_urlsafe(24)
         app.state.setup_token = accounts.setup_token
@@ -181,7 +185,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         ticker.cancel()
         await rounds.stop()
         await skills.stop()
-        await asyncio.gather(bulks.stop(), supervising.stop(), remerging.stop(), spending.stop())
+        await asyncio.gather(
+            bulks.stop(), supervising.stop(), remerging.stop(), spending.stop(), pace.stop()
+        )
         await importing.stop()
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

@@ -159,6 +159,10 @@ def _round(board: Board, body: dict[str, Any], at: int) -> None:
         board.jobs = body["jobs"]
 
 
+def _clusters_withdrawn(board: Board, body: dict[str, Any], at: int) -> None:
+    _round(board, {"round": body["round"]}, at)
+
+
 def _job_changed(board: Board, body: dict[str, Any], at: int) -> None:
     job = body["job"]
     board.jobs = [job if j["job_id"] == job["job_id"] else j for j in board.jobs]
@@ -191,6 +195,7 @@ _HANDLERS = {
     "round.finished": _round,
     "round.failed": _round,
     "round.cancelled": _round,
+    "clusters.withdrawn": _clusters_withdrawn,
     "job.changed": _job_changed,
     "items.featurized": _featurized,
     "items.added": _items_added,

@@ -167,6 +167,8 @@ class Dashboard:
         estimating: Callable[[Board], bool],
         remerging: Callable[[str], bool],
         spending: Callable[[str, int], Awaitable[dict[str, Any]]],
+        pace: Callable[[str], Awaitable[dict[str, Any]]],
+        measuring: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._boards = boards
@@ -177,6 +179,8 @@ class Dashboard:
         self._estimating = estimating
         self._remerging = remerging
         self._spending = spending
+        self._pace = pace
+        self._measuring = measuring
         self._recent: dict[str, defaultdict[str, deque[int]]] = {}
 
     async def stats(self, project_id: str) -> dict[str, Any]:
@@ -190,10 +194,13 @@ class Dashboard:
                 recent[user_id].append(at)
             self._recent.setdefault(project_id, recent)
         spending = await self._spending(project_id, board.seq)
+        pace = await self._pace(project_id)
         # Read now: a wait may have let the board move on, or be replaced.
-        return self._stats(self._boards.peek(project_id) or board, spending)
+        return self._stats(self._boards.peek(project_id) or board, spending, pace)
 
-    def _stats(self, board: Board, spending: dict[str, Any]) -> dict[str, Any]:
+    def _stats(
+        self, board: Board, spending: dict[str, Any], pace: dict[str, Any]
+    ) -> dict[str, Any]:
         now = now_ms()
         here = self._presence(board.project_id)
         # A board being read twice may have been replaced; read everything from this one.
@@ -228,6 +235,8 @@ class Dashboard:
             ],
             "assist": self._assist(board),
             "spending": spending,
+            "pace": pace,
+            "measuring": self._measuring(board.project_id),
             "estimating": self._estimating(board),
             "remerging": self._remerging(board.project_id),
             "imports": self._imports(board.project_id),

@@ -8,6 +8,7 @@ import msgspec
 
 from chorus.server.domain.events import Board, apply
 from chorus.server.domain.model import STATES, Item, Project, StandingVote
+from chorus.server.services import pace
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.recording import CONFIDENCE_STEP, count, settle
 from chorus.server.services.review import effective, outcome
@@ -35,6 +36,8 @@ def check(tx: Tx) -> Iterator[str]:
             for item in items:
                 yield from _check_item(tx, project, item)
         yield from _check_checks(tx, project)
+        for finding in pace.findings(tx, project.project_id):
+            yield f"project {project.project_id}: {finding}"
         yield from _check_log(tx, project)
 
 

@@ -19,7 +19,7 @@ from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.domain.values import NONE
 from chorus.server.errors import JobFailed
-from chorus.server.services import landing, round_files
+from chorus.server.services import clusters, landing, round_files
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
@@ -182,6 +182,8 @@ class RoundRun:
             clusters_worth,
         )
         plan.audit_share = project.audit_share
+        correction = await self._store.read(lambda tx: clusters.gap(tx, project_id))
+        plan.clusters, served = clusters.choose(plan.clusters, project.page_size, correction)
         ids = sorted(plan.predictions)
         prelabeled = 0
         for i in range(0, len(ids), landing.CHUNK):
@@ -210,6 +212,7 @@ class RoundRun:
             "prelabeled": prelabeled,
             "clustered": len(plan.clusters),
             "purity": results.get("cluster", {}).get("purity"),
+            "clusters": msgspec.to_builtins(served) if served.blocks else None,
         }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
+from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
 from chorus.server.storage.tx.quality import QualitySql
@@ -18,6 +19,7 @@ from chorus.server.storage.tx.votes import VoteSql
 
 class Tx(
     QualitySql,
+    PaceSql,
     TakebackSql,
     PeopleSql,
     ProjectSql,

@@ -1,4 +1,5 @@
-"""What each way of working costs: how answers were given, timed and judged, how pages turned out."""
+"""What each way of working costs: answers as they were given, timed and judged, and how pages
+turned out."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ class PaceSql(Base):
         """rows: (view, bin, answers more)."""
         self.db.executemany(
             "INSERT INTO pace_time VALUES (?,?,?,?) ON CONFLICT (project_id, view, bin)"
-            " DO UPDATE SET n = n + excluded.n",
+            " DO UPDATE SET n = pace_time.n + excluded.n",
             [(project_id, *row) for row in rows],
         )
 
@@ -78,21 +79,18 @@ class PaceSql(Base):
 
     # -- pages
 
-    def page_answers(self, page_id: int) -> list[tuple[str, str | None]]:
-        """(kind, value) of what the holder of a page has answered there, each item once; nothing
+    def page_answers(self, page_id: int) -> list[tuple[int, str, str | None]]:
+        """(item_id, kind, value) of every vote of a page's holder there, oldest first; nothing
         while some of it is still open, or for a page of prelabels."""
-        return [
-            (kind, value)
-            for _, kind, value, _ in self.rows(
-                "SELECT v.item_id, v.kind, v.value, MAX(v.seq) FROM page p"
-                " JOIN lease l ON l.page_id = p.page_id JOIN vote v ON v.item_id = l.item_id"
-                " AND v.user_id = l.user_id AND v.page_id = l.page_id"
-                " WHERE p.page_id = ? AND p.kind <> 'prelabeled' AND NOT EXISTS (SELECT 1"
-                " FROM lease o WHERE o.page_id = p.page_id AND o.released_at IS NULL)"
-                " GROUP BY v.item_id",
-                (page_id,),
-            )
-        ]
+        return self.rows(
+            "SELECT v.item_id, v.kind, v.value FROM page p"
+            " JOIN lease l ON l.page_id = p.page_id JOIN vote v ON v.item_id = l.item_id"
+            " AND v.user_id = l.user_id AND v.page_id = l.page_id"
+            " WHERE p.page_id = ? AND p.kind <> 'prelabeled' AND NOT EXISTS (SELECT 1"
+            " FROM lease o WHERE o.page_id = p.page_id AND o.released_at IS NULL)"
+            " ORDER BY v.seq",
+            (page_id,),
+        )
 
     def set_turnout(self, page_id: int, answered: int, alike: int) -> None:
         self.run(
@@ -178,7 +176,8 @@ class PaceSql(Base):
         """rows: (view, answers judged more, wrong ones more)."""
         self.db.executemany(
             "INSERT INTO pace_error VALUES (?,?,?,?) ON CONFLICT (project_id, view)"
-            " DO UPDATE SET n = n + excluded.n, wrong = wrong + excluded.wrong",
+            " DO UPDATE SET n = pace_error.n + excluded.n,"
+            " wrong = pace_error.wrong + excluded.wrong",
             [(project_id, *row) for row in rows],
         )
 

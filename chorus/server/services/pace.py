@@ -1,0 +1,327 @@
+"""What each way of working costs, counted from the log in the background.
+
+Votes know nothing of it: this service follows the events, counts what is new a chunk at a time and
+keeps how far it has come (`pace_mark`), so that a stop of the server loses nothing and a dashboard
+reads a few rows however many votes there are. A page's turnout and the answers judged on an item
+are found anew from the facts whenever something touches them; only times are added up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain import pace, purity
+from chorus.server.domain.model import Event
+from chorus.server.errors import ApiError
+from chorus.server.services import clusters
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+CHUNK = 500
+"""Events counted in one transaction: a vote waits behind the few rows that they come to."""
+QUICK_S = 0.05
+"""A pass that took no longer is followed at once by the next …"""
+SHARE = 0.05
+"""… and else so much later that it takes at most this share of one core."""
+COUNTED = {
+    "vote.cast", "check.cast", "page.closed", "label.decided", "label.withdrawn",
+    "review.decided", "votes.taken_back", "votes.restored", "gold.marked", "items.added",
+}  # fmt: skip
+"""Events that may change a figure."""
+
+
+class _State:
+    def __init__(self) -> None:
+        self.wanted = False
+        self.task: asyncio.Task[None] | None = None
+        self.figures: dict[str, Any] | None = None
+        self.cost_s = 0.0
+        self.withdrawing = True
+        """Withdrawn clusters may still be in the queue: what a stop of the server cut off, too."""
+
+
+class Pace:
+    """`changed` is called when there are new figures."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._states: defaultdict[str, _State] = defaultdict(_State)
+        self._closed = False
+        self.changed: Callable[[str], None] = lambda project_id: None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Go on with what a stop of the server cut off."""
+        for project in await self._store.read(lambda tx: tx.projects()):
+            self._wake(project.project_id)
+
+    async def stop(self) -> None:
+        self._closed = True
+        tasks = [s.task for s in self._states.values() if s.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Bus listener."""
+        for project_id in {e.project_id for e in events if _matters(e)}:
+            self._wake(project_id)
+
+    # -- what is told
+
+    async def of(self, project_id: str) -> dict[str, Any]:
+        """The figures (docs/protocol.md, `Pace`), as of now or a moment before."""
+        state = self._states[project_id]
+        if state.figures is None:
+            state.figures = await self._store.read(lambda tx: figures(tx, project_id))
+        return state.figures
+
+    def measuring(self, project_id: str) -> bool:
+        """Something has happened that is not counted yet, or clusters are being withdrawn."""
+        return self._states[project_id].task is not None
+
+    # -- counting
+
+    def _wake(self, project_id: str) -> None:
+        state = self._states[project_id]
+        state.wanted = True
+        if state.task is None and not self._closed:
+            state.task = asyncio.ensure_future(self._run(project_id, state))
+
+    async def _run(self, project_id: str, state: _State) -> None:
+        try:
+            while state.wanted and not self._closed:
+                if state.cost_s > QUICK_S:
+                    await asyncio.sleep(state.cost_s * (1 / SHARE - 1))
+                state.wanted = False
+                began = monotonic()
+                while await self._some(project_id, state):
+                    pass
+                if state.withdrawing:
+                    await clusters.finish(self._store, project_id)
+                    state.withdrawing = False
+                state.figures = await self._store.read(lambda tx: figures(tx, project_id))
+                state.cost_s = monotonic() - began
+                self.changed(project_id)
+        except ApiError:  # shutting down; the next start goes on
+            pass
+        except Exception:
+            log.exception("what work on %s costs was not counted", project_id)
+        finally:
+            state.task = None
+            self.changed(project_id)
+
+    async def _some(self, project_id: str, state: _State) -> bool:
+        """Count a chunk of events; whether there may be more."""
+        found = await self._store.read(lambda tx: look(tx, project_id, CHUNK))
+        if found is None:
+            return False
+        if await self._store.write(lambda tx: keep(tx, project_id, found, now_ms())):
+            state.withdrawing = True
+        return found.more
+
+
+_ROUNDS = {"round.finished", "clusters.withdrawn", "project.changed"}
+"""Events after which the figures are others although nothing is counted."""
+
+
+def _matters(event: Event) -> bool:
+    return event.type in COUNTED or event.type in _ROUNDS or "closed" in event.body
+
+
+class Found(msgspec.Struct):
+    """What some events come to."""
+
+    since: int
+    until: int
+    """Event after the last of them there are …"""
+    more: bool
+    """… more to count."""
+    times: list[tuple[str, int, int]]
+    """(view, bin, answers more)"""
+    pages: list[tuple[int, int, int]]
+    """(page_id, answered, alike)"""
+    items: list[int]
+    judged: list[tuple[int, str, int, int]]
+    """(item_id, view, answers, wrong ones): all that can be judged on `items`."""
+    errors: list[tuple[str, int, int]]
+    """(view, answers more, wrong ones more)"""
+
+
+class Touched(msgspec.Struct):
+    """What some events are about."""
+
+    votes: list[str]
+    """Answers that are new, none that corrects one."""
+    corrections: list[str]
+    pages: set[int]
+    items: set[int]
+
+
+def touched(events: Iterable[Event]) -> Touched:
+    out = Touched([], [], set(), set())
+    for event in events:
+        body: dict[str, Any] = event.body
+        # An item that settles closes the page of whoever holds the last other one.
+        out.pages.update(closed["page_id"] for closed in body.get("closed", ()))
+        if event.type not in COUNTED:
+            continue
+        if event.type == "vote.cast":
+            (out.corrections if "superseded" in body else out.votes).append(body["vote_id"])
+        out.pages.update(body.get("page_ids", ()))
+        out.items.update(body.get("item_ids", ()))
+        if "item_id" in body:
+            out.items.add(body["item_id"])
+        if event.type in ("votes.taken_back", "votes.restored"):
+            out.items.update(v["item_id"] for pair in body["votes"] for v in pair if v is not None)
+    return out
+
+
+def look(tx: Tx, project_id: str, limit: int) -> Found | None:
+    """What the next events come to (on a reader); None: there are none."""
+    since = tx.pace_seq(project_id)
+    events = tx.events_since(project_id, since, limit)
+    if not events:
+        return None
+    about = touched(events)
+    times: Counter[tuple[str, int]] = Counter()
+    new = set(about.votes)
+    for vote in tx.timed_votes(about.votes + about.corrections):
+        if vote.page_id is None or vote.view is None:
+            continue
+        about.pages.add(vote.page_id)
+        if vote.vote_id in new and vote.duration_ms:
+            times[vote.view, pace.bin_of(vote.duration_ms)] += 1
+    items = sorted(about.items)
+    judged = tx.judged_votes(items)
+    errors: dict[str, list[int]] = {}
+    for sign, rows in ((1, judged), (-1, tx.pace_items(items))):
+        for _, view, n, wrong in rows:
+            more = errors.setdefault(view, [0, 0])
+            more[0] += sign * n
+            more[1] += sign * wrong
+    return Found(
+        since,
+        events[-1].seq,
+        len(events) == limit,
+        [(view, number, n) for (view, number), n in sorted(times.items())],
+        [(page_id, *turnout(tx, page_id)) for page_id in sorted(about.pages)],
+        items,
+        judged,
+        [(view, n, wrong) for view, (n, wrong) in sorted(errors.items()) if n or wrong],
+    )
+
+
+def turnout(tx: Tx, page_id: int) -> tuple[int, int]:
+    """(answers, how many of them are the commonest one) of a page that is done, else (0, 0). A
+    skipped or flagged item is like no other: it takes a key of its own."""
+    last = {item_id: (kind, value) for item_id, kind, value in tx.page_answers(page_id)}
+    if len(last) < purity.LEAST_ANSWERED:
+        return 0, 0
+    labels = Counter(value for kind, value in last.values() if kind == "label")
+    return len(last), max(labels.values(), default=1)
+
+
+def keep(tx: Tx, project_id: str, found: Found, now: int) -> bool:
+    """Store it in one transaction, and decide whether the clusters have turned out too mixed:
+    then they are withdrawn."""
+    assert tx.pace_seq(project_id) == found.since, "two passes over one project"
+    tx.add_times(project_id, found.times)
+    for page_id, answered, alike in found.pages:
+        tx.set_turnout(page_id, answered, alike)
+    if found.items:
+        tx.set_pace_items(project_id, found.items, found.judged)
+    tx.add_errors(project_id, found.errors)
+    tx.set_pace_seq(project_id, found.until)
+    return bool(found.pages) and clusters.judge(tx, project_id, now)
+
+
+# -- the figures
+
+
+def figures(tx: Tx, project_id: str) -> dict[str, Any]:
+    """Seconds and errors by view, pages by round, and how clusters do."""
+    bins: dict[str, dict[int, int]] = {}
+    for view, number, n in tx.times(project_id):
+        bins.setdefault(view, {})[number] = n
+    judged = {view: (n, wrong) for view, n, wrong in tx.errors(project_id)}
+    known = {v: t for v in pace.VIEWS if (t := pace.times(bins.get(v, {}))) is not None}
+    return {
+        "seq": tx.pace_seq(project_id),
+        "views": [
+            {
+                "view": view,
+                "timed": sum(bins.get(view, {}).values()),
+                "seconds": msgspec.to_builtins(known.get(view)),
+                "judged": judged.get(view, (0, 0))[0],
+                "errors": msgspec.to_builtins(pace.errors(*judged.get(view, (0, 0)))),
+                "saved_s": pace.saved(known, view) if view in ("clustered", "prelabeled") else None,
+            }
+            for view in pace.VIEWS
+        ],
+        "note": pace.note(known),
+        **clusters.figures(tx, project_id),
+    }
+
+
+# -- for fsck
+
+
+def findings(tx: Tx, project_id: str) -> Iterator[str]:
+    """What is counted must be what the facts say, but for what events after the mark touch."""
+    seq = tx.pace_seq(project_id)
+    ahead = Touched([], [], set(), set())
+    after = seq
+    while events := tx.events_since(project_id, after, CHUNK):
+        after = events[-1].seq
+        some = touched(events)
+        ahead.pages |= some.pages
+        ahead.items |= some.items
+        ahead.pages |= {
+            v.page_id for v in tx.timed_votes(some.votes + some.corrections) if v.page_id
+        }
+    times: Counter[tuple[str, int]] = Counter()
+    for view, ms, n in tx.durations_until(project_id, seq):
+        times[view, pace.bin_of(ms)] += n
+    if times != Counter({(view, number): n for view, number, n in tx.times(project_id)}):
+        yield "seconds by view are not what the votes say"
+    page_id = 0
+    while pages := tx.pages_after(project_id, page_id, CHUNK):
+        for page_id, answered, alike in pages:
+            true = turnout(tx, page_id)
+            if page_id not in ahead.pages and true != (answered, alike):
+                yield f"page {page_id}: turnout is {(answered, alike)}, should be {true}"
+    yield from _misjudged(tx, project_id, ahead.items)
+
+
+def _misjudged(tx: Tx, project_id: str, ahead: set[int]) -> Iterator[str]:
+    totals: Counter[str] = Counter()
+    wrongs: Counter[str] = Counter()
+    after = 0
+    while items := tx.items_in_state(project_id, None, after, CHUNK):
+        ids = [item.item_id for item in items]
+        after = ids[-1]
+        stored = {row[:2]: row for row in tx.pace_items_between(project_id, ids[0], after)}
+        true = {row[:2]: row for row in tx.judged_votes(ids)}
+        for _, view, n, wrong in stored.values():
+            totals[view] += n
+            wrongs[view] += wrong
+        for key in stored.keys() | true.keys():
+            if key[0] not in ahead and stored.get(key) != true.get(key):
+                is_, should = stored.get(key), true.get(key)
+                yield f"item {key[0]}: answers judged are {is_}, should be {should}"
+    if {v: (n, wrongs[v]) for v, n in totals.items() if n} != {
+        view: (n, wrong) for view, n, wrong in tx.errors(project_id)
+    }:
+        yield "errors by view do not add up"

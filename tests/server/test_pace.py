@@ -1,0 +1,291 @@
+"""What each way of working costs: seconds and errors by view, counted behind the votes' backs."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chorus.server.domain import pace
+from chorus.server.domain.interval import wilson
+from chorus.server.errors import ApiError
+from chorus.server.services import labeling
+from chorus.server.services import pace as counting
+from chorus.server.services.labeling import VoteCast
+from chorus.server.storage.tx import Tx
+from tests.server.world import World
+
+BINS = st.lists(st.integers(1, 600_000), min_size=pace.LEAST_TIMED, max_size=200)
+
+
+# -- the rules
+
+
+@given(BINS)
+def test_the_median_and_quartiles_are_those_of_the_durations(ms: list[int]) -> None:
+    bins: dict[int, int] = {}
+    for m in ms:
+        bins[pace.bin_of(m)] = bins.get(pace.bin_of(m), 0) + 1
+    found = pace.times(bins)
+    assert found is not None
+    ordered = sorted(min(m, pace.IDLE_MS) / 1000 for m in ms)
+    n = len(ordered)
+    for share, told in ((0.25, found.low), (0.5, found.seconds), (0.75, found.high)):
+        true = ordered[max(0, -int(-share * n // 1) - 1)]
+        # A bin is 4.4 % wide and stands for its middle; told to a hundredth of a second.
+        assert told == pytest.approx(true, rel=0.03, abs=0.006)
+    assert found.low <= found.seconds <= found.high
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**7))
+def test_longer_is_never_counted_as_shorter_and_idle_time_not_at_all(a: int, b: int) -> None:
+    a, b = sorted((a, b))
+    assert pace.bin_of(a) <= pace.bin_of(b) <= pace.bin_of(pace.IDLE_MS)
+
+
+def test_a_few_answers_say_nothing() -> None:
+    assert pace.times({10: pace.LEAST_TIMED - 1}) is None
+    assert pace.times({10: pace.LEAST_TIMED}) is not None
+    assert pace.errors(pace.LEAST_JUDGED - 1, 0) is None
+
+
+@given(n=st.integers(pace.LEAST_JUDGED, 5000), share=st.floats(0, 1))
+def test_errors_come_with_wilsons_interval(n: int, share: float) -> None:
+    wrong = round(share * n)
+    found = pace.errors(n, wrong)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(wilson(wrong, n), abs=1e-4)
+    assert found.low - 1e-4 <= found.value <= found.high + 1e-4
+
+
+def test_what_is_saved_and_what_is_lost_is_said() -> None:
+    hand, fast, slow = (pace.Times(1000, s, s, s) for s in (2.4, 0.9, 3.4))
+    assert pace.saved({"grid": hand, "clustered": fast}, "clustered") == 1500
+    assert pace.saved({"grid": hand}, "clustered") is None
+    assert pace.saved({"clustered": fast}, "clustered") is None
+    assert pace.note({}) == "How long an item takes is known after a few pages."
+    assert pace.note({"single": hand}) == "An item by hand takes 2.4 s."
+    assert pace.note({"grid": hand, "clustered": fast}) == (
+        "A clustered item takes 0.9 s, one by hand 2.4 s: clusters have saved about 25 min."
+    )
+    assert "prelabels have cost about 17 min." in pace.note({"single": hand, "prelabeled": slow})
+    many = pace.Times(100_000, 0.9, 0.9, 0.9)
+    assert "about 41.7 hours" in pace.note({"grid": hand, "clustered": many})
+
+
+# -- counted from the log
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World(votes_min=2, votes_max=2, gold_rate=0)
+    yield made
+    made.close()
+
+
+def count(world: World, chunk: int = 50) -> None:
+    """The pass over what is new."""
+    while (found := counting.look(Tx(world.db), "p", chunk)) is not None:
+        tx = world.tx()
+        counting.keep(tx, "p", found, world.now)
+        world.commit(tx)
+
+
+def wrong(world: World) -> list[str]:
+    return list(counting.findings(Tx(world.db), "p"))
+
+
+def figures(world: World) -> dict[str, dict[str, object]]:
+    return {row["view"]: row for row in counting.figures(Tx(world.db), "p")["views"]}
+
+
+def answer(
+    world: World, user_id: str, item_id: int, value: str | None, ms: int, old: str | None = None
+) -> str:
+    vote_id = str(uuid.uuid4())
+    kind = "label" if value is not None else "skip"
+    tx = world.tx()
+    vote = VoteCast("p", vote_id, item_id, kind, None, ms, supersedes=old)  # type: ignore[arg-type]
+    labeling.cast(tx, user_id, user_id.upper(), vote, value, world.now)
+    world.commit(tx)
+    return vote_id
+
+
+def label_all(world: World, user_id: str, size: int, ms: int, mistakes: int = 0) -> None:
+    """Everything that a person is handed is a cat, but for the first `mistakes` items."""
+    while (dealt := world.deal(user_id, size)).page is not None:
+        for item in dealt.page["items"]:
+            answer(world, user_id, item["item_id"], "1" if mistakes > 0 else "0", ms)
+            mistakes -= 1
+
+
+def test_seconds_and_errors_by_view(world: World) -> None:
+    world.add(60)
+    label_all(world, "u0", 1, 4000)
+    label_all(world, "u1", 9, 1000, mistakes=6)
+    count(world)
+    found = figures(world)
+    assert found["single"]["timed"] == found["grid"]["timed"] == 60
+    assert found["single"]["seconds"]["seconds"] == pytest.approx(4, rel=0.03)  # type: ignore[index]
+    assert found["grid"]["seconds"]["seconds"] == pytest.approx(1, rel=0.03)  # type: ignore[index]
+    # Where two people say different things nobody has settled it yet: not an error of anybody.
+    assert found["grid"]["judged"] == 54
+    split = [i.item_id for i in world.items() if i.state == "needs_review"]
+    assert len(split) == 6
+    for item_id in split:
+        world.decide(item_id, "change", "0")
+    count(world)
+    found = figures(world)
+    assert found["grid"]["judged"] == found["single"]["judged"] == 60
+    assert found["grid"]["errors"]["value"] == pytest.approx(0.1)  # type: ignore[index]
+    assert found["single"]["errors"]["value"] == 0  # type: ignore[index]
+    assert world.findings() == []
+
+
+def test_a_correction_takes_no_time_and_mends_the_error() -> None:
+    world = World(votes_min=1, votes_max=1, gold_rate=0)
+    world.add(40)
+    votes = {}
+    while (dealt := world.deal("u0", 4)).page is not None:
+        for item in dealt.page["items"]:
+            votes[item["item_id"]] = answer(world, "u0", item["item_id"], "1", 500)
+    count(world)
+    found = figures(world)["grid"]
+    # One person's label is no judge of that person.
+    assert (found["timed"], found["judged"], found["errors"]) == (40, 0, None)
+    for item_id in list(votes)[:30]:
+        world.decide(item_id, "change", "0")
+    for item_id in list(votes)[30:]:
+        answer(world, "u0", item_id, "0", 9000, old=votes[item_id])
+    count(world)
+    found = figures(world)["grid"]
+    assert (found["timed"], found["judged"]) == (40, 30)
+    assert found["errors"]["value"] == 1  # type: ignore[index]
+    # What is taken back is no longer judged.
+    world.take_back("u0", 0, world.now)
+    count(world)
+    assert figures(world)["grid"]["judged"] == 0
+    assert world.findings() == []
+    world.close()
+
+
+def test_answers_on_gold_are_judged_where_nobody_else_votes() -> None:
+    world = World(votes_min=1, votes_max=1, gold_rate=0.5)
+    world.add(60, label="0", gold=True)
+    world.add(60)
+    checks = 0
+    while (dealt := world.deal("u0", 4)).page is not None:
+        for n, item in enumerate(dealt.page["items"]):
+            gold = bool(world.item(item["item_id"]).gold)
+            checks += gold
+            answer(world, "u0", item["item_id"], "1" if gold and n == 0 else "0", 800)
+    count(world)
+    found = figures(world)["grid"]
+    assert checks >= pace.LEAST_JUDGED
+    assert found["judged"] == checks
+    assert 0 < found["errors"]["value"] < 1  # type: ignore[index]
+    assert world.findings() == []
+    world.close()
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000))
+def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
+    """Votes, corrections, skips, decisions, take-backs and their undoing, gold and checks, pages
+    that are left: counted in between or not, by few or many events at a time."""
+    draw = random.Random(seed)
+    world = World(votes_min=2, votes_max=3, gold_rate=draw.choice([0, 0.3]))
+    world.add(12)
+    votes: list[tuple[str, int, str]] = []
+    takebacks: list[int] = []
+    for _ in range(40):
+        world.now += 1000
+        user_id = draw.choice(world.people)
+        deed = draw.random()
+        try:
+            if deed < 0.5:
+                dealt = world.deal(user_id, draw.choice([1, 4, 9]))
+                for item in dealt.page["items"] if dealt.page else ():
+                    if draw.random() < 0.9:
+                        value = draw.choice(["0", "0", "1", None])
+                        vote_id = answer(
+                            world, user_id, item["item_id"], value, draw.randrange(5000)
+                        )
+                        votes.append((user_id, item["item_id"], vote_id))
+            elif deed < 0.6 and votes:
+                user_id, item_id, old = votes.pop(draw.randrange(len(votes)))
+                votes.append((user_id, item_id, answer(world, user_id, item_id, "1", 700, old)))
+            elif deed < 0.7:
+                action = draw.choice(["approve", "change", "requeue", "undo", "remove"])
+                item_id = draw.choice(world.items()).item_id
+                world.decide(item_id, action, "0" if action == "change" else None)
+            elif deed < 0.78:
+                world.leave(user_id)
+            elif deed < 0.85:
+                world.mark([draw.choice(world.items()).item_id], draw.random() < 0.7)
+            elif deed < 0.9:
+                takebacks.append(world.take_back(user_id, 0, world.now))
+            elif deed < 0.93 and takebacks:
+                world.undo(takebacks.pop())
+            else:
+                count(world, draw.choice([1, 7, 500]))
+                assert wrong(world) == []
+        except ApiError:
+            if world.db.in_transaction:
+                world.rollback()  # refused, as it may be
+    assert wrong(world) == [], "counted up to an earlier event"
+    count(world)
+    assert wrong(world) == []
+    assert Tx(world.db).pace_seq("p") == Tx(world.db).project("p").last_seq  # type: ignore[union-attr]
+    world.close()
+
+
+def test_a_wrong_figure_is_found(world: World) -> None:
+    world.add(40)
+    label_all(world, "u0", 9, 1000)
+    label_all(world, "u1", 9, 1000)
+    count(world)
+    assert world.findings() == []
+    for harm in (
+        "UPDATE pace_time SET n = n + 1",
+        "UPDATE page SET alike = 2 WHERE page_id = 1",
+        "UPDATE pace_item SET wrong = wrong + 1 WHERE item_id = 3",
+        "UPDATE pace_error SET n = n - 1",
+    ):
+        tx = world.tx()
+        tx.run(harm)
+        assert any(True for _ in counting.findings(tx, "p")), harm
+        world.rollback()
+
+
+def test_older_projects_are_counted_from_their_first_event(world: World) -> None:
+    """A database from before anything was counted holds all that it takes."""
+    world.add(40)
+    label_all(world, "u0", 9, 1000)
+    label_all(world, "u1", 4, 2000)
+    count(world)
+    before = counting.figures(Tx(world.db), "p")
+    tx = world.tx()
+    for table in ("pace_mark", "pace_time", "pace_item", "pace_error"):
+        tx.run(f"DELETE FROM {table}")
+    tx.run("UPDATE page SET answered = 0, alike = 0")
+    world.commit(tx)
+    count(world, 3)
+    assert counting.figures(Tx(world.db), "p") == before
+
+
+def test_events_that_change_no_figure_are_passed_over(world: World) -> None:
+    world.add(9)
+    seqs = [0]
+    while (found := counting.look(Tx(world.db), "p", 2)) is not None:
+        tx = world.tx()
+        counting.keep(tx, "p", found, world.now)
+        world.commit(tx)
+        seqs.append(found.until)
+    assert all(a < b for a, b in pairwise(seqs))
+    assert figures(world)["grid"]["timed"] == 0
