@@ -14,6 +14,7 @@ from chorus.server.domain.model import OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.values import parts
+from chorus.server.services.choosing import Choice
 from chorus.server.services.recording import Delta
 from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
@@ -38,6 +39,7 @@ class Plan(msgspec.Struct):
     places: dict[int, int]
     """Order of prelabeled pages by item: alike items side by side, blocks shuffled."""
     audit_share: float = 0.0
+    choice: Choice = msgspec.field(default_factory=Choice)
 
 
 def limit_of(value: str, thresholds: Mapping[str, float]) -> float | None:
@@ -89,7 +91,8 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     rows = []
     prelabeled = 0
     voted = []
-    for item_id, state, queue, queue_pos, pre_value, rank, n_labels in tx.queues_of(item_ids):
+    for row in tx.queues_of(item_ids):
+        item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh = row
         guess = plan.predictions.get(item_id)
         if state not in OPEN_STATES or queue_pos >= MORE_VOTES:
             if guess is not None:
@@ -117,8 +120,14 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             pos, block = plan.number * ROUND_SPAN + at, at // BLOCK
         elif target == "clustered" and place is not None:
             pos, block = plan.number * ROUND_SPAN + place.block * 100 + place.pos, place.block
+        elif fresh:
+            pos, block = plan.choice.manual.get(item_id, rank), 0
         else:
-            pos, block = rank, 0
+            # Whoever has had it got it where it lay.
+            pos, block = queue_pos if queue == "manual" else rank, 0
+        if fresh:
+            by_choice = plan.choice.manual if target == "manual" else plan.choice.clustered
+            chosen = plan.number if target != "prelabeled" and item_id in by_choice else 0
         if target != queue:
             delta.queue[queue] -= 1
             delta.queue[target] += 1
@@ -135,6 +144,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
                 place.odd if place and target == "clustered" else None,
                 easy,
                 target == "prelabeled" and audit.chosen(rank, plan.audit_share),
+                chosen,
                 item_id,
             )
         )

@@ -52,7 +52,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
     model must not learn from itself. Of label sets, soft is the share of votes that have a class;
     classes that nobody ticked are not there.
 
-    trusted: a label of people none of whom saw a prelabel (since the model's last broken promise).
+    trusted: a label of people none of whom saw a prelabel (since the model's last broken promise),
+    on an item that was drawn at random.
     survivor: no earlier round's
     threshold would have prelabeled it, so it stands for what is still open.
     """
@@ -94,8 +95,13 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
 
 
 def _trusted(row: RoundRow, project: Project) -> bool:
-    """Nobody saw what the model says, and the label is not from before a broken promise."""
-    return row.n_prelabel_votes == 0 and (row.label_at or 0) >= project.evidence_since
+    """Nobody saw what the model says, chance has brought the item and no choice of the model's,
+    and the label is not from before a broken promise."""
+    return (
+        row.n_prelabel_votes == 0
+        and row.chosen == 0
+        and (row.label_at or 0) >= project.evidence_since
+    )
 
 
 def _belief(params: Params, votes: Sequence[StandingVote]) -> str:
@@ -135,3 +141,8 @@ def read_clusters(path: Path) -> dict[int, Place]:
         int(r["item_id"]): Place(int(r["block"]), int(r["pos"]), float(r["odd"]))
         for r in _rows(path)
     }
+
+
+def read_numbers(path: Path, column: str) -> list[int]:
+    """A column of whole numbers, in the file's order; none if there is no file."""
+    return [int(r[column]) for r in _rows(path)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
 from chorus.server.domain.features import usable
 from chorus.server.domain.model import Job, Round
+from chorus.server.domain.ordering import CHOSEN_SHARE
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.domain.values import NONE
 from chorus.server.errors import JobFailed
-from chorus.server.services import clusters, landing, round_files
+from chorus.server.services import choosing, clusters, landing, round_files
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
@@ -34,6 +36,7 @@ from chorus.server.services.round_state import (
 )  # fmt: skip
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.items import OpenItem
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +87,7 @@ class RoundRun:
             "multilabel": is_multilabel(project.task_type),
             "target": project.target,
             "prelabel": project.prelabel,
+            "ordering": project.ordering,
             "seed": project.seed % 2**31,
             "threads": self._threads,
         }
@@ -168,6 +172,9 @@ class RoundRun:
             card["threshold"], card["reason"] = None, _broken(found, project.target)
             card["labels_needed"] = None
         card["audit"] = msgspec.to_builtins(found)
+        if project.ordering != "random" and card["labels_needed"] is not None:
+            # Of the labels to come, only those that chance brings prove anything.
+            card["labels_needed"] = math.ceil(card["labels_needed"] / (1 - CHOSEN_SHARE))
         kept = msgspec.json.encode(card).decode()
         await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
         open_items = await self._store.read(lambda tx: tx.open_items(project_id))
@@ -184,6 +191,10 @@ class RoundRun:
         plan.audit_share = project.audit_share
         correction = await self._store.read(lambda tx: clusters.gap(tx, project_id))
         plan.clusters, served = clusters.choose(plan.clusters, project.page_size, correction)
+        chosen = await asyncio.to_thread(choosing.read, folder, project.ordering)
+        plan.clusters, plan.choice = await asyncio.to_thread(
+            choosing.arrange, open_items, plan.places, plan.clusters, *chosen
+        )
         ids = sorted(plan.predictions)
         prelabeled = 0
         for i in range(0, len(ids), landing.CHUNK):
@@ -211,6 +222,9 @@ class RoundRun:
             "audit": card["audit"],
             "prelabeled": prelabeled,
             "clustered": len(plan.clusters),
+            "ordering": project.ordering,
+            "chosen": len(plan.choice.manual) + len(plan.choice.clustered),
+            "chosen_share": await self._store.read(lambda tx: tx.chosen_share(project_id)),
             "purity": results.get("cluster", {}).get("purity"),
             "clusters": msgspec.to_builtins(served) if served.blocks else None,
         }  # fmt: skip
@@ -233,7 +247,7 @@ def _labeled_hashes(path: Path) -> list[str]:
 
 def _plan(
     number: int, folder: Path, card: dict[str, Any],
-    open_items: list[tuple[int, str, str | None]], prelabel: bool, clusters_worth: bool,
+    open_items: Sequence[OpenItem], prelabel: bool, clusters_worth: bool,
 ) -> tuple[landing.Plan, list[tuple[int, round_files.Prediction]]]:  # fmt: skip
     """(where each open item goes, what the model says of each labeled one)."""
     predictions = round_files.read_predictions(folder / "predictions.tsv")
@@ -241,7 +255,7 @@ def _plan(
     thresholds = {} if card["threshold"] is None else _thresholds(card)
     prelabeled = [
         item_id
-        for item_id, queue, pre_value in open_items
+        for item_id, queue, pre_value, _, _ in open_items
         if (guess := predictions.get(item_id)) is not None
         and queue_for(
             value=guess.value,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from chorus.server.domain.model import Item, Lease
+from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
 
 _DERIVED = (
@@ -22,6 +23,33 @@ _INSERT = (
     f"INSERT OR IGNORE INTO item ({', '.join(_INSERT_COLUMNS)})"
     f" VALUES ({marks(len(_INSERT_COLUMNS))})"
 )
+
+
+FRESH = f"(n_leases = 0 AND n_labels = 0 AND n_skips = 0 AND queue_pos < {MORE_VOTES})"
+"""Nobody has or has had the item before them: a round may choose it, or leave it to chance."""
+
+
+class OpenItem(NamedTuple):
+    item_id: int
+    queue: str
+    pre_value: str | None
+    rank: int
+    fresh: int
+    """1: nobody has or has had it before them."""
+
+
+class QueueRow(NamedTuple):
+    """Where an item lies before a round's answers land."""
+
+    item_id: int
+    state: str
+    queue: str
+    queue_pos: int
+    pre_value: str | None
+    rank: int
+    n_labels: int
+    chosen: int
+    fresh: int
 
 
 class ItemSql(Base):
@@ -128,12 +156,12 @@ class ItemSql(Base):
 
     def set_queues(self, rows: Iterable[Sequence[Any]]) -> None:
         """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, model_probs,
-        odd, easy_round, audit, item_id). An easy_round that is already set stays."""
+        odd, easy_round, audit, chosen, item_id). An easy_round that is already set stays."""
         self.db.executemany(
             "UPDATE item SET queue = ?, queue_pos = ?, queue_block = ?, pre_value = ?,"
             " pre_score = ?, model_value = ?, model_score = ?, model_probs = ?, odd = ?,"
-            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END, audit = ?"
-            " WHERE item_id = ?",
+            " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END, audit = ?,"
+            " chosen = ? WHERE item_id = ?",
             rows,
         )
 
@@ -146,23 +174,26 @@ class ItemSql(Base):
             rows,
         )
 
-    def queues_of(
-        self, item_ids: Sequence[int]
-    ) -> list[tuple[int, str, str, int, str | None, int, int]]:
-        """(item_id, state, queue, queue_pos, pre_value, rank, n_labels)."""
-        return self.rows(
-            "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels FROM item"
-            f" WHERE item_id IN ({marks(len(item_ids))})",
-            item_ids,
-        )
+    def queues_of(self, item_ids: Sequence[int]) -> list[QueueRow]:
+        return [
+            QueueRow(*row)
+            for row in self.rows(
+                "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen,"
+                f" {FRESH} FROM item WHERE item_id IN ({marks(len(item_ids))})",
+                item_ids,
+            )
+        ]
 
-    def open_items(self, project_id: str) -> list[tuple[int, str, str | None]]:
-        """(item_id, queue, pre_value) of all open items, in order of item_id."""
-        return self.rows(
-            "SELECT item_id, queue, pre_value FROM item WHERE project_id = ?"
-            " AND state IN ('unlabeled', 'in_progress') ORDER BY item_id",
-            (project_id,),
-        )
+    def open_items(self, project_id: str) -> list[OpenItem]:
+        """All open items, in order of item_id."""
+        return [
+            OpenItem(*row)
+            for row in self.rows(
+                f"SELECT item_id, queue, pre_value, rank, {FRESH} FROM item WHERE project_id = ?"
+                " AND state IN ('unlabeled', 'in_progress') ORDER BY item_id",
+                (project_id,),
+            )
+        ]
 
     def empty_queue(self, project_id: str, queue: str) -> int:
         """Send the open items of a queue back to the manual one; returns how many."""
@@ -173,6 +204,7 @@ class ItemSql(Base):
         )
         self.run(
             "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0,"
+            f" chosen = CASE WHEN {FRESH} THEN 0 ELSE chosen END,"
             " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?",
             (project_id, queue),
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chorus.server.storage.tx.base import CHECK_STANDS, Base, marks
+from chorus.server.storage.tx.items import FRESH
 
 _VIEW = "CASE WHEN p.kind <> 'manual' THEN p.kind WHEN p.size > 1 THEN 'grid' ELSE 'single' END"
 """domain/pace.view_of in SQL, of page AS p."""
@@ -210,7 +211,8 @@ class PaceSql(Base):
         """Those of these items that still wait on clustered pages before queue_pos `below` wait
         in the manual queue now, each in its random place; how many."""
         return self.run(
-            "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0, odd = NULL"
+            "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0, odd = NULL,"
+            f" chosen = CASE WHEN {FRESH} THEN 0 ELSE chosen END"
             f" WHERE item_id IN ({marks(len(item_ids))}) AND project_id = ?"
             " AND queue = 'clustered' AND queue_pos < ?"
             " AND state IN ('unlabeled', 'in_progress')",

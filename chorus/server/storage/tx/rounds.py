@@ -25,6 +25,7 @@ class RoundRow(NamedTuple):
     n_prelabel_votes: int
     easy_round: int
     label_at: int | None
+    chosen: int
 
 
 class RoundSql(Base):
@@ -160,6 +161,16 @@ class RoundSql(Base):
             (project_id, after, limit),
         )
         return [RoundRow(*row) for row in rows]
+
+    def chosen_share(self, project_id: str) -> float | None:
+        """Of the labels that people gave without seeing a prelabel, the share on items that a round
+        had chosen; None without any."""
+        n, chosen = self.row(
+            "SELECT COUNT(*), COALESCE(SUM(chosen > 0), 0) FROM item WHERE project_id = ?"
+            " AND state = 'labeled' AND label_source = 'votes' AND n_prelabel_votes = 0",
+            (project_id,),
+        )
+        return round(chosen / n, 4) if n else None
 
     def audited(self, project_id: str, since: int) -> tuple[int, int]:
         """(labels on items whose prelabel nobody saw, those that agree with it), made since."""
