@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import hnswlib
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 BLOCK = 9
 NEIGHBOURS = 48
@@ -26,7 +28,8 @@ class Blocks:
     pos: Ints
     odd: Floats
     purity: float
-    """Expected share of the most common class on a page."""
+    """Expected share of the most common answer on a page: of a class or, where labels are sets, of
+    a whole set, since one gesture answers only those items that have all of it."""
     random_purity: float
     """The same on pages drawn at random."""
 
@@ -35,47 +38,94 @@ class Blocks:
         return self.purity >= self.random_purity + WORTH_GAIN
 
 
-def make_blocks(embedding: Floats, probabilities: Floats, seed: int, threads: int) -> Blocks:
-    """embedding (n, h), probabilities (n, c): every item gets a place in exactly one block of
-    BLOCK items (the last may be smaller). Block numbers are in random order, so that labeling
-    block after block stays near a random sample."""
+class Views(Protocol):
+    """What the model says of all n items."""
+
+    sure: Floats
+    """(n,)"""
+    kind: Ints
+    """(n,): equal for equal answers."""
+
+    def common(self, members: Ints) -> tuple[float, Floats]:
+        """(expected share of the most common answer among these k items, (k,): each one's
+        probability of having it)."""
+
+
+class ClassViews:
+    """Of items that have one class each; `probabilities` (n, c)."""
+
+    def __init__(self, probabilities: Floats) -> None:
+        self.sure: Floats = probabilities.max(axis=1)
+        self.kind: Ints = probabilities.argmax(axis=1)
+        self._probabilities = probabilities
+
+    def common(self, members: Ints) -> tuple[float, Floats]:
+        mean = self._probabilities[members].mean(axis=0)
+        at = int(mean.argmax())
+        return float(mean[at]), self._probabilities[members, at]
+
+
+class SetViews:
+    """Of items that have a set of classes each; probabilities, sets (n, c), scores (n,) of
+    `answers.class_sets`. How likely a neighbour's set is for an item too: as if its classes were
+    independent."""
+
+    def __init__(self, probabilities: Floats, sets: Bools, scores: Floats) -> None:
+        self.sure = scores
+        _, kind = np.unique(sets, axis=0, return_inverse=True)
+        self.kind: Ints = kind.reshape(len(sets)).astype(np.int64)
+        self._sets = sets
+        self._yes: Floats = np.log(probabilities)
+        self._no: Floats = np.log1p(-probabilities)
+
+    def common(self, members: Ints) -> tuple[float, Floats]:
+        sets = self._sets[members].astype(self._yes.dtype)
+        # [i, j]: that item i has the set of item j.
+        chance = np.exp(self._yes[members] @ sets.T + self._no[members] @ (1 - sets).T)
+        mean = chance.mean(axis=0)
+        at = int(mean.argmax())
+        return float(mean[at]), chance[:, at]
+
+
+def make_blocks(embedding: Floats, views: Views, seed: int, threads: int) -> Blocks:
+    """embedding (n, h): every item gets a place in exactly one block of BLOCK items (the last may
+    be smaller). Block numbers are in random order, so that labeling block after block stays near a
+    random sample."""
     n = len(embedding)
     rng = np.random.default_rng(seed)
     if n == 0:
         return Blocks(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32), 0.0, 0.0)
     unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-9)
-    groups = _group(unit.astype(np.float32), probabilities, seed, threads)
+    groups = _group(unit.astype(np.float32), views, seed, threads)
     block = np.empty(n, dtype=np.int64)
     pos = np.empty(n, dtype=np.int64)
     odd = np.empty(n, dtype=np.float32)
     shares = []
     for number, group in zip(rng.permutation(len(groups)), groups, strict=True):
         members = np.asarray(group)
-        mean = probabilities[members].mean(axis=0)
-        common = int(mean.argmax())
-        odd[members] = 1.0 - probabilities[members, common]
+        share, alike = views.common(members)
+        odd[members] = 1.0 - alike
         # The odd ones first: that is where the eye begins.
         members = members[np.argsort(-odd[members], kind="stable")]
         block[members] = number
         pos[members] = np.arange(len(members))
-        shares.append(float(mean[common]))
-    return Blocks(block, pos, odd, float(np.mean(shares)), _random_purity(probabilities, rng))
+        shares.append(share)
+    return Blocks(block, pos, odd, float(np.mean(shares)), _random_purity(views, n, rng))
 
 
-def _random_purity(probabilities: Floats, rng: np.random.Generator) -> float:
-    n = len(probabilities)
+def _random_purity(views: Views, n: int, rng: np.random.Generator) -> float:
     pages = [rng.choice(n, size=min(BLOCK, n), replace=False) for _ in range(200)]
-    return float(np.mean([probabilities[p].mean(axis=0).max() for p in pages]))
+    return float(np.mean([views.common(p)[0] for p in pages]))
 
 
-def _group(unit: Floats, probabilities: Floats, seed: int, threads: int) -> list[list[int]]:
+def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int]]:
     """Greedy: the surest item not yet placed takes its nearest eight; what cannot fill a block
     is searched again among what is left, until little is."""
     left = np.arange(len(unit))
     groups: list[list[int]] = []
     while len(left) > 2 * BLOCK:
         near = _neighbours(unit[left], seed, threads)
-        order = np.argsort(-probabilities[left].max(axis=1), kind="stable")
+        order = np.argsort(-views.sure[left], kind="stable")
         free = np.ones(len(left), dtype=bool)
         made = 0
         for first in order:
@@ -94,7 +144,7 @@ def _group(unit: Floats, probabilities: Floats, seed: int, threads: int) -> list
         if made == 0:
             break
     # The rest, by what the model takes them for.
-    left = left[np.lexsort((-probabilities[left].max(axis=1), probabilities[left].argmax(axis=1)))]
+    left = left[np.lexsort((-views.sure[left], views.kind[left]))]
     groups += [[int(i) for i in left[at : at + BLOCK]] for at in range(0, len(left), BLOCK)]
     return groups
 

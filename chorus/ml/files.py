@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chorus.ml.sets import from_text
 from chorus.ml.store import Features, hashes_of
 
 Floats = NDArray[np.float32]
@@ -33,9 +34,11 @@ class Items:
 
     ids: Ints
     labels: Ints
-    """Class index, -1 where there is no label."""
+    """Class index, -1 where there is no label; of sets, 0 where there is one."""
     targets: Floats
-    """(labeled rows, c): one-hot or soft, in order."""
+    """(labeled rows, c): one-hot or soft, in order; of sets, the probability of each class."""
+    sets: Bools
+    """(labeled rows, c): the classes of each label, in order."""
     trusted: Bools
     survivor: Bools
     open: Bools
@@ -56,10 +59,12 @@ class Items:
             yield self.features(at[start : start + BATCH])
 
 
-def read_items(round_dir: Path, store: Features, classes: int) -> Items:
+def read_items(round_dir: Path, store: Features, classes: int, multilabel: bool = False) -> Items:
+    """items.tsv of a round, of `classes` classes; with `multilabel`, labels are sets of them."""
     ids: list[Ints] = []
     labels: list[Ints] = []
     targets: list[Floats] = []
+    sets: list[Bools] = []
     flags: list[Bools] = []
     places: list[Ints] = []
     asked = 0
@@ -70,18 +75,22 @@ def read_items(round_dir: Path, store: Features, classes: int) -> Items:
         labeled = [i for i in np.flatnonzero(known).tolist() if table["label"][i]]
         label = np.full(len(known), -1, dtype=np.int64)
         target = np.zeros((len(labeled), classes), dtype=np.float32)
+        applies = np.zeros((len(labeled), classes), dtype=bool)
         for at, i in enumerate(labeled):
-            label[i] = int(table["label"][i])
+            applies[at] = from_text(table["label"][i], classes)
+            label[i] = 0 if multilabel else int(table["label"][i])
             if table["soft"][i]:
                 for pair in table["soft"][i].split(","):
                     value, _, share = pair.partition(":")
                     target[at, int(value)] = float(share)
-                target[at] /= target[at].sum()
+                if not multilabel:
+                    target[at] /= target[at].sum()
             else:
-                target[at, label[i]] = 1.0
+                target[at] = applies[at]
         ids.append(np.array(list(map(int, table["item_id"])), dtype=np.int64)[known])
         labels.append(label[known])
         targets.append(target)
+        sets.append(applies)
         flags.append(
             np.stack([np.array(table[name], dtype=str) == "1" for name in FLAGS])[:, known]
         )
@@ -89,8 +98,8 @@ def read_items(round_dir: Path, store: Features, classes: int) -> Items:
     trusted, survivor, is_open = np.concatenate(flags, axis=1)
     kept = np.concatenate(ids)
     return Items(
-        kept, np.concatenate(labels), np.concatenate(targets), trusted, survivor, is_open,
-        np.concatenate(places, axis=1), store, asked - len(kept),
+        kept, np.concatenate(labels), np.concatenate(targets), np.concatenate(sets), trusted,
+        survivor, is_open, np.concatenate(places, axis=1), store, asked - len(kept),
     )  # fmt: skip
 
 

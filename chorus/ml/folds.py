@@ -38,6 +38,37 @@ def make_folds(labels: NDArray[np.int64], seed: int) -> Folds:
     return Folds(fold)
 
 
+def make_set_folds(sets: NDArray[np.bool_], seed: int) -> Folds:
+    """The same for rows that are label sets (n, c): every class over the folds as evenly as may be.
+
+    Iterative stratification (Sechidis, Tsoumakas & Vlahavas, On the Stratification of Multi-Label
+    Data, 2011): the rarest class among the rows that are left goes first, each of its rows to the
+    fold that lacks it most. Rows without any class are dealt out in turn.
+    """
+    rng = np.random.default_rng(seed)
+    fold = np.empty((REPEATS, len(sets)), dtype=np.int64)
+    for r in range(REPEATS):
+        lack = np.tile(sets.sum(axis=0) / FOLDS, (FOLDS, 1))
+        room = np.full(FOLDS, len(sets) / FOLDS)
+        order = rng.permutation(len(sets))
+        left = sets[order]
+        dealt = np.zeros(len(sets), dtype=bool)
+        while (counts := left.sum(axis=0)).any():
+            rarest = int(np.where(counts > 0, counts, len(sets) + 1).argmin())
+            for at in np.flatnonzero(left[:, rarest]):
+                # Ties: where most rows are wanting, then at random.
+                best = np.lexsort((rng.random(FOLDS), -room, -lack[:, rarest]))[0]
+                lack[best] -= left[at]
+                room[best] -= 1
+                fold[r, order[at]] = best
+                left[at], dealt[at] = False, True
+        for at in order[~dealt]:
+            best = np.lexsort((rng.random(FOLDS), -room))[0]
+            room[best] -= 1
+            fold[r, at] = best
+    return Folds(fold)
+
+
 def scorers(count: int, seed: int) -> NDArray[np.int64]:
     """(REPEATS, count): for each new item one head of every repeat, at random.
 

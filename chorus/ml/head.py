@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 Floats = NDArray[np.float32]
 HIDDEN = 128
@@ -24,6 +25,7 @@ LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 3.0
 DROPOUT = 0.3
 SMOOTHING = 0.05
+"""Share of a target that goes to all answers alike: all classes, or yes and no to each."""
 
 
 @dataclass
@@ -76,11 +78,13 @@ def fit(
     *,
     seed: int,
     threads: int,
+    multilabel: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Heads:
     """Train one head per row of `masks`.
 
-    features (n, d) float32; targets (n, c) float32, rows sum to 1 (soft where votes disagree);
+    features (n, d) float32; targets (n, c) float32, rows sum to 1 (soft where votes disagree), or
+    with `multilabel` the probability that each class applies, independent of the others;
     masks (m, n) bool: which rows head m may see; mean (d,) and basis (d, k) of `fit_basis`.
     Deterministic for a seed on one machine.
     """
@@ -92,7 +96,8 @@ def fit(
     m = masks.shape[0]
     d, c = basis.shape[1], targets.shape[1]
     x = torch.from_numpy((features - mean) @ basis)
-    y = torch.from_numpy(targets) * (1 - SMOOTHING) + SMOOTHING / c
+    answers = 2 if multilabel else c
+    y = torch.from_numpy(targets) * (1 - SMOOTHING) + SMOOTHING / answers
     rows = [torch.from_numpy(np.flatnonzero(mask)) for mask in masks]
     w1 = torch.randn(m, d, HIDDEN, generator=rng) * math.sqrt(1.0 / d)
     b1 = torch.zeros(m, 1, HIDDEN)
@@ -117,10 +122,14 @@ def fit(
         hidden = torch.relu(torch.baddbmm(b1, x[picked], w1))
         keep = torch.rand(hidden.shape, generator=rng) >= DROPOUT
         logits = torch.baddbmm(b2, hidden * keep / (1 - DROPOUT), w2)
+        if multilabel:
+            each = functional.binary_cross_entropy_with_logits(logits, y[picked], reduction="none")
+        else:
+            each = -(y[picked] * torch.log_softmax(logits, dim=2))
         # Summed over heads: each head's gradient is that of its own mean loss.
-        loss = -(y[picked] * torch.log_softmax(logits, dim=2)).sum(dim=2).mean(dim=1).sum()
+        loss = each.sum(dim=2).mean(dim=1).sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         if step % 20 == 0:

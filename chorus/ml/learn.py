@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus.ml.basis import WIDTH, fit_basis
-from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, scorers
+from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, make_set_folds, scorers
 from chorus.ml.head import Heads, fit, fit_temperature, softmax
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass
@@ -31,21 +32,28 @@ class Model:
 def train(
     features: Floats,
     targets: Floats,
-    labels: Ints,
+    labels: Ints | Bools,
     sample: Floats,
     *,
     seed: int,
     threads: int,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Model:
-    """features (n, d); targets (n, c), rows sum to 1; labels (n,) the consensus classes; sample
-    (s, d): rows of labeled and open items (see `fit_basis`)."""
-    folds = make_folds(labels, seed)
+    """features (n, d); targets (n, c); labels: the consensus, (n,) classes or (n, c) bool sets of
+    them (then each class is a question of its own); sample (s, d): rows of labeled and open items
+    (see `fit_basis`). targets: rows sum to 1, or of sets the probability of each class."""
+    multilabel = labels.ndim == 2
+    folds = (
+        make_set_folds(labels.astype(bool), seed)
+        if multilabel
+        else make_folds(labels.astype(np.int64), seed)
+    )
     masks = np.concatenate([folds.masks(), np.ones((1, len(labels)), dtype=bool)])
     mean, basis = fit_basis(sample, seed, max(WIDTH, 2 * targets.shape[1]))
     heads = fit(
-        features, targets, masks, mean, basis, seed=seed, threads=threads, progress=progress
-    )
+        features, targets, masks, mean, basis,
+        seed=seed, threads=threads, multilabel=multilabel, progress=progress,
+    )  # fmt: skip
     return Model(heads, folds)
 
 

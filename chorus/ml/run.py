@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chorus.ml import learn
+from chorus.ml import answers, learn, text
 from chorus.ml.backbones import backbone
 from chorus.ml.basis import SAMPLE
-from chorus.ml.cluster import make_blocks
+from chorus.ml.card import TABLES, limits_of, make_card, make_set_card, rule_of
+from chorus.ml.cluster import ClassViews, SetViews, make_blocks
 from chorus.ml.featurize import featurize as featurize_files
-from chorus.ml.files import read_items, reporter, save_arrays, write_json, write_tsv
+from chorus.ml.files import Items, read_items, reporter, save_arrays, write_json, write_tsv
 from chorus.ml.folds import Folds
 from chorus.ml.head import Floats, Heads
+from chorus.ml.sets import cross_fit, fit_rule, fit_whole, joint_odds
 from chorus.ml.store import Features, FeatureStore
-from chorus.ml.validate import make_card
 
+Bools = NDArray[np.bool_]
 FAULTS_MAX = 1000
-LIKELIEST = 5
 
 
 def featurize(params: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +34,8 @@ def featurize(params: dict[str, Any]) -> dict[str, Any]:
 
     params: store, models (folders), backbone (or several, `a+b`), allow_download, items, start,
     stop, progress, threads. Returns {done, skipped, faults: [{name, reason}], images_per_second};
-    pictures known already are skipped. Of several backbones the figures are the last one's.
+    pictures (or texts, as the backbone is) known already are skipped. Of several backbones the
+    figures are the last one's.
     """
     found: dict[str, Any] = {}
     for name in params["backbone"].split("+"):
@@ -43,20 +45,18 @@ def featurize(params: dict[str, Any]) -> dict[str, Any]:
 
 def _featurize(name: str, params: dict[str, Any]) -> dict[str, Any]:
     models = Path(params["models"])
-    config = backbone(name, models, allow_download=bool(params.get("allow_download")))
     lines = Path(params["items"]).read_text("utf-8").splitlines()
     pairs = [line.split("\t", 1) for line in lines[params["start"] : params["stop"]]]
-    store = FeatureStore(Path(params["store"]), config.name, config.dim)
+    hashes, paths = [h for h, _ in pairs], [Path(p) for _, p in pairs]
+    threads, report = int(params["threads"]), reporter(Path(params["progress"]))
     began = time.perf_counter()
-    added, faults = featurize_files(
-        [h for h, _ in pairs],
-        [Path(p) for _, p in pairs],
-        store,
-        config,
-        models,
-        int(params["threads"]),
-        reporter(Path(params["progress"])),
-    )
+    if text.is_text(name):
+        store = FeatureStore(Path(params["store"]), name, text.DIMS[name])
+        added, faults = text.featurize(hashes, paths, store, name, models, threads, report)
+    else:
+        config = backbone(name, models, allow_download=bool(params.get("allow_download")))
+        store = FeatureStore(Path(params["store"]), config.name, config.dim)
+        added, faults = featurize_files(hashes, paths, store, config, models, threads, report)
     seconds = time.perf_counter() - began
     return {
         "done": added,
@@ -66,16 +66,23 @@ def _featurize(name: str, params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _items(params: dict[str, Any]) -> Any:
+def _items(params: dict[str, Any]) -> Items:
     features = Features(Path(params["store"]), params["backbone"])
-    return read_items(Path(params["round_dir"]), features, int(params["classes"]))
+    return read_items(
+        Path(params["round_dir"]), features, int(params["classes"]), _multilabel(params)
+    )
+
+
+def _multilabel(params: dict[str, Any]) -> bool:
+    return bool(params.get("multilabel"))
 
 
 def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
 
-    params of this and the following jobs: round_dir, store, backbone, classes, target, prelabel
-    (whether prelabels are wanted), seed, progress, threads. Raises `ValueError` when fewer than
+    params of this and the following jobs: round_dir, store, backbone, classes, multilabel (whether
+    labels are sets of classes; no, when it is missing), target, prelabel (whether prelabels are
+    wanted), seed, progress, threads. Raises `ValueError` when fewer than
     two labeled rows have features.
     """
     began = time.perf_counter()
@@ -88,7 +95,7 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     model = learn.train(
         items.features(labeled),
         items.targets,
-        items.labels[labeled],
+        items.sets if _multilabel(params) else items.labels[labeled],
         items.features(sample),
         seed=int(params["seed"]),
         threads=int(params["threads"]),
@@ -124,34 +131,60 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     round_dir = Path(params["round_dir"])
     items = _items(params)
     labeled = items.labels >= 0
-    labels = items.labels[labeled]
-    logits = learn.out_of_fold_logits(_model(params), items.features(labeled))
-    temperature = learn.calibrate(logits, labels)
-    probabilities = learn.softmax(logits, temperature)
-    predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    card = make_card(
-        scores.astype(np.float64),
-        predicted,
-        labels,
-        (items.trusted & items.survivor)[labeled],
-        int(params["classes"]),
-        float(params["target"]),
-    )
-    card["temperature"] = temperature
+    model = _model(params)
+    logits = learn.out_of_fold_logits(model, items.features(labeled))
+    evidence = (items.trusted & items.survivor)[labeled]
+    judge = _judge_sets if _multilabel(params) else _judge_classes
+    card, said = judge(params, items, model, logits, evidence)
     write_tsv(
         round_dir / "oof.tsv",
-        "item_id\tclass\tscore\tprobs",
+        "item_id\tvalue\tscore\tprobs",
         zip(
             items.ids[labeled],
-            predicted,
-            (f"{s:.6f}" for s in scores),
-            _likeliest(probabilities),
+            said.values(),
+            (f"{s:.6f}" for s in said.scores),
+            said.likeliest(),
             strict=True,
         ),
     )
     write_json(round_dir / "card.json", card)
-    large = ("curve", "reliability", "per_class", "confusion")
-    return {key: value for key, value in card.items() if key not in large}
+    return {key: value for key, value in card.items() if key not in TABLES}
+
+
+Judgement = tuple[dict[str, Any], answers.Answers]
+"""(threshold card, what is said of each labeled row)"""
+
+
+def _judge_classes(
+    params: dict[str, Any], items: Items, model: learn.Model, logits: Floats, evidence: Bools
+) -> Judgement:
+    labels = items.labels[items.labels >= 0]
+    temperature = learn.calibrate(logits, labels)
+    said = answers.one_class(learn.softmax(logits, temperature))
+    card = make_card(
+        said.scores.astype(np.float64),
+        said.probabilities.argmax(axis=1),
+        labels,
+        evidence,
+        int(params["classes"]),
+        float(params["target"]),
+    )
+    card["temperature"] = temperature
+    return card, said
+
+
+def _judge_sets(
+    params: dict[str, Any], items: Items, model: learn.Model, logits: Floats, evidence: Bools
+) -> Judgement:
+    """A row's own label has no say in its answer; the curve from the answers' joint odds to scores
+    is of all rows, as it changes neither the order of them nor what is right."""
+    probabilities, sets = cross_fit(logits, items.sets, model.folds.fold[0])
+    right = (sets == items.sets).all(axis=1)
+    rule, whole = fit_rule(logits, items.sets), fit_whole(joint_odds(probabilities, sets), right)
+    said = answers.class_sets(probabilities, sets, rule, whole)
+    scores = said.scores.astype(np.float64)
+    target = float(params["target"])
+    return make_set_card(scores, sets, items.sets, evidence, rule, whole, target), said
 
 
 def infer(params: dict[str, Any]) -> dict[str, Any]:
@@ -170,28 +203,32 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
         logits[at : at + len(some)], embedding[at : at + len(some)] = some, places
         at += len(some)
         report(0.9 * at / len(ids))
-    probabilities = learn.softmax(logits, _card(round_dir)["temperature"])
-    save_arrays(round_dir / "open.npz", ids=ids, probabilities=probabilities, embedding=embedding)
-    predicted, scores = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    second = np.partition(probabilities, -2, axis=1)[:, -2] if len(ids) else scores
+    said = answers_of(_card(round_dir), logits)
+    save_arrays(
+        round_dir / "open.npz",
+        ids=ids, probabilities=said.probabilities, sets=said.sets, scores=said.scores,
+        embedding=embedding,
+    )  # fmt: skip
     write_tsv(
         round_dir / "predictions.tsv",
-        "item_id\tclass\tscore\tmargin\tprobs",
+        "item_id\tvalue\tscore\tmargin\tprobs",
         (
-            (i, c, f"{s:.6f}", f"{s - t:.6f}", best)
-            for i, c, s, t, best in zip(
-                ids, predicted, scores, second, _likeliest(probabilities), strict=True
+            (i, value, f"{s:.6f}", f"{m:.6f}", best)
+            for i, value, s, m, best in zip(
+                ids, said.values(), said.scores, said.margins, said.likeliest(), strict=True
             )
         ),
     )
     return {"items": len(ids), "seconds": time.perf_counter() - began}
 
 
-def _likeliest(probabilities: Floats) -> Iterator[str]:
-    """(n, c) -> each item's likeliest classes as "3:0.81,5:0.11,…": what votes are weighed with."""
-    best = np.argsort(-probabilities, axis=1)[:, :LIKELIEST]
-    for classes, row in zip(best.tolist(), probabilities.tolist(), strict=True):
-        yield ",".join(f"{c}:{row[c]:.4f}" for c in classes)
+def answers_of(card: dict[str, Any], logits: Floats) -> answers.Answers:
+    """What is said of new items with these logits (n, c)."""
+    if not card.get("multilabel"):
+        return answers.one_class(learn.softmax(logits, card["temperature"]))
+    rule, whole = rule_of(card)
+    probabilities = rule.probabilities(logits)
+    return answers.class_sets(probabilities, rule.sets(probabilities), rule, whole)
 
 
 def cluster(params: dict[str, Any]) -> dict[str, Any]:
@@ -200,19 +237,19 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
     round_dir = Path(params["round_dir"])
     card = _card(round_dir)
     with np.load(round_dir / "open.npz") as stored:
-        ids, probabilities, embedding = (
-            stored[name] for name in ("ids", "probabilities", "embedding")
+        ids, probabilities, sets, scores, embedding = (
+            stored[name] for name in ("ids", "probabilities", "sets", "scores", "embedding")
         )
     kept = np.ones(len(ids), dtype=bool)
-    if card["threshold"] is not None and params["prelabel"]:
+    if params["prelabel"]:
         # What will be prelabeled is not clustered.
-        limits = np.array(
-            [np.inf if row["threshold"] is None else row["threshold"] for row in card["per_class"]]
-        )
-        kept = probabilities.max(axis=1) < limits[probabilities.argmax(axis=1)]
-    blocks = make_blocks(
-        embedding[kept], probabilities[kept], int(params["seed"]), int(params["threads"])
+        kept = scores < limits_of(card, sets)
+    views = (
+        SetViews(probabilities[kept], sets[kept], scores[kept])
+        if card.get("multilabel")
+        else ClassViews(probabilities[kept])
     )
+    blocks = make_blocks(embedding[kept], views, int(params["seed"]), int(params["threads"]))
     write_tsv(
         round_dir / "clusters.tsv",
         "item_id\tblock\tpos\todd",

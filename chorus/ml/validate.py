@@ -1,9 +1,8 @@
-"""From out-of-fold predictions to a threshold with a promise, and the card that explains it."""
+"""From out-of-fold predictions to a threshold with a promise."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,6 @@ CLASS_RISK = 0.1
 """… when so many mistakes would otherwise happen with this chance at most."""
 STARTS = (0.15, 0.4)
 """Shares of the evidence that the tests start from."""
-CURVE_MAX = 60
-BINS = 10
 
 
 def _log_choose(n: int, k: int) -> float:
@@ -119,22 +116,22 @@ def _points(start: int, n: int) -> list[int]:
 
 
 def class_thresholds(
-    scores: Floats, right: Bools, predicted: Ints, classes: int, threshold: float | None,
-    target: float,
-) -> list[float | None]:  # fmt: skip
+    scores: Floats, right: Bools, said: Bools, threshold: float | None, target: float
+) -> list[float | None]:
     """`threshold` for each class that may be prelabeled, None for the others: those with too little
     evidence above it (CLASS_LEAST), and those that are clearly much worse than the rest
-    (CLASS_WORSE). scores, right, predicted (n,): the evidence.
+    (CLASS_WORSE). scores, right (n,) and said (n, c): the evidence; of a set of classes, `right` is
+    about all of it, and each of them answers for it.
 
     What is left out can only be classes that are worse, or rare: the accuracy that was proven for
     all together stays about what it is for the others.
     """
-    out: list[float | None] = [None] * classes
+    out: list[float | None] = [None] * said.shape[1]
     if threshold is None:
         return out
     above = scores >= threshold
-    for c in range(classes):
-        mine = above & (predicted == c)
+    for c in range(len(out)):
+        mine = above & said[:, c]
         n, wrong = int(mine.sum()), int((mine & ~right).sum())
         allowed = min(1.0, CLASS_WORSE * (1 - target))
         worse = wrong > 0 and binomial_upper_tail(wrong, n, allowed) <= CLASS_RISK
@@ -189,109 +186,3 @@ def labels_needed(
         error, wanted = 1 - top, (1 - target) * 0.8
         best = history_n * min(16.0, (error / wanted) ** 2)
     return max(10, int(round(best - len(scores), -1)))
-
-
-def make_card(
-    scores: Floats,
-    predicted: Ints,
-    labels: Ints,
-    evidence: Bools,
-    classes: int,
-    target: float,
-    delta: float = DELTA,
-) -> dict[str, Any]:
-    """The threshold card (JSON-able) of one round.
-
-    scores, predicted, labels (n,): calibrated out-of-fold confidence and class of each labeled
-    item, and its label. evidence (n,): labels of people who saw no prelabel, on items no earlier
-    round would have prelabeled.
-    """
-    right = predicted == labels
-    s, r = scores[evidence], right[evidence]
-    n = int(evidence.sum())
-    threshold = find_threshold(s, r, target, delta)
-    curve = accuracy_curve(s, r, target, delta)
-    counts = np.bincount(labels, minlength=classes)
-    card: dict[str, Any] = {
-        "target": target,
-        "delta": delta,
-        "n": n,
-        "labels": len(labels),
-        "model_accuracy": float(right.mean()) if len(labels) else None,
-        "survivor_accuracy": float(r.mean()) if n else None,
-        "baseline": float(counts.max() / len(labels)) if len(labels) else None,
-        "threshold": threshold,
-        "lower_bound": None,
-        "accuracy": None,
-        "coverage": 0.0,
-        "n_above": 0,
-        "curve": curve[:: max(1, math.ceil(len(curve) / CURVE_MAX))],
-        "reliability": _reliability(scores, right),
-        "per_class": _per_class(predicted, labels, classes),
-        "confusion": _confusion(predicted, labels, classes),
-        "reason": None,
-        "labels_needed": None,
-    }
-    limits = class_thresholds(s, r, predicted[evidence], classes, threshold, target)
-    for row, limit in zip(card["per_class"], limits, strict=True):
-        row["threshold"] = limit
-    if threshold is not None:
-        above = s >= threshold
-        hits, total = int(r[above].sum()), int(above.sum())
-        card["n_above"] = total
-        card["accuracy"] = hits / total
-        card["lower_bound"] = lower_bound(hits, total, delta)
-        card["coverage"] = total / n
-        return card
-    card["labels_needed"] = labels_needed(len(labels), s, r, target, delta)
-    start = least_n(target, delta / len(STARTS))
-    if n < start:
-        card["reason"] = (
-            f"No prelabels yet: proving {target:.0%} takes at least {start} labels made without"
-            f" the model's help on items like those still open, and there are {n}."
-        )
-        card["labels_needed"] = max(card["labels_needed"] or 0, start - n)
-    else:
-        best = max((p["accuracy"] for p in curve), default=0.0)
-        bound = max((p["lower_bound"] for p in curve), default=0.0)
-        card["reason"] = (
-            f"No prelabels yet: on its surest answers the model is right {best:.1%} of the time,"
-            f" which proves {bound:.1%} at best; the target is {target:.0%}."
-        )
-    return card
-
-
-def _reliability(scores: Floats, right: Bools) -> list[dict[str, float]]:
-    at = np.minimum((scores * BINS).astype(int), BINS - 1)
-    return [
-        {
-            "confidence": float(scores[at == b].mean()),
-            "accuracy": float(right[at == b].mean()),
-            "n": int((at == b).sum()),
-        }
-        for b in range(BINS)
-        if (at == b).any()
-    ]
-
-
-def _per_class(predicted: Ints, labels: Ints, classes: int) -> list[dict[str, Any]]:
-    out = []
-    for c in range(classes):
-        true, said = labels == c, predicted == c
-        hits = int((true & said).sum())
-        out.append(
-            {
-                "class": c,
-                "n": int(true.sum()),
-                "recall": hits / int(true.sum()) if true.any() else None,
-                "precision": hits / int(said.sum()) if said.any() else None,
-            }
-        )
-    return out
-
-
-def _confusion(predicted: Ints, labels: Ints, classes: int) -> list[list[int]]:
-    table = np.zeros((classes, classes), dtype=int)
-    np.add.at(table, (labels, predicted), 1)
-    rows: list[list[int]] = table.tolist()
-    return rows

@@ -70,7 +70,7 @@ def test_the_example_scores_pictures_as_the_server_does(finished: Round, tmp_pat
     near = np.abs(np.array([float(row["score"]) for row in stored]) - scores)
     assert near.mean() < 0.1
     for row, kind in zip(stored, said, strict=True):
-        assert int(row["class"]) == kind or float(row["score"]) < 0.75
+        assert int(row["value"]) == kind or float(row["score"]) < 0.75
 
 
 def test_features_and_their_items_go_together(finished: Round, tmp_path: Path) -> None:

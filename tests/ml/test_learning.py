@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chorus.ml import learn
 from chorus.ml.basis import fit_basis
-from chorus.ml.cluster import BLOCK, make_blocks
+from chorus.ml.cluster import BLOCK, ClassViews, make_blocks
 from chorus.ml.folds import FOLDS, REPEATS, make_folds, scorers
 from chorus.ml.head import fit_temperature, softmax
 
@@ -119,7 +119,7 @@ def test_every_open_item_has_one_place(n: int, classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     embedding = random.random((n, 8)).astype(np.float32)
     probabilities = random.dirichlet(np.ones(classes), size=n).astype(np.float32)
-    blocks = make_blocks(embedding, probabilities, seed, threads=1)
+    blocks = make_blocks(embedding, ClassViews(probabilities), seed, threads=1)
     places = list(zip(blocks.block.tolist(), blocks.pos.tolist(), strict=True))
     assert len(places) == len(set(places)) == n
     if n:
@@ -134,7 +134,7 @@ def test_every_open_item_has_one_place(n: int, classes: int, seed: int) -> None:
 def test_identical_pictures_and_zero_embeddings_do_no_harm() -> None:
     """HNSW finds few neighbours among equal points; everybody still gets a place."""
     sure = np.full((60, 2), 0.5, dtype=np.float32)
-    blocks = make_blocks(np.zeros((60, 8), dtype=np.float32), sure, 0, threads=1)
+    blocks = make_blocks(np.zeros((60, 8), dtype=np.float32), ClassViews(sure), 0, threads=1)
     assert np.bincount(blocks.block).max() <= BLOCK
     assert len(blocks.block) == 60
 
@@ -144,7 +144,7 @@ def test_clusters_put_like_with_like() -> None:
     # The chance of the right class is high, but the grouping is by the points.
     probabilities = np.full((360, 4), 0.1, dtype=np.float32)
     probabilities[np.arange(360), labels] = 0.7
-    blocks = make_blocks(points, probabilities, 0, threads=1)
+    blocks = make_blocks(points, ClassViews(probabilities), 0, threads=1)
     purity = [
         np.bincount(labels[blocks.block == b]).max() / (blocks.block == b).sum()
         for b in np.unique(blocks.block)

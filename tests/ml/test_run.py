@@ -87,7 +87,7 @@ def test_a_whole_round(tmp_path: Path, models: Path) -> None:
     assert run.infer(round_.params)["items"] == total - labeled
     predictions = {int(r["item_id"]): r for r in round_.rows("predictions.tsv")}
     assert set(predictions) == set(range(labeled + 1, total + 1))
-    right = [int(r["class"]) == round_.truth[i - 1] for i, r in predictions.items()]
+    right = [int(r["value"]) == round_.truth[i - 1] for i, r in predictions.items()]
     assert np.mean(right) > 0.8
     assert all(0 <= float(r["margin"]) <= float(r["score"]) <= 1 for r in predictions.values())
 

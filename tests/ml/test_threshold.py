@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.promise import World, broken
+from chorus.ml.card import make_card
 from chorus.ml.validate import (
     RISK,
     STARTS,
@@ -18,7 +19,6 @@ from chorus.ml.validate import (
     find_threshold,
     least_n,
     lower_bound,
-    make_card,
     proven,
     starting_points,
 )
@@ -152,19 +152,19 @@ def card(n: int, right: int, *, evidence: int | None = None) -> dict[str, object
 
 
 def test_a_class_that_is_much_worse_or_hardly_seen_is_left_out() -> None:
-    predicted = np.repeat([0, 1, 2], [100, 20, 3])
+    said = np.eye(4, dtype=bool)[np.repeat([0, 1, 2], [100, 20, 3])]
     right = np.ones(123, dtype=bool)
     right[100:106] = False  # six of twenty, where the target allows one
-    limits = class_thresholds(np.full(123, 0.9), right, predicted, 4, 0.8, 0.95)
+    limits = class_thresholds(np.full(123, 0.9), right, said, 0.8, 0.95)
     assert limits == [0.8, None, None, None]
-    assert class_thresholds(np.full(123, 0.9), right, predicted, 4, None, 0.95) == [None] * 4
+    assert class_thresholds(np.full(123, 0.9), right, said, None, 0.95) == [None] * 4
 
 
 @given(seed=seeds, n=st.integers(1, 400), target=targets)
 def test_one_mistake_alone_excludes_no_class(seed: int, n: int, target: float) -> None:
     right = np.ones(n, dtype=bool)
     right[np.random.default_rng(seed).integers(n)] = False
-    limits = class_thresholds(np.ones(n), right, np.zeros(n, dtype=int), 1, 0.5, target)
+    limits = class_thresholds(np.ones(n), right, np.ones((n, 1), dtype=bool), 0.5, target)
     if n >= 1 / (2 * (1 - target)):
         assert limits == [0.5 if n >= 4 else None]
 

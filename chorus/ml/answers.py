@@ -1,0 +1,63 @@
+"""What the model says of items: one class, or a set of them, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus.ml.sets import Doubles, Rule, Whole, joint_odds, to_text
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+LIKELIEST = 5
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of n items among c classes."""
+
+    probabilities: NDArray[np.floating]
+    """(n, c): of one class among all, rows sum to 1; or of each class by itself."""
+    sets: Bools
+    """(n, c): what is said; a single class is a set of one."""
+    scores: NDArray[np.floating]
+    """(n,): how likely it is that all of it is right, calibrated."""
+    margins: NDArray[np.floating]
+    """(n,): how far the answer is from being another one, in probability."""
+
+    def values(self) -> Iterator[str]:
+        """Each answer as it is stored: "3", or a set as "0,3" or "-"."""
+        return (to_text(row) for row in self.sets)
+
+    def likeliest(self) -> Iterator[str]:
+        """Each item's likeliest classes as "3:0.81,5:0.11,…": what votes are weighed with. Those of
+        the answer are among them."""
+        order = np.argsort(-self.probabilities, axis=1)
+        counts = np.maximum(LIKELIEST, self.sets.sum(axis=1)).tolist()
+        for classes, row, said, count in zip(
+            order.tolist(), self.probabilities.tolist(), self.sets, counts, strict=True
+        ):
+            some = classes[:count]
+            # A class with a low cut may be in the set and not among the likeliest.
+            some += [c for c in classes[count:] if said[c]]
+            yield ",".join(f"{c}:{row[c]:.4f}" for c in some)
+
+
+def one_class(probabilities: Floats) -> Answers:
+    """The likeliest class; rows of `probabilities` (n, c) sum to 1."""
+    n, c = probabilities.shape
+    said = np.zeros((n, c), dtype=bool)
+    said[np.arange(n), probabilities.argmax(axis=1)] = True
+    scores = probabilities.max(axis=1)
+    second = np.partition(probabilities, -2, axis=1)[:, -2] if n else scores
+    return Answers(probabilities, said, scores, scores - second)
+
+
+def class_sets(probabilities: Doubles, sets: Bools, rule: Rule, whole: Whole) -> Answers:
+    """probabilities and sets (n, c) of `rule`, or of rules like it."""
+    scores = whole.scores(joint_odds(probabilities, sets))
+    margins = np.abs(probabilities - rule.cut).min(axis=1)
+    return Answers(probabilities, sets, scores, margins)
