@@ -14,6 +14,7 @@ from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
 from chorus.server.consensus.sets import RULES as SET_RULES
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
+from chorus.server.domain.ordering import ORDERINGS
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel
 from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
@@ -66,6 +67,7 @@ class NewProject(msgspec.Struct):
     gold_rate: float = 0.05
     audit_share: float = 0.05
     seed: int | None = None
+    ordering: str = "random"
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,6 +89,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
+    ordering: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def check_settings(settings: dict[str, Any], task_type: str) -> None:
@@ -118,6 +121,8 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
     if "consensus" in settings and settings["consensus"] not in CHOICES:
         refuse(f"consensus must be one of {', '.join(CHOICES)}")
     if settings.get("set_rule", "class") not in SET_RULES:
+    if settings.get("ordering", "random") not in ORDERINGS:
+        refuse(f"ordering must be one of {', '.join(ORDERINGS)}")
         refuse(f"set_rule must be one of {', '.join(SET_RULES)}")
     if task_type not in TASK_TYPES:
         refuse(f"task_type must be one of {', '.join(TASK_TYPES)}")
@@ -239,6 +244,7 @@ class Projects:
             "cluster": project.cluster,
             "prelabel": project.prelabel,
             "state": project.state,
+            "ordering": project.ordering,
             # What share of their work is checked is not for those who are checked.
             **({} if role == "labeler" else _hidden(project)),
             "items": tx.count_items(project_id),
@@ -286,6 +292,7 @@ class Projects:
             audit_share=new.audit_share,
             set_rule=new.set_rule,
         )
+            ordering=new.ordering,
 
         def fn(tx: Tx) -> dict[str, Any]:
             tx.add_project(project)

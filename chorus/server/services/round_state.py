@@ -48,6 +48,7 @@ class RoundState:
         self.last_evidence: int | None = None
         """What there was to learn from when the last round began (see `_evidence`)."""
         self.weighs = False
+        self.ordering = "random"
         self.partial = False
         """The last round could not score some open items: nothing had looked at them yet."""
         self.total = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
+from chorus.server.domain.ordering import CHOSEN_SHARE
 from chorus.server.domain.rounds import next_round_at, too_few
 from chorus.server.services.round_state import (
     Line,
@@ -52,6 +53,11 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         **_featurized(board, state),
         "prelabel_reason": reason,
         "labels_needed": needed,
+        "ordering": state.ordering,
+        "mixing": {
+            "queue": 0.0 if state.ordering == "random" else CHOSEN_SHARE,
+            "labels": done[-1].get("chosen_share") if done else None,
+        },
         "round": last,
         "rounds": board.rounds[-100:],
         "jobs": [_job_stats(j, state, line, now) for j in board.jobs],

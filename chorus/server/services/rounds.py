@@ -100,7 +100,8 @@ class Rounds:
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
         state.last_evidence, project = await self._store.read(fn)
-        state.enabled, state.weighs = project.cluster or project.prelabel, project.weighs
+        state.enabled = project.cluster or project.prelabel or project.ordering != "random"
+        state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = backbones_of(project.task_type, self._backbone)
         return state
 

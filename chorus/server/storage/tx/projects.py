@@ -15,7 +15,7 @@ _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
-    "audit_share", "set_rule",
+    "audit_share", "set_rule", "ordering",
 )  # fmt: skip
 
 
