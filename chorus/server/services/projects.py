@@ -66,8 +66,8 @@ class NewProject(msgspec.Struct):
     prelabel: bool = True
     gold_rate: float = 0.05
     audit_share: float = 0.05
-    seed: int | None = None
     ordering: str = "random"
+    seed: int | None = None
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,8 +88,8 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     skips_max: int | msgspec.UnsetType = msgspec.UNSET
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
-    state: str | msgspec.UnsetType = msgspec.UNSET
     ordering: str | msgspec.UnsetType = msgspec.UNSET
+    state: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def check_settings(settings: dict[str, Any], task_type: str) -> None:
@@ -120,9 +120,9 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse("state must be running or paused")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
         refuse(f"consensus must be one of {', '.join(CHOICES)}")
-    if settings.get("set_rule", "class") not in SET_RULES:
     if settings.get("ordering", "random") not in ORDERINGS:
         refuse(f"ordering must be one of {', '.join(ORDERINGS)}")
+    if settings.get("set_rule", "class") not in SET_RULES:
         refuse(f"set_rule must be one of {', '.join(SET_RULES)}")
     if task_type not in TASK_TYPES:
         refuse(f"task_type must be one of {', '.join(TASK_TYPES)}")
@@ -243,8 +243,8 @@ class Projects:
             "lease_ms": project.lease_ms,
             "cluster": project.cluster,
             "prelabel": project.prelabel,
-            "state": project.state,
             "ordering": project.ordering,
+            "state": project.state,
             # What share of their work is checked is not for those who are checked.
             **({} if role == "labeler" else _hidden(project)),
             "items": tx.count_items(project_id),
@@ -291,8 +291,8 @@ class Projects:
             gold_rate=new.gold_rate,
             audit_share=new.audit_share,
             set_rule=new.set_rule,
-        )
             ordering=new.ordering,
+        )
 
         def fn(tx: Tx) -> dict[str, Any]:
             tx.add_project(project)
