@@ -24,7 +24,7 @@ export class CardView {
         el("figure", {}, el("figcaption", {}, "Is it as right as it says? On the dashed line it is"), chart("reliability", "Accuracy by confidence"))),
       el("div", { class: "card-tables" },
         el("div", {}, el("h4", {}, "Classes"), el("div", { class: "table-scroll" }, el("table", { class: "table per-class" }))),
-        el("div", {}, el("h4", {}, "Mixed up"), el("p", { class: "small muted mixed-note" }), el("div", { class: "table-scroll" }, el("table", { class: "heat confusion" })))),
+        el("div", { class: "mixed" }, el("h4", {}, "Mixed up"), el("p", { class: "small muted mixed-note" }), el("div", { class: "table-scroll" }, el("table", { class: "heat confusion" })))),
       el("p", { class: "small muted card-logs" }));
     this._curve = new Chart($(".curve", root), curveOption);
     this._reliability = new Chart($(".reliability", root), reliabilityOption);
@@ -67,6 +67,11 @@ export class CardView {
     if (drawn) this._curve.set(card);
     this._reliability.set(card.reliability);
     perClass($(".per-class", root), card, classes);
+    // Of label sets there is none: a class that is missed is not taken for another one.
+    const sets = !card.confusion?.length;
+    $(".mixed", root).hidden = sets;
+    $(".card-tables", root).dataset.sets = String(sets);
+    if (sets) return;
     const names = classes.slice(0, card.confusion.length).map((c) => c.name);
     const fits = names.length <= CLASSES_MOST;
     setText($(".mixed-note", root), fits ? "Rows: people's label. Columns: what the model says of it, never having seen it." : `With ${names.length} classes this does not fit; see the table of classes.`);
@@ -128,6 +133,7 @@ function perClass(table, card, classes) {
     ["Found", (r) => percent(r.recall, 0)],
     ["Right when said", (r) => percent(r.precision, 0)],
     some("accuracy") && ["Accuracy", (r) => percent(r.accuracy)],
+    some("cut") && ["Said from", (r) => percent(r.cut, 0)],
     some("threshold") && ["Threshold", (r) => (r.threshold == null ? "none" : r.threshold.toFixed(3))],
   ].filter(Boolean);
   fill(table,

@@ -6,6 +6,8 @@ import { Socket } from "./socket.js";
 import { ago, count, percent } from "./format.js";
 import { renderModel } from "./model_card.js";
 import { renderVotes } from "./votes_card.js";
+import { NO_CLASS } from "./chips.js";
+import { NONE_WORD, taskOf } from "./task.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
@@ -24,7 +26,7 @@ const KINDS = ["prelabeled", "clustered", "manual"];
 const progress = new Chart($("#progress-chart"), progressOption);
 const labels = new Chart($("#labels-chart"), labelsOption);
 const rounds = new Chart($("#rounds-chart"), roundsOption);
-const feed = new Feed($("#feed"));
+const feed = new Feed($("#feed"), taskOf(project).thing);
 let classes = project.classes;
 let paused = project.state === "paused";
 
@@ -86,6 +88,7 @@ function renderQueue(queue) {
 
 function renderLabels(counts) {
   const rows = classes.map((c) => ({ name: c.name, color: c.color, value: counts[c.name] ?? 0 }));
+  if ("" in counts) rows.push({ name: NONE_WORD, color: NO_CLASS.c, value: counts[""] });
   labels.set(rows);
   fill($("#labels-table"),
     el("thead", {}, el("tr", {}, el("th", {}, "Class"), el("th", { class: "num" }, "Labeled"))),

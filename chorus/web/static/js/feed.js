@@ -6,8 +6,10 @@ const MOST = 9;
 const EVERY_MS = 500;
 
 export class Feed {
-  constructor(root) {
+  /** @param {HTMLElement} root @param {string} thing what an item is */
+  constructor(root, thing) {
     this._root = root;
+    this._thing = thing;
     this._lines = [];
     this._names = new Map();
     this._timer = 0;
@@ -25,7 +27,7 @@ export class Feed {
       else this._put({ who: body.user_id, votes: 1 });
       if (newest) newest.at = newest.who === body.user_id ? Date.now() : newest.at;
     } else {
-      const text = words(type, body);
+      const text = words(type, body, this._thing);
       if (text) this._put({ text });
       else return;
     }
@@ -46,7 +48,7 @@ export class Feed {
   }
 }
 
-function words(type, body) {
+function words(type, body, thing) {
   switch (type) {
     case "round.started":
       return `Round ${body.round.number} begins with ${plural(body.round.labels, "label")}`;
@@ -61,7 +63,7 @@ function words(type, body) {
     case "review.decided":
       return `Review: ${body.action}`;
     case "items.added":
-      return `${plural(body.count, "picture")} added`;
+      return `${plural(body.count, thing)} added`;
     case "member.joined":
       return `${body.name} joined`;
     case "project.changed":

@@ -22,11 +22,13 @@ export function onSubmit(form, send) {
   });
 }
 
-/** Values by field name: checkboxes as booleans, numbers as numbers, text trimmed (not passwords). */
+/** Values by field name: checkboxes as booleans, numbers as numbers, of radio buttons the chosen
+ * one, text trimmed (not passwords). */
 export function valuesOf(form) {
   const values = {};
   for (const field of form.elements) {
     if (!field.name) continue;
+    if (field.type === "radio" && !field.checked) continue;
     if (field.type === "checkbox") values[field.name] = field.checked;
     else if (field.type === "number") values[field.name] = field.valueAsNumber;
     else values[field.name] = field.type === "password" ? field.value : field.value.trim();

@@ -16,7 +16,8 @@ export class Grid {
    * @param {HTMLElement} root the list element
    * @param {import("./task.js").Task} task
    * @param {{focus: (id: number) => void, toggle: (id: number) => void,
-   *   zoom: (id: number) => void, untag: (id: number, name: string) => void}} on
+   *   zoom: (id: number) => void, untag: (id: number, name: string) => void,
+   *   arranged: () => void}} on `arranged`: texts have got their places
    * @param {(name: string) => Record<string, string>} colors
    */
   constructor(root, task, on, colors) {
@@ -28,8 +29,6 @@ export class Grid {
     this._tiles = new Map();
     this._page = null;
     this._focus = null;
-    /** How many columns there are on the screen. */
-    this.columns = 1;
     root.dataset.of = task.thing;
     if (task.text) new ResizeObserver(() => this.arrange()).observe(root);
   }
@@ -57,7 +56,14 @@ export class Grid {
     if (!tile || active === tile.node) return;
     if (active === document.body || active === null || this._root.contains(active)) {
       tile.node.focus({ preventScroll: true });
+      // More texts than the room holds even in part can be scrolled through.
+      if (this._task.text) tile.node.scrollIntoView({ block: "nearest" });
     }
+  }
+
+  /** How many columns there are on the screen. */
+  get columns() {
+    return getComputedStyle(this._root).gridTemplateColumns.split(" ").length;
   }
 
   /** Has the grid, and no other control, the keyboard? */
@@ -69,8 +75,9 @@ export class Grid {
   arrange() {
     const bodies = this._bodies();
     if (!bodies.length || this._root.hidden || !this._root.clientWidth) return;
-    this.columns = arrange(this._root, bodies, this._em());
+    arrange(this._root, bodies, this._em());
     for (const body of bodies) more(body);
+    this._on.arranged();
   }
 
   /**
@@ -80,9 +87,13 @@ export class Grid {
   roomFor(sizes) {
     const bodies = this._bodies();
     if (!bodies.length || bodies.some((b) => !b.firstChild?.firstChild)) return null;
-    const area = bodies.reduce((sum, b) => sum + b.clientWidth * b.firstChild.offsetHeight, 0) / bodies.length;
+    const areas = bodies.map((b) => b.clientWidth * b.firstChild.offsetHeight).sort((a, b) => a - b);
+    // A text much longer than the others scrolls; it does not make the page small.
+    const area = areas[Math.floor((areas.length * 2) / 3)];
     const foot = bodies[0].parentElement.offsetHeight - bodies[0].clientHeight + 8;
-    const room = { width: this._root.clientWidth, height: this._root.clientHeight };
+    // Where the whole page scrolls, as on a phone, two screens are not too long.
+    const scrolls = getComputedStyle(this._root).overflowY === "visible";
+    const room = { width: this._root.clientWidth, height: scrolls ? 2 * innerHeight : this._root.clientHeight };
     return sizeFor(room, area, foot, this._em(), sizes);
   }
 
@@ -104,7 +115,6 @@ export class Grid {
 
   _build(page) {
     this._tiles = new Map(page.items.map((i) => [i.item_id, this._tile(page, i)]));
-    this.columns = page.columns;
     setVars(this._root, {
       columns: page.columns,
       rows: Math.ceil(page.items.length / page.columns),

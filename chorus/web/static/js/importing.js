@@ -5,6 +5,11 @@ const MOST_FILES = 200;
 const MOST_BYTES = 16 << 20;
 const LOOK_EVERY_MS = 400;
 
+/** Is a file of this name a table, whose rows or named files come in? @param {string} name */
+export function isTable(name) {
+  return /\.(csv|tsv|jsonl|ndjson)$/i.test(name);
+}
+
 /** Follow an import job to its end. @returns {Promise<any>} the job */
 export async function followJob(root, job, show) {
   show(job);
@@ -16,12 +21,14 @@ export async function followJob(root, job, show) {
   return job;
 }
 
-/** Send files in parts; `show` gets the sum of all parts. A CSV goes with all that it names;
- * `gold`: people are checked against its labels. */
-export async function uploadFiles(root, files, show, gold = false) {
+/**
+ * Send files in parts; `show` gets the sum of all parts. A table goes with all that it names.
+ * @param {{gold: boolean, columns: string[]}} how `gold`: people are checked against its labels;
+ *   `columns`: those of a table of texts that are shown, none: all
+ */
+export async function uploadFiles(root, files, show, how) {
   const sum = { added: 0, duplicates: 0, faulty: 0, total: files.length, errors: [] };
-  const csv = files.some((f) => f.name.toLowerCase().endsWith(".csv"));
-  const parts = csv ? [files] : inParts(files);
+  const parts = files.some((f) => isTable(f.name)) ? [files] : inParts(files);
   let done = 0;
   for (const part of parts) {
     const all = (job) => ({
@@ -34,7 +41,7 @@ export async function uploadFiles(root, files, show, gold = false) {
       progress: (done + job.progress * part.length) / files.length,
       state: job.state === "done" && done + part.length < files.length ? "running" : job.state,
     });
-    const job = await followJob(root, await post(root, part, gold), (j) => show(all(j)));
+    const job = await followJob(root, await post(root, part, how), (j) => show(all(j)));
     Object.assign(sum, { ...all(job), total: sum.total });
     if (job.state === "failed") return;
     done += part.length;
@@ -58,10 +65,11 @@ function inParts(files) {
   return parts;
 }
 
-async function post(root, files, gold) {
+async function post(root, files, { gold, columns }) {
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
   if (gold) form.append("gold", "1");
+  for (const name of columns) form.append("columns", name);
   let response;
   try {
     response = await fetch(`${root}/upload`, { method: "POST", body: form, credentials: "same-origin" });

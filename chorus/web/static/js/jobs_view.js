@@ -90,7 +90,7 @@ function chip({ round, running, landing }) {
 function line(assist) {
   if (!assist.enabled) return "Clustering and prelabels are switched off.";
   if (assist.featurized < assist.featurize_total) {
-    return `The model looks at the pictures: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
+    return `The model looks at the items: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
   }
   return assist.next_round_at ? `The next round starts by itself at ${plural(assist.next_round_at, assist.next_round_of)}.` : "";
 }

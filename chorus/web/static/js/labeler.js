@@ -14,7 +14,7 @@ import { Zoom } from "./zoom.js";
 import { count, plural } from "./format.js";
 import { bannerWords } from "./banner.js";
 import { taskOf } from "./task.js";
-import { focused, missing } from "./page_state.js";
+import { focused, missing, touched } from "./page_state.js";
 import { intentOf } from "./keys.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
@@ -58,6 +58,7 @@ const grid = new Grid(
       session.act({ type: "focus", item_id: id });
       openZoom();
     },
+    arranged: () => fitFirst(),
     untag: (id, name) => session.act({ type: "untag", item_id: id, cls: name }),
   },
   colors,
@@ -142,12 +143,12 @@ function renderActions(page) {
   const some = page?.selected.length ?? 0;
   const note = $("#selection");
   note.hidden = some === 0;
-  setText(note, some ? `${some} selected – ${selectionWords(page)}` : "");
+  setText(note, some ? `${some} selected${selectionWords(page)}` : "");
 }
 
 function selectionWords(page) {
-  if (!task.multi) return "now a class";
-  return page.spent ? "more classes, or go on" : "now classes";
+  if (!task.multi) return " – now a class";
+  return page.spent ? "" : " – now classes";
 }
 
 function submitWords(page, left) {
@@ -171,6 +172,15 @@ function openZoom() {
   const item = page && focused(page);
   if (!item) return;
   zoom.show(item, page.answers[item.item_id] ?? null, colors);
+}
+
+/** The first page of texts comes anew in the size that suits it, unless somebody is at it already. */
+function fitFirst() {
+  const page = session.current;
+  const fits = page && autoSize.on && !autoSize.size ? grid.roomFor(SIZES) : null;
+  if (fits === null) return;
+  autoSize.take(fits);
+  if (!page.correcting && !page.past.length && !touched(page)) session.resize(fits);
 }
 
 function submit() {

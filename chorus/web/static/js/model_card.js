@@ -51,7 +51,7 @@ function lineOf(assist) {
   if (assist.enabled === false) return "Clustering and prelabels are switched off.";
   if (assist.featurized < assist.featurize_total) {
     const again = assist.featurize_pass > 1 ? " again" : "";
-    return `The model looks at the pictures${again}: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
+    return `The model looks at the items${again}: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
   }
   if (assist.running) return "The model is learning from the newest labels.";
   return assist.next_round_at ? `The next round starts at ${plural(assist.next_round_at, assist.next_round_of)}.` : "";

@@ -2,6 +2,7 @@
 import { $, boot, el, fill } from "./dom.js";
 import { api } from "./api.js";
 import { plural } from "./format.js";
+import { taskOf } from "./task.js";
 
 const { user } = boot();
 const list = $("#projects");
@@ -17,7 +18,7 @@ function card(project) {
     el(
       "p",
       { class: "row small" },
-      el("span", { class: "chip-plain" }, plural(project.items, "picture")),
+      el("span", { class: "chip-plain" }, plural(project.items, taskOf(project).thing)),
       el("span", { class: "chip-plain" }, plural(project.classes.length, "class", "classes")),
       project.state === "paused" ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null,
     ),
@@ -33,7 +34,7 @@ function card(project) {
 function nothing() {
   return user.admin
     ? el("div", { class: "empty card" }, el("h2", {}, "Make your first project"),
-        el("p", {}, "Give it classes, bring in pictures, invite people."),
+        el("p", {}, "Give it classes, bring in pictures or texts, invite people."),
         el("a", { class: "button primary", href: "/projects/new" }, "New project"))
     : el("div", { class: "empty card" }, el("h2", {}, "No projects yet"),
         el("p", {}, "As soon as somebody adds you to one, it appears here."));

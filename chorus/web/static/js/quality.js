@@ -5,9 +5,11 @@ import { heat } from "./heat.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
 import { MessageForm } from "./message.js";
+import { taskOf } from "./task.js";
 import { toast } from "./toast.js";
 
 const { project } = boot();
+const task = taskOf(project);
 const socket = new Socket();
 const EVERY_MS = 4_000;
 const POOR = 0.6;
@@ -61,7 +63,8 @@ function render(q) {
   renderGold(q.gold);
   renderPeople(q.labelers);
   renderWhose(q.labelers);
-  renderConfusion(q.confusion, q.classes);
+  if (q.tags) renderTags(q.tags, q.classes);
+  else renderConfusion(q.confusion, q.classes);
   renderPairs(q.pairs, q.labelers);
 }
 
@@ -72,10 +75,10 @@ function words(alpha) {
 }
 
 function renderGold({ items, rate }) {
-  const every = rate ? `, about one in ${count(Math.round(1 / rate))} of a person's pictures` : "";
+  const every = rate ? `, about one in ${count(Math.round(1 / rate))} of a person's ${task.thing}s` : "";
   setText($("#gold"), items
-    ? `${count(items)} gold pictures are given to people again, blind${rate ? every : ": switched off in Settings"}.`
-    : "No gold yet: mark labeled pictures as gold in the review room's grid, or bring them in with a CSV.");
+    ? `${count(items)} gold ${task.thing}s are given to people again, blind${rate ? every : ": switched off in Settings"}.`
+    : `No gold yet: mark labeled ${task.thing}s as gold in the review room's grid, or bring them in with a CSV.`);
 }
 
 function renderPeople(people) {
@@ -142,8 +145,21 @@ function skillBar(skill) {
       el("span", { class: "skill-range" }), el("span", { class: "skill-mark" })));
 }
 
+const reviewOf = (name, more) => `/p/${project.project_id}/review?${new URLSearchParams({ state: "labeled", class: name, ...more })}`;
+
+/** Of label sets: by class, how many ticks were right, wrong, and left out. */
+function renderTags(tags, classes) {
+  const num = (text) => el("td", { class: "num" }, text);
+  const head = ["Class", "Right", "Wrong", "Missed", "Right when ticked", "Found"];
+  fill($("#confusion"),
+    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i ? "num" : "" }, h)))),
+    el("tbody", {}, ...tags.map((t, i) => el("tr", {},
+      el("td", {}, el("a", { href: reviewOf(classes[i], { disagreement: "people" }) }, classes[i])),
+      num(count(t.right)), num(count(t.wrong)), num(count(t.missed)), num(percent(t.precision)), num(percent(t.recall))))));
+}
+
 function renderConfusion(table, classes) {
-  const link = (row, column) => `/p/${project.project_id}/review?${new URLSearchParams({ state: "labeled", class: classes[row], ...(row === column ? {} : { disagreement: "people" }) })}`;
+  const link = (row, column) => reviewOf(classes[row], row === column ? {} : { disagreement: "people" });
   heat($("#confusion"), classes, classes, (r, c) => {
     const total = table[r].reduce((a, b) => a + b, 0);
     const n = table[r][c];

@@ -1,59 +1,14 @@
 /** A project's settings: data, classes, quality, people. */
-import { $, boot, el, fill, setText } from "./dom.js";
+import { $, boot, el, fill } from "./dom.js";
 import { api } from "./api.js";
+import { importForm } from "./import_form.js";
 import { onSubmit, showError } from "./form.js";
-import { followJob, uploadFiles } from "./importing.js";
+import { taskOf } from "./task.js";
 
 let { project } = boot();
 const root = `/api/projects/${project.project_id}`;
 
-// -- data
-
-const showImport = (job) => {
-  $("#import").hidden = false;
-  $("#import-bar").value = job.progress ?? 0;
-  const words = { done: "Done", failed: "Failed" }[job.state] ?? "Importing";
-  setText($("#import-text"), `${words}: ${job.added} added, ${job.duplicates} duplicates left out, ${job.faulty} faulty${job.total ? `, of ${job.total}` : ""}${job.error ? `. ${job.error}` : ""}`);
-  fill($("#faults"), job.errors?.length
-    ? el("table", { class: "table" }, el("tbody", {}, ...job.errors.map((e) => el("tr", {}, el("td", {}, e.name), el("td", {}, e.reason)))))
-    : null);
-};
-
-function refused(error) {
-  $("#import").hidden = false;
-  setText($("#import-text"), "");
-  fill($("#faults"), el("p", { class: "error", role: "alert" }, error.message));
-}
-
-async function send(files) {
-  if (!files.length) return;
-  try {
-    await uploadFiles(root, [...files], showImport, $("#gold-labels").checked);
-  } catch (error) {
-    refused(error);
-  }
-}
-$("#files").addEventListener("change", async (e) => {
-  await send(e.target.files);
-  e.target.value = "";
-});
-const drop = $("#drop");
-for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
-  drop.addEventListener(type, (event) => {
-    event.preventDefault();
-    drop.dataset.over = String(type === "dragenter" || type === "dragover");
-    if (type === "drop") send(event.dataTransfer.files);
-  });
-}
-const folder = document.querySelector("#folder-form");
-if (folder) {
-  onSubmit(folder, async ({ path }) => {
-    const body = path.toLowerCase().endsWith(".csv") 
-      ? { csv: path, gold: $("#gold-labels").checked }
-      : { folder: path };
-    await followJob(root, await api("POST", `${root}/import`, body), showImport);
-  });
-}
+importForm(root, taskOf(project));
 
 // -- classes and settings
 

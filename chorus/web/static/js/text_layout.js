@@ -5,7 +5,7 @@
 import { setVars } from "./dom.js";
 
 /** A column is at least so many times as wide as its letters are high. */
-const NARROWEST_EM = 17;
+const NARROWEST_EM = 16;
 const COLUMNS_MOST = 3;
 /** Less than this is a descender or a rounding, not a hidden line. */
 const SLACK_PX = 4;
@@ -21,19 +21,20 @@ export function columnsMost(width, em, count) {
  * @param {HTMLElement} root
  * @param {HTMLElement[]} bodies the scrolling part of each card
  * @param {number} em height of the letters in px
- * @returns {number} the columns
  */
 export function arrange(root, bodies, em) {
   const most = columnsMost(root.clientWidth, em, bodies.length);
   let best = { columns: 1, hidden: Infinity };
   for (let columns = 1; columns <= most; columns++) {
     place(root, columns, bodies.length);
-    const hidden = bodies.reduce((sum, b) => sum + Math.max(0, b.scrollHeight - b.clientHeight - SLACK_PX), 0);
+    // Below the cards' own ends, and below the end of the page: there in every column.
+    const inside = bodies.reduce((sum, b) => sum + Math.max(0, b.scrollHeight - b.clientHeight - SLACK_PX), 0);
+    const below = Math.max(0, root.scrollHeight - root.clientHeight - SLACK_PX);
+    const hidden = inside + below * columns;
     if (hidden < best.hidden) best = { columns, hidden };
     if (best.hidden === 0) break;
   }
   place(root, best.columns, bodies.length);
-  return best.columns;
 }
 
 function place(root, columns, count) {
@@ -45,7 +46,7 @@ function place(root, columns, count) {
  * The largest page whose texts fit without scrolling, going by those just read; 1 where not even
  * one would. A text keeps its area, whatever the column's width.
  * @param {{width: number, height: number}} room of the page in px
- * @param {number} area of a text, on average, in px²
+ * @param {number} area of an ordinary text, in px²
  * @param {number} foot what each card has around its text, in px
  * @param {number} em @param {number[]} sizes ascending
  */
