@@ -11,7 +11,11 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from chorus.ml.half import widen
+
 HASH_BYTES = 32
+READ = 1024
+"""Rows read at once."""
 DIM = 1280
 """Of stores that do not say: those written before `dim` was kept."""
 Floats = NDArray[np.float32]
@@ -97,15 +101,19 @@ class FeatureStore:
 
     def read(self, rows: Ints, out: Floats) -> None:
         """Fill `out` (n, dim) with the rows (n,) that `locate` found; zeros where it says -1."""
-        stored = np.memmap(self._rows, dtype=np.float16, mode="r", shape=(len(self), self.dim))
-        if len(rows) and rows[0] >= 0 and (np.diff(rows) == 1).all():
-            out[:] = stored[rows[0] : rows[0] + len(rows)]
-        elif (rows >= 0).all():
-            out[:] = stored[rows]
-        else:
-            out[:] = 0
-            known = rows >= 0
-            out[known] = stored[rows[known]]
+        for at in range(0, len(rows), READ):
+            # Mapped anew each time: pages that were looked at count as this process's memory until
+            # they are unmapped, and rows from here and there draw in what lies around them.
+            stored = np.memmap(self._rows, dtype=np.float16, mode="c", shape=(len(self), self.dim))
+            some, into = rows[at : at + READ], out[at : at + READ]
+            if (some < 0).any():
+                into[:] = 0
+                known = some >= 0
+                into[known] = stored[some[known]]
+            elif (np.diff(some) == 1).all():
+                widen(stored[some[0] : some[0] + len(some)], into)
+            else:
+                widen(stored[some], into)
 
     def get(self, hashes: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
         """(features (len(hashes), dim) float32, zeros where unknown; known (len(hashes),) bool).
