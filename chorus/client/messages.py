@@ -219,6 +219,57 @@ class Spending(Struct):
     note: str = ""
 
 
+class Interval(Struct):
+    """A value that lies between `low` and `high`, `n` answers behind it."""
+
+    n: int
+    low: float
+    high: float
+    seconds: float | None = None
+    value: float | None = None
+
+
+class ViewPace(Struct):
+    """What an item costs in one view: `seconds` (median, quartiles), `errors` (share, 95 %)."""
+
+    view: str
+    timed: int = 0
+    seconds: Interval | None = None
+    judged: int = 0
+    errors: Interval | None = None
+    saved_s: float | None = None
+    """Seconds saved so far, against work by hand."""
+
+
+class RoundPages(Struct):
+    """How alike a round's clustered pages were expected to be, and turned out."""
+
+    round: int
+    expected: float | None = None
+    blocks: int | None = None
+    served: int | None = None
+    pages: int = 0
+    alike: float | None = None
+    saved: float | None = None
+    withdrawn: bool = False
+
+
+class ClusterState(Struct):
+    state: str
+    """fewer, paused"""
+    note: str
+
+
+class Pace(Struct):
+    """What each way of working costs, measured up to event `seq`."""
+
+    seq: int = 0
+    views: list[ViewPace] = field(default_factory=list)
+    note: str = ""
+    rounds: list[RoundPages] = field(default_factory=list)
+    clusters: ClusterState | None = None
+
+
 class Stats(Struct):
     """The supervisor's dashboard as of event `seq`."""
 
@@ -239,6 +290,9 @@ class Stats(Struct):
     remerging: bool = False
     """Some items do not follow the newest rules or estimate yet."""
     spending: Spending = field(default_factory=Spending)
+    pace: Pace = field(default_factory=Pace)
+    measuring: bool = False
+    """Answers are not all measured yet, or clusters are being withdrawn."""
     imports: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -12,7 +12,17 @@ import httpx
 import msgspec
 
 from chorus.client.errors import ApiError
-from chorus.client.messages import Answer, Job, Project, Role, RoundStats, Stats, User, wire_value
+from chorus.client.messages import (
+    Answer,
+    Job,
+    Pace,
+    Project,
+    Role,
+    RoundStats,
+    Stats,
+    User,
+    wire_value,
+)
 
 T = TypeVar("T")
 
@@ -119,6 +129,10 @@ class Rest:
 
     async def stats(self, project_id: str) -> Stats:
         return await self._get(f"/api/projects/{project_id}/stats", Stats)
+
+    async def pace(self, project_id: str) -> Pace:
+        """What each way of working costs, and how clusters turn out."""
+        return await self._get(f"/api/projects/{project_id}/pace", Pace)
 
     async def quality(self, project_id: str) -> dict[str, Any]:
         """How people do, and how far they agree (docs/protocol.md, `quality`)."""

@@ -143,6 +143,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         notes=Notes(store),
         gold=Gold(store),
         quality=Quality(store, projects),
+        pace=pace,
         supervising=supervising,
         dashboard=dashboard,
         rounds=rounds,

@@ -37,7 +37,7 @@ class Gate:
     def _quiet(self, stats: Stats, seq: int) -> bool:
         assist = stats.assist
         featurized = not self._assist or assist.featurized >= assist.featurize_total
-        rests = not (assist.round_due or assist.running or stats.estimating)
+        rests = not (assist.round_due or assist.running or stats.estimating or stats.measuring)
         return stats.seq >= seq and featurized and rests
 
 

@@ -15,6 +15,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
+from chorus.server.services.pace import Pace
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.review import Review
@@ -36,6 +37,7 @@ class Services:
     notes: Notes
     gold: Gold
     quality: Quality
+    pace: Pace
     supervising: Supervising
     dashboard: Dashboard
     rounds: Rounds

@@ -1,4 +1,5 @@
-"""REST: the quality of people's work, gold, notes, and what else a supervisor does about it."""
+"""REST: the quality of people's work, what it costs, gold, notes, and what else a supervisor does
+about it."""
 
 from __future__ import annotations
 
@@ -26,6 +27,11 @@ class Message(msgspec.Struct):
     text: str
     item_id: int | None = None
     to: str | None = None
+
+
+async def pace(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).pace.of(project_id))
 
 
 async def quality(request: Request) -> Response:
@@ -92,6 +98,7 @@ def routes() -> list[BaseRoute]:
     one = "/api/projects/{project_id}"
     return [
         Route(f"{one}/quality", quality),
+        Route(f"{one}/pace", pace),
         Route(f"{one}/gold", mark_gold, methods=["POST"]),
         Route(f"{one}/notes", notes, methods=["GET"]),
         Route(f"{one}/notes", add_note, methods=["POST"]),
