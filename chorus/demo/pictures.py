@@ -56,7 +56,7 @@ def own_pictures(data: Path) -> Pictures:
     for place in (data / "gold.csv", data.parent / "gold.csv"):
         if place.is_file():
             truth = Truth(read_gold(place))
-            return Pictures(data.name, folder, truth, sorted(truth.classes), OWN_INSTRUCTIONS)
+            return Pictures(data.name, folder, truth, sorted(truth.labels), OWN_INSTRUCTIONS)
     # A folder per class is how many people keep their pictures.
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(classes) < 2:

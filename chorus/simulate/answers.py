@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Protocol
 
+from chorus.simulate.labels import classes_of, flipped, normal
 from chorus.simulate.options import BadOptions, Options
 
 
 class Answers(Protocol):
     def answer(self, labeler: int, name: str, prelabel: str | None) -> str | None:
-        """The class this labeler gives the item, or None: they skip it. Asked once per vote."""
+        """The label this labeler gives the item, or None: they skip it. Asked once per vote."""
 
 
 class Truth:
@@ -30,22 +31,24 @@ class Truth:
         return found if found is not None else self._labels.get(PurePosixPath(name).name)
 
     @property
-    def classes(self) -> set[str]:
+    def labels(self) -> set[str]:
         return set(self._labels.values())
 
 
 class Noisy:
-    """People who are right with a given chance; wrong answers are spread evenly.
+    """People who are right with a given chance; wrong answers are spread evenly. A wrong label
+    set has one class too many, or lacks one of those it should have.
 
     An answer depends only on the seed, the labeler and the item, not on the order of work.
     """
 
     def __init__(
         self, truth: Truth, classes: Sequence[str], accuracy: Sequence[float], follow: float,
-        seed: int,
+        seed: int, multilabel: bool = False,
     ) -> None:  # fmt: skip
         self._truth = truth
         self._classes = list(classes)
+        self._multilabel = multilabel
         self._accuracy = accuracy
         self._follow = follow
         self._seed = seed
@@ -57,11 +60,16 @@ class Noisy:
         random = Random(f"{self._seed}/{labeler}/{name}")
         own = gold
         if random.random() >= self._accuracy[labeler % len(self._accuracy)]:
-            others = [c for c in self._classes if c != gold]
-            own = random.choice(others) if others else gold
+            own = self._wrong(gold, random)
         if prelabel is not None and prelabel != gold and random.random() < self._follow:
             return prelabel
         return own
+
+    def _wrong(self, gold: str, random: Random) -> str:
+        if self._multilabel:
+            return flipped(gold, random.choice(self._classes))
+        others = [c for c in self._classes if c != gold]
+        return random.choice(others) if others else gold
 
 
 class Recorded:
@@ -90,16 +98,19 @@ class Recorded:
 
 def load(options: Options) -> tuple[Truth, Answers, list[str]]:
     """(gold answers, what people answer, class names sorted). Raises `BadOptions`."""
-    truth = Truth(read_gold(options.gold) if options.gold is not None else {})
+    sets = options.multilabel
+    gold = read_gold(options.gold) if options.gold is not None else {}
+    truth = Truth({name: normal(label, sets) for name, label in gold.items()})
     recorded = _read_votes(options.votes) if options.votes is not None else {}
-    classes = sorted(truth.classes.union(*recorded.values()))
-    if len(classes) < 2:
-        raise BadOptions("the answers hold fewer than two classes")
+    recorded = {name: [normal(v, sets) for v in votes] for name, votes in recorded.items()}
+    classes = sorted(classes_of(truth.labels.union(*recorded.values()), sets))
+    if len(classes) < (1 if sets else 2):
+        raise BadOptions(f"the answers hold {'no' if sets else 'fewer than two'} classes")
     people: Answers
     if options.votes is not None:
         people = Recorded(recorded, options.follow, truth, options.seed)
     else:
-        people = Noisy(truth, classes, options.accuracy, options.follow, options.seed)
+        people = Noisy(truth, classes, options.accuracy, options.follow, options.seed, sets)
     return truth, people, classes
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from chorus.client import Rest
 from chorus.simulate.answers import Truth
+from chorus.simulate.labels import cell, majority, micro_f1, tags
 
 
 class VoteRow(Struct):
@@ -22,17 +23,18 @@ class VoteRow(Struct):
     item: str
     labeler: str
     kind: str
-    label: str
+    label: str | None
+    """None: no label."""
     standing: bool
 
 
 class ItemRow(Struct):
-    """One row of `export.csv`; `label` and `provisional` are "" where there is none."""
+    """One row of `export.csv`; `label` and `provisional` are None where there is none."""
 
     name: str
     state: str
-    label: str
-    provisional: str
+    label: str | None
+    provisional: str | None
 
 
 class Integrity(Struct):
@@ -46,8 +48,9 @@ class Integrity(Struct):
     """Standing labels on items that by the rules needed no more when they were given."""
 
 
-async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
-    """All stored votes; by item, then in the order they were cast."""
+async def votes(rest: Rest, project_id: str, multilabel: bool = False) -> list[VoteRow]:
+    """All stored votes; by item, then in the order they were cast. Of label sets, labels are as
+    in `labels.joined`."""
     text = await rest.export(project_id, "votes.csv")
     return [
         VoteRow(
@@ -56,17 +59,22 @@ async def votes(rest: Rest, project_id: str) -> list[VoteRow]:
             item=_cell(row["item"]),
             labeler=row["labeler"],
             kind=row["kind"],
-            label=_cell(row["label"]),
+            label=cell(_cell(row["label"]), multilabel),
             standing=row["standing"].strip().lower() in ("1", "true"),
         )
         for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
 
 
-async def items(rest: Rest, project_id: str) -> list[ItemRow]:
+async def items(rest: Rest, project_id: str, multilabel: bool = False) -> list[ItemRow]:
     text = await rest.export(project_id, "export.csv")
     return [
-        ItemRow(_cell(row["item"]), row["state"], _cell(row["label"]), _cell(row["provisional"]))
+        ItemRow(
+            _cell(row["item"]),
+            row["state"],
+            cell(_cell(row["label"]), multilabel),
+            cell(_cell(row["provisional"]), multilabel),
+        )
         for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
 
@@ -103,23 +111,29 @@ def over_votes(
     """Labels beyond what the rules allowed, replayed in the order they were cast.
 
     One more label is allowed while there are fewer than `votes_min`, or fewer than `votes_max`
-    and none of the classes has more than half of them. Methods that weigh people may ask for
+    and no label has more than half of them (`consensus` "by_class", of label sets: one of the
+    classes has exactly half). Methods that weigh people may ask for
     `votes_max` labels whatever those say (what was known of people then is in no export), so
     for them only what exceeds that is too much.
     """
-    by_votes_alone = consensus == "majority"
-    tallies: dict[int, Counter[str]] = {}
+    given: dict[int, list[str]] = {}
     over = 0
     for row in standing:
-        if row.kind != "label":
+        if row.kind != "label" or row.label is None:
             continue
-        tally = tallies.setdefault(row.item_id, Counter())
-        n = tally.total()
-        majority = by_votes_alone and n >= votes_min and max(tally.values()) * 2 > n
-        settled = n >= votes_max or majority
-        over += settled
-        tally[row.label] += 1
+        votes = given.setdefault(row.item_id, [])
+        n = len(votes)
+        over += n >= votes_max or (n >= votes_min and _decided(votes, consensus))
+        votes.append(row.label)
     return over
+
+
+def _decided(votes: Sequence[str], consensus: str) -> bool:
+    """By the votes alone, in a project whose votes all count the same."""
+    if consensus == "by_class":
+        ticks = Counter(c for vote in votes for c in tags(vote))
+        return all(2 * n != len(votes) for n in ticks.values())
+    return consensus == "majority" and 2 * max(map(votes.count, votes)) > len(votes)
 
 
 def accuracy(rows: Iterable[ItemRow], truth: Truth) -> tuple[float | None, float | None]:
@@ -142,18 +156,32 @@ def accuracy(rows: Iterable[ItemRow], truth: Truth) -> tuple[float | None, float
     return (right / labeled if labeled else None, right_all / known if known else None)
 
 
-def majority_accuracy(rows: Iterable[VoteRow], truth: Truth) -> float | None:
-    """Share of items with votes whose most common vote is right; among equals the one cast first.
+def tags_f1(rows: Iterable[ItemRow], truth: Truth) -> float | None:
+    """F1 of the classes of labeled items' sets, micro-averaged."""
+    return micro_f1(
+        (row.label, gold)
+        for row in rows
+        if row.state == "labeled"
+        and row.label is not None
+        and (gold := truth.get(row.name)) is not None
+    )
+
+
+def majority_accuracy(
+    rows: Iterable[VoteRow], truth: Truth, multilabel: bool = False
+) -> float | None:
+    """Share of items with votes whose most common vote (of label sets: class by class) is right;
+    among equals the one cast first.
 
     What the same votes are worth when everybody counts the same.
     """
-    votes: dict[str, Counter[str]] = {}
+    votes: dict[str, list[str]] = {}
     for row in rows:
-        if row.standing and row.kind == "label":
-            votes.setdefault(row.item, Counter())[row.label] += 1
+        if row.standing and row.kind == "label" and row.label is not None:
+            votes.setdefault(row.item, []).append(row.label)
     judged = [
-        tally.most_common(1)[0][0] == gold
-        for name, tally in votes.items()
+        majority(given, multilabel) == gold
+        for name, given in votes.items()
         if (gold := truth.get(name)) is not None
     ]
     return sum(judged) / len(judged) if judged else None

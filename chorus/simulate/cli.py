@@ -64,7 +64,7 @@ def simulate(
     ] = None,
     labelers: Annotated[int, typer.Option(help="How many simulated people.")] = 8,
     accuracy: Annotated[
-        str, typer.Option(help="Chance of the right class: one number, or one each (A,A,…).")
+        str, typer.Option(help="Chance of the right label: one number, or one each (A,A,…).")
     ] = "0.95",
     follow: Annotated[
         float, typer.Option(help="Chance that a wrong prelabel is let through.")
@@ -74,6 +74,15 @@ def simulate(
     consensus: Annotated[
         str | None, typer.Option(help="Consensus method (the project's default).")
     ] = None,
+    task: Annotated[
+        str,
+        typer.Option(
+            help="multiclass, or multilabel: a label is a set, a|b|c in the CSV (empty: none)."
+        ),
+    ] = "multiclass",
+    set_rule: Annotated[
+        str, typer.Option(help="Consensus of label sets: by class, or exact.")
+    ] = "class",
     target: Annotated[float, typer.Option(help="Accuracy that prelabels must reach.")] = 0.95,
     page_size: Annotated[int, typer.Option(help="1, 4, 6 or 9.")] = 9,
     no_assist: Annotated[bool, typer.Option("--no-assist", help="No help by the model.")] = False,
@@ -114,6 +123,8 @@ def simulate(
         votes_min=votes_min,
         votes_max=votes_max,
         consensus=consensus,
+        task=task,
+        set_rule=set_rule,
         target=target,
         page_size=page_size,
         cluster=not (no_assist or no_cluster),
@@ -171,6 +182,7 @@ def _table(result: dict[str, Any]) -> Table:
         ("labeled", f"{result['labeled']} of {result['items']}"),
         ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
         ("accuracy (all)", f"{result['accuracy']} ({result['accuracy_all']})"),
+        *([("F1 of the tags", tags)] if (tags := result["accuracy_tags"]) is not None else []),
         ("majority of the same votes", result["accuracy_majority"]),
         ("votes (per item)", f"{result['votes']} ({result['votes_per_item']})"),
         (

@@ -7,6 +7,8 @@ from pathlib import Path
 from msgspec import Struct, field
 
 PAGE_SIZES = (1, 4, 6, 9)
+TASKS = ("multiclass", "multilabel")
+SET_RULES = ("class", "exact")
 
 
 class BadOptions(ValueError):
@@ -23,6 +25,8 @@ class Options(Struct):
     votes_min: int = 1
     votes_max: int = 1
     consensus: str | None = None
+    task: str = "multiclass"
+    set_rule: str = "class"
     target: float = 0.95
     page_size: int = 9
     cluster: bool = True
@@ -50,10 +54,19 @@ class Options(Struct):
             raise BadOptions("--accuracy and --follow are between 0 and 1")
         if self.page_size not in PAGE_SIZES:
             raise BadOptions("--page-size is 1, 4, 6 or 9")
+        if self.task not in TASKS:
+            raise BadOptions(f"--task is {' or '.join(TASKS)}")
+        if self.set_rule not in SET_RULES:
+            raise BadOptions(f"--set-rule is {' or '.join(SET_RULES)}")
         if not 1 <= self.votes_min <= self.votes_max:
             raise BadOptions("1 ≤ --votes-min ≤ --votes-max")
         if (self.url is None) != (self.token is None):
             raise BadOptions("--url and --token go together")
+
+    @property
+    def multilabel(self) -> bool:
+        """A label is a set of classes."""
+        return self.task.endswith("multilabel")
 
     def settings(self) -> dict[str, object]:
         """For the report: every option but secrets; paths by their last two parts."""
@@ -67,6 +80,8 @@ class Options(Struct):
             "votes_min": self.votes_min,
             "votes_max": self.votes_max,
             "consensus": self.consensus,
+            "task": self.task,
+            "set_rule": self.set_rule if self.multilabel else None,
             "target": self.target,
             "page_size": self.page_size,
             "cluster": self.cluster,

@@ -11,7 +11,9 @@ import msgspec
 from chorus.client import ApiError, LabelerStream, Socket
 from chorus.client.messages import Page, PageItem, VoteAck
 from chorus.simulate.answers import Answers
+from chorus.simulate.labels import answer_of, shown_label, tags
 from chorus.simulate.plan import cost, plan
+from chorus.simulate.plan_sets import plan_sets
 from chorus.simulate.tally import Tally
 
 SKIP = "\0skip"
@@ -52,6 +54,7 @@ class Person:
         tally: Tally,
         budget: Budget,
         labeled: Callable[[], int],
+        multilabel: bool = False,
     ) -> None:
         """`labeled`: how many items have a consensus now, as the supervisor sees it."""
         self.number = number
@@ -62,6 +65,7 @@ class Person:
         self._tally = tally
         self._budget = budget
         self._labeled = labeled
+        self._multilabel = multilabel
 
     def decide(self, page: Page, items: Sequence[PageItem]) -> list[Answer]:
         """Answers to the items of a page, counting what they cost in actions."""
@@ -70,14 +74,25 @@ class Person:
         if not items:
             return []
         self._tally.page(page, items, self._labeled())
-        shown = [None if i.prelabel is None else i.prelabel.class_name for i in items]
+        shown = [shown_label(i.prelabel) for i in items]
         answers = [
             Answer(item, self._answers.answer(self.number, item.name, prelabel))
             for item, prelabel in zip(items, shown, strict=True)
         ]
-        wanted = [SKIP if a.label is None else a.label for a in answers]
-        self._tally.actions += cost(plan(shown, wanted, page.size))
+        self._tally.actions += self._cost(shown, [a.label for a in answers], page.size)
         return answers
+
+    def _cost(
+        self, shown: Sequence[str | None], wanted: Sequence[str | None], page_size: int
+    ) -> int:
+        if not self._multilabel:
+            classes = [SKIP if label is None else label for label in wanted]
+            return cost(plan(shown, classes, page_size))
+        before, after = (
+            [None if label is None else tags(label) for label in labels]
+            for labels in (shown, wanted)
+        )
+        return cost(plan_sets(before, after, page_size))
 
     async def cast(self, answers: Sequence[Answer], duration_ms: int) -> int:
         """Send all at once, as Enter does. Returns the highest seq once all are kept."""
@@ -89,7 +104,7 @@ class Person:
         vote = self.stream.vote(
             answer.item,
             "skip" if answer.label is None else "label",
-            answer.label,
+            None if answer.label is None else answer_of(answer.label, self._multilabel),
             duration_ms=duration_ms,
         )
         sent = monotonic()

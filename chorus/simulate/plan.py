@@ -19,9 +19,11 @@ class Action(Struct, frozen=True):
 
     label: press a class key. all: select all. toggle: select or unselect one item.
     change: focus one item and label it (two presses). submit: send the page.
+    Where labels are sets of classes (see plan_sets): tag: press a class key. none: no class
+    applies. skip: the skip key. next: move the focus on.
     """
 
-    kind: Literal["label", "all", "toggle", "change", "submit"]
+    kind: Literal["label", "all", "toggle", "change", "submit", "tag", "none", "skip", "next"]
     item: int | None = None
     label: str | None = None
 
@@ -61,7 +63,7 @@ def plan(shown: Sequence[str | None], answers: Sequence[str], page_size: int) ->
     return [*best, Action("submit")]
 
 
-def focus(shown: Sequence[str | None]) -> int:
+def focus(shown: Sequence[object]) -> int:
     """Where the focus is when the page appears."""
     return next((i for i, label in enumerate(shown) if label is None), 0)
 

@@ -41,6 +41,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
     watcher = watcher or Watcher()
     truth, answers, classes = load(options)
     tally = Tally(truth)
+    sets = options.multilabel
     async with AsyncExitStack() as stack:
         watcher.phase("starting the server")
         url, token, process = await stack.enter_async_context(_server(options))
@@ -87,6 +88,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
                     tally,
                     budget,
                     labeled=lambda: (watch.stats or first).counts.labeled,
+                    multilabel=sets,
                 )
             )
         watcher.phase("labeling")
@@ -101,15 +103,18 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
             await lockstep.run(people, gate, budget)
         seconds = monotonic() - started
         watcher.phase("reading the export")
+        consensus = _consensus(project)
         for person in people:
             await person.socket.close()
-        rows = await audit.votes(rest, project.project_id)
+        rows = await audit.votes(rest, project.project_id, sets)
+        items = await audit.items(rest, project.project_id, sets)
         return report(
             tally,
             await rest.stats(project.project_id),
-            audit.check(rows, tally.acked, options.votes_min, options.votes_max, project.consensus),
-            audit.accuracy(await audit.items(rest, project.project_id), truth),
-            majority_accuracy=audit.majority_accuracy(rows, truth),
+            audit.check(rows, tally.acked, options.votes_min, options.votes_max, consensus),
+            audit.accuracy(items, truth),
+            tags_f1=audit.tags_f1(items, truth) if sets else None,
+            majority_accuracy=audit.majority_accuracy(rows, truth, sets),
             labelers=audit.labelers(rows, truth, await rest.quality(project.project_id), logins),
             lockstep=not options.free_running,
             seconds=seconds,
@@ -119,10 +124,19 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         )
 
 
+def _consensus(project: Project) -> str:
+    """As `audit.over_votes` knows it."""
+    if not project.multilabel:
+        return project.consensus
+    return "by_class" if project.set_rule == "class" else "majority"
+
+
 async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Project:
     settings: dict[str, Any] = {
         "votes_min": options.votes_min,
         "votes_max": options.votes_max,
+        "task_type": options.task,
+        "set_rule": options.set_rule,
         "target": options.target,
         "page_size": options.page_size,
         "cluster": options.cluster,

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from chorus.client.messages import Page, PageItem, RoundStats, Stats
 from chorus.simulate.answers import Truth
 from chorus.simulate.audit import Integrity
+from chorus.simulate.labels import shown_label
 
 
 class Tally(Struct):
@@ -48,7 +49,7 @@ class Tally(Struct):
             gold = self.truth.get(item.name)
             if gold is None:
                 continue
-            right = item.prelabel.class_name == gold
+            right = shown_label(item.prelabel) == gold
             self.prelabels_shown += 1
             self.prelabels_correct += right
             if page.round is not None:
@@ -61,6 +62,7 @@ def report(
     integrity: Integrity,
     accuracy: tuple[float | None, float | None],
     *,
+    tags_f1: float | None,
     majority_accuracy: float | None,
     labelers: list[dict[str, Any]],
     lockstep: bool,
@@ -75,7 +77,8 @@ def report(
     pages of that round: all that a browser can see of the items above the threshold. A prelabel
     stays through later rounds, so a page of round 5 may show what round 3 said first.
     Beyond it: `accuracy_majority`, what the same votes are worth when all count the same (over
-    items with votes), and `labelers`, by person.
+    items with votes), `labelers`, by person, and of label sets `accuracy_tags`, the micro-averaged
+    F1 of the classes of labeled items (`accuracy` is of whole sets).
     `page_wait_ms` is None in lockstep, where people wait for the model on purpose.
     """
     counts = stats.counts
@@ -113,6 +116,7 @@ def report(
         "version": version,
         "accuracy_majority": _round(majority_accuracy),
         "labelers": labelers,
+        "accuracy_tags": _round(tags_f1),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chorus.simulate.answers import Noisy, Truth, load
+from chorus.simulate.labels import tags
 from chorus.simulate.options import BadOptions, Options
 
 TRUTH = Truth({f"{i}.jpg": "abc"[i % 3] for i in range(3000)})
@@ -63,6 +64,28 @@ def test_bad_gold_is_named(tmp_path: Path, text: str, message: str) -> None:
         load(Options(images=tmp_path, gold=tmp_path / "gold.csv"))
 
 
+def test_a_wrong_set_has_one_class_too_many_or_too_few() -> None:
+    gold = ["a|b", "", "c", "a|b|c"]
+    truth = Truth({f"{i}.jpg": gold[i % 4] for i in range(2000)})
+    people = Noisy(truth, ["a", "b", "c"], [0.8], 0, 1, multilabel=True)
+    wrong = 0
+    for i in range(2000):
+        said, true = people.answer(0, f"{i}.jpg", None), truth.get(f"{i}.jpg")
+        assert said is not None
+        assert true is not None
+        assert len(tags(said) ^ tags(true)) == (said != true)
+        wrong += said != true
+    assert 0.17 < wrong / 2000 < 0.23
+
+
+def test_gold_of_sets_is_read_as_sets(tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("item,label\na.png,dog|cat\nb.png,\nc.png,|\n")
+    options = Options(images=tmp_path, gold=tmp_path / "gold.csv", task="multilabel")
+    truth, _, classes = load(options)
+    assert classes == ["cat", "dog"]
+    assert [truth.get(name) for name in ("a.png", "b.png", "c.png")] == ["cat|dog", "", ""]
+
+
 def test_bad_options_are_named(tmp_path: Path) -> None:
     for options, message in [
         (Options(images=tmp_path / "no"), "no folder"),
@@ -71,6 +94,8 @@ def test_bad_options_are_named(tmp_path: Path) -> None:
         (Options(images=tmp_path, gold=tmp_path, page_size=5), "--page-size"),
         (Options(images=tmp_path, gold=tmp_path, votes_min=3, votes_max=2), "--votes-min"),
         (Options(images=tmp_path, gold=tmp_path, url="http://x"), "--token"),
+        (Options(images=tmp_path, gold=tmp_path, task="boxes"), "--task"),
+        (Options(images=tmp_path, gold=tmp_path, set_rule="any"), "--set-rule"),
     ]:
         with pytest.raises(BadOptions, match=message):
             options.check()

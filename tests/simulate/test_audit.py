@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chorus.simulate.answers import Truth
 from chorus.simulate.audit import (
     ItemRow,
@@ -10,7 +12,9 @@ from chorus.simulate.audit import (
     check,
     labelers,
     majority_accuracy,
+    tags_f1,
 )
+from chorus.simulate.labels import cell
 
 
 def row(vote: str, item: int, labeler: str, label: str, *, standing: bool = True) -> VoteRow:
@@ -67,6 +71,33 @@ def test_what_the_same_votes_are_worth_when_all_count_the_same() -> None:
     ]
     assert majority_accuracy(rows, truth) == 0.5
     assert majority_accuracy([], truth) is None
+
+
+def test_label_sets_are_judged_as_sets_and_by_class() -> None:
+    truth = Truth({"1.jpg": "a|b", "2.jpg": "", "3.jpg": "c"})
+    rows = [
+        ItemRow("1.jpg", "labeled", "a", None),
+        ItemRow("2.jpg", "labeled", "", None),
+        ItemRow("3.jpg", "needs_review", None, None),  # flagged: no votes at all
+    ]
+    assert accuracy(rows, truth) == (0.5, 1 / 3)
+    assert tags_f1(rows, truth) == pytest.approx(2 / 3)
+    votes = [
+        row("1", 1, "ann", "a|b"),
+        row("2", 1, "bob", "a"),  # "b" is tied: one more
+        row("3", 1, "eve", "b"),
+        row("4", 2, "ann", ""),
+        row("5", 2, "bob", ""),
+        row("6", 2, "eve", "a"),  # two had agreed already
+    ]
+    assert check(votes, set(), 2, 3, "by_class").over == 1
+    assert check(votes, set(), 2, 3, "majority").over == 1
+    assert majority_accuracy(votes, truth, multilabel=True) == 1.0
+
+
+def test_cells_of_sets() -> None:
+    assert [cell(text, True) for text in ("b|a", "|", "", "a")] == ["a|b", "", None, "a"]
+    assert [cell(text, False) for text in ("b|a", "")] == ["b|a", None]
 
 
 def test_people_beside_what_is_estimated_of_them() -> None:

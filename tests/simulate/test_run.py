@@ -20,7 +20,7 @@ FIELDS = (
     "votes_per_item", "over_votes", "acked_votes", "stored_votes", "lost_votes",
     "duplicate_votes", "actions", "actions_per_item", "pages", "cluster_purity",
     "manual_purity", "prelabels", "rounds", "ack_ms", "page_wait_ms", "seconds",
-    "server_rss_mb", "settings", "version", "accuracy_majority", "labelers",
+    "server_rss_mb", "settings", "version", "accuracy_majority", "labelers", "accuracy_tags",
 )  # fmt: skip
 TIMES = {"ack_ms", "page_wait_ms", "seconds", "server_rss_mb"}
 
@@ -70,6 +70,24 @@ def test_free_running_people_share_the_work(data: Path) -> None:
     assert (report["labeled"], report["accuracy"], report["votes_per_item"]) == (40, 1.0, 2.0)
     assert report["lost_votes"] == report["duplicate_votes"] == report["over_votes"] == 0
     assert report["page_wait_ms"]["zero_share"] is not None
+
+
+def test_label_sets(data: Path) -> None:
+    """Every third picture has both classes, every fifth none."""
+    names = sorted(p.name for p in (data / "images").iterdir())
+    labels = ["" if n % 5 == 0 else "green|red" if n % 3 == 0 else right(name)
+              for n, name in enumerate(names)]  # fmt: skip
+    gold = "".join(f"{name},{label}\n" for name, label in zip(names, labels, strict=True))
+    (data / "gold.csv").write_text("item,label\n" + gold)
+    settings: dict[str, Any] = {"task": "multilabel", "votes_min": 2, "votes_max": 3}
+    report = asyncio.run(simulate(options(data, accuracy=[1.0], **settings)))
+    assert (report["labeled"], report["accuracy"], report["accuracy_tags"]) == (40, 1.0, 1.0)
+    assert (report["votes"], report["accuracy_majority"]) == (80, 1.0)
+    for rule in ("class", "exact"):
+        report = asyncio.run(simulate(options(data, accuracy=[0.7], set_rule=rule, **settings)))
+        assert report["lost_votes"] == report["over_votes"] == 0
+        assert report["accuracy_tags"] >= report["accuracy"] > 0.6
+        assert report["settings"]["set_rule"] == rule
 
 
 def test_it_stops_at_max_labels(data: Path) -> None:
