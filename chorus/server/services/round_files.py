@@ -19,7 +19,7 @@ from chorus.server.services.recording import witnesses_of
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.rounds import RoundRow
 
-HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n"
+HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\tfresh\n"
 CHUNK = 5000
 SCORED_STATES = (*OPEN_STATES, "needs_review")
 """Whoever reviews a dispute sees what the model says, too."""
@@ -54,8 +54,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
 
     trusted: a label of people none of whom saw a prelabel (since the model's last broken promise),
     on an item that was drawn at random.
-    survivor: no earlier round's
-    threshold would have prelabeled it, so it stands for what is still open.
+    survivor: no earlier round's threshold would have prelabeled it, so it stands for what is still
+    open. open: to be scored. fresh: nobody has it or has had it; may be chosen to be labeled next.
     """
     project = tx.project(project_id)
     assert project is not None
@@ -88,7 +88,8 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                     f"{row.item_id}\t{row.content_hash}\t{'' if label is None else label}\t{soft}"
                     f"\t{int(label is not None and _trusted(row, project))}"
                     f"\t{int(row.easy_round == 0)}"
-                    f"\t{int(row.state in SCORED_STATES and not waits)}\n"
+                    f"\t{int(row.state in SCORED_STATES and not waits)}"
+                    f"\t{int(row.state == 'unlabeled')}\n"
                 )
     os.replace(temporary, path)
     return labeled
@@ -131,7 +132,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 def read_predictions(path: Path) -> dict[int, Prediction]:
     return {
-        int(r["item_id"]): Prediction(r.get("value") or r["class"], float(r["score"]), r["probs"])
+        int(r["item_id"]): Prediction(r["value"], float(r["score"]), r["probs"])
         for r in _rows(path)
     }
 
