@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from chorus.ml import export, learn, run
+from chorus.ml.sets import to_text
 from chorus.ml.store import FeatureStore
-from tests.ml.test_run import CLASSES, CONFIG, Round
+from tests.ml.test_run import CLASSES, CONFIG, Round, draw_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -71,6 +72,46 @@ def test_the_example_scores_pictures_as_the_server_does(finished: Round, tmp_pat
     assert near.mean() < 0.1
     for row, kind in zip(stored, said, strict=True):
         assert int(row["value"]) == kind or float(row["score"]) < 0.75
+
+
+def test_the_example_says_sets_as_the_server_does(
+    finished: Round, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Pictures with a disc, a square, both or neither."""
+    round_ = Round(tmp_path_factory.mktemp("sets"), Path(finished.params["models"]), pictures=0)
+    sets = np.random.default_rng(3).random((110, 2)) < 0.5
+    shown = [[kind for kind, there in zip(CLASSES, row, strict=True) if there] for row in sets]
+    round_.add(
+        [draw_all(round_.folder / f"{i}.png", kinds, i) for i, kinds in enumerate(shown)],
+        [to_text(row) for row in sets],
+    )
+    round_.params["multilabel"] = True
+    round_.featurize()
+    round_.write_items(90)
+    for job in (run.train, run.validate, run.infer):
+        job(round_.params)
+    export.model_zip({**round_.params, "project": "Shapes", "number": 3, "labels": list(CLASSES)})
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(round_.folder / "model.zip") as files:
+        files.extractall(unpacked)
+    card = json.loads((round_.folder / "card.json").read_text())
+    labels = json.loads((unpacked / "labels.json").read_text())
+    assert [label["name"] for label in labels] == list(CLASSES)
+    assert [label["cut"] for label in labels] == [row["cut"] for row in card["per_class"]]
+    done = subprocess.run(
+        [sys.executable, "example.py", *(str(path) for path in round_.paths[90:])],
+        cwd=unpacked, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = list(csv.reader(done.stdout.splitlines(), delimiter="\t"))
+
+    store = FeatureStore(round_.folder / "features", CONFIG.name, CONFIG.dim)
+    features, _ = store.get(round_.hashes[90:])
+    model = run.load_model(round_.folder)
+    own = run.answers_of(card, model.heads.logits(model.heads.project(features), model.embedder))
+    names = [", ".join(np.array(CLASSES)[row]) or "-" for row in own.sets]
+    assert [row[1] for row in rows] == names
+    assert len(set(names)) > 2
+    assert [float(row[2]) for row in rows] == pytest.approx(own.scores, abs=0.01)
 
 
 def test_features_and_their_items_go_together(finished: Round, tmp_path: Path) -> None:

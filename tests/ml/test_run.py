@@ -33,21 +33,42 @@ def draw(path: Path, kind: str, seed: int) -> Path:
     return path
 
 
+def draw_all(path: Path, kinds: list[str], seed: int) -> Path:
+    """A disc on the left, a square on the right, or neither."""
+    random = np.random.default_rng(seed)
+    image = Image.new("RGB", (64, 64), tuple(int(c) for c in random.integers(0, 90, 3)))
+    for kind in kinds:
+        x, y, size = (int(v) for v in random.integers([0, 4, 20], [8, 30, 26]))
+        x += 0 if kind == "disc" else 31
+        colour = tuple(int(c) for c in random.integers(150, 256, 3))
+        shape = ImageDraw.Draw(image)
+        paint = shape.ellipse if kind == "disc" else shape.rectangle
+        paint((x, y, x + size, y + size), fill=colour)
+    image.save(path)
+    return path
+
+
 class Round:
     """A folder with pictures and what the server would write for the jobs."""
 
     def __init__(self, folder: Path, models: Path, pictures: int) -> None:
         self.folder = folder
-        self.truth = [i % 2 for i in range(pictures)]
-        self.paths = [
-            draw(folder / f"{i}.png", CLASSES[kind], i) for i, kind in enumerate(self.truth)
-        ]
-        self.hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in self.paths]
+        self.truth: list[Any] = []
+        self.paths: list[Path] = []
+        self.hashes: list[str] = []
+        truth = [i % 2 for i in range(pictures)]
+        self.add([draw(folder / f"{i}.png", CLASSES[k], i) for i, k in enumerate(truth)], truth)
         self.params: dict[str, Any] = {
             "store": str(folder / "features"), "models": str(models), "backbone": DEFAULT,
             "round_dir": str(folder), "classes": 2, "target": 0.8, "prelabel": True, "seed": 1,
             "threads": 2, "progress": str(folder / "progress"),
         }  # fmt: skip
+
+    def add(self, paths: list[Path], truth: list[Any]) -> None:
+        """Pictures and their right labels, as they are stored."""
+        self.paths += paths
+        self.truth += truth
+        self.hashes += [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths]
 
     def featurize(self, start: int = 0, stop: int | None = None) -> dict[str, Any]:
         items = self.folder / "features.tsv"
