@@ -73,7 +73,7 @@ def choose_blocks(
     `count` blocks, best first. doubts (n,), places (n, h), block (n,): each item's block, 0..b-1.
     A block's doubt is the mean of its items', its place the mean of theirs.
     """
-    if len(block) == 0:
+    if ordering == "random" or len(block) == 0:
         return np.zeros(0, dtype=np.int64)
     blocks = int(block.max()) + 1
     sizes = np.maximum(np.bincount(block, minlength=blocks), 1)

@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.ml import answers, learn, text
+from chorus.ml import acquire, answers, learn, text
 from chorus.ml.backbones import backbone
 from chorus.ml.basis import SAMPLE
 from chorus.ml.card import TABLES, limits_of, make_card, make_set_card, rule_of
-from chorus.ml.cluster import ClassViews, SetViews, make_blocks
+from chorus.ml.cluster import BLOCK, CLUSTERED, ClassViews, SetViews, make_blocks, sampled
 from chorus.ml.featurize import featurize as featurize_files
-from chorus.ml.files import Items, read_items, reporter, save_arrays, write_json, write_tsv
+from chorus.ml.files import (
+    BATCH,
+    Ints,
+    Items,
+    read_items,
+    reporter,
+    save_arrays,
+    write_json,
+    write_tsv,
+)
 from chorus.ml.folds import Folds
 from chorus.ml.head import Floats, Heads
 from chorus.ml.sets import cross_fit, fit_rule, fit_whole, joint_odds
 from chorus.ml.store import Features, FeatureStore
+from chorus.ml.tables import decimals, integers, write_table
 
 Bools = NDArray[np.bool_]
 FAULTS_MAX = 1000
@@ -82,8 +93,8 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
 
     params of this and the following jobs: round_dir, store, backbone, classes, multilabel (whether
     labels are sets of classes; no, when it is missing), target, prelabel (whether prelabels are
-    wanted), seed, progress, threads. Raises `ValueError` when fewer than
-    two labeled rows have features.
+    wanted), ordering (what to label next; at random, when it is missing), seed, progress, threads.
+    Raises `ValueError` when fewer than two labeled rows have features.
     """
     began = time.perf_counter()
     items = _items(params)
@@ -188,7 +199,8 @@ def _judge_sets(
 
 
 def infer(params: dict[str, Any]) -> dict[str, Any]:
-    """Score the open rows; writes predictions.tsv and, for cluster, open.npz."""
+    """Score the open rows; writes predictions.tsv, next.tsv (what to label next by hand) and, for
+    cluster, open.npz."""
     began = time.perf_counter()
     round_dir = Path(params["round_dir"])
     items = _items(params)
@@ -198,28 +210,58 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     hidden, classes = model.heads.w2.shape[1:]
     logits = np.empty((len(ids), classes), dtype=np.float32)
     embedding = np.empty((len(ids), hidden), dtype=np.float32)
-    at = 0
-    for some, places in learn.score(model, items.batches(items.open), int(params["seed"])):
-        logits[at : at + len(some)], embedding[at : at + len(some)] = some, places
-        at += len(some)
-        report(0.9 * at / len(ids))
-    said = answers_of(_card(round_dir), logits)
+
+    def work(batch: tuple[int, Ints]) -> int:
+        number, rows = batch
+        at = slice(number * BATCH, number * BATCH + len(rows))
+        seed = int(params["seed"]) + number
+        logits[at], embedding[at] = learn.score(model, items.features(rows), seed)
+        return len(rows)
+
+    with ThreadPoolExecutor(int(params["threads"])) as pool:
+        done = 0
+        for count in pool.map(work, enumerate(items.batches(items.open))):
+            done += count
+            report(0.9 * done / len(ids))
+    card = _card(round_dir)
+    said = answers_of(card, logits)
+    doubts = (1 - (said.scores if card.get("multilabel") else said.margins)).astype(np.float32)
     save_arrays(
         round_dir / "open.npz",
         ids=ids, probabilities=said.probabilities, sets=said.sets, scores=said.scores,
-        embedding=embedding,
+        embedding=embedding, doubts=doubts,
     )  # fmt: skip
-    write_tsv(
+    _write_next(params, items, model, doubts)
+    write_table(
         round_dir / "predictions.tsv",
         "item_id\tvalue\tscore\tmargin\tprobs",
-        (
-            (i, value, f"{s:.6f}", f"{m:.6f}", best)
-            for i, value, s, m, best in zip(
-                ids, said.values(), said.scores, said.margins, said.likeliest(), strict=True
-            )
-        ),
+        len(ids),
+        lambda at: [
+            integers(ids[at]),
+            (some := said.part(at)).values(),
+            decimals(some.scores, 6),
+            decimals(some.margins, 6),
+            some.likeliest(),
+        ],
     )
     return {"items": len(ids), "seconds": time.perf_counter() - began}
+
+
+def _write_next(params: dict[str, Any], items: Items, model: learn.Model, doubts: Floats) -> None:
+    """Which items to label next by hand, best first: next.tsv. doubts: of the open rows."""
+    fresh = np.flatnonzero(items.fresh & items.open)
+    chosen = acquire.choose(
+        params.get("ordering", "random"),
+        doubts[items.fresh[items.open]],
+        lambda some: model.heads.project(items.features(fresh[some])),
+        acquire.batch_size(int((items.labels >= 0).sum())),
+        int(params["seed"]),
+    )
+    write_tsv(
+        Path(params["round_dir"]) / "next.tsv",
+        "item_id\tplace",
+        ((item_id, place) for place, item_id in enumerate(items.ids[fresh[chosen]])),
+    )
 
 
 def answers_of(card: dict[str, Any], logits: Floats) -> answers.Answers:
@@ -232,28 +274,47 @@ def answers_of(card: dict[str, Any], logits: Floats) -> answers.Answers:
 
 
 def cluster(params: dict[str, Any]) -> dict[str, Any]:
-    """Blocks of near neighbours among the open rows below the threshold; writes clusters.tsv."""
+    """Blocks of near neighbours among the open rows below the threshold; writes clusters.tsv
+    and next_blocks.tsv (which blocks to label next)."""
     began = time.perf_counter()
     round_dir = Path(params["round_dir"])
     card = _card(round_dir)
     with np.load(round_dir / "open.npz") as stored:
-        ids, probabilities, sets, scores, embedding = (
-            stored[name] for name in ("ids", "probabilities", "sets", "scores", "embedding")
+        ids, probabilities, sets, scores, embedding, doubts = (
+            stored[name]
+            for name in ("ids", "probabilities", "sets", "scores", "embedding", "doubts")
         )
     kept = np.ones(len(ids), dtype=bool)
     if params["prelabel"]:
         # What will be prelabeled is not clustered.
         kept = scores < limits_of(card, sets)
+    kept &= sampled(ids, kept, CLUSTERED)
     views = (
         SetViews(probabilities[kept], sets[kept], scores[kept])
         if card.get("multilabel")
         else ClassViews(probabilities[kept])
     )
     blocks = make_blocks(embedding[kept], views, int(params["seed"]), int(params["threads"]))
-    write_tsv(
+    kept_ids = ids[kept]
+    write_table(
         round_dir / "clusters.tsv",
         "item_id\tblock\tpos\todd",
-        zip(ids[kept], blocks.block, blocks.pos, (f"{o:.4f}" for o in blocks.odd), strict=True),
+        len(kept_ids),
+        lambda at: [
+            integers(kept_ids[at]),
+            integers(blocks.block[at]),
+            integers(blocks.pos[at]),
+            decimals(blocks.odd[at], 4),
+        ],
+    )
+    chosen = acquire.choose_blocks(
+        params.get("ordering", "random"), doubts[kept], embedding[kept], blocks.block,
+        -(-acquire.batch_size(card["labels"]) // BLOCK), int(params["seed"]),
+    )  # fmt: skip
+    write_tsv(
+        round_dir / "next_blocks.tsv",
+        "block\tplace",
+        ((block, place) for place, block in enumerate(chosen)),
     )
     return {
         "blocks": int(blocks.block.max() + 1) if kept.any() else 0,
