@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chorus.ml.sets import Doubles, Rule, Whole, joint_odds, to_text
+from chorus.ml.tables import integers, likeliest
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -28,22 +28,29 @@ class Answers:
     margins: NDArray[np.floating]
     """(n,): how far the answer is from being another one, in probability."""
 
-    def values(self) -> Iterator[str]:
-        """Each answer as it is stored: "3", or a set as "0,3" or "-"."""
-        return (to_text(row) for row in self.sets)
+    def part(self, at: slice) -> Answers:
+        """Those of some of the items."""
+        return Answers(self.probabilities[at], self.sets[at], self.scores[at], self.margins[at])
 
-    def likeliest(self) -> Iterator[str]:
+    def values(self) -> list[str]:
+        """Each answer as it is stored: "3", or a set as "0,3" or "-"."""
+        if (self.sets.sum(axis=1) == 1).all():
+            return integers(self.sets.argmax(axis=1))
+        return [to_text(row) for row in self.sets]
+
+    def likeliest(self) -> list[str]:
         """Each item's likeliest classes as "3:0.81,5:0.11,…": what votes are weighed with. Those of
         the answer are among them."""
+        out = likeliest(self.probabilities, LIKELIEST)
         order = np.argsort(-self.probabilities, axis=1)
-        counts = np.maximum(LIKELIEST, self.sets.sum(axis=1)).tolist()
-        for classes, row, said, count in zip(
-            order.tolist(), self.probabilities.tolist(), self.sets, counts, strict=True
-        ):
-            some = classes[:count]
-            # A class with a low cut may be in the set and not among the likeliest.
-            some += [c for c in classes[count:] if said[c]]
-            yield ",".join(f"{c}:{row[c]:.4f}" for c in some)
+        # A class with a low cut may be in the set and not among the likeliest.
+        beyond = np.take_along_axis(self.sets, order[:, LIKELIEST:], axis=1).any(axis=1)
+        for i in np.flatnonzero(beyond).tolist():
+            classes, row, said = order[i].tolist(), self.probabilities[i], self.sets[i]
+            count = max(LIKELIEST, int(said.sum()))
+            some = classes[:count] + [c for c in classes[count:] if said[c]]
+            out[i] = ",".join(f"{c}:{row[c]:.4f}" for c in some)
+        return out
 
 
 def one_class(probabilities: Floats) -> Answers:

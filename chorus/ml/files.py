@@ -21,8 +21,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 PROGRESS_EVERY_S = 0.3
-BATCH = 8192
-"""Rows in memory at once: 84 MB as float32 of 2,560 dimensions."""
+BATCH = 4096
+"""Rows of a thread in memory at once: 42 MB as float32 of 2,560 dimensions."""
 FLAGS = ("trusted", "survivor", "open")
 LINES = 50_000
 """Lines of a table in memory as text at once."""
@@ -54,11 +54,10 @@ class Items:
         """(number of rows, dim): a mask or positions."""
         return self.store.read(self.rows[:, rows])
 
-    def batches(self, rows: Bools) -> Iterator[Floats]:
-        """The same, BATCH rows at a time: all items need not fit in memory."""
+    def batches(self, rows: Bools) -> list[Ints]:
+        """Positions of a mask, BATCH at a time: the features of all need not fit in memory."""
         at = np.flatnonzero(rows)
-        for start in range(0, len(at), BATCH):
-            yield self.features(at[start : start + BATCH])
+        return [at[start : start + BATCH] for start in range(0, len(at), BATCH)]
 
 
 def read_items(round_dir: Path, store: Features, classes: int, multilabel: bool = False) -> Items:

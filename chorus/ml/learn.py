@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,14 +72,10 @@ def out_of_fold_logits(model: Model, features: Floats) -> Floats:
     return total
 
 
-def score(model: Model, batches: Iterable[Floats], seed: int) -> Iterator[tuple[Floats, Floats]]:
-    """(logits (b, c), embedding (b, HIDDEN)) of each batch of new rows (b, d)."""
-    for number, features in enumerate(batches):
-        seen = model.heads.project(features)
-        yield (
-            _open_logits(model, seen, seed + number),
-            model.heads.hidden(seen, model.embedder),
-        )
+def score(model: Model, features: Floats, seed: int) -> tuple[Floats, Floats]:
+    """(logits (b, c), embedding (b, HIDDEN)) of a batch of new rows (b, d)."""
+    seen = model.heads.project(features)
+    return _open_logits(model, seen, seed), model.heads.hidden(seen, model.embedder)
 
 
 def open_logits(model: Model, features: Floats, seed: int) -> Floats:

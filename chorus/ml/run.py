@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,23 @@ from chorus.ml import acquire, answers, learn, text
 from chorus.ml.backbones import backbone
 from chorus.ml.basis import SAMPLE
 from chorus.ml.card import TABLES, limits_of, make_card, make_set_card, rule_of
-from chorus.ml.cluster import BLOCK, ClassViews, SetViews, make_blocks
+from chorus.ml.cluster import BLOCK, CLUSTERED, ClassViews, SetViews, make_blocks, sampled
 from chorus.ml.featurize import featurize as featurize_files
-from chorus.ml.files import Items, read_items, reporter, save_arrays, write_json, write_tsv
+from chorus.ml.files import (
+    BATCH,
+    Ints,
+    Items,
+    read_items,
+    reporter,
+    save_arrays,
+    write_json,
+    write_tsv,
+)
 from chorus.ml.folds import Folds
 from chorus.ml.head import Floats, Heads
 from chorus.ml.sets import cross_fit, fit_rule, fit_whole, joint_odds
 from chorus.ml.store import Features, FeatureStore
+from chorus.ml.tables import decimals, integers, write_table
 
 Bools = NDArray[np.bool_]
 FAULTS_MAX = 1000
@@ -199,11 +210,19 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     hidden, classes = model.heads.w2.shape[1:]
     logits = np.empty((len(ids), classes), dtype=np.float32)
     embedding = np.empty((len(ids), hidden), dtype=np.float32)
-    at = 0
-    for some, places in learn.score(model, items.batches(items.open), int(params["seed"])):
-        logits[at : at + len(some)], embedding[at : at + len(some)] = some, places
-        at += len(some)
-        report(0.9 * at / len(ids))
+
+    def work(batch: tuple[int, Ints]) -> int:
+        number, rows = batch
+        at = slice(number * BATCH, number * BATCH + len(rows))
+        seed = int(params["seed"]) + number
+        logits[at], embedding[at] = learn.score(model, items.features(rows), seed)
+        return len(rows)
+
+    with ThreadPoolExecutor(int(params["threads"])) as pool:
+        done = 0
+        for count in pool.map(work, enumerate(items.batches(items.open))):
+            done += count
+            report(0.9 * done / len(ids))
     card = _card(round_dir)
     said = answers_of(card, logits)
     doubts = (1 - (said.scores if card.get("multilabel") else said.margins)).astype(np.float32)
@@ -213,15 +232,17 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
         embedding=embedding, doubts=doubts,
     )  # fmt: skip
     _write_next(params, items, model, doubts)
-    write_tsv(
+    write_table(
         round_dir / "predictions.tsv",
         "item_id\tvalue\tscore\tmargin\tprobs",
-        (
-            (i, value, f"{s:.6f}", f"{m:.6f}", best)
-            for i, value, s, m, best in zip(
-                ids, said.values(), said.scores, said.margins, said.likeliest(), strict=True
-            )
-        ),
+        len(ids),
+        lambda at: [
+            integers(ids[at]),
+            (some := said.part(at)).values(),
+            decimals(some.scores, 6),
+            decimals(some.margins, 6),
+            some.likeliest(),
+        ],
     )
     return {"items": len(ids), "seconds": time.perf_counter() - began}
 
@@ -267,16 +288,24 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
     if params["prelabel"]:
         # What will be prelabeled is not clustered.
         kept = scores < limits_of(card, sets)
+    kept &= sampled(ids, kept, CLUSTERED)
     views = (
         SetViews(probabilities[kept], sets[kept], scores[kept])
         if card.get("multilabel")
         else ClassViews(probabilities[kept])
     )
     blocks = make_blocks(embedding[kept], views, int(params["seed"]), int(params["threads"]))
-    write_tsv(
+    kept_ids = ids[kept]
+    write_table(
         round_dir / "clusters.tsv",
         "item_id\tblock\tpos\todd",
-        zip(ids[kept], blocks.block, blocks.pos, (f"{o:.4f}" for o in blocks.odd), strict=True),
+        len(kept_ids),
+        lambda at: [
+            integers(kept_ids[at]),
+            integers(blocks.block[at]),
+            integers(blocks.pos[at]),
+            decimals(blocks.odd[at], 4),
+        ],
     )
     chosen = acquire.choose_blocks(
         params.get("ordering", "random"), doubts[kept], embedding[kept], blocks.block,

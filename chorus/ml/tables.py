@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
 BLOCK = 50_000
 """Rows in memory as text at once."""
 TEN_THOUSANDTHS = [f"{k / 10_000:.4f}" for k in range(10_001)]
@@ -32,7 +31,7 @@ def integers(values: NDArray[np.integer]) -> list[str]:
     return list(map(str, values.tolist()))
 
 
-def likeliest(probabilities: Floats, most: int) -> list[str]:
+def likeliest(probabilities: NDArray[np.floating], most: int) -> list[str]:
     """(n, c) probabilities -> each row's `most` likeliest classes as "3:0.8100,5:0.1100,…"."""
     n, classes = probabilities.shape
     most = min(most, classes)

@@ -183,7 +183,7 @@ def test_a_basis_of_anything(rows: int, d: int, seed: int) -> None:
 def test_scoring_in_batches_gives_each_row_its_own() -> None:
     features, labels = islands(90, 3, seed=4)
     model = trained(features, labels, 3)
-    parts = list(learn.score(model, [features[:50], features[50:]], seed=1))
+    parts = [learn.score(model, features[:50], 1), learn.score(model, features[50:], 2)]
     logits = np.concatenate([p[0] for p in parts])
     embedding = np.concatenate([p[1] for p in parts])
     assert (logits.argmax(axis=1) == labels).mean() > 0.95
