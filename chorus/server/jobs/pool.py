@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import threading
 from concurrent.futures import BrokenExecutor
 from typing import Any
@@ -25,6 +26,11 @@ class Pool:
         self._workers = workers
         self._niceness = niceness
         self._closed = False
+        # Workers inherit this. Threads of numpy's own wait for each other by spinning: on two cores
+        # of which people use one, a round took three times the processor time. Jobs divide their
+        # work among threads themselves.
+        for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(library, "1")
         self._pool = self._start()
 
     def _start(self) -> ProcessPool:
