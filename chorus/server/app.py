@@ -112,7 +112,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         picture,
     )
     rounds = Rounds(
-        store, boards, Runner(ml_pool), paths, settings.backbone, settings.threads,
+        store, boards, Runner(ml_pool), paths, settings.backbones, settings.threads,
         settings.allow_download,
     )  # fmt: skip
     skills = Skills(store, boards, remerging, Runner(import_pool), paths.rounds)
@@ -139,7 +139,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         review=review,
         bulks=bulks,
         claims=Claims(),
-        similar=Similar(store, projects, import_pool.call, paths.store, settings.backbone),
+        similar=Similar(store, projects, import_pool.call, paths.store, settings.backbones),
         notes=Notes(store),
         gold=Gold(store),
         quality=Quality(store, projects),
@@ -147,7 +147,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         supervising=supervising,
         dashboard=dashboard,
         rounds=rounds,
-        artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbone),
+        artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
         exporting=Exporting(store, projects),
     )

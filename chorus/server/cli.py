@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from chorus import __version__
-from chorus.server.settings import BACKBONE, Settings
+from chorus.server.settings import BACKBONE, TEXT_BACKBONES, Settings
 
 app = typer.Typer(
     name="chorus",
@@ -37,6 +38,14 @@ def serve(
             help="Pretrained networks, joined by +: efficientnet_lite0, 1, 2, or any name of timm.",
         ),
     ] = BACKBONE,
+    text_backbone: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CHORUS_TEXT_BACKBONE",
+            help="Encoder of texts: minilm_l6 or hashed_ngrams (default: the first, where its"
+            " weights are installed).",
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -61,6 +70,8 @@ def serve(
         data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
         allow_download=allow_download,
     )  # fmt: skip
+    if text_backbone is not None:
+        settings.text_backbone = text_backbone
     if threads is not None:
         settings.threads = threads
     _prepare(settings)
@@ -71,6 +82,11 @@ def serve(
 def _prepare(settings: Settings) -> None:
     """A wrong name or weights file ends the start, rather than being found at the first picture.
     In another process: torch is large, and the server never needs it."""
+    if settings.text_backbone not in TEXT_BACKBONES:
+        _fail(f"the encoders of texts are {', '.join(TEXT_BACKBONES)}")
+    package = TEXT_BACKBONES[settings.text_backbone]
+    if package is not None and importlib.util.find_spec(package) is None:
+        _fail(f"{settings.text_backbone} needs the package {package}; see docs/texts.md")
     settings.keep_weights()
     # The ordinary ones are known to be good.
     if all(name in KNOWN for name in settings.backbone.split("+")):

