@@ -1,0 +1,202 @@
+"""Texts come in as a table, are read and labeled by keyboard, and stay text whatever they hold."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.pages import names, open_labeling, signed_in
+from tests.servers import Bench, TestServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+NASTY = "<script>document.title = 'taken over'</script><img src=x onerror=alert(1)> & so on"
+LONG = "\n\n".join(f"Paragraph {n}: " + "it goes on and on about nothing. " * 9 for n in range(12))
+
+
+def table(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as out:
+        csv.writer(out).writerows(rows)
+    return path
+
+
+async def make(bench: Bench, task_type: str = "text-multiclass", **settings: Any) -> None:
+    await bench.make(task_type=task_type, classes=["praise", "blame", "ask"], **settings)
+
+
+async def bring(bench: Bench, page: Page, path: Path) -> None:
+    """A supervisor chooses a file in the settings."""
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    await page.locator("#files").set_input_files(str(path))
+
+
+async def filled(bench: Bench, browser: Browser, path: Path, count: int) -> None:
+    boss = await signed_in(browser, bench, "supervisor")
+    await bring(bench, boss, path)
+    await expect(boss.locator("#import-text")).to_contain_text(f"Done: {count} added")
+
+
+async def open_texts(page: Page, bench: Bench) -> None:
+    await open_labeling(page, bench)
+    await page.wait_for_selector(".tile .reading p")
+
+
+async def test_a_table_comes_in_by_the_columns_chosen_and_is_labeled_by_key(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, page_size=4)
+        rows = [["title", "Text", "internal", "label"]]
+        rows += [
+            [f"Title {n}", f"  Text {n},\n  in two lines", f"secret {n}", ""] for n in range(8)
+        ]
+        boss = await signed_in(browser, bench, "supervisor")
+        await bring(bench, boss, table(tmp_path / "reviews.csv", rows))
+        dialog = boss.get_by_role("dialog")
+        await expect(dialog).to_contain_text("What do people read of reviews.csv?")
+        await expect(dialog.get_by_label("title")).to_be_checked()
+        await expect(dialog.get_by_label("label")).not_to_be_checked()
+        await expect(dialog).to_contain_text("secret 0")
+        await dialog.get_by_label("internal").uncheck()
+        await dialog.get_by_role("button", name="Import").click()
+        await expect(boss.locator("#import-text")).to_contain_text("Done: 8 added")
+
+        page = await signed_in(browser, bench)
+        await open_texts(page, bench)
+        await expect(page.locator(".banner-text")).to_have_text("Give each text its class.")
+        first = page.locator(".tile").first
+        await expect(first.locator("h4")).to_have_text(["title", "Text"])
+        # What stands between the words stands there on the page, too.
+        shown = await first.locator("p").nth(1).evaluate("p => p.innerText")
+        assert shown.startswith("  Text ")
+        assert ",\n  in two lines" in shown
+        await expect(page.locator("#grid")).not_to_contain_text("secret")
+        count = len(await names(page))
+        for key in "12312312"[:count]:
+            await page.keyboard.press(key)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text(str(count))
+        assert (await bench.stats()).votes == count
+
+
+async def test_a_text_is_shown_as_text_whatever_it_holds(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, page_size=1, votes_max=2)
+        path = tmp_path / "nasty.txt"
+        path.write_text(NASTY, encoding="utf-8")
+        await filled(bench, browser, path, 1)
+        page = await signed_in(browser, bench)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        await open_texts(page, bench)
+        await expect(page.locator(".tile p")).to_have_text(NASTY)
+        await expect(page.locator(".tile h4")).to_have_count(0)
+        await page.keyboard.press("z")
+        await expect(page.locator(".zoom-text p")).to_have_text(NASTY)
+        boss = await signed_in(browser, bench, "supervisor")
+        review = f"{server.url}/p/{bench.project.project_id}/review?state=all"
+        await boss.goto(review)
+        await expect(boss.locator(".rv-text p")).to_have_text(NASTY)
+        await boss.keyboard.press("g")
+        await expect(boss.locator(".rv-tile .snippet")).to_have_text(NASTY[:160])
+        assert "taken over" not in await page.title() + await boss.title()
+        assert errors == []
+
+
+async def test_the_letters_keep_their_size(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, page_size=1)
+        rows = [["text"], *([f"A text to read, number {n}."] for n in range(6))]
+        await filled(bench, browser, table(tmp_path / "short.csv", rows), 6)
+        page = await signed_in(browser, bench)
+        await open_texts(page, bench)
+
+        async def size() -> float:
+            script = "p => Number.parseFloat(getComputedStyle(p).fontSize)"
+            return float(await page.locator(".tile p").first.evaluate(script))
+
+        usual = await size()
+        for _ in range(2):
+            await page.keyboard.press("+")
+        larger = await size()
+        assert larger > usual
+        await page.reload()
+        await page.wait_for_selector(".tile .reading p")
+        assert await size() == larger
+        for _ in range(4):
+            await page.get_by_role("button", name="Smaller letters").click()
+        assert await size() < usual
+        await expect(page.get_by_role("button", name="Smaller letters")).to_be_disabled()
+
+
+async def test_a_long_text_scrolls_in_its_card_and_the_classes_stay(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, "text-multilabel", page_size=1)
+        await filled(bench, browser, table(tmp_path / "long.csv", [["text"], [LONG]]), 1)
+        page = await signed_in(browser, bench)
+        await open_texts(page, bench)
+        card, body = page.locator(".tile-text"), page.locator(".tile-body")
+        await expect(card).to_have_attribute("data-more", "true")
+        await expect(page.locator("#classes")).to_be_in_viewport(ratio=1)
+        box, stage = (
+            await page.locator(".tile").bounding_box(),
+            await page.locator(".stage").bounding_box(),
+        )
+        assert box is not None
+        assert stage is not None
+        assert box["height"] <= stage["height"]
+        # No line is longer than is good to read.
+        line = await page.locator(".tile .reading").bounding_box()
+        assert line is not None
+        assert line["width"] < 750
+        await page.keyboard.press("ArrowDown")
+        assert 0 < await body.evaluate("b => b.scrollTop") < 100
+        for _ in range(40):
+            await page.keyboard.press("PageDown")
+        await expect(card).to_have_attribute("data-more", "false")
+        for key in ("1", "3", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("1")
+        assert (await bench.stats()).labels == {"praise": 1, "blame": 0, "ask": 1, "": 0}
+
+
+async def test_as_many_texts_as_fit_and_the_next_page_at_once(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, page_size=1)
+        rows = [["text"], *([f"Short {n}."] for n in range(60))]
+        await filled(bench, browser, table(tmp_path / "short.csv", rows), 60)
+        page = await signed_in(browser, bench)
+        await open_texts(page, bench)
+        tiles = page.locator(".tile")
+        # One on a page would be a waste: the first page comes anew.
+        await expect(tiles).to_have_count(9)
+        await expect(page.locator('.tile-text[data-more="true"]')).to_have_count(0)
+        # Without the server the page that comes next is there, with its texts.
+        await page.wait_for_load_state("networkidle")
+        await page.context.set_offline(True)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(tiles).to_have_count(9)
+        await expect(page.locator(".tile .reading p")).to_have_count(9)
+        await expect(page.locator(".tile .chip")).to_have_count(0)
+        await page.context.set_offline(False)
+        await expect(page.locator("#today")).to_have_text("9")
+        # Once a size is chosen it stays, also after a reload.
+        await page.locator('#sizes [data-size="4"]').click()
+        await expect(tiles).to_have_count(4)
+        await page.reload()
+        await expect(tiles).to_have_count(4)
