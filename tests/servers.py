@@ -129,9 +129,14 @@ async def eventually(stream: LabelerStream, condition: Callable[[], bool]) -> No
             await stream.change()
 
 
-async def vote_page(stream: LabelerStream, page: Page, answer: str | None = None) -> list[str]:
+async def vote_page(
+    stream: LabelerStream, page: Page, answer: str | None = None, duration_ms: int = 5
+) -> list[str]:
     """Answer all of a page (rightly by default), finish it; the acknowledged vote ids."""
-    bodies = [stream.vote(i, "label", answer or right(i.name), duration_ms=5) for i in page.items]
+    bodies = [
+        stream.vote(i, "label", answer or right(i.name), duration_ms=duration_ms)
+        for i in page.items
+    ]
     await asyncio.gather(*(stream.socket.cast(body) for body in bodies))
     await stream.finish(page)
     return [body["vote_id"] for body in bodies]

@@ -5,6 +5,7 @@ import { Feed } from "./feed.js";
 import { Socket } from "./socket.js";
 import { ago, count, percent } from "./format.js";
 import { renderModel } from "./model_card.js";
+import { renderPace } from "./pace_card.js";
 import { renderVotes } from "./votes_card.js";
 import { NO_CLASS } from "./chips.js";
 import { NONE_WORD, taskOf } from "./task.js";
@@ -34,6 +35,7 @@ function render(stats) {
   paused = stats.state === "paused";
   renderProgress(stats.counts);
   renderVotes(stats);
+  renderPace(stats.pace);
   renderQueue(stats.queue);
   renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });
   rounds.set({
