@@ -43,6 +43,8 @@ class Project(Struct):
     lease_ms: int = 600_000
     cluster: bool = True
     prelabel: bool = True
+    ordering: str = "random"
+    """What is labeled next by hand: random, uncertain or auto."""
     gold_rate: float | None = None
     audit_share: float | None = None
     """None for a labeler: how much of their work is checked is not theirs to know."""
@@ -166,6 +168,15 @@ class JobStats(Struct):
     """Other work the job waits for, although it is its round's turn."""
 
 
+class Mixing(Struct):
+    """How much of the work by hand is the model's choice; the rest comes by chance."""
+
+    queue: float = 0.0
+    """Share of the places in the queue."""
+    labels: float | None = None
+    """Share of the labels made without a prelabel, at the last round."""
+
+
 class Assist(Struct):
     round_due: bool = False
     running: bool = False
@@ -180,6 +191,8 @@ class Assist(Struct):
     featurize_pass: int = 1
     prelabel_reason: str | None = None
     labels_needed: int | None = None
+    ordering: str = "random"
+    mixing: Mixing = field(default_factory=Mixing)
     round: RoundStats | None = None
     rounds: list[RoundStats] = field(default_factory=list)
     jobs: list[JobStats] = field(default_factory=list)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.domain.ordering import block_places, interleave, manual_places
+from chorus.server.services import choosing, landing, round_files
+from chorus.server.services.round_files import Place, Prediction
+from tests.server.world import World
+from tests.servers import Bench, TestServer, page_of, pictures, right, running
 
 permutations = st.integers(0, 40).flatmap(lambda n: st.permutations(range(n)))
 
@@ -82,3 +95,221 @@ def test_blocks_alternate_and_none_is_lost(order: tuple[list[int], list[int]]) -
     for end in range(2 * len(by_choice)):
         liked = sum(block in by_choice for block in queue[:end])
         assert liked - (end - liked) in (0, 1)
+
+
+# -- landing: where the model's choice comes to lie
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.close()
+
+
+def land(world: World, number: int, chosen: list[int], blocks: dict[int, int] | None = None,
+         chosen_blocks: Sequence[int] = (), prelabel: Sequence[int] = ()) -> None:  # fmt: skip
+    """A round lands. blocks: item -> block of the items that are clustered; prelabel: of those that
+    it is sure of."""
+    tx = world.tx()
+    items = tx.open_items("p")
+    guess = {
+        i.item_id: Prediction("0", 0.99 if i.item_id in prelabel else 0.4, "0:0.4") for i in items
+    }
+    places = {i: Place(block, i, 0.5) for i, block in (blocks or {}).items()}
+    clusters, choice = choosing.arrange(items, prelabel, places, chosen, chosen_blocks)
+    order = {i: at for at, i in enumerate(prelabel)}
+    plan = landing.Plan(number, {"0": 0.9}, True, guess, clusters, order, 0.0, choice)
+    landing.land_chunk(tx, "p", plan, sorted(guess), world.now)
+    world.commit(tx)
+
+
+def page(world: World, user: str = "u0", size: int = 6) -> list[int]:
+    dealt = world.deal(user, size, tab=f"{user}{world.now}")
+    world.now += 1
+    assert dealt.page is not None
+    return [i["item_id"] for i in dealt.page["items"]]
+
+
+def by_rank(world: World) -> list[int]:
+    return [i.item_id for i in sorted(world.items(), key=lambda i: i.rank)]
+
+
+def test_pages_are_half_chosen_and_half_by_chance(world: World) -> None:
+    world.add(60)
+    chance = by_rank(world)
+    liked = chance[:29:-1][:20]
+    land(world, 1, liked)
+    assert page(world) == [liked[0], chance[0], liked[1], chance[1], liked[2], chance[2]]
+    assert page(world) == [liked[3], chance[3], liked[4], chance[4], liked[5], chance[5]]
+    chosen = {i.item_id: i.chosen for i in world.items()}
+    assert {i for i, number in chosen.items() if number} == set(liked)
+    assert set(chosen.values()) == {0, 1}
+    assert not world.findings()
+
+
+def test_what_chance_brings_first_is_evidence_though_the_model_wants_it(world: World) -> None:
+    world.add(30)
+    chance = by_rank(world)
+    liked = [chance[20], chance[21], chance[0], chance[1], chance[22]]
+    land(world, 1, liked)
+    assert page(world) == [chance[20], chance[0], chance[21], chance[1], chance[22], chance[2]]
+    assert [i.item_id for i in world.items() if i.chosen] == sorted(
+        [chance[20], chance[21], chance[22]]
+    )
+
+
+def test_only_a_choice_that_was_handed_out_stays_one(world: World) -> None:
+    world.add(40)
+    chance = by_rank(world)
+    liked = chance[30:36]
+    land(world, 1, liked)
+    first = page(world, size=4)
+    given_by_choice = [i for i in first if i in liked]
+    voted = given_by_choice[0]
+    world.cast("u0", voted, "1")
+    # The next round likes other items: what nobody has had goes back to its rank.
+    others = chance[24:28]
+    land(world, 2, others)
+    chosen = {i.item_id: i.chosen for i in world.items() if i.chosen}
+    assert chosen == {**dict.fromkeys(given_by_choice, 1), **dict.fromkeys(others, 2)}
+    for item in world.items():
+        if item.item_id in liked and item.item_id not in given_by_choice:
+            assert item.queue_pos == item.rank
+    # Random again: all that nobody has had.
+    land(world, 3, [])
+    assert {i.item_id for i in world.items() if i.chosen} == set(given_by_choice)
+    rest = [i for i in chance if i not in first]
+    assert page(world, "u1", 6) == rest[:6]
+
+
+def test_chosen_labels_teach_and_never_test(world: World, tmp_path: Path) -> None:
+    world.add(40)
+    liked = by_rank(world)[30:36]
+    land(world, 1, liked)
+    answered = page(world) + page(world)
+    for item_id in answered:
+        world.cast("u0", item_id, str(item_id % 2))
+    tx = world.tx()
+    learned = round_files.write_items(tx, "p", tmp_path / "items.tsv")
+    share = tx.chosen_share("p")
+    world.commit(tx)
+    assert learned == len(answered) == 12
+    assert share == 0.5
+    lines = (tmp_path / "items.tsv").read_text().splitlines()
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+    trusted = {int(r["item_id"]) for r in rows if r["trusted"] == "1"}
+    assert trusted == set(answered) - set(liked)
+    assert {int(r["item_id"]) for r in rows if r["label"]} == set(answered)
+    assert {int(r["item_id"]) for r in rows if r["fresh"] == "1"} == {
+        i.item_id for i in world.items()
+    } - set(answered)
+
+
+def test_chosen_blocks_come_between_blocks_by_chance(world: World) -> None:
+    world.add(45)
+    ids = [i.item_id for i in world.items()]
+    blocks = {item_id: at // 9 for at, item_id in enumerate(ids)}
+    land(world, 1, [], blocks, chosen_blocks=[4, 3])
+    order = [{blocks[i] for i in page(world, size=9)} for _ in range(5)]
+    assert order == [{4}, {0}, {3}, {1}, {2}]
+    assert {blocks[i.item_id] for i in world.items() if i.chosen} == {3, 4}
+
+
+def test_what_is_prelabeled_is_chosen_no_longer(world: World) -> None:
+    world.add(20)
+    liked = by_rank(world)[10:14]
+    land(world, 1, liked)
+    land(world, 2, liked[1:], prelabel=liked[:1])
+    item = world.item(liked[0])
+    assert (item.queue, item.chosen) == ("prelabeled", 0)
+    assert {i.item_id for i in world.items() if i.chosen} == set(liked[1:])
+
+
+def test_clusters_switched_off_leave_no_choice_behind(world: World) -> None:
+    world.add(18)
+    ids = [i.item_id for i in world.items()]
+    land(world, 1, [], {i: at // 9 for at, i in enumerate(ids)}, chosen_blocks=[1])
+    tx = world.tx()
+    tx.empty_queue("p", "clustered")
+    world.commit(tx)
+    assert not any(i.chosen for i in world.items())
+    assert page(world, size=9) == by_rank(world)[:9]
+
+
+# -- over real sockets, with the real model
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TestServer]:
+    with running(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.mark.slow
+async def test_a_labeler_gets_every_second_picture_by_choice(
+    server: TestServer, bench: Bench, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "pictures", 120)
+    project = await bench.make(folder, ordering="auto", audit_share=0.0, page_size=9)
+    assert project.ordering == "auto"
+    watch = await bench.watch()
+    stream = await bench.labeler(credit=1)
+
+    async def finished(number: int) -> None:
+        async with asyncio.timeout(240):
+            await watch.until(
+                lambda s: bool(
+                    s.assist.round
+                    and s.assist.round.number >= number
+                    and s.assist.round.state == "done"
+                    and not (s.assist.running or s.assist.round_due)
+                )
+            )
+
+    def items(columns: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(tmp_path / "data" / "chorus.sqlite")) as db:
+            return db.execute(f"SELECT item_id, {columns} FROM item ORDER BY rank").fetchall()
+
+    def rows(number: int, name: str) -> list[dict[str, str]]:
+        path = tmp_path / "data" / "rounds" / project.project_id / str(number) / name
+        with path.open(newline="") as lines:
+            return list(csv.DictReader(lines, delimiter="\t"))
+
+    answered: list[int] = []
+
+    async def work() -> list[int]:
+        page = await page_of(stream)
+        assert page.kind == "manual"
+        bodies = [stream.vote(i, "label", right(i.name)) for i in page.items]
+        await asyncio.gather(*(stream.socket.cast(body) for body in bodies))
+        await stream.finish(page, credit=False)
+        answered.extend(i.item_id for i in page.items)
+        return [i.item_id for i in page.items]
+
+    rank = [item_id for (item_id, _) in items("rank")]
+    assert await work() == rank[:9], "before the first round chance alone has a say"
+    for _ in range(2):
+        await stream.credit(1)
+        await work()
+    await finished(1)
+
+    liked = [int(r["item_id"]) for r in rows(1, "next.tsv")]
+    assert liked
+    assert not set(liked) & set(answered)
+    left = [i for i in rank if i not in answered]
+    expected = interleave(left, liked)
+    await stream.credit(1)
+    seen = await work()
+    assert seen == [item for item, _ in expected[:9]]
+    by_choice = {item for item, chosen in expected[:9] if chosen}
+    assert len(by_choice) == 5
+
+    await finished(2)
+    trusted = {int(r["item_id"]) for r in rows(2, "items.tsv") if r["trusted"] == "1"}
+    taught = {int(r["item_id"]) for r in rows(2, "items.tsv") if r["label"]}
+    assert taught == set(answered)
+    assert trusted == set(answered) - by_choice, "what was chosen teaches and does not test"
+    assist = (await bench.stats()).assist
+    assert assist.ordering == "auto"
+    assert (assist.mixing.queue, assist.mixing.labels) == (0.5, round(5 / 36, 4))
