@@ -1,0 +1,52 @@
+"""The pages' pure JavaScript modules in a real Chromium, without a server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, sync_playwright
+
+JS = Path(__file__).resolve().parents[2] / "chorus" / "web" / "static" / "js"
+ORIGIN = "http://chorus.test"
+
+Run = Callable[..., Any]
+
+
+def _serve(route: Route) -> None:
+    name = route.request.url.rpartition("/")[2]
+    if name.endswith(".js"):
+        route.fulfill(path=JS / name, content_type="text/javascript")
+    else:
+        route.fulfill(body="<!doctype html>", content_type="text/html")
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """`run(script, argument)`: a function's source, called with the argument and `js`, the
+    modules by their names (`js.page_state.reduce`); its JSON result."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium is not None, "no Chromium: run `make chromium`"
+    # Root has no user namespaces to build the sandbox from (CI in a container).
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        page = browser.new_page()
+        page.route("**/*", _serve)
+        page.goto(ORIGIN)
+        names = ["answering", "keys", "page_state", "table_head", "task", "text_layout", "format"]
+        page.evaluate(
+            """async names => {
+                window.js = {};
+                for (const name of names) js[name] = await import(`/${name}.js`);
+            }""",
+            names,
+        )
+        yield lambda script, argument=None: page.evaluate(
+            f"argument => ({script})(argument, js)", argument
+        )
+        browser.close()
