@@ -26,6 +26,8 @@ class Filter(msgspec.Struct, frozen=True):
     prelabel_changed: bool = False
     gold: bool = False
     """Only gold items."""
+    flagged: bool = False
+    """Only items that somebody flagged when they came as a check, and no decision has answered."""
     text: str = ""
     """Anywhere in the name, whatever the case."""
     item_ids: tuple[int, ...] | None = None

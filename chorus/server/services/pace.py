@@ -251,7 +251,7 @@ def keep(tx: Tx, project_id: str, found: Found, now: int) -> bool:
 
 
 def figures(tx: Tx, project_id: str) -> dict[str, Any]:
-    """Seconds and errors by view, pages by round, and how clusters do."""
+    """Seconds and errors by view, pages by round, how clusters do, and checks that were flagged."""
     bins: dict[str, dict[int, int]] = {}
     for view, number, n in tx.times(project_id):
         bins.setdefault(view, {})[number] = n
@@ -271,6 +271,7 @@ def figures(tx: Tx, project_id: str) -> dict[str, Any]:
             for view in pace.VIEWS
         ],
         "note": pace.note(known),
+        "flagged": tx.count_flagged(project_id),
         **clusters.figures(tx, project_id),
     }
 

@@ -323,6 +323,12 @@ def _review_items(
     ids = [i.item_id for i in items]
     decided = tx.last_reviews(ids) if ids else {}
     out = [_public(i, decided.get(i.item_id), schema) for i in items]
+    for item in out:
+        item["flagged"] = []
+    if ids:
+        found = {item["item_id"]: item for item in out}
+        for item_id, name, at in tx.flagged_checks(ids):
+            found[item_id]["flagged"].append({"name": name, "at": at})
     if votes and ids:
         by_item: dict[int, list[dict[str, Any]]] = {i: [] for i in ids}
         for row in tx.votes_of_items(ids):

@@ -31,3 +31,6 @@ CREATE TABLE pace_error (
 ALTER TABLE page ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE page ADD COLUMN alike INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX page_turnout ON page (project_id, kind, round, answered, alike) WHERE answered > 0;
+
+-- Checks that somebody flagged: few, and a supervisor wants to see them.
+CREATE INDEX check_flag ON check_vote (project_id, item_id) WHERE kind = 'flag';

@@ -29,6 +29,7 @@ class FilterBody(msgspec.Struct, kw_only=True):
     disagreement: Literal["people", "model"] | None = None
     prelabel_changed: bool = False
     gold: bool = False
+    flagged: bool = False
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     order: Literal["doubt", "item"] | None = None
     item_ids: Ids | None = None
@@ -65,6 +66,7 @@ def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
         disagreement=body.disagreement,
         prelabel_changed=body.prelabel_changed,
         gold=body.gold,
+        flagged=body.flagged,
         text=body.text.strip(),
         item_ids=None if body.item_ids is None else tuple(body.item_ids),
         order=body.order,

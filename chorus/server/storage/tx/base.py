@@ -24,6 +24,11 @@ USER = columns(model.User)
 TAKEBACK = columns(model.Takeback)
 CHECK_STANDS = "NOT EXISTS (SELECT 1 FROM check_vote n WHERE n.supersedes = c.vote_id)"
 """Of check_vote AS c: no correction has taken its place."""
+FLAGGED = (
+    f"c.kind = 'flag' AND {CHECK_STANDS} AND NOT EXISTS"
+    " (SELECT 1 FROM review a WHERE a.item_id = c.item_id AND a.seq > c.seq)"
+)
+"""Of check_vote AS c: a flag on a check that no decision has answered yet."""
 
 
 class Base:

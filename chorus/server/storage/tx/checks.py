@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chorus.server.domain.model import Item
-from chorus.server.storage.tx.base import CHECK_STANDS, ITEM, Base, marks
+from chorus.server.storage.tx.base import CHECK_STANDS, FLAGGED, ITEM, Base, marks
 
 SEEN_MAX = 1000
 """Gold items looked through for one that was seen long ago: the writer waits for it."""
@@ -167,6 +167,24 @@ class CheckSql(Base):
             " WHERE c.item_id BETWEEN ? AND ? AND c.project_id = ? ORDER BY c.item_id, c.seq",
             (first, last, project_id),
         )
+
+    def flagged_checks(self, item_ids: Sequence[int]) -> list[tuple[int, str, int]]:
+        """(item_id, name of the person, when) of flags on checks that no decision has answered."""
+        return self.rows(
+            "SELECT c.item_id, p.name, c.created_at FROM check_vote c"
+            " JOIN person p ON p.user_id = c.user_id"
+            f" WHERE c.item_id IN ({marks(len(item_ids))}) AND {FLAGGED} ORDER BY c.seq",
+            item_ids,
+        )
+
+    def count_flagged(self, project_id: str) -> int:
+        """Items with such a flag."""
+        row = self.row(
+            "SELECT COUNT(DISTINCT c.item_id) FROM check_vote c WHERE c.project_id = ?"
+            f" AND {FLAGGED}",
+            (project_id,),
+        )
+        return int(row[0])
 
     # -- for fsck
 

@@ -9,7 +9,7 @@ import msgspec
 
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Item
-from chorus.server.storage.tx.base import ITEM, Base, marks
+from chorus.server.storage.tx.base import FLAGGED, ITEM, Base, marks
 from chorus.server.storage.tx.takebacks import COVERING
 
 COUNT_MAX = 10_000
@@ -201,6 +201,12 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
         # By its own small index, whatever else the list is found by.
         also(
             "i.item_id IN (SELECT item_id FROM item WHERE project_id = ? AND gold = 1)", project_id
+        )
+    if wanted.flagged:
+        also(
+            "i.item_id IN (SELECT c.item_id FROM check_vote c WHERE c.project_id = ?"
+            f" AND {FLAGGED})",
+            project_id,
         )
     if wanted.prelabel_changed:
         changed = "s.kind = 'label' AND s.prelabel IS NOT NULL AND s.value <> s.prelabel"

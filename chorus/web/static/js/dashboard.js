@@ -3,7 +3,7 @@ import { $, boot, el, fill, setText, setVars } from "./dom.js";
 import { Chart, labelsOption, progressOption, roundsOption } from "./charts.js";
 import { Feed } from "./feed.js";
 import { Socket } from "./socket.js";
-import { ago, count, percent } from "./format.js";
+import { ago, count, percent, plural } from "./format.js";
 import { renderModel } from "./model_card.js";
 import { renderPace } from "./pace_card.js";
 import { renderVotes } from "./votes_card.js";
@@ -36,6 +36,8 @@ function render(stats) {
   renderProgress(stats.counts);
   renderVotes(stats);
   renderPace(stats.pace);
+  $("#flagged").hidden = stats.pace.flagged === 0;
+  setText($("#flagged"), `${plural(stats.pace.flagged, "flag")} on gold`);
   renderQueue(stats.queue);
   renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });
   rounds.set({

@@ -60,6 +60,10 @@ function words(type, body, thing) {
       return `Round ${body.round.number} ${body.round.reason}`;
     case "item.needs_review":
       return "An item needs review";
+    case "check.cast":
+      return body.kind === "flag" ? `${body.name} flagged a gold ${thing}` : null;
+    case "clusters.withdrawn":
+      return `Clusters of round ${body.number} withdrawn: ${Math.round(100 * body.alike)} % alike`;
     case "review.decided":
       return `Review: ${body.action}`;
     case "items.added":

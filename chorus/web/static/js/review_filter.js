@@ -9,13 +9,13 @@ const BY_DOUBT = ["needs_review", "skipped"];
 
 /**
  * @typedef {{state: string, class: string, labeler: string, min: string, max: string,
- *   disagreement: string, changed: boolean, gold: boolean, text: string, order: string, like: number}} Filter
+ *   disagreement: string, changed: boolean, gold: boolean, flagged: boolean, text: string, order: string, like: number}} Filter
  */
 
 /** @type {Filter} */
 export const NONE = {
   state: "needs_review", class: "", labeler: "", min: "", max: "", disagreement: "",
-  changed: false, gold: false, text: "", order: "", like: 0,
+  changed: false, gold: false, flagged: false, text: "", order: "", like: 0,
 };
 
 /** @param {string} search the address's query @returns {Filter} */
@@ -32,6 +32,7 @@ export function fromAddress(search) {
     disagreement: ["people", "model"].includes(text("disagreement")) ? text("disagreement") : "",
     changed: text("changed") === "1",
     gold: text("gold") === "1",
+    flagged: text("flagged") === "1",
     text: text("text"),
     order: ["doubt", "item"].includes(text("order")) ? text("order") : "",
     like: Number.parseInt(text("like"), 10) || 0,
@@ -57,7 +58,7 @@ export function toAddress(filter, view) {
 
 /** How many filters are on, beside the state. */
 export function active(filter) {
-  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "gold", "text"];
+  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "gold", "flagged", "text"];
   return keys.filter((k) => filter[k] !== NONE[k]).length;
 }
 
@@ -75,6 +76,7 @@ export function toQuery(filter) {
   if (filter.disagreement) out.disagreement = filter.disagreement;
   if (filter.changed) out.prelabel_changed = true;
   if (filter.gold) out.gold = true;
+  if (filter.flagged) out.flagged = true;
   if (filter.text.trim()) out.text = filter.text.trim();
   return out;
 }
@@ -93,6 +95,7 @@ export function matches(item, filter) {
   if (filter.disagreement === "model" && !contradicts(item)) return false;
   if (filter.changed && !standing.some(changedPrelabel)) return false;
   if (filter.gold && !item.gold) return false;
+  if (filter.flagged && !item.flagged?.length) return false;
   const wanted = filter.text.trim().toLowerCase();
   return !wanted || item.name.toLowerCase().includes(wanted);
 }

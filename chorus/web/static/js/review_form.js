@@ -61,7 +61,8 @@ export class FilterForm {
     this._set({
       text: of("text").value, class: of("class").value, labeler: of("labeler").value,
       disagreement: of("disagreement").value, min: of("min").value, max: of("max").value,
-      changed: of("changed").checked, gold: of("gold").checked, order: of("order").value, like: 0,
+      changed: of("changed").checked, gold: of("gold").checked,
+      flagged: of("flagged").checked, order: of("order").value, like: 0,
     });
   }
 

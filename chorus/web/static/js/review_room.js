@@ -555,7 +555,8 @@ export class Room extends EventTarget {
     const touches = (body.moves ?? []).some(([from, to]) => from === state || to === state);
     if (body.item_id !== undefined) {
       this._meanwhile?.add(body.item_id);
-      const arrives = byDoubt(this.filter) && !this.filter.like
+      const flag = this.filter.flagged && type === "check.cast" && body.kind === "flag";
+      const arrives = flag || byDoubt(this.filter) && !this.filter.like
         && ((type === "item.needs_review" && state === "needs_review")
           || (body.moves ?? []).some(([, to]) => to === state));
       if (this.items.has(body.item_id) || arrives) {

@@ -86,6 +86,7 @@ export function why(item) {
   const flags = item.votes.filter((v) => v.standing && v.kind === "flag").map((v) => v.labeler);
   if (item.state === "needs_review" && flags.length) return `Flagged by ${flags.join(", ")}`;
   if (item.state === "needs_review") return "People disagree";
+  if (item.flagged?.length) return `Flagged as a check by ${item.flagged.map((f) => f.name).join(", ")}`;
   if (item.state === "labeled" && item.source === "review") return "Decided by review";
   if (item.state === "labeled") return "Settled by votes";
   if (item.state === "skipped") return "Skipped: people could not tell";
