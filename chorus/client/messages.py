@@ -54,6 +54,11 @@ class Project(Struct):
     created_at: int = 0
 
     @property
+    def assisted(self) -> bool:
+        """A model is trained while people work."""
+        return self.cluster or self.prelabel or self.ordering != "random"
+
+    @property
     def multilabel(self) -> bool:
         """A label is a set of classes."""
         return self.task_type.endswith("multilabel")
@@ -279,8 +284,6 @@ class Pace(Struct):
     seq: int = 0
     views: list[ViewPace] = field(default_factory=list)
     note: str = ""
-    flagged: int = 0
-    """Items that somebody flagged when they came as a check, and no decision has answered."""
     rounds: list[RoundPages] = field(default_factory=list)
     clusters: ClusterState | None = None
 

@@ -88,6 +88,12 @@ def simulate(
     no_assist: Annotated[bool, typer.Option("--no-assist", help="No help by the model.")] = False,
     no_cluster: Annotated[bool, typer.Option("--no-cluster", help="No clustered pages.")] = False,
     no_prelabel: Annotated[bool, typer.Option("--no-prelabel", help="No prelabels.")] = False,
+    ordering: Annotated[
+        str | None,
+        typer.Option(
+            help="What is labeled next by hand: random, uncertain or auto (the project's default)."
+        ),
+    ] = None,
     free_running: Annotated[
         bool, typer.Option("--free-running", help="People work at their own pace.")
     ] = False,
@@ -129,6 +135,7 @@ def simulate(
         page_size=page_size,
         cluster=not (no_assist or no_cluster),
         prelabel=not (no_assist or no_prelabel),
+        ordering="random" if no_assist else ordering,
         free_running=free_running,
         think_ms=think_ms,
         max_labels=max_labels,

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 PAGE_SIZES = (1, 4, 6, 9)
+ORDERINGS = ("random", "uncertain", "auto")
 TASKS = ("multiclass", "multilabel")
 SET_RULES = ("class", "exact")
 
@@ -31,6 +32,7 @@ class Options(Struct):
     page_size: int = 9
     cluster: bool = True
     prelabel: bool = True
+    ordering: str | None = None
     free_running: bool = False
     think_ms: int = 0
     max_labels: int | None = None
@@ -58,6 +60,8 @@ class Options(Struct):
             raise BadOptions(f"--task is {' or '.join(TASKS)}")
         if self.set_rule not in SET_RULES:
             raise BadOptions(f"--set-rule is {' or '.join(SET_RULES)}")
+        if self.ordering not in (None, *ORDERINGS):
+            raise BadOptions(f"--ordering is one of {', '.join(ORDERINGS)}")
         if not 1 <= self.votes_min <= self.votes_max:
             raise BadOptions("1 ≤ --votes-min ≤ --votes-max")
         if (self.url is None) != (self.token is None):
@@ -86,6 +90,7 @@ class Options(Struct):
             "page_size": self.page_size,
             "cluster": self.cluster,
             "prelabel": self.prelabel,
+            "ordering": self.ordering,
             "free_running": self.free_running,
             "think_ms": self.think_ms,
             "max_labels": self.max_labels,

@@ -97,9 +97,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         if options.free_running:
             await freerun.run(people, tally, budget, options.think_ms)
         else:
-            gate = lockstep.Gate(
-                rest, watch, project.project_id, assist=options.cluster or options.prelabel
-            )
+            gate = lockstep.Gate(rest, watch, project.project_id, assist=project.assisted)
             await lockstep.run(people, gate, budget)
         seconds = monotonic() - started
         watcher.phase("reading the export")
@@ -141,6 +139,7 @@ async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Pr
         "page_size": options.page_size,
         "cluster": options.cluster,
         "prelabel": options.prelabel,
+        **({} if options.ordering is None else {"ordering": options.ordering}),
         "seed": options.seed,
     }
     if options.consensus is not None:
