@@ -284,6 +284,8 @@ class Pace(Struct):
     seq: int = 0
     views: list[ViewPace] = field(default_factory=list)
     note: str = ""
+    flagged: int = 0
+    """Items that somebody flagged when they came as a check, and no decision has answered."""
     rounds: list[RoundPages] = field(default_factory=list)
     clusters: ClusterState | None = None
 
