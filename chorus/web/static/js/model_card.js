@@ -11,7 +11,7 @@ export function renderModel(assist, { target, open }) {
   const round = assist.round;
   setText($("#round-chip"), roundWords(assist, round));
   $("#round-chip").hidden = !round && !assist.running;
-  figures(last, target);
+  figures(assist, last, target);
   reason(assist, last, open);
   jobs(assist);
   rows(done);
@@ -26,7 +26,7 @@ function roundWords(assist, round) {
   return round.state === "done" ? `round ${round.number}, ${seconds(round.seconds)}` : `round ${round.number} ${round.state}`;
 }
 
-function figures(last, target) {
+function figures(assist, last, target) {
   const values = [
     [percent(last?.model_accuracy), "model accuracy, on items it never saw"],
     [last?.threshold == null ? "–" : `≥ ${last.threshold.toFixed(3)}`, "prelabels from this confidence"],
@@ -34,6 +34,10 @@ function figures(last, target) {
     [last?.coverage ? percent(last.coverage, 0) : "–", "of what was open is above it"],
     [percent(last?.purity, 0), "expected purity of clustered pages"],
   ];
+  if (assist.ordering && assist.ordering !== "random") {
+    const share = percent(assist.mixing.queue, 0);
+    values.push([percent(assist.mixing.labels, 0), `of the work by hand so far was chosen by the model; ${share} of what comes next is, the rest is drawn by chance to test it`]);
+  }
   fill($("#figures"), ...values.map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
 }
 
