@@ -137,6 +137,91 @@ async def test_tab_leaves_the_page_at_its_ends(
         await expect(page.locator("#sizes button").first).to_be_focused()
 
 
+async def test_a_reviewer_changes_sets_by_tagging(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        rules = {"votes_min": 2, "votes_max": 2, "set_rule": "exact", "consensus": "majority"}
+        await bench.make(pictures(folder, 6), **{**SETS, "page_size": 9, **rules})
+        for answer in (["warm", "red"], ["red"]):
+            stream = await bench.labeler(page_size=9, credit=1)
+            shown = await page_of(stream)
+            for item in list(shown.items):
+                await stream.cast(item, "label", answer)
+            await stream.finish(shown)
+        page = await signed_in(browser, bench, "supervisor")
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/review")
+        await expect(page.locator("#found")).to_have_text("1 of 6")
+        approve = page.locator('[data-action="approve"]')
+        await expect(page.locator(".rv-vote .rv-chip")).to_have_text(["warm", "red", "red"])
+        # Keys change a draft; Escape forgets it, Enter decides it.
+        standing = await approve.inner_text()
+        await press(page, ["2"])
+        await expect(approve).to_contain_text("Decide ")
+        await expect(approve).to_contain_text("green")
+        await press(page, ["Escape"])
+        await expect(approve).to_have_text(standing)
+        await press(page, ["0"])
+        await expect(approve).to_contain_text("Decide None of these")
+        await press(page, ["1", "2", "Enter"])
+        await expect(page.locator("#done")).to_have_text("Decided: warm, green")
+        await expect(page.locator("#found")).to_have_text("1 of 5")
+        # Nothing of it is left for the next one.
+        await expect(approve).to_contain_text("Approve ")
+        await press(page, ["Enter"])
+        await expect(page.locator("#done")).to_contain_text("Approved as ")
+
+        # Many at once, and taken back.
+        await press(page, ["g", "a", "0", "Enter"])
+        await expect(page.locator("#done")).to_have_text("4 items changed to None of these")
+        assert (await bench.stats()).labels[""] == 4
+        await page.locator("#tabs").get_by_role("button", name="Labeled").click()
+        tiles = page.locator(".rv-tile")
+        await expect(tiles).to_have_count(6)
+        await page.keyboard.press("f")
+        by_class = page.get_by_label("Class", exact=True)
+        await by_class.select_option("None of these")
+        await expect(tiles).to_have_count(4)
+        await by_class.select_option("green")
+        await expect(tiles).to_have_count(1)
+        await expect(tiles.locator(".rv-chip")).to_have_text(["warm", "green"])
+        await page.reload()
+        await expect(tiles).to_have_count(1)
+
+
+async def test_a_project_is_made_for_label_sets(server: TestServer, browser: Browser) -> None:
+    async with Bench(server) as bench:
+        await bench.make()
+        me = (await bench.admin.request("GET", "/api/me")).json()["user"]
+        page = await (await browser.new_context()).new_page()
+        await page.goto(await bench.admin.signin_link(me["user_id"]))
+        await page.goto(f"{server.url}/projects/new")
+        await page.get_by_label("Name").fill("Moods")
+        rules = page.get_by_role("group", name="How several people's answers become one")
+        await expect(rules).to_be_hidden()
+        # Radio cards answer to the arrow keys.
+        await page.get_by_role("radio", name="Pictures, one class").focus()
+        for _ in range(3):
+            await page.keyboard.press("ArrowDown")
+        await expect(page.get_by_role("radio", name="Texts, several classes")).to_be_checked()
+        await expect(page.get_by_role("button", name="Make it, then add texts")).to_be_visible()
+        await page.get_by_role("radio", name="The exact set").check()
+        await page.get_by_label("Classes, one in a line").fill("glad\nsad")
+        await page.get_by_role("button", name="Make it").click()
+        await expect(page.locator("#drop")).to_contain_text("text files")
+        assert "settings" in page.url
+        made = (await bench.admin.request("GET", "/api/projects")).json()["projects"]
+        moods = next(p for p in made if p["name"] == "Moods")
+        assert (moods["task_type"], moods["set_rule"]) == ("text-multilabel", "exact")
+        assert moods["cluster"] is False
+        # What was chosen can be changed where the other settings are.
+        await page.get_by_role("radio", name="Class by class").check()
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.locator("#saved")).to_be_visible()
+        path = f"/api/projects/{moods['project_id']}"
+        assert (await bench.admin.request("GET", path)).json()["set_rule"] == "class"
+
+
 @pytest.mark.slow
 async def test_the_models_tags_are_corrected(
     server: TestServer, browser: Browser, folder: Path
