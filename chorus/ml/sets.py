@@ -26,6 +26,8 @@ HOLD = 3.0
 SET_HOLD = 5.0
 CUTS = np.round(np.linspace(0.2, 0.8, 13), 2)
 """Where a class may begin to be a yes."""
+CLOSE = 1e-9
+"""A loss that is not smaller by this share is as small as it gets."""
 SURE = 1e-6
 """No probability is nearer to 0 or 1 than this."""
 
@@ -155,13 +157,14 @@ def _logistic(x: Doubles, y: Bools, hold: float, shifted: bool = True) -> tuple[
         size = np.ones(c)
         for _ in range(20):
             then = loss(a - size * da, b - size * db)
-            if (then <= now).all():
+            worse = then > now * (1 + CLOSE)
+            if not worse.any():
                 break
-            size = np.where(then <= now, size, size / 2)
-        size = np.where(then <= now, size, 0.0)
+            size[worse] /= 2
+        size[worse] = 0.0
         a, b = a - size * da, b - size * db
-        last, now = now, loss(a, b)
-        if (last - now < 1e-9 * (1 + last)).all():
+        last, now = now, np.where(worse, now, then)
+        if (last - now < CLOSE * last).all():
             break
     return a, b
 
