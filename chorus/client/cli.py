@@ -28,7 +28,13 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 def import_(
     project: Project_,
-    source: Annotated[Path, typer.Argument(help="A folder of pictures, or a CSV with paths.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of pictures or texts, a CSV with paths of pictures, a table of texts"
+            " (CSV, TSV, JSON Lines), or with --upload a zip of any of them."
+        ),
+    ],
     token: Token,
     url: Url = DEFAULT_URL,
     upload: Annotated[
@@ -38,13 +44,19 @@ def import_(
         bool,
         typer.Option("--gold", help="The labels of the CSV are right: check people against them."),
     ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of texts to show, such as title,body (default: all but those with"
+            " names, labels and gold).",
+        ),
+    ] = None,
 ) -> None:
-    """Bring pictures into a project. Faulty files are listed with the reason."""
+    """Bring pictures or texts into a project. Faulty files and rows are listed with the reason."""
+    shown = [name.strip() for name in columns.split(",")] if columns else None
     source = source.absolute()
     if not source.exists():
         _fail(f"there is no {source}")
-    if upload and not source.is_dir():
-        _fail("--upload takes a folder")
     if gold and source.is_dir() and not upload:
         _fail("a folder brings no labels that could be gold; give a CSV")
 
@@ -57,12 +69,19 @@ def import_(
                 seen = job.added + job.duplicates + job.faulty
                 progress.update(task, completed=seen, total=job.total or None)
 
+            if upload and source.is_dir():
+                return await upload_folder(
+                    rest, found.project_id, source, show, gold=gold, columns=shown
+                )
             if upload:
-                return await upload_folder(rest, found.project_id, source, show, gold=gold)
-            if source.is_dir():
-                job = await rest.import_folder(found.project_id, source)
+                with source.open("rb") as file:
+                    job = await rest.upload(
+                        found.project_id, {source.name: file}, gold=gold, columns=shown
+                    )
+            elif source.is_dir():
+                job = await rest.import_folder(found.project_id, source, columns=shown)
             else:
-                job = await rest.import_csv(found.project_id, source, gold=gold)
+                job = await rest.import_csv(found.project_id, source, gold=gold, columns=shown)
             return await follow(rest, found.project_id, job, show)
 
     job = _with(url, token, run)

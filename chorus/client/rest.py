@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 import msgspec
@@ -162,11 +162,11 @@ class Rest:
         return await self._send("POST", f"/api/projects/{project_id}/import", body, Job)
 
     async def upload(
-        self, project_id: str, files: Mapping[str, bytes], *, gold: bool = False,
+        self, project_id: str, files: Mapping[str, bytes | BinaryIO], *, gold: bool = False,
         columns: Sequence[str] | None = None,
     ) -> Job:  # fmt: skip
-        """Send files (name -> content) to the project. Returns at once; see `job`. `gold`: as of
-        `import_csv`."""
+        """Send files (name -> content, or open file) to the project. Returns at once; see `job`.
+        `gold`: as of `import_csv`."""
         parts = [("files", (name, content)) for name, content in files.items()]
         fields: dict[str, Any] = {"gold": "1"} if gold else {}
         if columns:

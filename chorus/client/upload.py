@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from chorus.client.errors import ChorusError
@@ -36,16 +36,16 @@ async def follow(
 
 async def upload_folder(
     rest: Rest, project_id: str, folder: Path, on_progress: OnProgress = lambda _: None,
-    *, gold: bool = False,
+    *, gold: bool = False, columns: Sequence[str] | None = None,
 ) -> Job:  # fmt: skip
     """Send every file of a folder; the job returned sums all uploads up. `gold`: the labels of a
-    CSV among them are.
+    CSV among them are; `columns`: of tables of texts, the columns to show.
 
     Raises `ImportFailed`, `ApiError`.
     """
     total: Job | None = None
     for batch in _batches(folder):
-        sent = await rest.upload(project_id, batch, gold=gold)
+        sent = await rest.upload(project_id, batch, gold=gold, columns=columns)
         job = await follow(rest, project_id, sent, on_progress)
         if total is not None:
             job.added += total.added

@@ -132,7 +132,7 @@ class _Lines:
             if len(line) > LINE_BYTES:
                 raise BadTable(f"line {self.line + 1} is longer than {LINE_BYTES / 1e6:.0f} MB")
             # A carriage return alone ends a line too.
-            self._pieces = _RETURN.split(line)[::-1] if b"\r" in line.rstrip() else [line]
+            self._pieces = _RETURN.split(line)[::-1] if b"\r" in line.rstrip(b"\r\n") else [line]
             self._pieces = [piece for piece in self._pieces if piece]
         piece = self._pieces.pop()
         self.offset += len(piece)
