@@ -1,7 +1,8 @@
 """`make screenshots`: the README's pictures, taken from a running demo in a real Chromium.
 
 Starts `chorus demo` in a folder of its own and labels beside the colleagues, as a person would,
-until each kind of page has come. About five minutes. Writes docs/images/*.png.
+until each kind of page has come; pages of tags and of texts last. About five minutes. Writes
+docs/images/*.png.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from scripts.screenshot_types import take_types
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -42,7 +45,7 @@ def main() -> None:
                 env={**os.environ, "COLUMNS": "200"},
             )
         try:
-            take(links(demo, log), gold(data / "emoji" / "gold.csv"))
+            take(links(demo, log), data / "emoji", Path(folder) / "types")
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait(60)
@@ -64,7 +67,8 @@ def gold(path: Path) -> dict[str, str]:
         return {row["item"]: row["label"] for row in csv.DictReader(lines)}
 
 
-def take(signin: dict[str, str], truth: dict[str, str]) -> None:
+def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
+    truth = gold(emoji / "gold.csv")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise SystemExit("no Chromium: run `make chromium`")
@@ -97,6 +101,7 @@ def take(signin: dict[str, str], truth: dict[str, str]) -> None:
         boss.goto(boss.url.rstrip("/") + "/model")
         boss.wait_for_selector("canvas")
         save(boss, "model")
+        take_types(opened(browser, signin["Administer"]), emoji, scratch, save)
         browser.close()
 
 

@@ -21,9 +21,11 @@ export function textOf(item) {
 export function reading(url, onShown = () => {}) {
   const node = el("div", { class: "reading" });
   whenThere(node, url, (fields) => {
+    // One field alone needs no heading.
+    const headed = fields.length > 1;
     fill(node, ...fields.map(([name, text]) =>
       el("section", {},
-        name ? el("h4", { dir: "auto" }, name) : null,
+        headed && name ? el("h4", { dir: "auto" }, name) : null,
         el("p", { dir: "auto" }, text))));
     onShown();
   });

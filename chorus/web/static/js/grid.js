@@ -9,7 +9,10 @@ import { arrange, sizeFor } from "./text_layout.js";
 /** Small pictures are shown larger, but not as a blur. */
 const ENLARGE_MOST = 3;
 const SCROLL_SHARE = 0.85;
-const LINE = 2;
+const LINES = 2;
+/** So many texts say what the next ones will be like; this share of them is to fit. */
+const AREAS_KEPT = 36;
+const ORDINARY = 0.75;
 
 export class Grid {
   /**
@@ -29,6 +32,8 @@ export class Grid {
     this._tiles = new Map();
     this._page = null;
     this._focus = null;
+    /** @type {Map<number, number>} room that a text took, in squares of its letters' height */
+    this._areas = new Map();
     root.dataset.of = task.thing;
     if (task.text) new ResizeObserver(() => this.arrange()).observe(root);
   }
@@ -81,27 +86,33 @@ export class Grid {
   }
 
   /**
-   * Texts: how many would fit on a page, by those in view; null where that cannot be said.
+   * Texts: how many would fit on a page, by those seen last; null where that cannot be said.
    * @param {number[]} sizes ascending
    */
   roomFor(sizes) {
     const bodies = this._bodies();
     if (!bodies.length || bodies.some((b) => !b.firstChild?.firstChild)) return null;
-    const areas = bodies.map((b) => b.clientWidth * b.firstChild.offsetHeight).sort((a, b) => a - b);
+    const em = this._em();
+    for (const [id, { body }] of this._tiles) {
+      this._areas.delete(id);
+      this._areas.set(id, (body.clientWidth * body.firstChild.offsetHeight) / em ** 2);
+    }
+    for (const id of [...this._areas.keys()].slice(0, -AREAS_KEPT)) this._areas.delete(id);
+    const areas = [...this._areas.values()].sort((a, b) => a - b);
     // A text much longer than the others scrolls; it does not make the page small.
-    const area = areas[Math.floor((areas.length * 2) / 3)];
+    const area = areas[Math.floor(areas.length * ORDINARY)] * em ** 2;
     const foot = bodies[0].parentElement.offsetHeight - bodies[0].clientHeight + 8;
     // Where the whole page scrolls, as on a phone, two screens are not too long.
     const scrolls = getComputedStyle(this._root).overflowY === "visible";
     const room = { width: this._root.clientWidth, height: scrolls ? 2 * innerHeight : this._root.clientHeight };
-    return sizeFor(room, area, foot, this._em(), sizes);
+    return sizeFor(room, area, foot, em, sizes);
   }
 
   /** Scroll the text in focus by a page or, `lines`, by a few lines. */
   read(by, lines = false) {
     const body = this._tiles.get(this._focus)?.body;
     if (!body) return;
-    const step = lines ? LINE * 1.6 * this._em() : SCROLL_SHARE * body.clientHeight;
+    const step = lines ? LINES * 1.6 * this._em() : SCROLL_SHARE * body.clientHeight;
     body.scrollBy({ top: by * step });
   }
 
