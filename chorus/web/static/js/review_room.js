@@ -56,7 +56,12 @@ export class Room extends EventTarget {
     this.stats = null;
     /** @type {?{action: string, done: number, of: ?number, stopping?: boolean}} */
     this._many_at = null;
-    this._bulk = new BulkRun((...args) => this._ask(...args), () => this._changed());
+    this._bulk = new BulkRun(
+      (...args) => this._ask(...args), () => this._changed(),
+      (bulkId) => api("GET", `/api/projects/${projectId}/bulks/${bulkId}`), `${me}.${projectId}`,
+    );
+    /** Is it known whether a bulk was running before the page was loaded? */
+    this._restored = false;
     /** @type {any[]} what was decided here, newest last: {action, classes, items, seqs or bulk_id} */
     this.history = [];
     /** @type {any[]} sent, but the connection went away before the answer came */
@@ -319,9 +324,10 @@ export class Room extends EventTarget {
   _hide(item, action) {
     const id = item.item_id;
     const at = this.index;
-    const stays = this.filter.state === "all" && !this.filter.like
+    const listed = !this.filter.like && !this.filter.flagged; // a decision answers the flag
+    const stays = this.filter.state === "all" && listed
       ? BECOMES[action] !== "removed"
-      : this.filter.state === BECOMES[action] && !this.filter.like;
+      : this.filter.state === BECOMES[action] && listed;
     const ahead = [...this.order.slice(at + 1), ...this.order.slice(0, Math.max(0, at))];
     if (!stays && at >= 0) {
       this.order.splice(at, 1);
@@ -463,8 +469,13 @@ export class Room extends EventTarget {
       return;
     }
     const value = action === "change" ? this._value(classes) : {};
+    const body = { ...toQuery(this.filter), action, ...value, as_of: this._seq };
+    await this._deciding(this._bulk.run(body, { action, classes }), { action, classes });
+  }
+
+  async _deciding(ended, { action, classes }) {
     try {
-      const bulk = await this._bulk.run({ ...toQuery(this.filter), action, ...value, as_of: this._seq });
+      const bulk = await ended;
       const { bulk_id, done, refused, state } = bulk;
       const decision = { action, classes, items: [], bulk_id, many: bulk.of ?? 0, done, refused, state };
       if (done) this.history.push(decision);
@@ -476,8 +487,27 @@ export class Room extends EventTarget {
   }
 
   async _undoAll(decision) {
+    await this._undoing(this._bulk.run({ undoes: decision.bulk_id }, { undoes: decision }), decision);
+  }
+
+  /** Go on with what this tab had begun before it was loaded anew. */
+  async _again() {
+    if (this._restored) return;
     try {
-      const bulk = await this._bulk.run({ undoes: decision.bulk_id });
+      const found = await this._bulk.restore();
+      this._restored = true;
+      if (found?.told.undoes) this._undoing(found.ended, found.told.undoes);
+      else if (found) this._deciding(found.ended, found.told);
+    } catch (error) {
+      if (error.code !== "not_found") return; // no connection: with the next one
+      this._restored = true;
+      this._note("The server was restarted while many items were being decided: what it had decided stands, the others are still open.", "warn");
+    }
+  }
+
+  async _undoing(ended, decision) {
+    try {
+      const bulk = await ended;
       if (bulk.state !== "done") this.history.push(decision); // stopped: the rest can still go
       this._undone({ ...decision, undone: bulk.done, refused: bulk.refused, state: bulk.state });
     } catch (error) {
@@ -529,6 +559,7 @@ export class Room extends EventTarget {
           .then((reply) => (this._seq = Math.max(this._seq, reply.seq))),
       ]);
       this._bulk.resume();
+      this._again();
       await this._settleUnsure();
       await this.load();
     } catch (error) {
