@@ -18,7 +18,7 @@ from chorus.simulate import audit, freerun, lockstep
 from chorus.simulate.answers import load
 from chorus.simulate.options import Options
 from chorus.simulate.person import Budget, Person
-from chorus.simulate.setup import add_person, import_pictures
+from chorus.simulate.setup import add_person, import_pictures, import_texts
 from chorus.simulate.tally import Tally, report
 
 
@@ -48,13 +48,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         admin = await stack.enter_async_context(Rest(url, token))
         project = await _make_project(admin, options, classes)
         watcher.phase("importing")
-        await import_pictures(
-            admin,
-            project.project_id,
-            options.images,
-            upload=process is None,
-            on_progress=watcher.importing,
-        )
+        await _import(admin, project, options, upload=process is None, watcher=watcher)
         watcher.phase("making accounts")
         run = secrets.token_hex(3)
         _, supervisor = await add_person(
@@ -122,18 +116,34 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         )
 
 
+async def _import(
+    admin: Rest, project: Project, options: Options, *, upload: bool, watcher: Watcher
+) -> None:
+    show = watcher.importing
+    if options.images is not None:
+        await import_pictures(
+            admin, project.project_id, options.images, upload=upload, on_progress=show
+        )
+    elif options.texts is not None:
+        await import_texts(
+            admin, project.project_id, options.texts, upload=upload, on_progress=show
+        )
+
+
 def _consensus(project: Project) -> str:
     """As `audit.over_votes` knows it."""
     if not project.multilabel:
         return project.consensus
-    return "by_class" if project.set_rule == "class" else "majority"
+    if project.set_rule == "exact":
+        return "majority"
+    return "by_class" if project.consensus == "majority" else project.consensus
 
 
 async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Project:
     settings: dict[str, Any] = {
         "votes_min": options.votes_min,
         "votes_max": options.votes_max,
-        "task_type": options.task,
+        "task_type": options.task_type,
         "set_rule": options.set_rule,
         "target": options.target,
         "page_size": options.page_size,

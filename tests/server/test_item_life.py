@@ -228,6 +228,9 @@ class ItemLife(RuleBasedStateMachine):
         decided = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
         accuracy = dict(zip(self.w.people, skills, strict=True))
         params = Params("one_coin", [1 / 3] * 3, accuracy, model_weight=model_weight)
+        if self.task_type == "multilabel":
+            each = Params("one_coin", [0.7, 0.3], accuracy)
+            params = Params("auto", [1 / 3] * 3, by_class=[each] * 3)
         self.w.estimate(params)
         after = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
         assert after == decided

@@ -228,7 +228,7 @@ async def test_a_label_with_an_unknown_class_is_named(bench: Bench, tmp_path: Pa
 async def test_the_dashboard_follows_sets_as_they_change(bench: Bench, tmp_path: Path) -> None:
     """The board that is kept by events says what a fresh look at the tables says."""
     names = [p.name for p in sorted(pictures(tmp_path / "in", 4).iterdir())]
-    await make(bench, tmp_path / "in", votes_min=1, votes_max=2)
+    await make(bench, tmp_path / "in", votes_min=1, votes_max=2, consensus="majority")
     watch = await bench.watch()
     stream = await bench.labeler()
     sets: list[Answer] = [["cat"], ["cat", "dog"], [], ["owl"]]

@@ -41,6 +41,8 @@ class Params(msgspec.Struct, frozen=True):
     prior."""
     accepted_weight: float = 0.5
     """Exponent of a vote that let the model's prelabel stand."""
+    by_class: list[Params] = []
+    """Of label sets: what a posterior of each class needs, a question of no (0) or yes (1)."""
 
 
 def default_params(classes: int) -> Params:

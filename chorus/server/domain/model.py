@@ -96,7 +96,8 @@ class Project(msgspec.Struct):
     @property
     def equal_votes(self) -> bool:
         """Everybody's votes count the same, and nothing else does."""
-        return self.consensus == "majority" or self.multilabel
+        exact = self.multilabel and self.set_rule == "exact"
+        return self.consensus == "majority" or exact
 
     @property
     def rules(self) -> Rules:
@@ -104,7 +105,7 @@ class Project(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """One image or text. The first block is fact; the rest is derived and re-derivable (see `fsck`)."""
+    """One image or text. The first block is fact; the rest is derived, and again (see `fsck`)."""
 
     item_id: int
     project_id: str

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from chorus.server.consensus import merge
 from chorus.server.consensus.decide import Witness, decide
+from chorus.server.consensus.decide_sets import SetWitness, decide_sets
 from chorus.server.consensus.live import Params
 from chorus.server.consensus.merged import Merged
 from chorus.server.consensus.sets import merge_sets
@@ -119,6 +120,8 @@ def merged_label(
         if project.multilabel:
             return merge_sets(votes, rule=project.set_rule, **rules)
         return merge("majority", votes, **rules)
+    if project.multilabel:
+        return decide_sets(params, set_witnesses_of(labels), target=project.target, **rules)
     witnesses = witnesses_of(labels)
     model = probs.unpack(model_probs, project.class_count) if params.model_weight else None
     return decide(
@@ -135,6 +138,10 @@ def witnesses_of(labels: Sequence[StandingVote]) -> list[Witness]:
         Witness(v.user_id, int(v.value or 0), None if v.prelabel is None else int(v.prelabel))
         for v in labels
     ]
+
+
+def set_witnesses_of(labels: Sequence[StandingVote]) -> list[SetWitness]:
+    return [SetWitness(v.user_id, v.value or "", v.prelabel) for v in labels]
 
 
 def settle(item: Item, project: Project, now: int) -> None:

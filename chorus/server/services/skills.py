@@ -185,7 +185,11 @@ def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
     with (folder / "gold.tsv").open("w", encoding="ascii") as out:
         for item_id, label in tx.gold_truths(project_id):
             out.write(f"{item_id}\t{label}\n")
-    rules = {"classes": project.class_count, "method": project.consensus}
+    rules = {
+        "classes": project.class_count,
+        "method": project.consensus,
+        "sets": project.multilabel,
+    }
     (folder / "rules.json").write_bytes(msgspec.json.encode(rules))
     return n
 
