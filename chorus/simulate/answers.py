@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chorus.simulate.labels import classes_of, flipped, normal
 from chorus.simulate.options import BadOptions, Options
+from chorus.simulate.texts import labels_of
 
 
 class Answers(Protocol):
@@ -99,7 +100,11 @@ class Recorded:
 def load(options: Options) -> tuple[Truth, Answers, list[str]]:
     """(gold answers, what people answer, class names sorted). Raises `BadOptions`."""
     sets = options.multilabel
-    gold = read_gold(options.gold) if options.gold is not None else {}
+    gold: dict[str, str] = {}
+    if options.gold is not None:
+        gold = read_gold(options.gold)
+    elif options.texts is not None and options.votes is None:
+        gold = labels_of(options.texts, sets)
     truth = Truth({name: normal(label, sets) for name, label in gold.items()})
     recorded = _read_votes(options.votes) if options.votes is not None else {}
     recorded = {name: [normal(v, sets) for v in votes] for name, votes in recorded.items()}

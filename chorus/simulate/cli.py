@@ -55,8 +55,12 @@ class _Bar(Watcher):
 
 
 def simulate(
-    images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     report: Annotated[Path, typer.Option(help="Where to write report.json.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of pictures.")] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="CSV of texts: item, any columns, and label unless --gold has them."),
+    ] = None,
     gold: Annotated[Path | None, typer.Option(help="CSV item,label: the true answers.")] = None,
     votes: Annotated[
         Path | None,
@@ -121,6 +125,7 @@ def simulate(
         _fail(console, f"--accuracy: not a number in {accuracy!r}")
     options = Options(
         images=images,
+        texts=texts,
         gold=gold,
         votes=votes,
         labelers=labelers,
@@ -133,7 +138,8 @@ def simulate(
         set_rule=set_rule,
         target=target,
         page_size=page_size,
-        cluster=not (no_assist or no_cluster),
+        # Pages of texts are not clustered (docs/texts.md).
+        cluster=not (no_assist or no_cluster) and texts is None,
         prelabel=not (no_assist or no_prelabel),
         ordering="random" if no_assist else ordering,
         free_running=free_running,

@@ -17,7 +17,8 @@ class BadOptions(ValueError):
 
 
 class Options(Struct):
-    images: Path
+    images: Path | None = None
+    texts: Path | None = None
     gold: Path | None = None
     votes: Path | None = None
     labelers: int = 8
@@ -42,11 +43,18 @@ class Options(Struct):
     data_dir: Path | None = None
 
     def check(self) -> None:
-        """Raises `BadOptions`. Makes the folder's path absolute, as the server needs it."""
-        self.images = self.images.absolute()
-        if not self.images.is_dir():
-            raise BadOptions(f"--images: no folder {self.images}")
-        if self.gold is None and self.votes is None:
+        """Raises `BadOptions`. Makes the paths absolute, as the server needs them."""
+        if (self.images is None) == (self.texts is None):
+            raise BadOptions("give either --images or --texts")
+        if self.images is not None:
+            self.images = self.images.absolute()
+            if not self.images.is_dir():
+                raise BadOptions(f"--images: no folder {self.images}")
+        if self.texts is not None:
+            self.texts = self.texts.absolute()
+            if not self.texts.is_file():
+                raise BadOptions(f"--texts: no file {self.texts}")
+        elif self.gold is None and self.votes is None:
             raise BadOptions("give --gold or --votes: people must know what to answer")
         if self.labelers < 1:
             raise BadOptions("--labelers must be at least 1")
@@ -72,10 +80,16 @@ class Options(Struct):
         """A label is a set of classes."""
         return self.task.endswith("multilabel")
 
+    @property
+    def task_type(self) -> str:
+        """As projects have it."""
+        return self.task if self.texts is None else f"text-{self.task}"
+
     def settings(self) -> dict[str, object]:
         """For the report: every option but secrets; paths by their last two parts."""
         return {
             "images": _short(self.images),
+            "texts": _short(self.texts),
             "gold": _short(self.gold),
             "votes": _short(self.votes),
             "labelers": self.labelers,

@@ -1,14 +1,16 @@
-"""Accounts and pictures of a simulation, by the public REST routes."""
+"""Accounts, pictures and texts of a simulation, by the public REST routes."""
 
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from chorus.client import Rest
 from chorus.client.messages import Job, Role, User
 from chorus.client.upload import follow, upload_folder
+from chorus.simulate.texts import without_labels
 
 
 async def add_person(
@@ -39,3 +41,22 @@ async def import_pictures(
         return await upload_folder(admin, project_id, folder, on_progress)
     job = await admin.import_folder(project_id, folder)
     return await follow(admin, project_id, job, on_progress)
+
+
+async def import_texts(
+    admin: Rest,
+    project_id: str,
+    table: Path,
+    *,
+    upload: bool,
+    on_progress: Callable[[Job], None] = lambda _: None,
+) -> Job:
+    """Bring the texts of a table in, without the labels it may have; as `import_pictures`."""
+    with tempfile.TemporaryDirectory(prefix="chorus-texts-") as folder:
+        bare = without_labels(table, Path(folder) / "texts.csv")
+        if upload:
+            with bare.open("rb") as file:
+                job = await admin.upload(project_id, {bare.name: file})
+        else:
+            job = await admin.import_csv(project_id, bare)
+        return await follow(admin, project_id, job, on_progress)
