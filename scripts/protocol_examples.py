@@ -196,6 +196,38 @@ async def record(folder: Path) -> Tape:
     return tape
 
 
+async def record_sets(folder: Path) -> Tape:
+    """The same few frames where a label is a set of classes."""
+    process = ServerProcess(folder / "data-sets")
+    token = process.add_user("ada", "Ada", admin=True)
+    await process.start()
+    tape = Tape()
+    try:
+        async with Rest(process.url, token) as admin:
+            project = await admin.create_project(
+                "Colours", CLASSES, task_type="multilabel", cluster=False, prelabel=False, seed=1
+            )
+            project_id = project.project_id
+            await import_pictures(admin, project_id, draw(folder / "sets", 2), upload=True)
+            url = process.url.replace("http", "ws", 1) + "/ws"
+            headers = {"Authorization": f"Bearer {token}"}
+            async with websockets.connect(url, additional_headers=headers) as ws:
+                talk = Talk(ws, project_id, tape)
+                await talk.until(typed("welcome"))
+                await talk.ask("subscribe", topic=f"project/{project_id}/events")
+                await talk.ask("labeling.open", tab="tab-1", credit=1)
+                items = (await talk.page())["items"]
+                await talk.vote(items[0], value={"classes": ["red", "green"]})
+                await talk.vote(items[1], value={"classes": []})
+                await talk.until(typed("label.decided"))
+                await talk.ask("labeling.history", limit=2)
+                await talk.ask("review.list", state="labeled", **{"class": "red"})
+                await talk.ask("quality.get")
+    finally:
+        await process.stop()
+    return tape
+
+
 async def label(labeler: Talk, boss: Talk) -> None:
     """Enough pages for a first round; a correction, a refusal, another page size."""
     await labeler.ask("labeling.open", tab="tab-1", credit=1)
@@ -340,12 +372,24 @@ def chapter(tape: Tape) -> str:
     return "\n".join(parts) + "\n"
 
 
+def sets_chapter(tape: Tape) -> str:
+    """What looks different in a project of label sets."""
+    parts = ["### Label sets\n"]
+    for name in ("vote.cast", "labeling.history", "review.list", "quality.get"):
+        sent, answer = tape.commands[name]
+        parts.append(f"`{name}`\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
+    for name in ("vote.cast", "label.decided"):
+        parts.append(f"`{name}`\n```json\n{shown(tape.events[name])}\n```\n")
+    return "\n".join(parts) + "\n"
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chorus-protocol-") as folder:
         tape = asyncio.run(record(Path(folder)))
+        sets = asyncio.run(record_sets(Path(folder)))
     text = DOC.read_text(encoding="utf-8")
     pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    new = BEGIN + chapter(tape) + END
+    new = BEGIN + chapter(tape) + sets_chapter(sets) + END
     text = pattern.sub(lambda _: new, text) if BEGIN in text else f"{text}\n## Examples\n\n{new}"
     DOC.write_text(text, encoding="utf-8")
     counts = len(tape.commands), len(tape.pushes), len(tape.events)

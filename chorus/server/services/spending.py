@@ -118,11 +118,11 @@ def consensus(tx: Tx, project: Project) -> dict[str, Any]:
 
 
 def note(project: Project, estimate: Estimate | None) -> str:
-    if project.multilabel:
-        if project.set_rule == "exact":
-            return "Every vote counts the same; more than half of them must be the very same set."
-        return "Every vote counts the same; each class needs more than half of them."
     if project.equal_votes:
+        if project.multilabel and project.set_rule == "exact":
+            return "Every vote counts the same; more than half of them must be the very same set."
+        if project.multilabel:
+            return "Every vote counts the same; each class needs more than half of them."
         return "Every vote counts the same; more than half of them make the label."
     if project.votes_max == 1:
         return "One vote for each item: nothing to compare, so everybody counts the same."
