@@ -14,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.server.domain.ordering import block_places, interleave, manual_places
+from chorus.server.domain.ordering import (
+    ORDERINGS,
+    block_places,
+    chooses,
+    interleave,
+    manual_places,
+)
 from chorus.server.services import choosing, landing, round_files
 from chorus.server.services.round_files import Place, Prediction
 from tests.server.world import World
@@ -95,6 +101,26 @@ def test_blocks_alternate_and_none_is_lost(order: tuple[list[int], list[int]]) -
     for end in range(2 * len(by_choice)):
         liked = sum(block in by_choice for block in queue[:end])
         assert liked - (end - liked) in (0, 1)
+
+
+@given(
+    ordering=st.sampled_from(ORDERINGS),
+    prelabel=st.booleans(),
+    threshold=st.none() | st.floats(0.5, 1),
+    labels=st.integers(1, 500),
+    needed=st.none() | st.integers(1, 1000),
+)
+def test_auto_leaves_it_to_chance_while_proof_is_what_is_missing(
+    ordering: str, prelabel: bool, threshold: float | None, labels: int, needed: int | None
+) -> None:
+    found = chooses(
+        ordering, prelabel=prelabel, threshold=threshold, labels=labels, labels_needed=needed
+    )
+    if ordering != "auto":
+        assert found == (ordering == "uncertain")
+    else:
+        within_reach = prelabel and threshold is None and (needed is None or needed <= labels)
+        assert found is not within_reach
 
 
 # -- landing: where the model's choice comes to lie

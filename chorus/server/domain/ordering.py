@@ -20,6 +20,26 @@ CHOSEN_SHARE = 0.5
 T = TypeVar("T", bound=Hashable)
 
 
+def chooses(
+    ordering: str,
+    *,
+    prelabel: bool,
+    threshold: float | None,
+    labels: int,
+    labels_needed: int | None,
+) -> bool:
+    """Whether a round's choice is handed out, or what comes next is left to chance.
+
+    With `auto`, while prelabels are wanted and within reach (`labels_needed`, the forecast until
+    the first ones, is no more than the labels there are), every label is wanted as proof. If they
+    are out of reach, it is a better model that is missing. None: the promise was broken, and all
+    evidence is to be gathered anew.
+    """
+    if ordering != "auto" or not prelabel or threshold is not None:
+        return ordering != "random"
+    return labels_needed is not None and labels_needed > labels
+
+
 def interleave(by_chance: Iterable[T], chosen: Iterable[T]) -> list[tuple[T, bool]]:
     """The order of work, each with whether it has its place by choice: one by choice, one by
     chance, and so on until no choice is left; then what remains of `by_chance` is not listed.

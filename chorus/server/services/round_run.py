@@ -16,7 +16,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
 from chorus.server.domain.features import usable
 from chorus.server.domain.model import Job, Round
-from chorus.server.domain.ordering import CHOSEN_SHARE
+from chorus.server.domain.ordering import CHOSEN_SHARE, chooses
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.domain.values import NONE
@@ -172,7 +172,11 @@ class RoundRun:
             card["threshold"], card["reason"] = None, _broken(found, project.target)
             card["labels_needed"] = None
         card["audit"] = msgspec.to_builtins(found)
-        if project.ordering != "random" and card["labels_needed"] is not None:
+        choosing_now = chooses(
+            project.ordering, prelabel=prelabel, threshold=card["threshold"],
+            labels=card["labels"], labels_needed=card["labels_needed"],
+        )  # fmt: skip
+        if choosing_now and card["labels_needed"] is not None:
             # Of the labels to come, only those that chance brings prove anything.
             card["labels_needed"] = math.ceil(card["labels_needed"] / (1 - CHOSEN_SHARE))
         kept = msgspec.json.encode(card).decode()
@@ -191,7 +195,8 @@ class RoundRun:
         plan.audit_share = project.audit_share
         correction = await self._store.read(lambda tx: clusters.gap(tx, project_id))
         plan.clusters, served = clusters.choose(plan.clusters, project.page_size, correction)
-        chosen = await asyncio.to_thread(choosing.read, folder, project.ordering)
+        ordering = project.ordering if choosing_now else "random"
+        chosen = await asyncio.to_thread(choosing.read, folder, ordering)
         plan.clusters, plan.choice = await asyncio.to_thread(
             choosing.arrange, open_items, plan.places, plan.clusters, *chosen
         )

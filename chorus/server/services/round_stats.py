@@ -55,7 +55,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         "labels_needed": needed,
         "ordering": state.ordering,
         "mixing": {
-            "queue": 0.0 if state.ordering == "random" else CHOSEN_SHARE,
+            "queue": CHOSEN_SHARE if done and done[-1].get("chosen") else 0.0,
             "labels": done[-1].get("chosen_share") if done else None,
         },
         "round": last,
