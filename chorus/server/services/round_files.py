@@ -80,7 +80,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                         label = row.provisional
                     if votes and (waits or row.label_source == "votes"):
                         soft = _belief(params, votes, project.multilabel)
-                elif label is not None and row.n_labels > 1 and (row.agreement or 0) < 1:
+                elif row.label_source == "votes" and (row.agreement or 0) < 1:
                     shared = shares(tx.vote_shares(row.item_id))
                     soft = ",".join(f"{c}:{share:.4f}" for c, share in shared.items())
                 labeled += label is not None
