@@ -200,3 +200,38 @@ async def test_as_many_texts_as_fit_and_the_next_page_at_once(
         await expect(tiles).to_have_count(4)
         await page.reload()
         await expect(tiles).to_have_count(4)
+
+
+async def test_a_reviewer_reads_and_decides(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, "text-multilabel")
+        rows = [["title", "text"], ["Long", LONG], ["Short", "A word."]]
+        path = table(tmp_path / "two.csv", rows)
+        root = f"/api/projects/{bench.project.project_id}"
+        await bench.admin.request("POST", f"{root}/import", json={"csv": str(path)})
+        watch = await bench.watch()
+        await watch.until(lambda s: s.counts.items == 2)
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}/review?state=all")
+        text = boss.locator(".rv-text")
+        await expect(text.locator("p").first).to_have_text("Long")
+        await boss.keyboard.press("PageDown")
+        assert await text.evaluate("t => t.scrollTop") > 100
+        for key in ("1", "3", "Enter"):
+            await boss.keyboard.press(key)
+        await expect(boss.locator("#done")).to_have_text("Decided: praise, ask")
+        # The next text begins at its beginning.
+        await expect(text.locator("p")).to_have_text(["Short", "A word."])
+        await boss.keyboard.press("z")
+        await expect(boss.locator(".zoom-text p").first).to_have_text("Short")
+        await boss.keyboard.press("Escape")
+        await boss.keyboard.press("0")
+        await boss.keyboard.press("Enter")
+        await expect(boss.locator("#done")).to_have_text("Decided: None of these")
+        await watch.until(lambda s: s.labels == {"praise": 1, "blame": 0, "ask": 1, "": 1})
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await expect(boss.locator("#done-of")).to_have_text("2 of 2 labeled")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}/quality")
+        await expect(boss.locator("#confusion tbody tr")).to_have_count(3)

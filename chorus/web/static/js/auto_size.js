@@ -1,8 +1,9 @@
 /** The size of a page of texts that follows their heights: on unless the person has chosen one. */
 
 export class AutoSize {
-  /** @param {string} projectId @param {Storage} [storage] */
-  constructor(projectId, storage = localStorage) {
+  /** @param {string} projectId @param {boolean} offered only texts have it @param {Storage} [storage] */
+  constructor(projectId, offered, storage = localStorage) {
+    this._offered = offered;
     this._storage = storage;
     this._key = `chorus.fixed-size.${projectId}`;
     this._fixed = storage.getItem(this._key) === "1";
@@ -11,12 +12,7 @@ export class AutoSize {
   }
 
   get on() {
-    return AutoSize.offered && !this._fixed;
-  }
-
-  /** Is there a button for it? Only where items are texts. */
-  static get offered() {
-    return document.querySelector('#sizes [data-size="0"]') !== null;
+    return this._offered && !this._fixed;
   }
 
   /** @param {boolean} on */

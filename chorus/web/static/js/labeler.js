@@ -12,29 +12,16 @@ import { Socket } from "./socket.js";
 import { TypeSize } from "./type_size.js";
 import { Zoom } from "./zoom.js";
 import { count, plural } from "./format.js";
-import { bannerWords } from "./banner.js";
 import { taskOf } from "./task.js";
 import { focused, missing, touched } from "./page_state.js";
 import { intentOf } from "./keys.js";
+import { bannerWords, coverWords } from "./page_words.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
 const { user, project } = boot();
 const task = taskOf(project);
-const EMPTY = {
-  done: ["All done", "There is nothing left for you to label here. Thank you!"],
-  waiting: [
-    "Your colleagues have the rest",
-    `The next ${task.thing}s come by themselves as soon as one is free again.`,
-  ],
-  paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
-  no_items: [`No ${task.thing}s yet`, `As soon as ${task.thing}s are added, your first page appears here.`],
-  stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
-  idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
-  loading: ["One moment …", "Your next page is on its way."],
-  offline: ["No connection", "Your answers are kept here. The next page comes when you are back."],
-};
-/** Page sizes by key of the server; the size of a page of texts may follow their heights. */
+/** The page sizes that there are, ascending. */
 const SIZES = [1, 4, 6, 9];
 
 const socket = new Socket();
@@ -47,7 +34,7 @@ const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
 const letters = new TypeSize();
-const autoSize = new AutoSize(project.project_id);
+const autoSize = new AutoSize(project.project_id, task.text);
 const grid = new Grid(
   $("#grid"),
   task,
@@ -126,7 +113,7 @@ function renderEmpty(page) {
   cover.hidden = why === null;
   if (why === null) return;
   cover.dataset.why = why;
-  const [title, text] = EMPTY[why] ?? EMPTY.loading;
+  const [title, text] = coverWords(why, task);
   setText($("h2", cover), title);
   setText($("p", cover), text);
 }
@@ -205,8 +192,9 @@ const RUN = {
   skip: () => session.act({ type: "skip" }),
   none: () => session.act({ type: "label", cls: null }),
   move: ({ dx, dy }) => {
-    // Alone on its page a text is not one of a grid: it is read.
-    if (task.text && dy && session.current?.items.length === 1) read(dy, true);
+    // Enlarged, or alone on its page, a text is not one of a grid: it is read.
+    const alone = zoom.isOpen || session.current?.items.length === 1;
+    if (task.text && dy && alone) read(dy, true);
     else session.act({ type: "move", dx, dy, columns: grid.columns });
   },
   step: ({ by }) => session.act({ type: "move", dx: by, dy: 0 }),
@@ -231,7 +219,7 @@ function escape() {
 }
 
 function read(by, lines = false) {
-  if (zoom.isOpen) zoom.read(by);
+  if (zoom.isOpen) zoom.read(by, lines);
   else grid.read(by, lines);
 }
 

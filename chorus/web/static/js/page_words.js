@@ -1,4 +1,4 @@
-/** What the line above a page says of it. Pure. */
+/** What the labeler's page says: in the line above the items, and where there are none. Pure. */
 import { plural } from "./format.js";
 import { isOdd } from "./page_state.js";
 
@@ -29,6 +29,26 @@ export function bannerWords(kind, page, task) {
     default:
       return ["", ""];
   }
+}
+
+/**
+ * @param {string} why there is nothing to label here now
+ * @param {import("./task.js").Task} task
+ * @returns {[string, string]} title and sentence
+ */
+export function coverWords(why, task) {
+  const things = `${task.thing}s`;
+  const words = {
+    done: ["All done", "There is nothing left for you to label here. Thank you!"],
+    waiting: ["Your colleagues have the rest", `The next ${things} come by themselves as soon as one is free again.`],
+    paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
+    no_items: [`No ${things} yet`, `As soon as ${things} are added, your first page appears here.`],
+    stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
+    idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
+    loading: ["One moment …", "Your next page is on its way."],
+    offline: ["No connection", "Your answers are kept here. The next page comes when you are back."],
+  };
+  return words[why] ?? words.loading;
 }
 
 /** Some items of a prelabeled page come without the model's answer: the blind audit. */

@@ -34,6 +34,7 @@ const draft = new Draft(answeringOf(project, () => project.classes.map((c) => c.
 const words = new Words(project.classes);
 const zoom = new Zoom($("#zoom"));
 const help = $("#help");
+const letters = new TypeSize();
 const preload = new Preload();
 const command = (type, body) => socket.request(type, { project_id: project.project_id, ...body });
 const similarTo = (id, settled, limit) =>
@@ -215,6 +216,8 @@ const RUN = {
   toggle: () => grid.toggle(),
   all: () => grid.all(),
   open: () => grid.focus !== null && openAlone(grid.focus),
+  letters: ({ by }) => letters.change(by),
+  read: ({ by }) => (zoom.isOpen ? zoom.read(by) : single.read(by)),
   escape: () => {
     if (zoom.isOpen) zoom.close();
     else if (room.running) room.stop();
@@ -229,8 +232,8 @@ document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select") || note.isOpen) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
-  const intent = intentOf(event, view, classes.length, task.multi);
-  if (!intent || (event.repeat && !["move", "row"].includes(intent.type))) return;
+  const intent = intentOf(event, view, classes.length, task);
+  if (!intent || (event.repeat && !["move", "row", "read", "letters"].includes(intent.type))) return;
   // A control reached with Tab answers to Enter and Space itself.
   if (target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
   event.preventDefault();
@@ -294,7 +297,6 @@ room.addEventListener("refused", ({ detail: { item, message } }) => {
   $("#done").dataset.class = "false";
   setText($("#done"), `Not decided: ${message.replace(/; look again$/, "")}`);
 });
-if (task.text) new TypeSize();
 classes.set(project.classes);
 room.setClaiming(view === "single");
 showConnection(socket);

@@ -31,22 +31,30 @@ const SINGLE = {
   ArrowDown: { type: "move", step: 1 },
   ArrowUp: { type: "move", step: -1 },
 };
+const TEXTS = {
+  "-": { type: "letters", by: -1 },
+  "+": { type: "letters", by: 1 },
+  "=": { type: "letters", by: 1 },
+  PageDown: { type: "read", by: 1 },
+  PageUp: { type: "read", by: -1 },
+};
 
 /**
  * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, altKey?: boolean,
  *   shiftKey?: boolean}} event
  * @param {"single"|"grid"} view
  * @param {number} classes
- * @param {boolean} [multi] an answer is a set of classes
+ * @param {{text: boolean, multi: boolean}} [task]
  * @returns {?{type: string, [field: string]: any}}
  */
-export function intentOf(event, view, classes, multi = false) {
+export function intentOf(event, view, classes, task = { text: false, multi: false }) {
   if (event.altKey) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
-  if (key === "0" && multi) return { type: "none" };
+  if (key === "0" && task.multi) return { type: "none" };
   if (/^[1-9]$/.test(key)) {
     return Number(key) <= classes ? { type: "class", index: Number(key) - 1 } : null;
   }
+  if (task.text && view === "single" && TEXTS[key]) return TEXTS[key];
   return (view === "grid" ? GRID : SINGLE)[key] ?? BOTH[key] ?? null;
 }

@@ -93,6 +93,12 @@ export class Single {
     setText($(".rv-size", this._root), url === null ? `${item.width} × ${item.height}` : "");
   }
 
+  /** A text: a page on or back. */
+  read(by) {
+    const text = $(".rv-text", this._root);
+    text.scrollBy({ top: by * 0.85 * text.clientHeight });
+  }
+
   _picture(item) {
     const image = $(".rv-picture img", this._root);
     if (image.dataset.item === String(item.item_id)) return;

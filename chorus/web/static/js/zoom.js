@@ -7,6 +7,8 @@ import { answerChips } from "./chips.js";
 import { reading, textOf } from "./content.js";
 
 const MOST = 8;
+const LINES_PX = 70;
+const PAGE_SHARE = 0.85;
 
 export class Zoom {
   /** @param {HTMLDialogElement} dialog @param {() => void} onClose */
@@ -72,9 +74,9 @@ export class Zoom {
     }
   }
 
-  /** A text: a page on or back. */
-  read(by) {
-    this._text.scrollBy({ top: by * 0.85 * this._text.clientHeight });
+  /** A text: a page on or back, or a few lines. */
+  read(by, lines = false) {
+    this._text.scrollBy({ top: by * (lines ? LINES_PX : PAGE_SHARE * this._text.clientHeight) });
   }
 
   _reset() {
