@@ -120,6 +120,8 @@ def featurize(
     faults: list[tuple[str, str]] = []
     with Writer(store) as writer:
         todo = store.missing(hashes)
+        if not todo:
+            return 0, []
         seen = 0
         for at, rows, bad in features_of([paths[i] for i in todo], config, models, threads):
             if at:

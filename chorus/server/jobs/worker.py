@@ -54,7 +54,7 @@ def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
         name = function.rpartition(".")[2]
         say = logging.getLogger("chorus.job").info
         say("%s begins, attempt %d, process %d", name, attempt, os.getpid())
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         try:
             result = call(function, *args)
         except BaseException:
@@ -63,7 +63,11 @@ def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
             raise
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         seconds = time.perf_counter() - began
-        say("%s done in %.1f s, its process needed up to %.0f MB", name, seconds, peak)
+        used = time.process_time() - used
+        say(
+            "%s done in %.1f s (%.1f s of processor time), its process needed up to %.0f MB",
+            name, seconds, used, peak,
+        )  # fmt: skip
         say("result: %s", json.dumps(result, default=str)[:RESULT_MOST])
         return result
 

@@ -258,6 +258,8 @@ def _plan(
     predictions = round_files.read_predictions(folder / "predictions.tsv")
     clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
     thresholds = {} if card["threshold"] is None else _thresholds(card)
+    said = {guess.value for guess in predictions.values()}
+    limits = {value: landing.limit_of(value, thresholds) for value in said}
     prelabeled = [
         item_id
         for item_id, queue, pre_value, _, _ in open_items
@@ -265,7 +267,7 @@ def _plan(
         and queue_for(
             value=guess.value,
             score=guess.score,
-            threshold=landing.limit_of(guess.value, thresholds),
+            threshold=limits[guess.value],
             prelabel=prelabel,
             clustered=False,
             was_prelabeled=queue == "prelabeled",
