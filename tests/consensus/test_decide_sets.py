@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chorus.server.consensus.decide import Witness, decide
 from chorus.server.consensus.decide_sets import SetWitness, belief_sets, decide_sets
-from chorus.server.consensus.live import Params, default_params
+from chorus.server.consensus.live import Params, default_params, set_params
 from chorus.server.consensus.merged import Merged
 
 NOBODY = default_params(3)
@@ -30,6 +30,10 @@ def question(
     )
 
 
+def known(*by_class: Params) -> Params:
+    return Params("auto", [1.0], sets=set_params(by_class))
+
+
 def merged(params: Params, *votes: str, most: int = 3, target: float = 0.95) -> Merged:
     witnesses = [SetWitness(f"u{n}", vote) for n, vote in enumerate(votes)]
     return decide_sets(params, witnesses, votes_min=1, votes_max=most, target=target)
@@ -41,7 +45,7 @@ SETS = st.sets(st.integers(0, 2)).map(lambda s: ",".join(map(str, sorted(s))) or
 @given(st.lists(SETS, min_size=1, max_size=4), st.integers(1, 4))
 def test_each_class_is_decided_as_a_question_of_its_own(votes: list[str], most: int) -> None:
     by_class = [question(0.1 * (c + 1), 0.2, 0.05) for c in range(3)]
-    found = merged(Params("auto", [1 / 3] * 3, by_class=by_class), *votes, most=most)
+    found = merged(known(*by_class), *votes, most=most)
     single = [
         decide(
             params,
@@ -51,7 +55,7 @@ def test_each_class_is_decided_as_a_question_of_its_own(votes: list[str], most: 
         for c, params in enumerate(by_class)
     ]  # fmt: skip
     assert found.reached == all(one.reached for one in single)
-    assert found.confidence == min(one.confidence for one in single)
+    assert found.confidence == pytest.approx(min(one.confidence for one in single), abs=2e-6)
     ticked = [str(c) for c, one in enumerate(single) if one.value == "1"]
     assert found.value == (",".join(ticked) or "-")
 
@@ -65,12 +69,8 @@ def test_strangers_are_asked_until_two_agree() -> None:
 
 
 def test_a_class_that_is_often_overlooked_is_asked_for_although_nobody_ticked_it() -> None:
-    common = Params(
-        "auto", [0.5, 0.5], by_class=[question(0.01, 0.1, 0.01), question(0.6, 0.3, 0.01)]
-    )
-    rare = Params(
-        "auto", [0.5, 0.5], by_class=[question(0.01, 0.1, 0.01), question(0.01, 0.3, 0.01)]
-    )
+    common = known(question(0.01, 0.1, 0.01), question(0.6, 0.3, 0.01))
+    rare = known(question(0.01, 0.1, 0.01), question(0.01, 0.3, 0.01))
     assert merged(rare, "-").reached
     assert not merged(common, "-").reached
     chances = belief_sets(common, [SetWitness("u0", "-")])
@@ -79,16 +79,14 @@ def test_a_class_that_is_often_overlooked_is_asked_for_although_nobody_ticked_it
 
 
 def test_who_ticks_too_much_counts_less() -> None:
-    params = Params(
-        "auto", [1.0], by_class=[question(0.2, 0.1, 0.02, u0=(0.1, 0.4), u1=(0.02, 0.01))]
-    )
+    params = known(question(0.2, 0.1, 0.02, u0=(0.1, 0.4), u1=(0.02, 0.01)))
     assert merged(params, "0", "-").value == "-"
     assert merged(params, "-", "0").value == "0"
 
 
 @given(st.lists(SETS, min_size=1, max_size=4))
 def test_a_class_newer_than_the_estimate_is_one_of_strangers(votes: list[str]) -> None:
-    old = Params("auto", [0.5, 0.5], by_class=[question(0.2, 0.1, 0.02)])
+    old = known(question(0.2, 0.1, 0.02))
     found = merged(old, *votes)
     assert found.value is not None
     new = {c for vote in votes for c in vote.split(",")} & {"1", "2"}
@@ -99,7 +97,7 @@ def test_a_class_newer_than_the_estimate_is_one_of_strangers(votes: list[str]) -
 
 
 def test_a_set_that_was_let_stand_says_less() -> None:
-    params = Params("auto", [1.0], by_class=[question(0.3, 0.15, 0.05)])
+    params = known(question(0.3, 0.15, 0.05))
 
     def confidence(prelabel: str | None) -> float:
         votes = [SetWitness("u0", "0", prelabel)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chorus.server.consensus.live import Params
+from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.errors import ApiError
@@ -230,7 +230,7 @@ class ItemLife(RuleBasedStateMachine):
         params = Params("one_coin", [1 / 3] * 3, accuracy, model_weight=model_weight)
         if self.task_type == "multilabel":
             each = Params("one_coin", [0.7, 0.3], accuracy)
-            params = Params("auto", [1 / 3] * 3, by_class=[each] * 3)
+            params = Params("auto", [1 / 3] * 3, sets=set_params([each] * 3))
         self.w.estimate(params)
         after = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
         assert after == decided

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.server.consensus.live import Params
+from chorus.server.consensus.live import Params, set_params
 from chorus.server.services import landing, round_files
 from chorus.server.services.round_files import Prediction
 from tests.server.world import World
@@ -52,7 +52,7 @@ def test_targets_weigh_people_where_their_skill_is_known(tmp_path: Path) -> None
     world = World(2, 3, task_type="multilabel", consensus="auto")
     good, bad = [[0.99, 0.01], [0.02, 0.98]], [[0.9, 0.1], [0.6, 0.4]]
     each = Params("dawid_skene", [0.7, 0.3], confusion={"u0": good, "u1": bad}, population=good)
-    world.estimate(Params("auto", [1 / 3] * 3, by_class=[each] * 3))
+    world.estimate(Params("auto", [1 / 3] * 3, sets=set_params([each] * 3)))
     (item_id,) = vote(world, [["0"], ["1"]])
     soft = dict(part.split(":") for part in inputs(world, tmp_path)[item_id]["soft"].split(","))
     assert float(soft["0"]) > 0.9, "who sees well has seen it"

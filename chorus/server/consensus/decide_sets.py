@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from chorus.server.consensus.decide import Witness, belief, decide
-from chorus.server.consensus.live import Params, default_params
+from chorus.server.consensus.decide import LEAST
+from chorus.server.consensus.live import ACCURACY, Params, SetParams
 from chorus.server.consensus.merged import Merged
 from chorus.server.consensus.sets import by_class
 
-NO, YES = 0, 1
-STRANGERS = default_params(2)
-"""Of a class of which nothing has been estimated."""
+STRANGER = (-math.log(ACCURACY / (1 - ACCURACY)), math.log(ACCURACY / (1 - ACCURACY)))
+"""What an answer says of a class that nothing is known of."""
+NOTHING = SetParams([], {}, [])
 
 
 class SetWitness(msgspec.Struct, frozen=True):
@@ -27,27 +28,34 @@ class SetWitness(msgspec.Struct, frozen=True):
 def decide_sets(
     params: Params, votes: Sequence[SetWitness], *, votes_min: int, votes_max: int, target: float
 ) -> Merged:
-    """Merge votes class by class with `decide`, each class a question of yes or no.
+    """Merge votes class by class, each class a question of yes or no that `decide` would answer
+    the same.
 
     `votes`: in the order cast. Reached when every question is: what somebody ticked, and what is
     often overlooked. Confidence is that of the least sure question; agreement as in
     `sets.by_class`.
     """
-    if not votes:
+    n = len(votes)
+    if not n:
         return Merged(None, 0.0, 0.0, 0, False, True, params.method)
-    found = {
-        c: decide(
-            own, witnesses, None, votes_min=votes_min, votes_max=votes_max, target=target
-        )
-        for c, own, witnesses in _questions(params, votes)
-    }  # fmt: skip
-    ticked = [c for c, answer in found.items() if answer.value == str(YES)]
-    reached = all(answer.reached for answer in found.values())
+    label: list[int] = []
+    least, reached = 1.0, n >= votes_min
+    for c, yes, answers in _questions(params, votes):
+        value, confidence = _answer(yes, answers)
+        sure = min(1.0, confidence)
+        clear = sure >= 1.0 - confidence - 1e-12  # else what nobody said is likelier
+        tied = len(set(answers)) > 1 and 1.0 - confidence >= sure - 1e-9
+        undisputed = len(set(answers)) == 1 or sure > LEAST
+        enough = sure >= target or (n >= votes_max and undisputed)
+        reached = reached and clear and not tied and enough
+        least = min(least, sure)
+        if value:
+            label.append(c)
     return Merged(
-        value=",".join(map(str, ticked)) or "-",
-        confidence=min(answer.confidence for answer in found.values()),
+        value=",".join(map(str, label)) or "-",
+        confidence=round(least, 6),
         agreement=by_class([vote.value for vote in votes]).agreement,
-        vote_count=len(votes),
+        vote_count=n,
         reached=reached,
         provisional=not reached,
         method=params.method,
@@ -56,29 +64,43 @@ def decide_sets(
 
 def belief_sets(params: Params, votes: Sequence[SetWitness]) -> dict[int, float]:
     """By class that is in question: how likely the item has it, by these votes."""
-    return {c: belief(own, said, None)[YES] for c, own, said in _questions(params, votes) if c >= 0}
+    return {c: yes for c, yes, _ in _questions(params, votes) if c >= 0}
+
+
+def _answer(yes: float, answers: Sequence[bool]) -> tuple[bool, float]:
+    """The likelier of the answers given (among equals the one cast first), and how likely it is."""
+    first = answers[0]
+    value = first
+    if len(set(answers)) > 1 and yes != 0.5:
+        value = yes > 0.5
+    return value, yes if value else 1.0 - yes
 
 
 def _questions(
     params: Params, votes: Sequence[SetWitness]
-) -> Iterable[tuple[int, Params, list[Witness]]]:
-    """(class, what is known of it, its votes), ascending.
+) -> Iterator[tuple[int, float, list[bool]]]:
+    """(class, how likely the item has it, whether each vote ticked it), ascending.
 
     Of classes that nobody ticked only those with an estimate are in question: it knows how common
     they are, and how often people overlook them. Without any, whether there is nothing (-1) is.
     """
+    known = params.sets or NOTHING
     sets = [_set(vote.value) for vote in votes]
     shown = [None if vote.prelabel is None else _set(vote.prelabel) for vote in votes]
-    known = len(params.by_class)
-    for c in sorted(set().union(range(known), *sets)) or [-1]:
-        yield (
-            c,
-            params.by_class[c] if 0 <= c < known else STRANGERS,
-            [
-                Witness(vote.user_id, int(c in said), None if saw is None else int(c in saw))
-                for vote, said, saw in zip(votes, sets, shown, strict=True)
-            ],
-        )
+    says = [known.says.get(vote.user_id, known.strangers) for vote in votes]
+    classes = len(known.prior)
+    for c in sorted(set().union(range(classes), *sets)) or [-1]:
+        estimated = 0 <= c < classes
+        odds = known.prior[c] if estimated else 0.0
+        answers = []
+        for said, saw, own in zip(sets, shown, says, strict=True):
+            ticked = c in said
+            # Whoever let a prelabel stand has said less than whoever answered unasked.
+            stood = saw is not None and (c in saw) == ticked
+            evidence = (own[c] if estimated else STRANGER)[ticked]
+            odds += params.accepted_weight * evidence if stood else evidence
+            answers.append(ticked)
+        yield c, 1.0 / (1.0 + math.exp(-max(-500.0, min(500.0, odds)))), answers
 
 
 def _set(value: str) -> frozenset[int]:

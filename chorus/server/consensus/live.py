@@ -20,6 +20,17 @@ ACCURACY = 0.88
 LEAST = 1e-6
 
 
+class SetParams(msgspec.Struct, frozen=True):
+    """Each class as a question of yes or no; all in log odds of yes."""
+
+    prior: list[float]
+    """(classes,): before any vote."""
+    says: dict[str, list[tuple[float, float]]]
+    """By user id, (classes,): what it adds that they leave the class out, and that they tick it."""
+    strangers: list[tuple[float, float]]
+    """(classes,): the same of a labeler not named above."""
+
+
 class Params(msgspec.Struct, frozen=True):
     """What a posterior needs. Labelers by user id; everything JSON."""
 
@@ -41,8 +52,37 @@ class Params(msgspec.Struct, frozen=True):
     prior."""
     accepted_weight: float = 0.5
     """Exponent of a vote that let the model's prelabel stand."""
-    by_class: list[Params] = []
-    """Of label sets: what a posterior of each class needs, a question of no (0) or yes (1)."""
+    sets: SetParams | None = None
+    """Of label sets: what is known of each class's question."""
+
+    def of(self, labeler: str | None) -> list[list[float]]:
+        """[true class][class voted] of a labeler, None: of one who is not known, where there are
+        two classes."""
+        if labeler in self.confusion:
+            return self.confusion[labeler]
+        if labeler not in self.accuracy and self.population:
+            return self.population
+        right = self.accuracy.get(labeler or "", self.default_accuracy)
+        return [[right, 1 - right], [1 - right, right]]
+
+
+def set_params(by_class: Sequence[Params]) -> SetParams:
+    """From the parameters of each class's own binary questions (0: no, 1: yes)."""
+
+    def adds(rows: Sequence[Sequence[float]]) -> tuple[float, float]:
+        no, yes = (_log(rows[1][said]) - _log(rows[0][said]) for said in (0, 1))
+        return no, yes
+
+    people = sorted({name for p in by_class for name in (*p.accuracy, *p.confusion)})
+    return SetParams(
+        prior=[_log(p.prior[1]) - _log(p.prior[0]) for p in by_class],
+        says={name: [adds(p.of(name)) for p in by_class] for name in people},
+        strangers=[adds(p.of(None)) for p in by_class],
+    )
+
+
+def _log(p: float) -> float:
+    return math.log(max(p, LEAST))
 
 
 def default_params(classes: int) -> Params:

@@ -17,7 +17,7 @@ import numpy as np
 
 from chorus.server.consensus.auto import auto
 from chorus.server.consensus.estimate import Estimate, Skill
-from chorus.server.consensus.live import Params, params_of
+from chorus.server.consensus.live import Params, params_of, set_params
 from chorus.server.consensus.table import Bools, Fitted, Floats, Ints, VoteTable
 from chorus.server.domain.values import indices
 from chorus.server.jobs.vote_files import TRUTH, UNSEEN, VoteFiles
@@ -53,7 +53,7 @@ def estimate_sets(files: VoteFiles) -> Estimate:
     if own:
         note = f"{NOTE}: in {own} of the {files.classes} classes by what is known of that class."
     prior = [1.0 / files.classes] * files.classes
-    return Estimate(Params("auto", prior, by_class=by_class), skills, note)
+    return Estimate(Params("auto", prior, sets=set_params(by_class)), skills, note)
 
 
 class Answers:
@@ -140,21 +140,13 @@ def _some(table: VoteTable, most: int) -> tuple[Bools, Bools]:
 
 def _log_likelihood(table: VoteTable, params: Params, workers: list[str]) -> float:
     """Of the answers on one class."""
-    confusion = np.log(np.maximum([_confusion(params, worker) for worker in workers], LEAST))
+    confusion = np.log(np.maximum([params.of(worker) for worker in workers], LEAST))
     logs = np.zeros((table.items, 2))
     weight = np.ones(len(table)) if table.weight is None else table.weight
     np.add.at(logs, table.item, confusion[table.worker, :, table.value] * weight[:, None])
     voted = np.bincount(table.item, minlength=table.items) > 0
     joint = logs[voted] + np.log(np.maximum(params.prior, LEAST))
     return float(np.logaddexp(joint[:, 0], joint[:, 1]).sum())
-
-
-def _confusion(params: Params, worker: str) -> list[list[float]]:
-    """[truth][said] of one person, whatever the method that found it."""
-    if params.confusion or params.population:
-        return params.confusion.get(worker, params.population)
-    right = params.accuracy.get(worker, params.default_accuracy)
-    return [[right, 1 - right], [1 - right, right]]
 
 
 def _ticks(values: list[str], classes: int) -> Bools:
