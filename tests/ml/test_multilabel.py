@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chorus.ml import answers, learn, run
+from chorus.ml.backbones import DEFAULT
 from chorus.ml.card import limits_of, make_set_card, rule_of
 from chorus.ml.cluster import BLOCK, SetViews, make_blocks
 from chorus.ml.files import read_items
@@ -405,3 +408,57 @@ def test_a_repeated_round_of_sets_gives_the_same(tmp_path: Path) -> None:
         names = ("model.npz", "oof.tsv", "card.json", "predictions.tsv", "clusters.tsv")
         found.append([(tmp_path / name).read_bytes() for name in names])
     assert found[0] == found[1]
+
+
+# -- real photos
+
+CLOTHING = Path(__file__).parents[3] / "shared" / "data" / "clothing"
+TAGS = {
+    "upper": "dress longsleeve outwear shirt t-shirt",
+    "lower": "dress pants shorts skirt",
+    "long": "dress longsleeve outwear pants",
+    "feet": "shoes",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(not CLOTHING.is_dir(), reason="no ../shared/data/clothing")
+def test_properties_of_real_photos_are_learned(tmp_path: Path, models: Path) -> None:
+    """Four properties that follow from the class of clothing; a hat has none of them."""
+    labeled, total = 240, 400
+    rows = list(csv.DictReader((CLOTHING / "gold.csv").open()))
+    # The file goes class by class; what people label is drawn at random.
+    rows = [rows[i] for i in np.random.default_rng(1).permutation(len(rows))[:total]]
+    truth = np.array([[row["label"] in of.split() for of in TAGS.values()] for row in rows])
+    paths = [CLOTHING / "images" / row["item"] for row in rows]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    params: dict[str, Any] = {
+        "store": str(tmp_path / "features"), "models": str(models), "backbone": DEFAULT,
+        "round_dir": str(tmp_path), "classes": 4, "multilabel": True, "target": 0.8,
+        "prelabel": True, "seed": 3, "threads": 2, "progress": str(tmp_path / "progress"),
+    }  # fmt: skip
+    pairs = tmp_path / "pictures.tsv"
+    pairs.write_text("".join(f"{h}\t{p}\n" for h, p in zip(hashes, paths, strict=True)))
+    run.featurize({**params, "items": str(pairs), "start": 0, "stop": total})
+    with (tmp_path / "items.tsv").open("w") as lines:
+        lines.write(HEADER)
+        for i, content in enumerate(hashes):
+            known = int(i < labeled)
+            label = to_text(truth[i]) if known else ""
+            lines.write(f"{i + 1}\t{content}\t{label}\t\t{known}\t1\t{1 - known}\n")
+    for job in (run.train, run.validate, run.infer):
+        job(params)
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["model_accuracy"] > card["baseline"] + 0.2
+    assert card["threshold"] is not None
+    head, *found = (tmp_path / "predictions.tsv").read_text().splitlines()
+    assert head.startswith("item_id\tvalue\tscore")
+    right, above = [], []
+    for line in found:
+        item_id, value, score, *_ = line.split("\t")
+        right.append(value == to_text(truth[int(item_id) - 1]))
+        above.append(float(score) >= card["threshold"])
+    assert np.mean(right) > card["baseline"] + 0.2
+    assert np.mean(np.array(right)[above]) >= 0.8
+    assert np.mean(above) > 0.2
