@@ -40,14 +40,31 @@ export function preview(item, props = {}) {
   const url = textOf(item);
   if (url === null) return el("img", { src: item.thumb, alt: "", loading: "lazy", ...props });
   const node = el("span", { class: "snippet", dir: "auto" });
-  whenThere(node, url, (fields) => setText(node, snippet(fields)));
+  const show = () => whenThere(node, url, (fields) => setText(node, snippet(fields)));
+  if (texts.get(url)) show();
+  else whenNear(node, show);
   return node;
 }
 
 /** @param {[string, string][]} fields */
 function snippet(fields) {
-  return fields.map(([, text]) => text).join(" · ").slice(0, SNIPPET_CHARS);
+  return fields.map(([, text]) => text.slice(0, SNIPPET_CHARS)).join(" · ").slice(0, SNIPPET_CHARS);
 }
+
+/** As pictures do it with `loading="lazy"`: fetched when it is about to be seen. */
+function whenNear(node, run) {
+  waiting.set(node, run);
+  near.observe(node);
+}
+
+const waiting = new WeakMap();
+const near = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    if (!isIntersecting) continue;
+    near.unobserve(target);
+    waiting.get(target)?.();
+  }
+}, { rootMargin: "400px" });
 
 /** Show at once what is here; what is not comes later, tried again while the node is in the page. */
 function whenThere(node, url, show) {

@@ -10,6 +10,8 @@ import { arrange, sizeFor } from "./text_layout.js";
 const ENLARGE_MOST = 3;
 const SCROLL_SHARE = 0.85;
 const LINES = 2;
+/** Above and below a text inside its card, and between cards. */
+const AROUND_PX = 20;
 /** So many texts say what the next ones will be like; this share of them is to fit. */
 const AREAS_KEPT = 36;
 const ORDINARY = 0.75;
@@ -95,13 +97,14 @@ export class Grid {
     const em = this._em();
     for (const [id, { body }] of this._tiles) {
       this._areas.delete(id);
-      this._areas.set(id, (body.clientWidth * body.firstChild.offsetHeight) / em ** 2);
+      const { offsetWidth, offsetHeight } = body.firstChild;
+      this._areas.set(id, (offsetWidth * offsetHeight) / em ** 2);
     }
     for (const id of [...this._areas.keys()].slice(0, -AREAS_KEPT)) this._areas.delete(id);
     const areas = [...this._areas.values()].sort((a, b) => a - b);
     // A text much longer than the others scrolls; it does not make the page small.
     const area = areas[Math.floor(areas.length * ORDINARY)] * em ** 2;
-    const foot = bodies[0].parentElement.offsetHeight - bodies[0].clientHeight + 8;
+    const foot = bodies[0].closest(".tile").offsetHeight - bodies[0].clientHeight + AROUND_PX;
     // Where the whole page scrolls, as on a phone, two screens are not too long.
     const scrolls = getComputedStyle(this._root).overflowY === "visible";
     const room = { width: this._root.clientWidth, height: scrolls ? 2 * innerHeight : this._root.clientHeight };

@@ -9,6 +9,10 @@ const NARROWEST_EM = 16;
 const COLUMNS_MOST = 3;
 /** Less than this is a descender or a rounding, not a hidden line. */
 const SLACK_PX = 4;
+/** What a card has beside its text, and the gap to the next. */
+const SIDES_PX = 40;
+/** A line or two to scroll here and there is better than a page half empty: sizes are far apart. */
+const CROWDED = 1.2;
 
 /** How many columns there may be. */
 export function columnsMost(width, em, count) {
@@ -43,8 +47,8 @@ function place(root, columns, count) {
 }
 
 /**
- * The largest page whose texts fit without scrolling, going by those just read; 1 where not even
- * one would. A text keeps its area, whatever the column's width.
+ * The largest page whose texts fit, or nearly so, going by those just read; 1 where not even one
+ * would. A text keeps its area, whatever the column's width.
  * @param {{width: number, height: number}} room of the page in px
  * @param {number} area of an ordinary text, in px²
  * @param {number} foot what each card has around its text, in px
@@ -53,8 +57,8 @@ function place(root, columns, count) {
 export function sizeFor({ width, height }, area, foot, em, sizes) {
   const fits = (size) => {
     for (let columns = 1; columns <= columnsMost(width, em, size); columns++) {
-      const each = area / (width / columns) + foot;
-      if (Math.ceil(size / columns) * each <= height) return true;
+      const each = area / (width / columns - SIDES_PX) + foot;
+      if (Math.ceil(size / columns) * each <= height * CROWDED) return true;
     }
     return false;
   };

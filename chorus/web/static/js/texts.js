@@ -4,7 +4,8 @@
  */
 import { api } from "./api.js";
 
-const MOST = 600;
+/** Kept at most, in characters: some hundred thousand short texts, or twenty of the longest. */
+const MOST_CHARS = 20_000_000;
 
 /** @typedef {[string, string][]} Fields name (maybe empty) and text, in order */
 
@@ -12,6 +13,7 @@ class Texts {
   constructor() {
     /** @type {Map<string, Fields>} the one used last at the end */
     this._known = new Map();
+    this._chars = 0;
     /** @type {Map<string, Promise<Fields>>} */
     this._coming = new Map();
   }
@@ -38,12 +40,21 @@ class Texts {
     try {
       const { fields } = await api("GET", url);
       this._known.set(url, fields);
-      if (this._known.size > MOST) this._known.delete(this._known.keys().next().value);
+      this._chars += charsOf(fields);
+      while (this._chars > MOST_CHARS && this._known.size > 1) {
+        const [oldest, gone] = this._known.entries().next().value;
+        this._known.delete(oldest);
+        this._chars -= charsOf(gone);
+      }
       return fields;
     } finally {
       this._coming.delete(url);
     }
   }
+}
+
+function charsOf(fields) {
+  return fields.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
 }
 
 export const texts = new Texts();
