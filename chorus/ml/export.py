@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from chorus.ml import learn
+from chorus.ml import learn, text
 from chorus.ml.backbones import Backbone, backbone, onnx_file
 from chorus.ml.card import rule_of
 from chorus.ml.files import reporter
@@ -249,6 +249,10 @@ def model_zip(params: dict[str, Any]) -> dict[str, Any]:
 
     Raises `FileNotFoundError` when the round's files are gone.
     """
+    if text.is_text(params["backbone"]):
+        from chorus.ml import export_text  # which builds on this module
+
+        return export_text.model_zip(params)
     report = reporter(Path(params["progress"]))
     round_dir = Path(params["round_dir"])
     models = Path(params["models"])

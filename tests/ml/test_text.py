@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,10 @@ from hypothesis import strategies as st
 
 from chorus.ml import minilm, ngrams, run, text
 from chorus.ml.store import FeatureStore
-from tests.ml.docs import PACKAGES, docstrings
+from tests.ml.docs import ProseRound, store_texts
 
 encoder = pytest.mark.skipif(not minilm.installed(), reason=f"no encoder: {minilm.INSTALL}")
 BOTH = [pytest.param(minilm.NAME, marks=encoder), ngrams.NAME]
-
-
-def store_texts(folder: Path, texts: list[str]) -> list[Path]:
-    paths = []
-    for n, one in enumerate(texts):
-        path = folder / str(n)
-        path.write_text(json.dumps({"fields": [["", one]]}))
-        paths.append(path)
-    return paths
 
 
 @encoder
@@ -140,36 +130,14 @@ def test_files_that_are_no_texts_are_faults_and_the_rest_goes_in(
 @pytest.mark.parametrize("backbone", BOTH)
 def test_a_round_on_real_prose(tmp_path: Path, models: Path, backbone: str) -> None:
     """Docstrings of three packages of Python: which one is a text from?"""
-    labeled_of, open_of = 60, 20
-    texts, truth = [], []
-    for kind, package in enumerate(PACKAGES):
-        found = docstrings(package)
-        order = np.random.default_rng(kind).permutation(len(found))[: labeled_of + open_of]
-        texts += [found[n] for n in order]
-        truth += [kind] * len(order)
-    paths = store_texts(tmp_path, texts)
-    hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths]
-    items = tmp_path / "features.tsv"
-    items.write_text("".join(f"{h}\t{p}\n" for h, p in zip(hashes, paths, strict=True)))
-    params: dict[str, Any] = {
-        "store": str(tmp_path / "features"), "models": str(models), "backbone": backbone,
-        "items": str(items), "start": 0, "stop": len(paths), "round_dir": str(tmp_path),
-        "classes": len(PACKAGES), "target": 0.8, "prelabel": True, "seed": 1, "threads": 2,
-        "progress": str(tmp_path / "progress"),
-    }  # fmt: skip
-    assert run.featurize(params)["done"] == len(texts)
-    with (tmp_path / "items.tsv").open("w") as out:
-        out.write("item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\n")
-        for n, content in enumerate(hashes):
-            known = n % (labeled_of + open_of) < labeled_of
-            label = str(truth[n]) if known else ""
-            out.write(f"{n}\t{content}\t{label}\t\t{int(known)}\t1\t{1 - known}\n")
-    assert run.train(params)["trained_on"] == labeled_of * len(PACKAGES)
-    card = run.validate(params)
+    found = ProseRound(tmp_path, models, backbone)
+    assert run.featurize(found.params)["done"] == len(found.texts)
+    assert run.train(found.params)["trained_on"] == len(found.texts) - sum(found.is_open)
+    card = run.validate(found.params)
     assert card["model_accuracy"] > 0.75
     assert card["threshold"] is not None
-    assert run.infer(params)["items"] == open_of * len(PACKAGES)
+    assert run.infer(found.params)["items"] == sum(found.is_open)
     lines = (tmp_path / "predictions.tsv").read_text().splitlines()[1:]
     said = [line.split("\t")[:2] for line in lines]
-    right = sum(truth[int(item)] == int(value) for item, value in said)
+    right = sum(found.truth[int(item)] == int(value) for item, value in said)
     assert right > 0.75 * len(said)
