@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chorus.server.domain.model import PageKind
 
@@ -15,6 +15,10 @@ classes (or as "-"), so that the sum may be more than there are."""
 FIRST_MIN = 20
 FIRST_PER_CLASS = 3
 MIN_STEP = 10
+REPLACE_GROWTH = 0.5
+"""A round whose input has grown by this share before it was trained on is replaced …"""
+REPLACE_LEAST = 50
+"""… unless it is fewer labels: a round on so few takes seconds."""
 
 
 def too_few(labels: Mapping[str, int]) -> str | None:
@@ -44,6 +48,28 @@ def round_due(
     if running or open_items == 0 or too_few(labels) is not None:
         return False
     return total >= next_round_at(labels, last_round_labels)
+
+
+def input_old(began_with: int, total: int, *, trained: bool, replaced: bool) -> bool:
+    """True when a running round should give way to a new one, which learns from more.
+
+    began_with, total: what there was to learn from at its beginning, and is now. trained: its heads
+    are trained. From there on it is sooner done than another one, which begins right after it
+    anyway. replaced: see `replaced_already`; whoever labels faster than the model learns gets the
+    second one.
+    """
+    if trained or replaced:
+        return False
+    return total - began_with >= max(REPLACE_LEAST, REPLACE_GROWTH * began_with)
+
+
+def replaced_already(states: Sequence[str]) -> bool:
+    """Has a round been replaced since the last one that was done? Then none is again before one is.
+    states: of a project's rounds, oldest first."""
+    for state in reversed(states):
+        if state in ("done", "replaced"):
+            return state == "replaced"
+    return False
 
 
 def queue_for(

@@ -59,7 +59,7 @@ def end_jobs(tx: Tx, record: Round, end: str, error: str | None, now: int) -> No
 def finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) -> None:
     record.state, record.finished_at = end, now
     if end != "done":
-        # What was running is "failed" already, unless the round was cancelled.
+        # What was running is "failed" already, unless the round was cancelled or replaced.
         end_jobs(tx, record, "cancelled", None, now)
     body = {
         "number": record.number,
@@ -73,7 +73,8 @@ def finish(tx: Tx, record: Round, end: str, figures: dict[str, Any], now: int) -
     record.body = msgspec.json.encode(body).decode()
     tx.put_round(record)
     jobs = [job_fields(j) for j in tx.jobs_of_round(record.project_id, record.number)]
-    kind = {"done": "round.finished", "cancelled": "round.cancelled"}.get(end, "round.failed")
+    kinds = {"done": "finished", "cancelled": "cancelled", "replaced": "cancelled"}
+    kind = f"round.{kinds.get(end, 'failed')}"
     tx.emit(record.project_id, now, kind, {"round": body, "jobs": jobs})
 
 

@@ -109,6 +109,7 @@ class RoundRun:
                     f"chorus.ml.run.{kind}", call, on, state
                 ),
             )
+            state.trained = True
             if kind == "validate":
                 card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
                 await self._store.write(

@@ -62,6 +62,14 @@ class RoundState:
         self.work: asyncio.Task[None] | None = None
         """The part of `round` that can be cancelled."""
         self.cancelled_by: str | None = None
+        self.began_with = 0
+        """What the running round has to learn from, as `last_evidence`."""
+        self.trained = False
+        """The running round's heads are trained."""
+        self.outdated: str | None = None
+        """Why the running round gives way to a new one."""
+        self.replaced = False
+        """One has been replaced since the last that was done (see domain/rounds)."""
         self.landing = False
         """The round's answers are on their way to the queues: too late to cancel."""
         self.call: object | None = None

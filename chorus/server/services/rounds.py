@@ -17,7 +17,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import Event, Project, Round
-from chorus.server.domain.rounds import round_due
+from chorus.server.domain.rounds import input_old, replaced_already, round_due
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import round_stats
 from chorus.server.services.dashboard import Boards
@@ -88,18 +88,19 @@ class Rounds:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _load(self, project_id: str) -> RoundState:
-        def fn(tx: Tx) -> tuple[int | None, Project]:
+        def fn(tx: Tx) -> tuple[int | None, bool, Project]:
             project = tx.project(project_id)
             assert project is not None
-            ended = [r for r in tx.rounds(project_id) if r.state in ("done", "failed", "cancelled")]
+            rounds = tx.rounds(project_id)
+            ended = [r for r in rounds if r.state in ("done", "failed", "cancelled")]
             last = None
             if ended:
                 last = msgspec.json.decode(ended[-1].body).get("evidence", ended[-1].labels)
-            return last, project
+            return last, replaced_already([r.state for r in rounds]), project
 
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
-        state.last_evidence, project = await self._store.read(fn)
+        state.last_evidence, state.replaced, project = await self._store.read(fn)
         state.enabled = project.cluster or project.prelabel or project.ordering != "random"
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = self._backbones.of(project.task_type)
@@ -130,7 +131,9 @@ class Rounds:
             return
         if features or state.feature_error:
             self._features.wake(project_id, state, board)
-        if self._due(board, state):
+        if self._outdated(board, state):
+            self._replace(board, state)
+        elif self._due(board, state):
             self._begin(project_id, state, board)
 
     def _due(self, board: Board, state: RoundState) -> bool:
@@ -143,9 +146,33 @@ class Rounds:
             open_items=board.open_items, running=state.running,
         )  # fmt: skip
 
+    def _outdated(self, board: Board, state: RoundState) -> bool:
+        if not state.running or state.work is None or state.landing:
+            return False
+        if state.cancelled_by is not None or state.outdated is not None:
+            return False
+        total = evidence_total(board, state)
+        # Only if another one begins at once.
+        return input_old(
+            state.began_with, total, trained=state.trained, replaced=state.replaced
+        ) and round_due(
+            evidence_of(board, state), total, state.began_with, open_items=board.open_items,
+            running=False,
+        )  # fmt: skip
+
+    def _replace(self, board: Board, state: RoundState) -> None:
+        """End the running round; the next begins when it has ended."""
+        assert state.work is not None
+        more = evidence_total(board, state) - state.began_with
+        things = "votes" if state.weighs else "labels"
+        state.outdated = f"replaced: {more} {things} came since it began with {state.began_with}"
+        state.replaced = True
+        state.work.cancel()
+
     def _begin(self, project_id: str, state: RoundState, board: Board) -> None:
         state.last_evidence = evidence_total(board, state)
         state.running, state.cancelled_by, state.landing = True, None, False
+        state.trained, state.outdated = False, None
         state.partial = False
         self._no_round.clear()
         state.round = asyncio.ensure_future(self._round(project_id, state))
@@ -191,7 +218,7 @@ class Rounds:
         record: Round | None = None
         try:
             evidence = evidence_total(await self._boards.still(project_id), state)
-            state.last_evidence = evidence
+            state.last_evidence = state.began_with = evidence
             opened, jobs = await self._store.write(lambda tx: open_round(tx, project_id))
             record = opened
             state.work = asyncio.ensure_future(
@@ -200,14 +227,19 @@ class Rounds:
             if state.cancelled_by is not None:  # while it was being opened
                 state.work.cancel()
             await state.work
+            state.replaced = False
         except JobFailed as error:
             if record is not None:
                 await self._run.end(record, "failed", {"reason": str(error), "evidence": evidence})
         except asyncio.CancelledError:
-            if record is None or state.cancelled_by is None or self._closed:
+            by, outdated = state.cancelled_by, state.outdated
+            if record is None or (by is None and outdated is None) or self._closed:
                 raise
-            reason = f"cancelled by {state.cancelled_by}"
-            await self._run.end(record, "cancelled", {"reason": reason, "evidence": evidence})
+            end, reason = (
+                ("cancelled", f"cancelled by {by}") if by is not None else ("replaced", outdated)
+            )
+            await self._run.end(record, end, {"reason": reason, "evidence": evidence})
+            state.replaced = state.replaced or end == "replaced"
         except Exception as error:
             log.exception("round of %s failed", project_id)
             if record is not None and not self._closed:

@@ -3,7 +3,7 @@ import { $, el, fill, setText } from "./dom.js";
 import { count, plural, seconds } from "./format.js";
 
 const JOBS = ["featurize", "train", "validate", "infer", "cluster"];
-const OVER = ["failed", "cancelled", "interrupted"];
+const OVER = ["failed", "cancelled", "replaced", "interrupted"];
 
 export class JobsView {
   /** @param {HTMLElement} root @param {{onLog: (number: number, kind: string) => void}} options */
@@ -35,9 +35,9 @@ export class JobsView {
     setText($(".round-chip", this._root), chip(assist));
     $(".round-chip", this._root).dataset.tone = live ? "" : { done: "good", failed: "bad" }[round?.state] ?? "warn";
     $(".round-chip", this._root).hidden = !round && !running;
-    const why = !live && round && OVER.includes(round.state) ? round.reason : null;
+    const why = whyOver(assist, live);
     $(".round-why", this._root).hidden = !why;
-    setText($(".round-why", this._root), why ? `Round ${round.number} ended without a result: ${why}.` : "");
+    setText($(".round-why", this._root), why);
     setText($(".assist-line", this._root), line(assist));
     let before = null;
     for (const kind of JOBS) {
@@ -67,6 +67,14 @@ export class JobsView {
     setText($(".job-state", node), words(job, live, before));
     $(".job-log", node).hidden = job?.seconds == null;
   }
+}
+
+/** What became of the round before the one that runs, or of the newest one. */
+function whyOver({ round, rounds }, live) {
+  const last = live ? rounds.findLast((r) => r.number < round.number) : round;
+  if (!last?.reason) return "";
+  if (last.state === "replaced") return `Round ${last.number} was ${last.reason}.`;
+  return !live && OVER.includes(last.state) ? `Round ${last.number} ended without a result: ${last.reason}.` : "";
 }
 
 function words(job, live, before) {
