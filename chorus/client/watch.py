@@ -39,8 +39,12 @@ class StatsWatch:
             await self._changed.wait()
 
     def offer(self, stats: Stats) -> None:
-        """Take stats that came by another way (REST); the newer ones win."""
-        if self.stats is None or stats.seq >= self.stats.seq:
+        """Take stats that came by another way (REST); the newer ones win.
+
+        Not all that they say is in an event (a job's end, say): of the same event the later ones
+        are newer, whichever came first.
+        """
+        if self.stats is None or (stats.seq, stats.at) >= (self.stats.seq, self.stats.at):
             self.stats = stats
             self._changed.set()
             if self.on_stats is not None:
