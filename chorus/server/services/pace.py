@@ -12,8 +12,8 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from time import monotonic
-from typing import Any
+from time import thread_time
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,13 +26,14 @@ from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-CHUNK = 500
+CHUNK = 200
 """Events counted in one transaction: a vote waits behind the few rows that they come to."""
 QUICK_S = 0.05
-"""A pass that took no longer is followed at once by the next …"""
-SHARE = 0.05
-"""… and else so much later that it takes at most this share of one core."""
+"""Work of a processor that is followed at once by more …"""
+SHARE = 0.2
+"""… and else so much later that counting takes at most this share of one core."""
 COUNTED = {
     "vote.cast", "check.cast", "page.closed", "label.decided", "label.withdrawn",
     "review.decided", "votes.taken_back", "votes.restored", "gold.marked", "items.added",
@@ -44,8 +45,10 @@ class _State:
     def __init__(self) -> None:
         self.wanted = False
         self.task: asyncio.Task[None] | None = None
+        self.busy = False
         self.figures: dict[str, Any] | None = None
         self.cost_s = 0.0
+        """Of a processor, since the last rest."""
         self.withdrawing = True
         """Withdrawn clusters may still be in the queue: what a stop of the server cut off, too."""
 
@@ -89,7 +92,8 @@ class Pace:
 
     def measuring(self, project_id: str) -> bool:
         """Something has happened that is not counted yet, or clusters are being withdrawn."""
-        return self._states[project_id].task is not None
+        state = self._states[project_id]
+        return state.wanted or state.busy
 
     # -- counting
 
@@ -102,34 +106,49 @@ class Pace:
     async def _run(self, project_id: str, state: _State) -> None:
         try:
             while state.wanted and not self._closed:
-                if state.cost_s > QUICK_S:
-                    await asyncio.sleep(state.cost_s * (1 / SHARE - 1))
-                state.wanted = False
-                began = monotonic()
+                state.wanted, state.busy = False, True
                 while await self._some(project_id, state):
-                    pass
+                    await _rest(state)
                 if state.withdrawing:
                     await clusters.finish(self._store, project_id)
                     state.withdrawing = False
-                state.figures = await self._store.read(lambda tx: figures(tx, project_id))
-                state.cost_s = monotonic() - began
+                state.figures = await self._read(state, lambda tx: figures(tx, project_id))
+                state.busy = False
                 self.changed(project_id)
+                await _rest(state)
         except ApiError:  # shutting down; the next start goes on
             pass
         except Exception:
             log.exception("what work on %s costs was not counted", project_id)
         finally:
-            state.task = None
+            state.task, state.busy = None, False
             self.changed(project_id)
 
     async def _some(self, project_id: str, state: _State) -> bool:
         """Count a chunk of events; whether there may be more."""
-        found = await self._store.read(lambda tx: look(tx, project_id, CHUNK))
+        found = await self._read(state, lambda tx: look(tx, project_id, CHUNK))
         if found is None:
             return False
         if await self._store.write(lambda tx: keep(tx, project_id, found, now_ms())):
             state.withdrawing = True
         return found.more
+
+    async def _read(self, state: _State, fn: Callable[[Tx], T]) -> T:
+        def timed(tx: Tx) -> T:
+            began = thread_time()
+            try:
+                return fn(tx)
+            finally:
+                state.cost_s += thread_time() - began
+
+        return await self._store.read(timed)
+
+
+async def _rest(state: _State) -> None:
+    """Let others have the machine, after work that took more than a moment of it."""
+    cost, state.cost_s = state.cost_s, 0.0
+    if cost > QUICK_S:
+        await asyncio.sleep(cost * (1 / SHARE - 1))
 
 
 _ROUNDS = {"round.finished", "clusters.withdrawn", "project.changed"}
