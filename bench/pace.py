@@ -1,8 +1,8 @@
 """`python -m bench.pace`: what the measuring of work costs at 500,000 votes.
 
 Makes a database of pages, leases, votes and their events; counts it from the first event, as after
-an upgrade; then a page more, as while people work; and reads the dashboard's figures. Times are of a
-processor, so that what else it does meanwhile is not in them.
+an upgrade; then a page more, as while people work; and reads the dashboard's figures. Times are
+those of a processor, so that what else it does meanwhile is not in them.
 """
 
 from __future__ import annotations
