@@ -38,6 +38,8 @@ class World:
     """How fast the model grows."""
     wobble: float = 0.7
     """How much its confidence about one item changes from round to round."""
+    blur: float = 0.0
+    """How far its confidence about one item is off for good."""
 
 
 WORLDS = (
@@ -48,6 +50,7 @@ WORLDS = (
     World("slow and restless", skill=0.5, wobble=1.5),
     World("small and slow", items=500, skill=0.5),
     World("large", items=8000, skill=0.8),
+    World("misjudging", blur=4.0),
 )
 
 
@@ -58,6 +61,7 @@ class ClassModel:
         self._world, self._rng = world, rng
         self._ease = rng.normal(0.8, 1.2, world.items)
         self._fate = rng.random(world.items)
+        self._blur = rng.normal(0, world.blur, world.items) if world.blur else 0.0
 
     def round(
         self, labels: int, labeled: NDArray[np.bool_], evidence: NDArray[np.bool_], target: float
@@ -66,8 +70,8 @@ class ClassModel:
         world = self._world
         noise = self._rng.normal(0, world.wobble, world.items)
         odds = world.skill * np.log(labels / 8) * self._ease + noise
-        chance = 1 / (1 + np.exp(-odds))
-        right = self._fate < chance
+        right = self._fate < 1 / (1 + np.exp(-odds))
+        chance = 1 / (1 + np.exp(-odds - self._blur))
         threshold = find_threshold(chance[evidence], right[evidence], target)
         above = chance >= (np.inf if threshold is None else threshold)
         return chance, right, above
