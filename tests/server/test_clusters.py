@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from chorus.server.domain.queue import ROUND_SPAN
 from chorus.server.services import clusters, landing, round_records
 from chorus.server.services import pace as counting
 from chorus.server.services.round_files import Place, Prediction
+from chorus.server.storage.bus import Bus
+from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
 from chorus.simulate.plan import cost, plan
 from tests.server.world import World
-from tests.servers import Bench, TestServer, page_of, pictures, running, vote_page
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running, vote_page
 
 SIZES = st.sampled_from([4, 6, 9])
 PAGES = st.dictionaries(
@@ -308,6 +311,28 @@ def test_a_page_says_nothing_before_it_is_done_or_when_it_is_small(world: World)
     world.leave("u1")
     measure(world)
     assert len(Tx(world.db).turnouts("p")) == 1
+    assert world.findings() == []
+
+
+async def test_what_a_stop_of_the_server_cuts_off_is_done_at_the_next_start(world: World) -> None:
+    world.add(270)
+    cluster_all(world)
+    answer_pages(world, 15, "012012012")
+    assert measure(world), "decided, and nothing has moved yet"
+    bus = Bus()
+    store = SqliteStore(world.path, bus.publish)
+    pace = counting.Pace(store)
+    bus.listen(pace.on_events)
+    done = asyncio.Event()
+    pace.changed = lambda project_id: None if pace.measuring(project_id) else done.set()
+    await pace.start()
+    await asyncio.wait_for(done.wait(), PATIENCE)
+    said = await pace.of("p")
+    await pace.stop()
+    await store.close()
+    assert said["clusters"]["state"] == "paused"
+    assert Tx(world.db).clustered_items("p") == []
+    assert sum(i.queue == "manual" and i.state == "unlabeled" for i in world.items()) == 135
     assert world.findings() == []
 
 

@@ -51,7 +51,8 @@ class World:
         set_rule: str = "class",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self.db: sqlite3.Connection = connect(Path(self._folder.name) / "test.sqlite")
+        self.path = Path(self._folder.name) / "test.sqlite"
+        self.db: sqlite3.Connection = connect(self.path)
         self.db.execute("PRAGMA synchronous=OFF")
         migrate(self.db)
         self.now = 1_000_000
