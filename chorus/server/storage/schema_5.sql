@@ -34,3 +34,7 @@ CREATE INDEX page_turnout ON page (project_id, kind, round, answered, alike) WHE
 
 -- Checks that somebody flagged: few, and a supervisor wants to see them.
 CREATE INDEX check_flag ON check_vote (project_id, item_id) WHERE kind = 'flag';
+
+-- All items of a project, page by page, in order of item_id (a round's input, features, exports):
+-- without it every page sorts what is left of the project, and the whole takes the square of it.
+CREATE INDEX item_page ON item (project_id, item_id);
