@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import io
 import json
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,6 +140,48 @@ async def test_a_folder_and_an_upload_of_files_and_tables(bench: Bench, tmp_path
     assert stats.labels == {"good": 2, "bad": 1, "": 1}
     there = await brought(bench, await bench.admin.import_folder(project.project_id, tmp_path))
     assert (there.added, there.duplicates, there.faulty) == (0, 3, 4)
+
+
+async def test_a_zip_of_texts_and_tables(bench: Bench, tmp_path: Path) -> None:
+    project = await make(bench)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as out:
+        out.writestr("folder/one.txt", "one")
+        out.writestr("rows.csv", "id,text,note\n1,two,x\n2,three,y\n")
+    archive = {"all.zip": data.getvalue()}
+    job = await brought(
+        bench, await bench.admin.upload(project.project_id, archive, columns=["text"])
+    )
+    assert (job.added, job.faulty) == (3, 0)
+    stream = await bench.labeler(page_size=4)
+    page = await page_of(stream)
+    assert {item.name for item in page.items} == {"folder/one.txt", "1", "2"}
+    with pytest.raises(ApiError, match=r"bad\.zip: it is no zip"):
+        await bench.admin.upload(project.project_id, {"bad.zip": b"PK"})
+
+
+async def test_the_command_line_brings_in_a_table_of_texts(bench: Bench, tmp_path: Path) -> None:
+    project = await make(bench)
+    source = table(tmp_path / "rows.csv", [["id", "a", "b"], ["1", "x", "y"], ["2", "", ""]])
+    where = ["--url", bench.server.url, "--token", bench.server.token]
+
+    async def chorus(*more: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chorus.server.cli", "import", project.project_id, str(source),
+            *where, *more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    code, out, err = await chorus("--columns", "a, b")
+    assert code == 0, err
+    assert "1 added, 0 there already, 1 faulty" in out
+    assert "rows.csv, line 3: there is no text in it" in err
+    code, out, err = await chorus("--upload", "--columns", "b,a")
+    assert "1 added, 0 there already, 1 faulty" in out, err
+    code, out, err = await chorus("--columns", "title")
+    assert code == 1
+    assert "no column 'title'; the first line has id, a, b" in err
 
 
 async def test_columns_are_no_business_of_pictures(bench: Bench, tmp_path: Path) -> None:

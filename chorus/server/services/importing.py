@@ -20,6 +20,7 @@ from chorus.server.domain.model import Item, Job, Project
 from chorus.server.domain.tasks import is_text
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
+from chorus.server.formats.archives import BadArchive
 from chorus.server.formats.images import Fault, Prepared
 from chorus.server.formats.tables import BadTable
 from chorus.server.formats.textrows import Plan, Row, Stretch, Table
@@ -170,12 +171,21 @@ class Importing:
                 with target.open("wb") as out:
                     while chunk := await file.read(1 << 20):
                         await asyncio.to_thread(out.write, chunk)
+                if target.suffix.lower() == ".zip":
+                    await self._unpack(target)
             listed = await asyncio.to_thread(sources.tables_in, here, options)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
         list_files = partial(sources.of_upload, here, listed, options)
         return await self._begin(project_id, user_id, list_files, folder)
+
+    async def _unpack(self, archive: Path) -> None:
+        """The files of an uploaded zip take its place."""
+        try:
+            await self._call(f"{_FORMATS}.archives.unpack", str(archive), str(archive.parent))
+        except BadArchive as error:
+            raise ApiError("bad_value", f"{archive.name}: {error}") from None
 
     def _options(self, project_id: str, gold: bool, columns: list[str] | None) -> Options:
         text = is_text(self._projects.schema(project_id).task_type)
