@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.promise import World, broken
+from bench.promise_sets import SetWorld
 from chorus.ml.card import make_card
 from chorus.ml.validate import (
     RISK,
@@ -141,6 +142,14 @@ def test_thresholds_keep_their_promise_on_new_items(skill: float) -> None:
 def test_the_promise_holds_round_after_round() -> None:
     """What `python -m bench.promise` shows at length: with easy items gone after each round."""
     assert broken(World("slow", items=1000, skill=0.5), 0.95, 200)["broken"] <= RISK
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_promise_holds_for_sets_of_classes() -> None:
+    """A little of `python -m bench.promise --multilabel`: cuts and scores are from the labels that
+    the threshold is tested on."""
+    assert broken(SetWorld("sets", items=600), 0.95, 24)["broken"] <= RISK
 
 
 def card(n: int, right: int, *, evidence: int | None = None) -> dict[str, object]:
