@@ -114,7 +114,7 @@ def answer(
 
 def count(db: sqlite3.Connection) -> list[tuple[float, float]]:
     """The pass to its end: seconds on the reader and on the writer, of each chunk."""
-    took = []
+    took: list[tuple[float, float]] = []
     while True:
         began = process_time()
         found = pace.look(Tx(db), "p", pace.CHUNK)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,7 +164,7 @@ def cluster_all(world: World, odd: float = 0.1) -> dict[str, object] | None:
     guess = {i: Prediction("0", 1 - odd, f"0:{1 - odd}") for i in ids}
     planned = landing.Plan(record.number, {}, True, guess, kept, {})
     landing.land_chunk(tx, "p", planned, ids, world.now)
-    figures = {"clusters": clusters.msgspec.to_builtins(made)}
+    figures = {"clusters": msgspec.to_builtins(made)}
     round_records.finish(tx, record, "done", figures, world.now)
     world.commit(tx)
     return figures["clusters"]  # type: ignore[no-any-return]

@@ -79,6 +79,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}/bulks/none", None, SUPERVISORS),
     ("DELETE", "/api/projects/{p}/bulks/none", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/quality", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/pace", None, SUPERVISORS),
     ("POST", "/api/projects/{p}/gold", {"item_ids": [1]}, SUPERVISORS),
     ("GET", "/api/projects/{p}/notes", None, ALL),
     ("POST", "/api/projects/{p}/notes", {"text": "A note.", "to": "nobody"}, SUPERVISORS),
