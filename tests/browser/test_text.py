@@ -235,3 +235,24 @@ async def test_a_reviewer_reads_and_decides(
         await expect(boss.locator("#done-of")).to_have_text("2 of 2 labeled")
         await boss.goto(f"{server.url}/p/{bench.project.project_id}/quality")
         await expect(boss.locator("#confusion tbody tr")).to_have_count(3)
+
+
+async def test_a_page_of_one_grows_again_when_texts_become_short(
+    server: TestServer, browser: Browser, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await make(bench, page_size=1)
+        await filled(bench, browser, table(tmp_path / "long.csv", [["text"], [LONG * 2]]), 1)
+        page = await signed_in(browser, bench)
+        await open_texts(page, bench)
+        rows = [["text"], *([f"Short {n}."] for n in range(30))]
+        await filled(bench, browser, table(tmp_path / "short.csv", rows), 30)
+        tiles = page.locator(".tile")
+        await expect(tiles).to_have_count(1)
+        # The key labels the one text and sends it, and a few more.
+        for n in range(1, 9):
+            if await tiles.count() > 1:
+                break
+            await page.keyboard.press("1")
+            await expect(page.locator("#today")).to_have_text(str(n))
+        await expect(tiles).to_have_count(9)

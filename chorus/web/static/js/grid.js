@@ -235,6 +235,8 @@ export class Grid {
     setVars(node, colorsOf(answer, this._colors));
     const remove = this._task.multi ? (name) => this._on.untag(item.item_id, name) : null;
     fill(chips, ...answerChips(answer, item.prelabel, this._colors, remove));
+    // Chips in two rows leave less room for the text.
+    if (tile.body) more(tile.body);
   }
 }
 

@@ -170,13 +170,16 @@ function fitFirst() {
   if (!page.correcting && !page.past.length && !touched(page)) session.resize(fits);
 }
 
+/** A page in view is being sent: those that come are as large as its texts allow. */
+function fitNext() {
+  if (!autoSize.on) return;
+  autoSize.take(grid.roomFor(SIZES));
+  session.resizeNext(autoSize.size ?? session.pageSize);
+}
+
 function submit() {
-  if (autoSize.on) autoSize.take(grid.roomFor(SIZES));
   const lacking = session.submit();
-  if (!lacking) {
-    if (autoSize.on) session.resizeNext(autoSize.size ?? session.pageSize);
-    return;
-  }
+  if (!lacking) return;
   const verb = lacking === 1 ? "needs" : "need";
   toast(`${plural(lacking, task.thing)} ${verb} an answer first.`, "warn");
   grid.takeKeyboard(session.current);
@@ -291,6 +294,7 @@ help.addEventListener("close", render);
 
 session.addEventListener("change", render);
 session.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
+session.addEventListener("sending", fitNext);
 session.addEventListener("gone", (e) => toast(e.detail.message, "bad"));
 outbox.addEventListener("refused", () => render());
 session.addEventListener("guideline", (e) => notes.take(e.detail));

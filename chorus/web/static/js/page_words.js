@@ -17,7 +17,7 @@ export function bannerWords(kind, page, task) {
       return ["Tasks clustered", `These look alike: ${then}${look}`];
     }
     case "prelabeled": {
-      const how = task.multi ? "Take off or add what is wrong or missing" : "Correct what is wrong";
+      const how = task.multi ? "Put its tags right" : "Correct what is wrong";
       return ["Tasks prelabeled", `The model has answered. ${how}, then Enter.${unprompted(page, task)}`];
     }
     case "correcting":

@@ -1,8 +1,9 @@
 /**
  * One labeler at work in one tab: the pages in hand, the next ones, the ones sent.
  *
- * Events: `change` when there is something new to show, `note` (detail: {text, tone}) for a
- * message that passes, `gone` (detail: {message}) when this person may not work here any more.
+ * Events: `change` when there is something new to show, `sending` while the page in view leaves it,
+ * `note` (detail: {text, tone}) for a message that passes, `gone` (detail: {message}) when this
+ * person may not work here any more.
  */
 import { ApiFailure } from "./api.js";
 import { answeringOf } from "./answering.js";
@@ -95,6 +96,7 @@ export class Session extends EventTarget {
     if (this.correcting) {
       this.correcting = null;
     } else {
+      this.dispatchEvent(new CustomEvent("sending"));
       this._drafts.submitted(page.page_id);
       this.queue = this.queue.filter((p) => p !== page);
       this._ask("labeling.credit", { n: 1 });
