@@ -16,9 +16,9 @@ Bools = NDArray[np.bool_]
 BLOCK = 9
 NEIGHBOURS = 48
 EF = 96
-CLUSTERED = 50_000
+CLUSTERED = 30_000
 """Items in a round's blocks at most: several times what people label before the next round, which
-comes after 15 % more labels; and graph and search of 50,000 take seconds, of 500,000 minutes."""
+comes after 15 % more labels; and graph and search of 30,000 take seconds, of 500,000 minutes."""
 WORTH_GAIN = 0.1
 """Clustered pages are worth showing when they are expected to be this much purer than random."""
 
