@@ -77,9 +77,11 @@ class Measured(msgspec.Struct):
 
 
 class Labelers:
-    """People who vote at a steady pace. `waits`: seconds that each vote waited, since `reset`."""
+    """People who vote at a steady pace, and are right. `waits`: seconds that each vote waited,
+    since `reset`."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: crowded.Truth) -> None:
+        self._known = known
         self.waits: list[float] = []
         self._pace = PACE_S
         self._tasks: list[asyncio.Task[None]] = []
@@ -104,11 +106,10 @@ class Labelers:
 
     async def _label(self, stream: LabelerStream, first: float) -> None:
         await asyncio.sleep(first)
-        n = 0
         while (page := await stream.next_page()) is not None:
             for item in list(page.items):
-                n += 1
-                vote = stream.vote(item, "label", f"class {n % crowded.CLASSES}", duration_ms=900)
+                answer = f"class {self._known.classes[item.item_id - 1]}"
+                vote = stream.vote(item, "label", answer, duration_ms=900)
                 sent = perf_counter()
                 await stream.socket.cast(vote)
                 waited = perf_counter() - sent
@@ -150,7 +151,7 @@ async def measure(folder: Path, items: int) -> Measured:
         for _, own in people:
             socket = await stack.enter_async_context(Socket(process.url, own))
             streams.append(await LabelerStream.open(socket, project.project_id, page_size=PAGE))
-        labelers = Labelers()
+        labelers = Labelers(known)
         labelers.begin(streams, items - labeled)
         await asyncio.sleep(2.0)
         labelers.reset()
