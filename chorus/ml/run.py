@@ -100,7 +100,7 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     items = _items(params)
     labeled = items.labels >= 0
     if labeled.sum() < 2:
-        raise ValueError("fewer than two labeled pictures have features")
+        raise ValueError("fewer than two labeled items have features")
     random = np.random.default_rng(int(params["seed"]))
     sample = np.sort(random.permutation(len(labeled))[:SAMPLE])
     model = learn.train(

@@ -238,7 +238,7 @@ class RoundRun:
 
 def _broken(found: Audit, target: float) -> str:
     return (
-        f"Prelabels are suspended: of {found.n} pictures that people labeled without being shown"
+        f"Prelabels are suspended: of {found.n} items that people labeled without being shown"
         f" the model's answer it was right on {found.right}, less often than the {target:.0%} it"
         " had promised. It has to prove itself anew."
     )

@@ -35,7 +35,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
             # Those of an earlier round, with which the newest one still agrees.
             reason = reason.replace("No prelabels yet", "No further prelabels")
     elif state.feature_error:
-        reason = f"The pictures could not be read by the model: {state.feature_error}"
+        reason = f"The items could not be read by the model: {state.feature_error}"
     elif missing:
         reason = missing
     at = next_round_at(evidence, state.last_evidence) if state.enabled else None

@@ -125,10 +125,10 @@ class Similar:
 def _missing(featurized: int, total: int) -> str:
     if featurized == 0:
         return (
-            "The model has not looked at the pictures yet (it does when clustered or prelabeled"
+            "The model has not looked at the items yet (it does when clustered or prelabeled"
             " pages are switched on)."
         )
-    return f"The model has not looked at this picture yet: {featurized:,} of {total:,} are done."
+    return f"The model has not looked at this item yet: {featurized:,} of {total:,} are done."
 
 
 def _not_ready(reason: str) -> dict[str, Any]:

@@ -234,10 +234,10 @@ async def media(request: Request) -> Response:
     _, project_id = await member_of(request, "labeler")
     content, size = request.path_params["content_hash"], request.path_params["size"]
     if not _HASH.fullmatch(content) or size not in ("s", "m", "o"):
-        raise ApiError("not_found", "no such picture")
+        raise ApiError("not_found", "no such file")
     found = await services(request).importing.picture(project_id, content, size)
     if found is None:
-        raise ApiError("not_found", "no such picture")
+        raise ApiError("not_found", "no such file")
     path, media_type = found
     headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
     return FileResponse(path, media_type=media_type, headers=headers)

@@ -28,7 +28,7 @@ function roundWords(assist, round) {
 
 function figures(assist, last, target) {
   const values = [
-    [percent(last?.model_accuracy), "model accuracy, on items it never saw"],
+    [percent(last?.model_accuracy), `model accuracy, on items it never saw${last?.backbone ? `; sees by ${last.backbone}` : ""}`],
     [last?.threshold == null ? "–" : `≥ ${last.threshold.toFixed(3)}`, "prelabels from this confidence"],
     [percent(last?.lower_bound), `lower bound there; target ${percent(target, 0)}`],
     [last?.coverage ? percent(last.coverage, 0) : "–", "of what was open is above it"],
