@@ -30,12 +30,14 @@ export function answerChips(answer, prelabel, colors, onRemove) {
     setVars(node, vars);
     return node;
   };
-  const model = byModel ? el("span", { class: "chip-model" }, `model ${score(prelabel?.score ?? 0)}`) : null;
+  const model = (more = "") => byModel
+    ? el("span", { class: `chip-model ${more}` }, `model ${score(prelabel?.score ?? 0)}`)
+    : null;
   if (answer.kind === "skip") return [chip("Skipped", NO_CLASS)];
-  if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model)];
-  if (!onRemove) return answer.classes.map((name) => chip(name, colors(name), model));
+  if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model())];
+  if (!onRemove && answer.classes.length === 1) return [chip(answer.classes[0], colors(answer.classes[0]), model())];
   const remove = (name) =>
-    el("button", {
+    onRemove && el("button", {
       type: "button", class: "chip-remove", tabIndex: -1, title: `Take ${name} off`, "aria-label": `Take ${name} off`,
       onclick: (e) => {
         e.stopPropagation();
@@ -46,5 +48,5 @@ export function answerChips(answer, prelabel, colors, onRemove) {
     }, "×");
   const tags = answer.classes.map((name) => chip(name, colors(name), remove(name)));
   // The score is about the whole set.
-  return byModel ? [...tags, el("span", { class: "chip-model whole" }, model.textContent)] : tags;
+  return byModel ? [...tags, model("whole")] : tags;
 }

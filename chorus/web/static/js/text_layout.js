@@ -9,6 +9,10 @@ const NARROWEST_EM = 16;
 const COLUMNS_MOST = 3;
 /** Less than this is a descender or a rounding, not a hidden line. */
 const SLACK_PX = 4;
+/** Three lines. */
+const LEAST_EM = 4.65;
+/** What a card has above and below its text. */
+const AROUND_PX = 58;
 /** What a card has beside its text, and the gap to the next. */
 const SIDES_PX = 40;
 /** A line or two to scroll here and there is better than a page half empty: sizes are far apart. */
@@ -30,7 +34,7 @@ export function arrange(root, bodies, em) {
   const most = columnsMost(root.clientWidth, em, bodies.length);
   let best = { columns: 1, hidden: Infinity };
   for (let columns = 1; columns <= most; columns++) {
-    place(root, columns, bodies.length);
+    place(root, columns, bodies, em);
     // Below the cards' own ends, and below the end of the page: there in every column.
     const inside = bodies.reduce((sum, b) => sum + Math.max(0, b.scrollHeight - b.clientHeight - SLACK_PX), 0);
     const below = Math.max(0, root.scrollHeight - root.clientHeight - SLACK_PX);
@@ -38,12 +42,15 @@ export function arrange(root, bodies, em) {
     if (hidden < best.hidden) best = { columns, hidden };
     if (best.hidden === 0) break;
   }
-  place(root, best.columns, bodies.length);
+  place(root, best.columns, bodies, em);
 }
 
-function place(root, columns, count) {
-  setVars(root, { columns, rows: Math.ceil(count / columns) });
+function place(root, columns, bodies, em) {
+  setVars(root, { columns, rows: Math.ceil(bodies.length / columns) });
   root.dataset.columns = String(columns);
+  // However many there are, some lines of each can be read; rather the whole page scrolls.
+  const tallest = Math.max(...bodies.map((b) => b.firstChild.offsetHeight));
+  setVars(root, { least: `${Math.min(LEAST_EM * em, tallest) + AROUND_PX}px` });
 }
 
 /**
