@@ -89,5 +89,5 @@ async def test_a_supervisor_sees_what_clusters_save_and_when_they_pause(
 
         # A phone shows all of it without a sideways scroll of the page.
         await boss.set_viewport_size({"width": 390, "height": 844})
-        assert await boss.evaluate("document.documentElement.scrollWidth") <= 390
+        await expect(boss.locator("html")).to_have_js_property("scrollWidth", 390)
         assert errors == []
