@@ -18,7 +18,7 @@ export function renderPace(pace) {
   $("#pace-views").hidden = views.length === 0;
   fill($("#pace-views"),
     el("thead", {}, el("tr", {},
-      el("th", {}, "Way"), el("th", { class: "num" }, "Seconds an item"), el("th", { class: "num" }, "Half lie between"),
+      el("th", {}, "Way"), el("th", { class: "num" }, "Seconds"), el("th", { class: "num" }, "Middle half"),
       el("th", { class: "num" }, "Errors"), el("th", { class: "num" }, "95 % sure"), el("th", { class: "num" }, "Answers"))),
     el("tbody", {}, ...views.map(viewRow)));
   renderClusters(pace);
