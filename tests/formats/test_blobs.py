@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.server.formats import blobfiles
 from chorus.server.formats.blobfiles import Batch, blob_path
 from chorus.server.storage.blobs import BlobStore
 
@@ -82,3 +85,27 @@ def test_many_at_once_put_the_same_blobs(blobs: BlobStore) -> None:
     assert len(files(blobs)) == 20
     for content, content_hash in zip(contents, hashes, strict=True):
         assert blobs.path(content_hash, "o").read_bytes() == content
+
+
+@pytest.mark.parametrize("syncfs", [None, lambda fd: -1])
+def test_where_the_file_system_cannot_be_synced_every_file_and_folder_is(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch, syncfs: Callable[[int], int] | None
+) -> None:
+    synced: set[tuple[int, int]] = set()
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        status = os.fstat(fd)
+        synced.add((status.st_dev, status.st_ino))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(blobfiles, "_syncfs", syncfs)
+    contents = [str(n).encode() for n in range(2 * blobfiles.MANY)]
+    with Batch(blobs.root) as batch:
+        for content in contents:
+            batch.add(blob_path(blobs.root, hashlib.sha256(content).hexdigest(), "o"), content)
+        batch.commit()
+    there = [*files(blobs), *{path.parent for path in files(blobs)}, blobs.root]
+    assert len(files(blobs)) == len(contents)
+    assert {(path.stat().st_dev, path.stat().st_ino) for path in there} <= synced

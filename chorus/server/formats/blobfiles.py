@@ -5,15 +5,18 @@ Layout: `<root>/<first two hex digits>/<content hash>` is the original, byte for
 
 One policy of durability: every file is written under a temporary name, synced, and only then
 renamed, so a file under its final name is whole even after a power cut, and an existing one need
-not be written again. `Batch` does this for many files at once: their data is synced together and
-each folder once, which costs less than file by file.
+not be written again. `Batch` does this for many files at once: their data is synced together, and
+so are their folders, which costs less than file by file.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 import uuid
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +24,10 @@ Size = Literal["s", "m", "o"]
 """s: at most 256 px, m: at most 1024 px, o: the original."""
 THUMB_PX: dict[Size, int] = {"s": 256, "m": 1024}
 STAGING = ".staging"
+MANY = 16
+_syncfs: Callable[[int], object] | None = None
+if sys.platform == "linux":
+    _syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -69,8 +76,7 @@ class Batch:
 
     def commit(self) -> None:
         """Sync, rename, sync the folders. Afterwards every added file is there for good."""
-        for part in self._staged.values():
-            _sync(part)
+        _sync(self._staged.values())
         folders = {target.parent for target in self._staged}
         new_folders = [folder for folder in folders if not folder.is_dir()]
         for folder in new_folders:
@@ -78,15 +84,24 @@ class Batch:
         for target, part in self._staged.items():
             part.replace(target)
         self._staged.clear()
-        for folder in folders:
-            _sync(folder)
-        for folder in {folder.parent for folder in new_folders}:
-            _sync(folder)
+        _sync(folders | {folder.parent for folder in new_folders})
 
 
-def _sync(path: Path) -> None:
+def _sync(paths: Collection[Path]) -> None:
+    """Bring files, or what is in folders, of one file system onto the disk.
+
+    Many at once by `syncfs` where there is one (Linux): the file system writes its journal once
+    instead of once for each, several times as fast for a stretch of texts (docs/texts.md).
+    """
+    if len(paths) >= MANY and _syncfs is not None and _call(next(iter(paths)), _syncfs) == 0:
+        return
+    for path in paths:
+        _call(path, os.fsync)
+
+
+def _call(path: Path, sync: Callable[[int], object]) -> object:
     fd = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        return sync(fd)
     finally:
         os.close(fd)
