@@ -159,12 +159,12 @@ async def measure(folder: Path, items: int) -> Measured:
         quiet = labelers.reset()
         await admin.change_project(project.project_id, cluster=True, prelabel=True)
         async with asyncio.timeout(PATIENCE_S):
-            await _round_over(admin, project.project_id)
+            number = await _round_over(admin, project.project_id)
         busy = labelers.reset()
         await labelers.end()
-        logs = {kind: await admin.job_log(project.project_id, 1, kind) for kind in JOBS}
+        logs = {kind: await admin.job_log(project.project_id, number, kind) for kind in JOBS}
         server_mb = _peak_mb(process.pid)
-    seconds = _seconds(database)
+    seconds = _seconds(database, number)
     page = _page_ms(database, project.project_id, people[0][0].user_id)
     jobs = {kind: seconds[kind] for kind in JOBS}
     end = json.loads(seconds["body"])
@@ -178,23 +178,27 @@ async def measure(folder: Path, items: int) -> Measured:
     )  # fmt: skip
 
 
-async def _round_over(admin: Rest, project_id: str) -> None:
+async def _round_over(admin: Rest, project_id: str) -> int:
+    """The number of the first round that is done. On a slow machine another one was replaced
+    before it: so many votes came."""
     while True:
-        rounds = await admin.rounds(project_id)
-        if rounds and rounds[0].state == "done":
-            return
-        if rounds and rounds[0].state != "running":
-            raise RuntimeError(f"the round is {rounds[0].state}")
+        for one in await admin.rounds(project_id):
+            if one.state == "done":
+                return one.number
+            if one.state not in ("running", "replaced"):
+                raise RuntimeError(f"round {one.number} is {one.state}")
         await asyncio.sleep(0.25)
 
 
-def _seconds(database: Path) -> dict[str, Any]:
-    """Of the first round, from what the server has noted."""
+def _seconds(database: Path, number: int) -> dict[str, Any]:
+    """Of a round, from what the server has noted."""
     with sqlite3.connect(database) as db:
-        jobs = db.execute("SELECT kind, started_at, finished_at FROM job WHERE round_number = 1")
+        jobs = db.execute(
+            "SELECT kind, started_at, finished_at FROM job WHERE round_number = ?", (number,)
+        )
         times = {kind: (began, ended) for kind, began, ended in jobs}
         began, ended, body = db.execute(
-            "SELECT started_at, finished_at, body FROM round WHERE number = 1"
+            "SELECT started_at, finished_at, body FROM round WHERE number = ?", (number,)
         ).fetchone()
     out: dict[str, Any] = {kind: round((b - a) / 1000, 1) for kind, (a, b) in times.items()}
     out["read"] = round((times["featurize"][0] - began) / 1000, 1)
