@@ -16,9 +16,9 @@ TAGGED = {
     "1f353": "Food|Red", "1f692": "Vehicle|Red", "1f438": "Animal|Green", "1f966": "Food|Green",
     "1f424": "Animal|Yellow", "1f34b": "Food|Yellow|Round", "1f339": "Plant|Red",
     "1f696": "Vehicle|Yellow", "1f34e": "Food|Red|Round", "1f335": "Plant|Green",
-    "1f995": "Animal|Green", "1f68c": "Vehicle|Yellow", "1f33b": "Plant|Yellow|Round",
+    "1f995": "Animal|Green", "1f68c": "Vehicle", "1f33b": "Plant|Yellow|Round",
     "1f980": "Animal|Red", "1f349": "Food|Red|Green", "1f3b2": "", "1f345": "Food|Red|Round",
-    "1f422": "Animal|Green", "1f69c": "Vehicle|Green", "1f337": "Plant|Red", "1f9c0": "Food|Yellow",
+    "1f422": "Animal|Green", "1f69c": "Vehicle", "1f337": "Plant|Red", "1f9c0": "Food|Yellow",
     "1f41e": "Animal|Red|Round", "1f4a1": "", "1f384": "Plant|Green",
 }  # fmt: skip
 """Emoji (of the demo's pictures, by code point) and what they are."""
