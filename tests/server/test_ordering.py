@@ -134,16 +134,19 @@ def world() -> Iterator[World]:
 
 
 def land(world: World, number: int, chosen: list[int], blocks: dict[int, int] | None = None,
-         chosen_blocks: Sequence[int] = (), prelabel: Sequence[int] = ()) -> None:  # fmt: skip
+         chosen_blocks: Sequence[int] = (), prelabel: Sequence[int] = (),
+         purest: bool = False) -> None:  # fmt: skip
     """A round lands. blocks: item -> block of the items that are clustered; prelabel: of those that
-    it is sure of."""
+    it is sure of; purest: those blocks are the better ones of more."""
     tx = world.tx()
     items = tx.open_items("p")
     guess = {
         i.item_id: Prediction("0", 0.99 if i.item_id in prelabel else 0.4, "0:0.4") for i in items
     }
     places = {i: Place(block, i, 0.5) for i, block in (blocks or {}).items()}
-    clusters, choice = choosing.arrange(items, prelabel, places, chosen, chosen_blocks)
+    clusters, choice = choosing.arrange(
+        items, prelabel, places, chosen, chosen_blocks, purest=purest
+    )
     order = {i: at for at, i in enumerate(prelabel)}
     plan = landing.Plan(number, {"0": 0.9}, True, guess, clusters, order, 0.0, choice)
     landing.land_chunk(tx, "p", plan, sorted(guess), world.now)
@@ -171,6 +174,22 @@ def test_pages_are_half_chosen_and_half_by_chance(world: World) -> None:
     chosen = {i.item_id: i.chosen for i in world.items()}
     assert {i for i, number in chosen.items() if number} == set(liked)
     assert set(chosen.values()) == {0, 1}
+    assert not world.findings()
+
+
+def test_clusters_are_no_evidence_when_only_the_purest_are_served(world: World) -> None:
+    """They are easier than what stays open, whatever the ordering is."""
+    world.add(30)
+    chance = by_rank(world)
+    blocks = {item: n // 9 for n, item in enumerate(chance[:18])}
+    land(world, 1, [], blocks)
+    assert not any(i.chosen for i in world.items())
+    land(world, 2, [], blocks, purest=True)
+    assert {i.item_id for i in world.items() if i.chosen} == set(blocks)
+    land(world, 3, chance[20:24], blocks, chosen_blocks=[1], purest=True)
+    assert set(blocks) < {i.item_id for i in world.items() if i.chosen}
+    land(world, 4, [])
+    assert not any(i.chosen for i in world.items())
     assert not world.findings()
 
 

@@ -23,7 +23,8 @@ class Choice(msgspec.Struct):
     manual: dict[int, int] = {}
     """item_id -> queue_pos in the manual queue, of chosen items."""
     clustered: set[int] = set()
-    """Chosen items on clustered pages: all of a chosen block."""
+    """Items on clustered pages that are there by choice: all of a chosen block, or of all blocks
+    where only the purest are served."""
 
 
 def read(folder: Path, ordering: str) -> tuple[list[int], list[int]]:
@@ -42,12 +43,18 @@ def arrange(
     clusters: Mapping[int, Place],
     items: Sequence[int],
     blocks: Sequence[int],
+    *,
+    purest: bool = False,
 ) -> tuple[dict[int, Place], Choice]:
     """(clusters in the order of work, the choice). `items`, `blocks`: of `read`; prelabeled and
-    clusters: where the open items go."""
-    if not items and not blocks:
-        return dict(clusters), Choice()
+    clusters: where the open items go.
+
+    purest: of all clusters only the better ones are served. Then all of them have their place by
+    choice: they are easier than what stays open, and prove nothing of it.
+    """
     fresh = {i.item_id: i.rank for i in open_items if i.fresh and i.item_id not in prelabeled}
+    if not items and not blocks:
+        return dict(clusters), Choice(clustered=fresh.keys() & clusters.keys() if purest else set())
     ranks = {item_id: rank for item_id, rank in fresh.items() if item_id not in clusters}
     places, chosen = block_places(sorted({p.block for p in clusters.values()}), blocks)
     return (
@@ -57,6 +64,10 @@ def arrange(
         },
         Choice(
             manual_places(ranks, items),
-            {i for i, place in clusters.items() if place.block in chosen and i in fresh},
+            {
+                i
+                for i, place in clusters.items()
+                if (purest or place.block in chosen) and i in fresh
+            },
         ),
     )

@@ -199,8 +199,11 @@ class RoundRun:
         ordering = project.ordering if choosing_now else "random"
         chosen = await asyncio.to_thread(choosing.read, folder, ordering)
         plan.clusters, plan.choice = await asyncio.to_thread(
-            choosing.arrange, open_items, plan.places, plan.clusters, *chosen
-        )
+            lambda: choosing.arrange(
+                open_items, plan.places, plan.clusters, *chosen,
+                purest=served.served < served.blocks,
+            )
+        )  # fmt: skip
         ids = sorted(plan.predictions)
         prelabeled = 0
         for i in range(0, len(ids), landing.CHUNK):
