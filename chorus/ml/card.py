@@ -10,7 +10,6 @@ import numpy as np
 from chorus.ml.sets import Rule, Whole
 from chorus.ml.validate import (
     DELTA,
-    STARTS,
     Bools,
     Floats,
     Ints,
@@ -145,7 +144,7 @@ def _card(
         card["coverage"] = total / n
         return card
     card["labels_needed"] = labels_needed(len(right), s, r, target, delta)
-    start = least_n(target, delta / len(STARTS))
+    start = least_n(target, delta)
     if n < start:
         card["reason"] = (
             f"No prelabels yet: proving {target:.0%} takes at least {start} labels made without"

@@ -25,7 +25,7 @@ CLASS_WORSE = 2.0
 CLASS_RISK = 0.1
 """… when so many mistakes would otherwise happen with this chance at most."""
 STARTS = (0.15, 0.4)
-"""Shares of the evidence that the tests start from."""
+"""Shares of the evidence that the tests start from, when it is enough for several tests."""
 
 
 def _log_choose(n: int, k: int) -> float:
@@ -74,14 +74,23 @@ def proven(right: int, n: int, target: float, delta: float = DELTA) -> bool:
     return n > 0 and binomial_upper_tail(right, n, target) <= delta
 
 
-def starting_points(n: int, target: float, delta: float = DELTA) -> list[int]:
-    """How many of the most confident items the first tests take, fixed before any answer is seen.
+def sequences(n: int, target: float, delta: float = DELTA) -> list[tuple[float, list[int]]]:
+    """(risk of each test, how many of the most confident items the tests take, in order), by start;
+    fixed before any answer is seen, the risks of all starts are `delta` together.
 
-    Too few prove nothing, too many are not accurate enough; with several starts each has its share
-    of the risk.
+    Too few items prove nothing, too many are not accurate enough, so there are several starts, each
+    with its share of the risk. While the evidence is so little that the last of them could not
+    forgive a single mistake, there is one test with all of the risk, of as many items as can prove
+    anything: prelabels begin sooner, and only with what the model is surest of, since early rounds
+    look at much the same evidence again and again (measured by `python -m bench.promise`).
     """
-    least = least_n(target, delta / len(STARTS))
-    return sorted({max(least, math.ceil(share * n)) for share in STARTS if n >= least})
+    each = delta / len(STARTS)
+    starts = sorted({max(least_n(target, each), math.ceil(share * n)) for share in STARTS})
+    last = starts[-1]
+    if len(starts) > 1 and last <= n and proven(last - 1, last, target, each):
+        return [(each, _points(start, n)) for start in starts]
+    least = least_n(target, delta)
+    return [(delta, [least])] if n >= least else []
 
 
 def find_threshold(
@@ -97,12 +106,10 @@ def find_threshold(
     """
     order = np.argsort(-scores, kind="stable")
     sorted_scores, hits = scores[order], np.cumsum(right[order])
-    n = len(scores)
     found = 0
-    starts = starting_points(n, target, delta)
-    for start in starts:
-        for count in _points(start, n):
-            if not proven(int(hits[count - 1]), count, target, delta / len(STARTS)):
+    for risk, counts in sequences(len(scores), target, delta):
+        for count in counts:
+            if not proven(int(hits[count - 1]), count, target, risk):
                 break
             found = max(found, count)
     return float(sorted_scores[found - 1]) if found else None
@@ -177,7 +184,7 @@ def labels_needed(
         if gap <= 0.005:
             continue
         z = 1.96  # one-sided 2.5 %, as each start is tested
-        need = max(least_n(target, delta / len(STARTS)), z * z * accuracy * (1 - accuracy) / gap**2)
+        need = max(least_n(target, delta), z * z * accuracy * (1 - accuracy) / gap**2)
         total = need / share
         best = total if best is None else min(best, total)
     if best is None:

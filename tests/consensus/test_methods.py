@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from chorus.server.consensus import live, predict
 from chorus.server.consensus.auto import auto
 from chorus.server.consensus.dawid_skene import dawid_skene
-from chorus.server.consensus.label_sets import binary_tables, per_class
 from chorus.server.consensus.live import Params, default_params, params_of
 from chorus.server.consensus.one_coin import one_coin
 from chorus.server.consensus.score import score
@@ -233,17 +232,6 @@ def test_columns_of_strings() -> None:
     assert (table.item.tolist(), table.value.tolist(), table.classes) == ([0, 1], [0, 1], 3)
     with pytest.raises(ValueError, match="unequal"):
         from_columns(["a"], [], ["cat"])
-
-
-def test_label_sets_class_by_class() -> None:
-    item, worker = np.repeat(np.arange(50), 4), np.tile(np.arange(4), 50)
-    truth = np.random.default_rng(0).random((50, 3)) < 0.4
-    chosen = truth[item] ^ (np.random.default_rng(1).random((200, 3)) < 0.1)
-    chance, fits = per_class(binary_tables(item, worker, chosen, 50, 4), one_coin)
-    assert chance.shape == (50, 3)
-    assert len(fits) == 3
-    assert ((chance > 0.5) == truth).mean() > 0.95
-    assert per_class([], one_coin)[0].shape == (0, 0)
 
 
 # ---- real votes ----------------------------------------------------------------------------------

@@ -14,14 +14,13 @@ from bench.promise_sets import SetWorld
 from chorus.ml.card import make_card
 from chorus.ml.validate import (
     RISK,
-    STARTS,
     accuracy_curve,
     class_thresholds,
     find_threshold,
     least_n,
     lower_bound,
     proven,
-    starting_points,
+    sequences,
 )
 
 DELTA = 0.1
@@ -84,9 +83,13 @@ def test_proven_is_the_bound_without_computing_it(n: int, wrong: int, target: fl
 
 
 @given(n=st.integers(0, 2000), target=targets)
-def test_starts_are_fixed_by_the_amount_of_evidence_alone(n: int, target: float) -> None:
-    starts = starting_points(n, target, DELTA)
-    assert all(least_n(target, DELTA / len(STARTS)) <= s <= n for s in starts)
+def test_tests_are_fixed_by_the_amount_of_evidence_alone(n: int, target: float) -> None:
+    tests = sequences(n, target, DELTA)
+    assert bool(tests) == (n >= least_n(target, DELTA))
+    assert sum(risk for risk, _ in tests) <= DELTA + 1e-12
+    for risk, counts in tests:
+        assert all(least_n(target, risk) <= count <= n for count in counts)
+        assert counts == sorted(set(counts))
 
 
 def test_the_chance_of_a_false_threshold_is_at_most_delta() -> None:
@@ -114,8 +117,8 @@ def test_a_model_that_is_always_right_starts_when_the_evidence_suffices(
 ) -> None:
     scores = np.linspace(0.5, 1.0, n)
     threshold = find_threshold(scores, np.ones(n, dtype=bool), target, DELTA)
-    assert (threshold is not None) == (n >= least_n(target, DELTA / len(STARTS)))
-    if threshold is not None:
+    assert (threshold is not None) == (n >= least_n(target, DELTA))
+    if threshold is not None and len(sequences(n, target, DELTA)) > 1:
         assert threshold == scores[0], "nothing speaks against showing all of them"
 
 
@@ -179,20 +182,20 @@ def test_one_mistake_alone_excludes_no_class(seed: int, n: int, target: float) -
 
 
 def test_card_of_a_good_model() -> None:
-    found = card(200, 200)
+    found = card(400, 400)
     assert found["threshold"] == pytest.approx(0.5)
     assert found["accuracy"] == found["model_accuracy"] == 1.0
     assert found["coverage"] == 1.0
-    assert found["lower_bound"] == pytest.approx(lower_bound(200, 200, DELTA))
+    assert found["lower_bound"] == pytest.approx(lower_bound(400, 400, DELTA))
     assert found["reason"] is None
     assert found["labels_needed"] is None
-    assert found["confusion"] == [[100, 0], [0, 100]]
+    assert found["confusion"] == [[200, 0], [0, 200]]
 
 
 def test_card_says_why_there_are_no_prelabels() -> None:
     few = card(30, 30)
     assert few["threshold"] is None
-    assert f"at least {least_n(0.95, DELTA / len(STARTS))} labels" in str(few["reason"])
+    assert f"at least {least_n(0.95, DELTA)} labels" in str(few["reason"])
     assert few["labels_needed"] is not None
     poor = card(400, 200)
     poor_scores = np.full(400, 0.5)

@@ -388,6 +388,23 @@ def _votes(world: World, item: Item) -> list[StandingVote]:
     return Tx(world.db).standing(item.item_id)
 
 
+def test_whoever_gets_their_vote_back_holds_the_item_no_more() -> None:
+    """A taken-back item may have come to the same person again by the time it is restored."""
+    world = World(votes_min=2, votes_max=2)
+    world.add(1)
+    world.deal("u0", 1)
+    item_id = world.items()[0].item_id
+    world.cast("u0", item_id, "1")
+    taken = world.take_back("u0", 0, world.now)
+    assert world.deal("u0", 1).page is not None
+    world.undo(taken)
+    assert world.leases("u0") == []
+    assert [c["user_id"] for e in world.events for c in e.body.get("closed", ())] == ["u0"]
+    assert (world.item(item_id).n_labels, world.item(item_id).room) == (1, 1)
+    assert world.findings() == []
+    world.close()
+
+
 def test_a_late_vote_is_kept_and_counts() -> None:
     world = World()
     world.add(1)

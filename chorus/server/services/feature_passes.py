@@ -26,8 +26,11 @@ from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
 
-FEATURE_CHUNK = 256
-"""Items per background job: a round waits at most for one chunk, then goes before the others."""
+CHUNK_MIN, CHUNK_MAX = 16, 256
+"""Items per background job …"""
+CHUNK_S = 3.0
+"""… which is to take about so long: a round waits for one chunk at most. Pictures fill the largest;
+an encoder of texts is ten times as slow."""
 FEATURE_RETRY_S = 60.0
 ATTEMPTS = 3
 """As many as the runner makes when a worker dies (see jobs/runner)."""
@@ -62,16 +65,18 @@ class FeaturePasses:
     async def _featurize(self, project_id: str, state: RoundState) -> None:
         """Bring all items through one backbone after the other, chunk by chunk, from the moment
         of import: the first is soon done, and what it gives must not wait for the others."""
+        size = CHUNK_MIN
         try:
             while not self.closed:
                 # People wait for a round; the workers are its alone while it runs.
                 await self._no_round.wait()
                 backbone, before, batch = await self._store.read(
-                    lambda tx: _next_batch(tx, project_id, state.backbones)
+                    lambda tx, size=size: _next_batch(tx, project_id, state.backbones, size)  # type: ignore[misc]
                 )
                 if not batch:
                     return
                 folder = self._paths.rounds / project_id / "features"
+                began = time.monotonic()
                 try:
                     await self._feature_chunk(folder, backbone, [h for _, h in batch])
                 except JobFailed as error:
@@ -81,6 +86,9 @@ class FeaturePasses:
                     self.changed(project_id)
                     return
                 state.feature_error = None
+                pace = len(batch) / max(1e-3, time.monotonic() - began)
+                # Not more than twice as many: the first chunk also loads the model.
+                size = max(CHUNK_MIN, min(CHUNK_MAX, 2 * size, int(pace * CHUNK_S)))
                 last, count = batch[-1][0], before + len(batch)
 
                 def fn(
@@ -136,13 +144,13 @@ class FeaturePasses:
 
 
 def _next_batch(
-    tx: Tx, project_id: str, backbones: Sequence[str]
+    tx: Tx, project_id: str, backbones: Sequence[str], size: int
 ) -> tuple[str, int, list[tuple[int, str]]]:
     """(backbone, items it has been through, the next (item_id, content_hash) rows for it): of the
-    first backbone that has work left."""
+    first backbone that has work left. size: rows at most."""
     for backbone in backbones:
         last, count = tx.feature_pass(project_id, backbone)
-        batch = tx.feature_batch(project_id, last, FEATURE_CHUNK)
+        batch = tx.feature_batch(project_id, last, size)
         if batch:
             break
     return backbone, count, batch

@@ -188,19 +188,24 @@ def keep(tx: Tx, project: Project, item: Item, before: Before, delta: Delta, now
     line_up(item, project)
     if item.n_leases and item.state not in OPEN_STATES:
         for lease in tx.open_leases(item.item_id):
-            tx.release(lease.lease_id, now, "closed")
-            delta.closed.append(
-                {
-                    "item_id": item.item_id,
-                    "page_id": lease.page_id,
-                    "user_id": lease.user_id,
-                    "tab": lease.tab,
-                }
-            )
+            close(tx, lease, delta, now)
         item.n_leases = 0
         settle(item, project, now)
     tx.update_item(item)
     delta.moved(before, item)
+
+
+def close(tx: Tx, lease: Lease, delta: Delta, now: int) -> None:
+    """Take an item from the page it is on: it needs no answer of this person any more."""
+    tx.release(lease.lease_id, now, "closed")
+    delta.closed.append(
+        {
+            "item_id": lease.item_id,
+            "page_id": lease.page_id,
+            "user_id": lease.user_id,
+            "tab": lease.tab,
+        }
+    )
 
 
 def give_back(tx: Tx, project: Project, leases: Sequence[Lease], reason: str, now: int) -> Delta:

@@ -38,12 +38,14 @@ _SETTLED = ("state", "room", "label", "label_source")
 
 
 def recount(
-    tx: Tx, project: Project, items: Sequence[Item], event: str, body: Mapping[str, Any], now: int
-) -> None:
+    tx: Tx, project: Project, items: Sequence[Item], event: str, body: Mapping[str, Any], now: int,
+    delta: Delta | None = None,
+) -> None:  # fmt: skip
     """Count the standing votes of some items anew in one transaction, and say what that changes:
-    one `event` with `body` and the deltas (none if both are empty), then each label."""
+    one `event` with `body` and the deltas (none if both are empty), then each label. `delta`: what
+    the caller has changed of them already."""
     params = tx.params(project)
-    delta = Delta()
+    delta = Delta() if delta is None else delta
     said = []
     for item in items:
         before, revision = Before.of(item), item.revision

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import StandingVote, Takeback
+from chorus.server.domain.model import Item, StandingVote, Takeback
 from chorus.server.errors import ApiError
 from chorus.server.services.assigning import release
+from chorus.server.services.recording import Delta, close
 from chorus.server.services.remerging import recount
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -181,6 +182,7 @@ def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> N
     user_id = takeback.user_id
     votes: list[list[dict[str, Any] | None]] = []
     changed = []
+    delta = Delta()
     for item in tx.items_by_id(item_ids):
         old = next((v for v in tx.standing(item.item_id) if v.user_id == user_id), None)
         new = tx.counting_vote(item.item_id, user_id, item.requeue_seq)
@@ -193,6 +195,7 @@ def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> N
                 item.item_id, user_id, project.project_id, new.vote_id, new.kind, new.value,
                 new.prelabel, new.seq,
             )  # fmt: skip
+            _let_go(tx, item, user_id, delta, now)
         votes.append([_told(old), _told(new)])
         changed.append(item)
     if not changed:
@@ -203,7 +206,15 @@ def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> N
         "by": takeback.by_user, "user_id": user_id, "votes": votes,
     }  # fmt: skip
     event = "votes.restored" if undone else "votes.taken_back"
-    recount(tx, project, changed, event, body, now)
+    recount(tx, project, changed, event, body, now, delta)
+
+
+def _let_go(tx: Tx, item: Item, user_id: str, delta: Delta, now: int) -> None:
+    """Whoever has answered an item holds it no more: it may have come to them again meanwhile."""
+    for lease in tx.open_leases(item.item_id):
+        if lease.user_id == user_id:
+            close(tx, lease, delta, now)
+            item.n_leases -= 1
 
 
 def _told(vote: StandingVote | None) -> dict[str, Any] | None:
