@@ -13,6 +13,10 @@ from chorus.ml.tables import integers, likeliest
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 LIKELIEST = 5
+DIGITS = 6
+"""Of a score, wherever it is compared with a threshold: in memory as in the files that go to the
+server, or the surest items of a very sure model would be on one side here and on the other there.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,15 @@ def one_class(probabilities: Floats) -> Answers:
     said[np.arange(n), probabilities.argmax(axis=1)] = True
     scores = probabilities.max(axis=1)
     second = np.partition(probabilities, -2, axis=1)[:, -2] if n else scores
-    return Answers(probabilities, said, scores, scores - second)
+    return Answers(probabilities, said, _rounded(scores), scores - second)
 
 
 def class_sets(probabilities: Doubles, sets: Bools, rule: Rule, whole: Whole) -> Answers:
     """probabilities and sets (n, c) of `rule`, or of rules like it."""
     scores = whole.scores(joint_odds(probabilities, sets))
     margins = np.abs(probabilities - rule.cut).min(axis=1)
-    return Answers(probabilities, sets, scores, margins)
+    return Answers(probabilities, sets, _rounded(scores), margins)
+
+
+def _rounded(scores: NDArray[np.floating]) -> Doubles:
+    return scores.astype(np.float64).round(DIGITS)

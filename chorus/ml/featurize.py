@@ -18,6 +18,9 @@ from PIL import Image, ImageOps
 from chorus.ml.backbones import Backbone, onnx_file
 from chorus.ml.store import FeatureStore, Floats, Writer
 
+Seen = Iterator[tuple[list[int], Floats, list[tuple[int, str]]]]
+"""(positions of files, their features (k, d), [(position, reason)] of files at fault), in parts."""
+
 BATCH = 32
 AHEAD = 3
 """Batches decoded ahead of the network."""
@@ -68,9 +71,7 @@ def session(config: Backbone, models: Path, threads: int) -> Any:
     )
 
 
-def features_of(
-    paths: Sequence[Path], config: Backbone, models: Path, threads: int
-) -> Iterator[tuple[list[int], Floats, list[tuple[int, str]]]]:
+def features_of(paths: Sequence[Path], config: Backbone, models: Path, threads: int) -> Seen:
     """Batch by batch: (positions in `paths`, features (n, dim) float32, [(position, reason)]
     of the pictures that cannot be decoded)."""
     run = session(config, models, threads)
@@ -115,6 +116,19 @@ def featurize(
     threads: int,
     progress: Callable[[float], None],
 ) -> tuple[int, list[tuple[str, str]]]:
+    """`fill` with the features of pictures."""
+    return fill(
+        store, hashes, paths, lambda some: features_of(some, config, models, threads), progress
+    )
+
+
+def fill(
+    store: FeatureStore,
+    hashes: Sequence[str],
+    paths: Sequence[Path],
+    look: Callable[[Sequence[Path]], Seen],
+    progress: Callable[[float], None],
+) -> tuple[int, list[tuple[str, str]]]:
     """Store the features of what the store lacks: (rows added, [(path, reason)] of faults)."""
     added = 0
     faults: list[tuple[str, str]] = []
@@ -123,7 +137,7 @@ def featurize(
         if not todo:
             return 0, []
         seen = 0
-        for at, rows, bad in features_of([paths[i] for i in todo], config, models, threads):
+        for at, rows, bad in look([paths[i] for i in todo]):
             if at:
                 writer.append([hashes[todo[i]] for i in at], rows)
             added += len(at)

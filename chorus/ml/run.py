@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from chorus.ml.backbones import backbone
 from chorus.ml.basis import SAMPLE
 from chorus.ml.card import TABLES, limits_of, make_card, make_set_card, rule_of
 from chorus.ml.cluster import BLOCK, CLUSTERED, ClassViews, SetViews, make_blocks, sampled
-from chorus.ml.featurize import featurize as featurize_files
+from chorus.ml.featurize import Seen, features_of, fill
 from chorus.ml.files import (
     BATCH,
     Ints,
@@ -62,12 +63,20 @@ def _featurize(name: str, params: dict[str, Any]) -> dict[str, Any]:
     threads, report = int(params["threads"]), reporter(Path(params["progress"]))
     began = time.perf_counter()
     if text.is_text(name):
-        store = FeatureStore(Path(params["store"]), name, text.DIMS[name])
-        added, faults = text.featurize(hashes, paths, store, name, models, threads, report)
+        dim = text.DIMS[name]
+
+        def look(some: Sequence[Path]) -> Seen:
+            return text.features_of(some, name, models, threads)
+
     else:
         config = backbone(name, models, allow_download=bool(params.get("allow_download")))
-        store = FeatureStore(Path(params["store"]), config.name, config.dim)
-        added, faults = featurize_files(hashes, paths, store, config, models, threads, report)
+        dim = config.dim
+
+        def look(some: Sequence[Path]) -> Seen:
+            return features_of(some, config, models, threads)
+
+    store = FeatureStore(Path(params["store"]), name, dim)
+    added, faults = fill(store, hashes, paths, look, report)
     seconds = time.perf_counter() - began
     return {
         "done": added,
@@ -153,7 +162,7 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
         zip(
             items.ids[labeled],
             said.values(),
-            (f"{s:.6f}" for s in said.scores),
+            (f"{s:.{answers.DIGITS}f}" for s in said.scores),
             said.likeliest(),
             strict=True,
         ),
@@ -239,7 +248,7 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
         lambda at: [
             integers(ids[at]),
             (some := said.part(at)).values(),
-            decimals(some.scores, 6),
+            decimals(some.scores, answers.DIGITS),
             decimals(some.margins, 6),
             some.likeliest(),
         ],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from chorus.ml import minilm, ngrams
-from chorus.ml.store import FeatureStore, Floats, Writer
+from chorus.ml.store import Floats
 
 WORDS = 128
 """Of a text, from its beginning, its fields one after the other. A word is what stands between
@@ -73,29 +73,3 @@ def features_of(
             except Exception as error:
                 bad.append((n, f"{type(error).__name__}: {error}"))
         yield at, embed(texts, backbone, models, threads), bad
-
-
-def featurize(
-    hashes: Sequence[str],
-    paths: Sequence[Path],
-    store: FeatureStore,
-    backbone: str,
-    models: Path,
-    threads: int,
-    progress: Callable[[float], None],
-) -> tuple[int, list[tuple[str, str]]]:
-    """As of featurize.featurize: store what the store lacks; (rows added, [(path, reason)])."""
-    added = 0
-    faults: list[tuple[str, str]] = []
-    with Writer(store) as writer:
-        todo = store.missing(hashes)
-        wanted = [paths[i] for i in todo]
-        seen = 0
-        for at, rows, bad in features_of(wanted, backbone, models, threads):
-            if at:
-                writer.append([hashes[todo[n]] for n in at], rows)
-            added += len(at)
-            faults += [(str(wanted[n]), reason) for n, reason in bad]
-            seen += len(at) + len(bad)
-            progress(seen / len(todo))
-    return added, faults

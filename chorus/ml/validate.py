@@ -108,7 +108,9 @@ def find_threshold(
     sorted_scores, hits = scores[order], np.cumsum(right[order])
     found = 0
     for risk, counts in sequences(len(scores), target, delta):
-        for count in counts:
+        for least in counts:
+            # Items of the same confidence go together: a threshold cannot tell them apart.
+            count = int(np.searchsorted(-sorted_scores, -sorted_scores[least - 1], side="right"))
             if not proven(int(hits[count - 1]), count, target, risk):
                 break
             found = max(found, count)

@@ -22,7 +22,8 @@ const COMMANDS = {
 const SETS = {
   Tab: { type: "step", by: 1 },
 };
-const TEXTS = {
+/** Where items are texts, in every room: the letters' size, reading on. */
+export const TEXTS = {
   "-": { type: "letters", by: -1 },
   "+": { type: "letters", by: 1 },
   "=": { type: "letters", by: 1 },

@@ -1,4 +1,5 @@
 /** Which key means what in the review room. Pure: a keyboard event in, an intent out. */
+import { TEXTS } from "./keys.js";
 
 const BOTH = {
   Enter: { type: "decide", action: "approve" },
@@ -30,13 +31,6 @@ const GRID = {
 const SINGLE = {
   ArrowDown: { type: "move", step: 1 },
   ArrowUp: { type: "move", step: -1 },
-};
-const TEXTS = {
-  "-": { type: "letters", by: -1 },
-  "+": { type: "letters", by: 1 },
-  "=": { type: "letters", by: 1 },
-  PageDown: { type: "read", by: 1 },
-  PageUp: { type: "read", by: -1 },
 };
 
 /**
