@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from chorus.server.consensus.majority import majority
-from chorus.server.consensus.merged import Merged, Opinion
+from chorus.server.consensus.merged import Merged, Opinion, conclude
 
 __all__ = ["CHOICES", "METHODS", "Merged", "Opinion", "merge"]
 
@@ -32,19 +32,9 @@ def merge(method: str, votes: Sequence[str], *, votes_min: int, votes_max: int) 
 
     Raises `ValueError` for an unknown method or rules out of order.
     """
-    if not 1 <= votes_min <= votes_max:
-        raise ValueError(f"need 1 <= votes_min <= votes_max, got {votes_min} and {votes_max}")
     decide = METHODS.get(method)
     if decide is None:
         raise ValueError(f"unknown consensus method {method!r}; known: {', '.join(METHODS)}")
-    opinion = decide(votes)
-    reached = opinion.decided and len(votes) >= votes_min
-    return Merged(
-        value=opinion.value,
-        confidence=opinion.confidence,
-        agreement=opinion.agreement,
-        vote_count=len(votes),
-        reached=reached,
-        provisional=not reached,
-        method=method,
+    return conclude(
+        decide(votes), len(votes), votes_min=votes_min, votes_max=votes_max, method=method
     )

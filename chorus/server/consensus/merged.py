@@ -30,3 +30,22 @@ class Merged(msgspec.Struct, frozen=True):
     provisional: bool
     """`value` is only the best guess so far (None without votes)."""
     method: str
+
+
+def conclude(
+    opinion: Opinion, vote_count: int, *, votes_min: int, votes_max: int, method: str
+) -> Merged:
+    """The label by what the votes say and how many the rules ask for; a label is never reached
+    below `votes_min`. Raises `ValueError` for rules out of order."""
+    if not 1 <= votes_min <= votes_max:
+        raise ValueError(f"need 1 <= votes_min <= votes_max, got {votes_min} and {votes_max}")
+    reached = opinion.decided and vote_count >= votes_min
+    return Merged(
+        value=opinion.value,
+        confidence=opinion.confidence,
+        agreement=opinion.agreement,
+        vote_count=vote_count,
+        reached=reached,
+        provisional=not reached,
+        method=method,
+    )

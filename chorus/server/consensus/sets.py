@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chorus.server.consensus.majority import majority
-from chorus.server.consensus.merged import Merged, Opinion
+from chorus.server.consensus.merged import Merged, Opinion, conclude
 
 RULES = ("class", "exact")
 """What a project's settings may name (set_rule)."""
@@ -20,20 +20,11 @@ def merge_sets(votes: Sequence[str], *, rule: str, votes_min: int, votes_max: in
 
     Raises `ValueError` for an unknown rule, or votes out of order.
     """
-    if not 1 <= votes_min <= votes_max:
-        raise ValueError(f"need 1 <= votes_min <= votes_max, got {votes_min} and {votes_max}")
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
     opinion = by_class(votes) if rule == "class" else majority(votes)
-    reached = opinion.decided and len(votes) >= votes_min
-    return Merged(
-        value=opinion.value,
-        confidence=opinion.confidence,
-        agreement=opinion.agreement,
-        vote_count=len(votes),
-        reached=reached,
-        provisional=not reached,
-        method="majority",
+    return conclude(
+        opinion, len(votes), votes_min=votes_min, votes_max=votes_max, method="majority"
     )
 
 
