@@ -54,16 +54,7 @@ for name in sys.argv[1:]:
     said = [label["name"] for label, p in zip(labels, chances[0]) if p >= label["cut"]]
     print(name, ", ".join(said) or "-", round(float(score[0]), 4), sep="\\t")
 '''
-README = """\
-# {project}: the model of round {number}
-
-{model} with a head trained on {count} labels.
-
-- `model.onnx`: {inputs} uint8, RGB -> `probabilities`
-  (n, {classes}), `embedding` (n, {hidden}) and `features` (n, {dim}), float32. Normalisation is
-  inside.{more}
-- `labels.json`: {labels}
-- `preprocessing.json`: how a picture becomes an input: upright, RGB, squeezed into the square.
+README_END = """\
 - `card.json`: what the round's validation found (accuracy, threshold, reliability …).
 - `example.py`:
 
@@ -74,6 +65,20 @@ This is the head that has seen every label. The scores on the server come from h
 so that they can be compared with its validation: they differ a little, and the threshold in
 `card.json` is proven for those scores, not for these.
 """
+README = (
+    """\
+# {project}: the model of round {number}
+
+{model} with a head trained on {count} labels.
+
+- `model.onnx`: {inputs} uint8, RGB -> `probabilities`
+  (n, {classes}), `embedding` (n, {hidden}) and `features` (n, {dim}), float32. Normalisation is
+  inside.{more}
+- `labels.json`: {labels}
+- `preprocessing.json`: how a picture becomes an input: upright, RGB, squeezed into the square.
+"""
+    + README_END
+)
 CLASSES = "the class of each column of `probabilities`."
 SETS = """for each column of `probabilities` the class, and the `cut`: the picture has the class
   from this probability on."""

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from chorus.ml import learn, minilm, ngrams, text
 from chorus.ml.card import rule_of
-from chorus.ml.export import CLASSES, SETS, SETS_OUT, head_graph
+from chorus.ml.export import CLASSES, README_END, SETS, SETS_OUT, head_graph
 from chorus.ml.files import reporter
 from chorus.ml.run import answers_of, load_model
 
@@ -56,7 +56,8 @@ MANY = """\
     said = [label["name"] for label, p in zip(labels, chances[0]) if p >= label["cut"]]
     print(name, ", ".join(said) or "-", round(float(score[0]), 4), sep="\\t")
 """
-README = """\
+README = (
+    """\
 # {project}: the model of round {number}
 
 {model} with a head trained on {count} labels.
@@ -66,16 +67,9 @@ README = """\
 - `labels.json`: {labels}
 - `preprocessing.json`: how a text becomes an input: its fields one after the other, the first
   {words} words; {how}
-- `card.json`: what the round's validation found (accuracy, threshold, reliability …).
-- `example.py`:
-
-```python
-{example}```
-
-This is the head that has seen every label. The scores on the server come from heads that have not,
-so that they can be compared with its validation: they differ a little, and the threshold in
-`card.json` is proven for those scores, not for these.
 """
+    + README_END
+)
 
 
 def model_zip(params: dict[str, Any]) -> dict[str, Any]:
