@@ -98,6 +98,17 @@ class StandingVote(Struct):
     value: dict[str, Any] | None = None
 
 
+class DicomView(Struct):
+    """Which frame of a DICOM file is shown, and in which window (None: it is in colour)."""
+
+    frame: int
+    frames: int
+    center: float | None = None
+    width: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 class PageItem(Struct):
     item_id: int
     lease_id: Id
@@ -111,6 +122,7 @@ class PageItem(Struct):
     """Of a text, in characters."""
     width: int = 0
     height: int = 0
+    dicom: DicomView | None = None
     prelabel: Prelabel | None = None
     odd: float | None = None
     vote: StandingVote | None = None

@@ -30,6 +30,7 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
+from chorus.server.services.pictures import Pictures
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.remerging import Remerging
@@ -43,6 +44,7 @@ from chorus.server.services.supervising import Supervising
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
+from chorus.server.storage.cache import Cache
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.transport import (
     pages,
@@ -120,6 +122,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         store, projects, blobs, import_pool.call, settings.data_dir / "uploads",
         settings.upload_max_bytes,
     )  # fmt: skip
+    cache = Cache(settings.cache, settings.cache_bytes)
     spending = Spending(store)
     pace = Pace(store)
     supervising = Supervising(store)
@@ -149,6 +152,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
+        pictures=Pictures(store, blobs, cache, import_pool.call),
         exporting=Exporting(store, projects),
     )
     # In this order: boards first, since the others read them.

@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, kw_only=True):
     threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads of one ML job."""
     upload_max_bytes: int = 4 << 30
+    cache_bytes: int = 20 << 30
+    """Most that is kept of what can be made or fetched again."""
 
     @property
     def backbones(self) -> Backbones:
@@ -59,6 +61,10 @@ class Settings(msgspec.Struct, kw_only=True):
     @property
     def blobs(self) -> Path:
         return self.data_dir / "blobs"
+
+    @property
+    def cache(self) -> Path:
+        return self.data_dir / "cache"
 
     @property
     def models(self) -> Path:

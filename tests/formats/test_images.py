@@ -166,6 +166,86 @@ def test_every_colour_mode_becomes_an_rgb_thumbnail(
         assert high - low > 60  # the picture is still there
 
 
+@pytest.mark.parametrize("depth", ["8 bits", "16 bits, grey", "16 bits, colour"])
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+def test_deep_pictures_keep_their_shades(
+    blobs: BlobStore, tmp_path: Path, kind: str, depth: str
+) -> None:
+    """A ramp from dark to light is one still, whatever it was stored as."""
+    ramp = np.tile(np.linspace(0, 1, 200), (100, 1))
+    if depth == "8 bits":
+        data = encoded(Image.fromarray((ramp * 255).astype(np.uint8)), kind)
+    elif depth == "16 bits, grey":
+        data = encoded(Image.fromarray((ramp * 65535).astype(np.uint16)), kind)
+    else:
+        deep = np.repeat((ramp * 65535).astype(np.uint16)[:, :, None], 3, axis=2)
+        data = deep_png(deep) if kind == "PNG" else deep_tiff(deep)
+    answer = good(prepare(blobs, tmp_path, data))
+    with Image.open(blobs.path(answer.content_hash, "m")) as image:
+        row = np.asarray(image.convert("L")).astype(int)[50]
+    assert np.abs(row - np.linspace(0, 255, 200)).max() <= 6
+
+
+def deep_png(pixels: np.ndarray) -> bytes:
+    """16 bits a channel, which Pillow reads but does not write."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        checked = struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + checked
+
+    rows, columns, _ = pixels.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
+    header = struct.pack(">IIBBBBB", columns, rows, 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def deep_tiff(pixels: np.ndarray) -> bytes:
+    """16 bits a channel, uncompressed, little-endian."""
+    rows, columns, _ = pixels.shape
+    body = pixels.astype("<u2").tobytes()
+    bits, entries = 8, 16
+    tags = [
+        (256, 3, 1, columns), (257, 3, 1, rows), (258, 3, 3, bits), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, entries + 2 + 12 * 9 + 4), (277, 3, 1, 3), (278, 3, 1, rows),
+        (279, 4, 1, len(body)),
+    ]  # fmt: skip
+    head = b"II*\0" + struct.pack("<I", entries) + struct.pack("<4H", 16, 16, 16, 0)
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *t) for t in tags)
+    return head + directory + bytes(4) + body
+
+
+def test_people_and_the_model_see_the_same_of_transparency(
+    blobs: BlobStore, tmp_path: Path
+) -> None:
+    """Who looks at the file itself sees the page through it, or black; so it is not shown."""
+    clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    answer = good(prepare(blobs, tmp_path, encoded(clear, "PNG")))
+    assert blobs.media_type(blobs.path(answer.content_hash, "m")) == "image/jpeg"
+    opaque = Image.new("RGBA", (40, 40), (10, 20, 30, 255)).convert("RGB")
+    answer = good(prepare(blobs, tmp_path, encoded(opaque, "PNG")))
+    assert blobs.media_type(blobs.path(answer.content_hash, "m")) == "image/png"
+
+
+def test_ink_is_shown_by_its_profile(blobs: BlobStore, tmp_path: Path) -> None:
+    """A profile that is none is left out; the picture comes in all the same."""
+    image = Image.new("CMYK", (300, 300), (0, 255, 255, 0))
+    for profile in (None, b"no profile"):
+        data = encoded(image, "TIFF", **({"icc_profile": profile} if profile else {}))
+        answer = good(prepare(blobs, tmp_path, data))
+        with Image.open(blobs.path(answer.content_hash, "s")) as shown:
+            assert is_red(shown, 0.5, 0.5)
+
+
+def test_without_originals_every_picture_has_both_thumbnails(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(encoded(picture(60, 40), "PNG"))
+    root = tmp_path / "cache"
+    answer = good(prepare_batch([("a.png", str(path))], str(root), False)[0])
+    files = sorted(p.name for p in root.rglob("*") if p.is_file())
+    assert files == [f"{answer.content_hash}.m.jpg", f"{answer.content_hash}.s.jpg"]
+
+
 def test_transparency_becomes_white(blobs: BlobStore, tmp_path: Path) -> None:
     clear = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
     answer = good(prepare(blobs, tmp_path, encoded(clear, "PNG")))

@@ -157,6 +157,8 @@ class Item(msgspec.Struct):
     """The round that chose it to be labeled early; 0: it lies where chance put it."""
     length: int = 0
     """Of a text, in characters; 0: a picture."""
+    dicom: str | None = None
+    """JSON of formats/dicom.View: which frame and window of a DICOM file people see."""
 
 
 class StandingVote(msgspec.Struct):

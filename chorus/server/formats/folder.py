@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from chorus.server.formats.dicom import DICOM_SUFFIXES
 from chorus.server.formats.images import Fault
+from chorus.server.formats.sniff import DICOM_TYPE, HEAD_BYTES, sniff
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-)
+IMAGE_SUFFIXES = DICOM_SUFFIXES | {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+}
 TEXT_SUFFIXES = frozenset({".txt", ".text", ".md"})
 ROW_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 # What commonly lies beside pictures and is not meant as one; anything else is listed as a fault.
@@ -26,7 +28,8 @@ class BadFolder(Exception):
 def list_folder(root: Path) -> tuple[list[tuple[str, str]], list[Fault]]:
     """The pictures below `root` as (name, path), and what else lies there, both by name.
 
-    A picture is told by its suffix; its name is the path below `root` with forward slashes.
+    A picture is told by its suffix (DICOM without one by its first bytes); its name is the path
+    below `root` with forward slashes.
     Hidden files and folders (a leading dot) and tables and texts beside the pictures are left
     out; a file of another kind is a `Fault`. Links to folders are not followed. Raises
     `BadFolder` when `root` is no folder or one below it cannot be read.
@@ -36,7 +39,8 @@ def list_folder(root: Path) -> tuple[list[tuple[str, str]], list[Fault]]:
     faults: list[Fault] = []
     for name, path in _named(root, faults):
         suffix = path.suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
+        # DICOM files often have no suffix, and then say themselves what they are.
+        if suffix in IMAGE_SUFFIXES or (not suffix and _says_dicom(path)):
             found.append((name, str(path)))
         elif suffix not in _BESIDE_SUFFIXES:
             faults.append(Fault(name, "not an image file"))
@@ -92,6 +96,14 @@ def _files(root: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if not name.startswith(".") and path.is_file():
                 yield path
+
+
+def _says_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(HEAD_BYTES)) == DICOM_TYPE
+    except OSError:
+        return False
 
 
 def _is_text(name: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 import re
+import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
+from chorus.server.formats import dicom
 from chorus.server.formats.blobfiles import THUMB_PX, Batch, Size, blob_path
-from chorus.server.formats.sniff import BROWSER_SAFE, sniff
+from chorus.server.formats.sniff import BROWSER_SAFE, DICOM_TYPE, sniff
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 100_000_000
@@ -54,6 +56,8 @@ class Prepared(msgspec.Struct, frozen=True):
     bytes: int
     length: int = 0
     """Of a text, in characters."""
+    view: dicom.View | None = None
+    """Of a DICOM file: which frame and which window of it is shown."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -67,34 +71,52 @@ class _Bad(Exception):
     """The reason, as the person reads it."""
 
 
-def prepare_batch(items: Sequence[tuple[str, str]], blob_root: str) -> list[Prepared | Fault]:
+def prepare_batch(
+    items: Sequence[tuple[str, str]], blob_root: str, originals: bool = True
+) -> list[Prepared | Fault]:
     """Store each (name, path) under `blob_root`; one answer per item, in the same order.
 
     When it returns, the originals and thumbnails of every `Prepared` are durably on disk. A
-    thumbnail is an upright RGB JPEG; a small original that every browser shows has none. Raises
-    `OSError` only when the blob folder itself cannot be written (disk full).
+    thumbnail is an upright RGB JPEG; a small original that every browser shows has none. Without
+    `originals` only thumbnails are stored, and every picture has both. Raises `OSError` only when
+    the blob folder itself cannot be written (disk full).
     """
     root = Path(blob_root)
     answers: list[Prepared | Fault] = []
     with Batch(root) as batch:
         for name, path in items:
             try:
-                answers.append(_prepare(name, Path(path), root, batch))
+                answers.append(_prepare(name, Path(path), root, batch, originals))
             except _Bad as bad:
                 answers.append(Fault(name, str(bad)))
         batch.commit()
     return answers
 
 
-def _prepare(name: str, path: Path, root: Path, batch: Batch) -> Prepared:
+def render(original: str, target: str, size: Size, center: float, width: float) -> None:
+    """Write a thumbnail of a DICOM file in another window. Raises `OSError`, `dicom.BadDicom`."""
+    image = dicom.read(_read(Path(original)), MAX_PIXELS).image(center, width)
+    if size != "o":
+        image.thumbnail((THUMB_PX[size], THUMB_PX[size]), Image.Resampling.LANCZOS)
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"part-{uuid.uuid4().hex}")
+    part.write_bytes(_jpeg(image, None))
+    part.replace(path)
+
+
+def _prepare(name: str, path: Path, root: Path, batch: Batch, originals: bool) -> Prepared:
     data = _read(path)
     media_type = sniff(data)
     if media_type is None:
-        raise _Bad("not an image, or not of a supported kind (JPEG, PNG, WebP, GIF, BMP, TIFF)")
-    picture = _decode(data)
+        raise _Bad(
+            "not an image, or not of a supported kind (JPEG, PNG, WebP, GIF, BMP, TIFF, DICOM)"
+        )
+    picture = _decode(data, media_type)
     content_hash = hashlib.sha256(data).hexdigest()
-    batch.add(blob_path(root, content_hash, "o"), data)
-    showable = picture.plain and media_type in BROWSER_SAFE
+    if originals:
+        batch.add(blob_path(root, content_hash, "o"), data)
+    showable = originals and picture.plain and media_type in BROWSER_SAFE
     longest = max(picture.width, picture.height)
     image = picture.image
     sizes: tuple[Size, ...] = ("m", "s")
@@ -105,7 +127,10 @@ def _prepare(name: str, path: Path, root: Path, batch: Batch) -> Prepared:
         # From large to small: the next thumbnail is made of this one.
         image.thumbnail((limit, limit), Image.Resampling.LANCZOS, reducing_gap=2.0)
         batch.add(blob_path(root, content_hash, size), _jpeg(image, picture.profile))
-    return Prepared(name, content_hash, picture.width, picture.height, media_type, len(data))
+    return Prepared(
+        name, content_hash, picture.width, picture.height, media_type, len(data),
+        view=picture.view,
+    )  # fmt: skip
 
 
 def _read(path: Path) -> bytes:
@@ -131,16 +156,19 @@ class _Picture(NamedTuple):
     plain: bool
     """A browser shows the file itself the same way: not rotated by EXIF, animated, CMYK …"""
     profile: bytes | None
+    view: dicom.View | None = None
 
 
-def _decode(data: bytes) -> _Picture:
+def _decode(data: bytes, media_type: str) -> _Picture:
     try:
         with warnings.catch_warnings():
             # Pillow warns of size and of odd metadata; ours is to take the picture or say why not.
             warnings.simplefilter("ignore")
-            return _open(data)
+            return _open_dicom(data) if media_type == DICOM_TYPE else _open(data)
     except _Bad:
         raise
+    except dicom.BadDicom as error:
+        raise _Bad(str(error)) from None
     except UnidentifiedImageError:
         raise _Bad("damaged: its header cannot be read") from None
     except Image.DecompressionBombError as error:
@@ -157,6 +185,12 @@ def _decode(data: bytes) -> _Picture:
         raise _Bad(f"cannot be decoded: {str(error) or type(error).__name__}") from None
 
 
+def _open_dicom(data: bytes) -> _Picture:
+    frame = dicom.read(data, MAX_PIXELS)
+    image = frame.image()
+    return _Picture(image, image.width, image.height, False, None, frame.view)
+
+
 def _open(data: bytes) -> _Picture:
     file = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = file.size
@@ -165,7 +199,10 @@ def _open(data: bytes) -> _Picture:
     turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
     profile = file.info.get("icc_profile") if file.mode.startswith(("RGB", "P")) else None
     plain = turn is None and file.mode in _PLAIN_MODES and getattr(file, "n_frames", 1) == 1
-    image = _rgb(_fast_jpeg(data, file) or _slow(file))
+    raw = _fast_jpeg(data, file) or _slow(file)
+    # What shows through depends on who looks: the model must see what people see, on white.
+    plain = plain and not raw.has_transparency_data
+    image = _inked(raw) if raw.mode == "CMYK" else _rgb(raw)
     if turn is not None:
         image = image.transpose(turn)
         if turn in _SIDEWAYS:
@@ -219,6 +256,22 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _inked(image: Image.Image) -> Image.Image:
+    """CMYK by its own profile, where it has one that works."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            ink = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            shown = ImageCms.profileToProfile(
+                image, ink, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if shown is not None:
+                return shown
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile must not keep the picture out
     return image.convert("RGB")
 
 

@@ -18,8 +18,16 @@ _MAGIC = (
 )
 
 
+DICOM_TYPE = "application/dicom"
+HEAD_BYTES = 132
+"""As many tell every kind."""
+
+
 def sniff(head: bytes) -> str | None:
-    """Media type of a file that starts with `head` (12 bytes or more), or None."""
+    """Media type of a file that starts with `head` (132 bytes or more), or None."""
+    # First: what precedes it may be anything, often the mark of a TIFF.
+    if head[128:132] == b"DICM":
+        return DICOM_TYPE
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     for magic, media_type in _MAGIC:

@@ -16,6 +16,7 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
+from chorus.server.services.pictures import Pictures
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.review import Review
@@ -43,4 +44,5 @@ class Services:
     rounds: Rounds
     artifacts: Artifacts
     importing: Importing
+    pictures: Pictures
     exporting: Exporting

@@ -94,7 +94,6 @@ class Importing:
         self.upload_max_bytes = upload_max_bytes
         self._shown: dict[str, deque[Running]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pictures: dict[tuple[str, str], None] = {}
         self.changed: Callable[[str], None] = lambda project_id: None
 
     # -- life
@@ -379,27 +378,6 @@ class Importing:
 
         return await self._store.read(fn)
 
-    async def picture(
-        self, project_id: str, content_hash: str, size: Any
-    ) -> tuple[Path, str] | None:
-        """(file, media type) of a picture or text of this project, None if it has no such."""
-        key = (project_id, content_hash)
-        if key not in self._pictures:
-            if not await self._store.read(lambda tx: tx.has_content(*key)):
-                return None
-            self._pictures[key] = None
-            if len(self._pictures) > 50_000:
-                del self._pictures[next(iter(self._pictures))]
-
-        def find() -> tuple[Path, str] | None:
-            try:
-                path = self._blobs.path(content_hash, size)
-                return path, self._blobs.media_type(path)
-            except FileNotFoundError:
-                return None
-
-        return await asyncio.to_thread(find)
-
 
 def add_items(
     tx: Tx,
@@ -458,6 +436,7 @@ def _new_item(project: Project, picture: Prepared, user_id: str) -> Item:
         requeue_seq=0, queue="manual", queue_pos=rank, queue_block=0, pre_value=None,
         pre_score=None, model_value=None, model_score=None, odd=None, easy_round=0,
         length=picture.length,
+        dicom=None if picture.view is None else msgspec.json.encode(picture.view).decode(),
     )  # fmt: skip
 
 

@@ -185,4 +185,6 @@ def media(item: Item) -> dict[str, Any]:
     }
     if item.length:
         shown |= {"thumb": None, "image": None, "text": f"{base}/o", "length": item.length}
+    if item.dicom:
+        shown["dicom"] = msgspec.json.decode(item.dicom)
     return shown

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from chorus.server.formats.blobfiles import STAGING, Batch, Size, blob_path
-from chorus.server.formats.sniff import sniff
+from chorus.server.formats.sniff import HEAD_BYTES, sniff
 from chorus.server.formats.texts import TEXT_START, TEXT_TYPE
 
 
@@ -34,7 +34,7 @@ class BlobStore:
         """Media type by content: `image/jpeg` …, `application/json` of a text (formats/texts);
         `application/octet-stream` when unknown."""
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD_BYTES)
         if head.startswith(TEXT_START):
             return TEXT_TYPE
         return sniff(head) or "application/octet-stream"

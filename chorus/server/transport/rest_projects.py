@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from chorus.server.errors import ApiError
+from chorus.server.formats.sniff import DICOM_TYPE
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewClass, NewProject
 from chorus.server.transport.auth import require_user
@@ -231,16 +233,34 @@ async def export(request: Request) -> Response:
 
 async def media(request: Request) -> Response:
     """Images and texts never change under their content hash: browsers may keep them for good."""
-    _, project_id = await member_of(request, "labeler")
+    user, project_id = await member_of(request, "labeler")
     content, size = request.path_params["content_hash"], request.path_params["size"]
     if not _HASH.fullmatch(content) or size not in ("s", "m", "o"):
         raise ApiError("not_found", "no such file")
-    found = await services(request).importing.picture(project_id, content, size)
+    kept = services(request)
+    found = await kept.pictures.find(project_id, content, size, _window_of(request))
     if found is None:
         raise ApiError("not_found", "no such file")
     path, media_type = found
+    if media_type == DICOM_TYPE:
+        # It names the patient; a rendered picture does not.
+        await kept.projects.require(user, project_id, "supervisor")
     headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
     return FileResponse(path, media_type=media_type, headers=headers)
+
+
+def _window_of(request: Request) -> tuple[float, float] | None:
+    """?wc=&ww= of a DICOM picture. Raises bad_message."""
+    texts = [request.query_params.get(name) for name in ("wc", "ww")]
+    if texts == [None, None]:
+        return None
+    try:
+        center, width = (float(text or "") for text in texts)
+    except ValueError:
+        center = width = math.nan
+    if not (math.isfinite(center) and 0 < width < math.inf):
+        raise ApiError("bad_message", "wc and ww are numbers, both needed, and ww is above 0")
+    return center, width
 
 
 async def healthz(request: Request) -> Response:

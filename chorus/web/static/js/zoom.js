@@ -5,6 +5,7 @@
 import { $, fill, setText, setVars } from "./dom.js";
 import { answerChips } from "./chips.js";
 import { reading, textOf } from "./content.js";
+import { WindowLevel } from "./window_level.js";
 
 const MOST = 8;
 const LINES_PX = 70;
@@ -17,6 +18,7 @@ export class Zoom {
     this._image = $("img", dialog);
     this._stage = $(".zoom-stage", dialog);
     this._text = $(".zoom-text", dialog);
+    this._window = new WindowLevel($(".zoom-window", dialog), this._image);
     this._item = null;
     this._pointers = new Map();
     this._reset();
@@ -63,7 +65,7 @@ export class Zoom {
     this._stage.hidden = url !== null;
     this._text.hidden = url === null;
     if (url === null) {
-      this._image.src = item.image;
+      this._window.show(item);
       this._image.alt = item.name;
       setText($(".zoom-name", this._dialog), `${item.name} · ${item.width} × ${item.height}`);
       this._reset();

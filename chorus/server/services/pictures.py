@@ -1,0 +1,97 @@
+"""The file behind an item, to be sent: an original, a thumbnail, a DICOM file in another window."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from chorus.server.errors import ApiError
+from chorus.server.formats.blobfiles import Size, blob_path
+from chorus.server.formats.dicom import BadDicom
+from chorus.server.formats.sniff import DICOM_TYPE
+from chorus.server.storage.blobs import BlobStore
+from chorus.server.storage.cache import Cache
+from chorus.server.storage.store import Store
+
+KNOWN_MOST = 50_000
+_RENDER = "chorus.server.formats.images.render"
+
+Window = tuple[float, float]
+"""(center, width), in the file's units."""
+
+
+class Pictures:
+    """`call(function, *args)` runs a function in a worker process (see jobs/pool)."""
+
+    def __init__(
+        self, store: Store, blobs: BlobStore, cache: Cache, call: Callable[..., Awaitable[Any]]
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._cache = cache
+        self._call = call
+        self._known: dict[tuple[str, str], None] = {}
+        self._making: dict[Path, asyncio.Task[None]] = {}
+
+    async def find(
+        self, project_id: str, content_hash: str, size: Size, window: Window | None = None
+    ) -> tuple[Path, str] | None:
+        """(file, media type) of a picture or text of this project, None if it has no such. With
+        a window: of a DICOM file, rendered in it. Raises `ApiError('bad_value')`."""
+        if not await self._has(project_id, content_hash):
+            return None
+        found = await asyncio.to_thread(self._kept, content_hash, "o" if window else size)
+        if found is None or window is None:
+            return found
+        original, media_type = found
+        if media_type != DICOM_TYPE:
+            raise ApiError("bad_value", "only a DICOM file has windows")
+        return await self._windowed(original, content_hash, size, window), "image/jpeg"
+
+    async def _has(self, project_id: str, content_hash: str) -> bool:
+        key = (project_id, content_hash)
+        if key not in self._known:
+            if not await self._store.read(lambda tx: tx.has_content(*key)):
+                return False
+            self._known[key] = None
+            if len(self._known) > KNOWN_MOST:
+                del self._known[next(iter(self._known))]
+        return True
+
+    def _kept(self, content_hash: str, size: Size) -> tuple[Path, str] | None:
+        try:
+            path = self._blobs.path(content_hash, size)
+            return path, self._blobs.media_type(path)
+        except FileNotFoundError:
+            return None
+
+    async def _windowed(
+        self, original: Path, content_hash: str, size: Size, window: Window
+    ) -> Path:
+        plain = blob_path(self._cache.root, content_hash, size)
+        target = plain.with_name(f"{content_hash}.{size}.{window[0]:.6g}_{window[1]:.6g}.jpg")
+        if await asyncio.to_thread(self._cache.used, target):
+            return target
+        try:
+            await self._once(
+                target, lambda: self._call(_RENDER, str(original), str(target), size, *window)
+            )
+        except BadDicom as error:
+            raise ApiError("bad_value", str(error)) from None
+        await asyncio.to_thread(self._cache.grown, [target])
+        return target
+
+    async def _once(self, target: Path, make: Callable[[], Awaitable[None]]) -> None:
+        """However many ask for a file at the same moment, it is made once; one of them leaving
+        does not stop it."""
+
+        async def made() -> None:
+            await make()
+
+        task = self._making.get(target)
+        if task is None:
+            task = self._making[target] = asyncio.ensure_future(made())
+            task.add_done_callback(lambda _: self._making.pop(target, None))
+        await asyncio.shield(task)
