@@ -254,6 +254,21 @@ async def label(labeler: Talk, boss: Talk) -> None:
     # One more page stays in hand: an item of it is decided by the supervisor meanwhile.
     held = await labeler.page()
     await labeler.vote(held["items"][1], kind="flag", value=None)
+    project = f"project/{labeler._project_id}"
+    await labeler.ask("subscribe", topic=f"{project}/comments")
+    about = held["items"][1]["item_id"]
+    await labeler.ask(
+        "comment.add",
+        comment_id="comment-of-the-labeler-0001", item_id=about, text="Green, or turquoise?",
+    )  # fmt: skip
+    threads = (await boss.ask("comment.threads"))["body"]["threads"]
+    await boss.ask(
+        "comment.add", comment_id="comment-of-the-supervisor-1", item_id=about,
+        text="Green: see the instructions.", to=threads[0]["labeler_id"],
+    )  # fmt: skip
+    await labeler.until(typed("comment"))
+    found = await labeler.ask("comment.list", item_id=about)
+    await labeler.ask("comment.read", item_id=about, seq=found["body"]["comments"][-1]["seq"])
     await boss.ask(
         "review.decide",
         item_id=held["items"][0]["item_id"], action="change", value={"class": "green"},

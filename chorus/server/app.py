@@ -24,6 +24,7 @@ from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
+from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
@@ -49,6 +50,7 @@ from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.transport import (
     pages,
     rest_accounts,
+    rest_comments,
     rest_people,
     rest_projects,
     rest_rounds,
@@ -76,6 +78,7 @@ def build(settings: Settings) -> Starlette:
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
         *rest_people.routes(),
+        *rest_comments.routes(),
         *rest_rounds.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
@@ -143,6 +146,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         bulks=bulks,
         claims=Claims(),
         similar=Similar(store, projects, import_pool.call, paths.store, settings.backbones),
+        comments=Comments(store),
         notes=Notes(store),
         gold=Gold(store),
         quality=Quality(store, projects),

@@ -72,7 +72,7 @@ def actions(task_type: str) -> st.SearchStrategy[list[Action]]:
         if task_type == SETS
         else st.nothing(),
         st.sampled_from(
-            [{"type": t} for t in ("skip", "clear", "undo", "selectAll", "selectNone")]
+            [{"type": t} for t in ("skip", "flag", "clear", "undo", "selectAll", "selectNone")]
         ),
         st.builds(lambda i: {"type": "close", "item_id": i}, ids),
     )
@@ -99,7 +99,7 @@ def test_a_page_always_makes_sense(run: Run, game: dict[str, Any]) -> None:
         assert 0 <= state["focus"] < max(1, len(items))
         assert state["missing"] == len(items) - len(state["answers"])
         for answer in state["answers"].values():
-            if answer["kind"] == "skip":
+            if answer["kind"] in ("skip", "flag"):
                 assert answer["classes"] == []
             elif game["task_type"] == SINGLE:
                 assert len(answer["classes"]) == 1
@@ -118,7 +118,7 @@ def test_what_is_sent_is_what_is_shown(run: Run, game: dict[str, Any]) -> None:
     for item_id, answer in last["answers"].items():
         vote = sent[int(item_id)]
         assert vote["kind"] == answer["kind"]
-        if answer["kind"] == "skip":
+        if answer["kind"] in ("skip", "flag"):
             assert vote["value"] is None
         elif game["task_type"] == SETS:
             assert vote["value"] == {"classes": answer["classes"]}

@@ -28,6 +28,9 @@ class Filter(msgspec.Struct, frozen=True):
     """Only gold items."""
     flagged: bool = False
     """Only items that somebody flagged when they came as a check, and no decision has answered."""
+    comments: str | None = None
+    """'any': somebody has written about it; 'unread': so that `reader` has not read it yet."""
+    reader: str = ""
     text: str = ""
     """Anywhere in the name, whatever the case."""
     item_ids: tuple[int, ...] | None = None

@@ -10,6 +10,7 @@ from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
+from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
@@ -35,6 +36,7 @@ class Services:
     bulks: Bulks
     claims: Claims
     similar: Similar
+    comments: Comments
     notes: Notes
     gold: Gold
     quality: Quality

@@ -325,10 +325,13 @@ def _review_items(
     out = [_public(i, decided.get(i.item_id), schema) for i in items]
     for item in out:
         item["flagged"] = []
+        item["comments"] = 0
     if ids:
         found = {item["item_id"]: item for item in out}
         for item_id, name, at in tx.flagged_checks(ids):
             found[item_id]["flagged"].append({"name": name, "at": at})
+        for item_id, n in tx.comment_counts(ids):
+            found[item_id]["comments"] = n
     if votes and ids:
         by_item: dict[int, list[dict[str, Any]]] = {i: [] for i in ids}
         for row in tx.votes_of_items(ids):

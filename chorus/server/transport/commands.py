@@ -83,6 +83,9 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
 # -- bodies
 
 
+TOPICS = ("stats", "events", "comments")
+
+
 class Ping(msgspec.Struct):
     pass
 
@@ -207,9 +210,16 @@ async def vote_cast(ctx: Context, id: int, body: VoteCast) -> dict[str, Any]:
 @command("subscribe", Subscribe)
 async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
     parts = body.topic.split("/")
-    if len(parts) != 3 or parts[0] != "project" or parts[2] not in ("stats", "events"):
+    if len(parts) != 3 or parts[0] != "project" or parts[2] not in TOPICS:
         raise ApiError("not_found", f"no topic {body.topic!r}")
     project_id = parts[1]
+    if parts[2] == "comments":
+        role = await ctx.services.projects.require(ctx.user, project_id, "labeler")
+        ctx.hub.watch_comments(project_id, ctx.outbox, id, ctx.user.user_id, role)
+        found = await ctx.services.comments.threads(
+            project_id, ctx.user.user_id, role, unread=True, before=None, limit=1
+        )
+        return {"unread": found["unread"]}
     await ctx.services.projects.require(ctx.user, project_id, "supervisor")
     hub, outbox = ctx.hub, ctx.outbox
     if parts[2] == "stats":
@@ -259,6 +269,7 @@ async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any
 
 
 # The rooms' commands have files of their own; importing them registers them.
+from chorus.server.transport import commands_comments as commands_comments  # noqa: E402
 from chorus.server.transport import commands_people as commands_people  # noqa: E402
 from chorus.server.transport import commands_review as commands_review  # noqa: E402
 from chorus.server.transport import commands_rounds as commands_rounds  # noqa: E402

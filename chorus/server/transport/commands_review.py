@@ -64,7 +64,7 @@ class NoteList(msgspec.Struct):
 
 @command("review.list", ReviewList, "supervisor")
 async def review_list(ctx: Context, id: int, body: ReviewList) -> dict[str, Any]:
-    wanted = filter_of(ctx.services, body.project_id, body)
+    wanted = filter_of(ctx.services, body.project_id, body, ctx.user.user_id)
     return await ctx.services.review.browse(
         body.project_id, wanted, str(body.after), body.limit, body.count
     )
@@ -118,7 +118,7 @@ async def review_decide_all(ctx: Context, id: int, body: DecideAll) -> dict[str,
     user_id = ctx.user.user_id
     if body.undoes is not None:
         return bulks.undo(body.project_id, body.bulk_id, body.undoes, user_id, follow)
-    wanted = filter_of(ctx.services, body.project_id, body)
+    wanted = filter_of(ctx.services, body.project_id, body, ctx.user.user_id)
     return bulks.decide(
         body.project_id, body.bulk_id, wanted, user_id, body.action, body.value, body.as_of, follow
     )

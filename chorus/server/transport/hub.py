@@ -11,6 +11,7 @@ from typing import Any
 
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
+from chorus.server.services.comments import may_see
 from chorus.server.transport.protocol import plain_frame, shared_tail, with_sub
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class Hub:
         self._events_since = events_since
         self._stats_subs: dict[str, dict[tuple[Outbox, int], None]] = {}
         self._event_subs: dict[str, list[EventSub]] = {}
+        self._comment_subs: dict[str, dict[tuple[Outbox, int], tuple[str, str]]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
         self._outboxes: set[Outbox] = set()
@@ -144,6 +146,26 @@ class Hub:
             if project_id in self._dirty:
                 self.stats_changed(project_id)
 
+    # -- comments: to those who may see them
+
+    def watch_comments(
+        self, project_id: str, outbox: Outbox, sub: int, user_id: str, role: str
+    ) -> None:
+        self._comment_subs.setdefault(project_id, {})[outbox, sub] = (user_id, role)
+
+    def _comment(self, event: Event) -> None:
+        body: dict[str, Any] = {**event.body, "seq": event.seq, "at": event.at}
+        tail = shared_tail("comment", body)
+        for (outbox, sub), reader in self._comment_subs.get(event.project_id, {}).items():
+            if may_see(body, *reader):
+                outbox.put(with_sub(sub, tail))
+
+    def _member_changed(self, event: Event) -> None:
+        """Whoever left, or came back with another role, asks anew."""
+        subs = self._comment_subs.get(event.project_id, {})
+        for key in [k for k, (user_id, _) in subs.items() if user_id == event.body["user_id"]]:
+            del subs[key]
+
     # -- events: every one, in order
 
     async def watch_events(
@@ -183,6 +205,10 @@ class Hub:
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener; comes after the boards'."""
         for event in events:
+            if event.type == "comment.added":
+                self._comment(event)
+            elif event.type in ("member.left", "member.joined"):
+                self._member_changed(event)
             followers = self._event_subs.get(event.project_id)
             if followers:
                 tail = self._tail(event)
@@ -201,6 +227,9 @@ class Hub:
         for stats_subs in self._stats_subs.values():
             for key in [k for k in stats_subs if k[0] is outbox and sub in (None, k[1])]:
                 del stats_subs[key]
+        for comment_subs in self._comment_subs.values():
+            for key in [k for k in comment_subs if k[0] is outbox and sub in (None, k[1])]:
+                del comment_subs[key]
         for project_id, followers in self._event_subs.items():
             self._event_subs[project_id] = [
                 f for f in followers if not (f.outbox is outbox and sub in (None, f.sub))

@@ -45,7 +45,9 @@ _templates = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
 )
+_templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
 
 
 class RevalidatedFiles(StaticFiles):

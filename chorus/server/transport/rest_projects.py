@@ -192,7 +192,7 @@ async def decide_all(request: Request) -> Response:
     if body.undoes is not None:
         bulk = kept.bulks.undo(project_id, body.bulk_id, body.undoes, user.user_id)
     else:
-        wanted = filter_of(kept, project_id, body)
+        wanted = filter_of(kept, project_id, body, user.user_id)
         bulk = kept.bulks.decide(
             project_id, body.bulk_id, wanted, user.user_id, body.action, body.value, body.as_of
         )

@@ -30,6 +30,7 @@ class FilterBody(msgspec.Struct, kw_only=True):
     prelabel_changed: bool = False
     gold: bool = False
     flagged: bool = False
+    comments: Literal["any", "unread"] | None = None
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     order: Literal["doubt", "item"] | None = None
     item_ids: Ids | None = None
@@ -45,8 +46,8 @@ class BulkBody(FilterBody, kw_only=True):
     undoes: str | None = None
 
 
-def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
-    """Raises bad_value for an unknown class."""
+def filter_of(services: Services, project_id: str, body: FilterBody, reader: str = "") -> Filter:
+    """`reader`: who asks, for what they have not read. Raises bad_value for an unknown class."""
     value = part = None
     if body.class_name is not None:
         schema = services.projects.schema(project_id)
@@ -67,6 +68,8 @@ def filter_of(services: Services, project_id: str, body: FilterBody) -> Filter:
         prelabel_changed=body.prelabel_changed,
         gold=body.gold,
         flagged=body.flagged,
+        comments=body.comments,
+        reader=reader,
         text=body.text.strip(),
         item_ids=None if body.item_ids is None else tuple(body.item_ids),
         order=body.order,

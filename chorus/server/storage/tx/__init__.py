@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chorus.server.storage.tx.checks import CheckSql
+from chorus.server.storage.tx.comments import CommentSql
 from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
@@ -19,6 +20,7 @@ from chorus.server.storage.tx.votes import VoteSql
 
 class Tx(
     QualitySql,
+    CommentSql,
     PaceSql,
     TakebackSql,
     PeopleSql,

@@ -10,6 +10,7 @@ import msgspec
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Item
 from chorus.server.storage.tx.base import FLAGGED, ITEM, Base, marks
+from chorus.server.storage.tx.comments import UNREAD
 from chorus.server.storage.tx.takebacks import COVERING
 
 COUNT_MAX = 10_000
@@ -207,6 +208,13 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
             "i.item_id IN (SELECT c.item_id FROM check_vote c WHERE c.project_id = ?"
             f" AND {FLAGGED})",
             project_id,
+        )
+    if wanted.comments is not None:
+        new = f" AND {UNREAD}" if wanted.comments == "unread" else ""
+        also(
+            f"i.item_id IN (SELECT c.item_id FROM comment c WHERE c.project_id = ?{new})",
+            project_id,
+            *((wanted.reader, wanted.reader) if new else ()),
         )
     if wanted.prelabel_changed:
         changed = "s.kind = 'label' AND s.prelabel IS NOT NULL AND s.value <> s.prelabel"

@@ -1,6 +1,7 @@
 /** An answer as chips in the colours of its classes: one for a class, as many as a set has. */
 import { el, setVars } from "./dom.js";
 import { score } from "./format.js";
+import { _ } from "./i18n.js";
 import { NONE_WORD, wordsOf } from "./task.js";
 
 /** What is no class has no colour of its own. */
@@ -8,7 +9,11 @@ export const NO_CLASS = { c: "#5f6b7e", "on-c": "#ffffff" };
 
 /** @param {import("./page_state.js").Answer} answer */
 export function wordOf(answer) {
-  return answer.kind === "skip" ? "Skipped" : wordsOf(answer.classes);
+  return answer.kind === "label" ? wordsOf(answer.classes) : passWord(answer.kind);
+}
+
+function passWord(kind) {
+  return kind === "flag" ? _("Flagged") : _("Skipped");
 }
 
 /** Colour variables of an answer: those of its class, where it is one class. */
@@ -33,7 +38,7 @@ export function answerChips(answer, prelabel, colors, onRemove) {
   const model = (more = "") => byModel
     ? el("span", { class: `chip-model ${more}` }, `model ${score(prelabel?.score ?? 0)}`)
     : null;
-  if (answer.kind === "skip") return [chip("Skipped", NO_CLASS)];
+  if (answer.kind !== "label") return [chip(passWord(answer.kind), NO_CLASS)];
   if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model())];
   if (!onRemove && answer.classes.length === 1) return [chip(answer.classes[0], colors(answer.classes[0]), model())];
   const remove = (name) =>

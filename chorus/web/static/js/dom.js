@@ -81,5 +81,6 @@ export const ICONS = {
   zoom: "M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14M16 16l5 5M8 11h6M11 8v6",
   check: "M5 12.5l4.5 4.5L19 7.5",
   close: "M6 6l12 12M18 6L6 18",
+  comment: "M5 5h14v11h-8l-4 4v-4H5z",
   file: "M7 3h7l4 4v14H7zM14 3v4h4",
 };

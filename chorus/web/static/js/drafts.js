@@ -9,7 +9,7 @@ export class Drafts {
   constructor(userId, projectId, storage = sessionStorage) {
     this._storage = storage;
     this._key = `chorus.answers.${userId}.${projectId}`;
-    /** @type {{pages: Record<string, {answers: object, focus: number}>, submitted: number[]}} */
+    /** @type {{pages: Record<string, {answers: object, focus: number, came: number}>, submitted: number[]}} */
     this._kept = { pages: {}, submitted: [] };
     try {
       this._kept = { ...this._kept, ...JSON.parse(storage.getItem(this._key) ?? "{}") };
@@ -40,7 +40,7 @@ export class Drafts {
   /** Remember exactly these pages. @param {import("./page_state.js").PageState[]} pages */
   keep(pages) {
     this._kept.pages = Object.fromEntries(
-      pages.map((p) => [p.page_id, { answers: p.answers, focus: p.focus }]),
+      pages.map((p) => [p.page_id, { answers: p.answers, focus: p.focus, came: p.came }]),
     );
     try {
       this._storage.setItem(this._key, JSON.stringify(this._kept));

@@ -3,6 +3,7 @@ import { ICONS, el, fill, icon, setVars } from "./dom.js";
 import { answerChips, colorsOf, wordOf } from "./chips.js";
 import { reading, textOf } from "./content.js";
 import { isOdd } from "./page_state.js";
+import { _, ngettext } from "./i18n.js";
 import { pictureOf } from "./preload.js";
 import { arrange, sizeFor } from "./text_layout.js";
 
@@ -21,7 +22,7 @@ export class Grid {
    * @param {HTMLElement} root the list element
    * @param {import("./task.js").Task} task
    * @param {{focus: (id: number) => void, toggle: (id: number) => void,
-   *   zoom: (id: number) => void, untag: (id: number, name: string) => void,
+   *   zoom: (id: number) => void, comment: (id: number) => void, untag: (id: number, name: string) => void,
    *   arranged: () => void}} on `arranged`: texts have got their places
    * @param {(name: string) => Record<string, string>} colors
    */
@@ -40,8 +41,12 @@ export class Grid {
     if (task.text) new ResizeObserver(() => this.arrange()).observe(root);
   }
 
-  /** @param {?import("./page_state.js").PageState} page */
-  render(page) {
+  /**
+   * @param {?import("./page_state.js").PageState} page
+   * @param {(id: number) => {n: number, unread: number}} [written] about an item
+   */
+  render(page, written = () => ({ n: 0, unread: 0 })) {
+    this._written = written;
     this._root.hidden = page === null;
     if (page === null) {
       this._page = null;
@@ -143,6 +148,7 @@ export class Grid {
     const [content, body] = textOf(item) === null ? [this._picture(page, item), null] : this._text(item);
     const select = this._tool("tile-select", "Select", "Select (Space)", ICONS.check, () => this._on.toggle(id));
     const zoom = this._tool("tile-zoom", "Zoom", "Zoom (Z)", ICONS.zoom, () => this._on.zoom(id));
+    const comment = this._tool("tile-comment", _("Comments"), _("Comment (C)"), ICONS.comment, () => this._on.comment(id));
     const chips = el("span", { class: "chips" });
     const odd = el("span", { class: "tile-odd" }, "looks different");
     const settled = el("span", { class: "tile-settled" }, "new: the other was settled by colleagues");
@@ -158,10 +164,11 @@ export class Grid {
       },
       content,
       select,
+      comment,
       zoom,
       el("div", { class: "tile-foot" }, chips, odd, settled),
     );
-    return { node, body, chips, odd, settled, select, drawn: "", said: "" };
+    return { node, body, chips, odd, settled, select, comment, drawn: "", said: "" };
   }
 
   _picture(page, item) {
@@ -199,7 +206,8 @@ export class Grid {
     const focused = index === page.focus;
     const selected = page.selected.includes(item.item_id);
     const odd = isOdd(item) && page.kind === "clustered";
-    const drawn = JSON.stringify([answer, focused, selected, odd, page.settled, index]);
+    const written = this._written(item.item_id);
+    const drawn = JSON.stringify([answer, focused, selected, odd, page.settled, index, written]);
     if (tile.drawn === drawn) return;
     tile.drawn = drawn;
     const { node } = tile;
@@ -212,12 +220,15 @@ export class Grid {
     tile.odd.hidden = !odd || Boolean(answer);
     tile.settled.hidden = !page.settled.includes(item.item_id) || Boolean(answer);
     tile.select.setAttribute("aria-pressed", String(selected));
+    tile.comment.dataset.unread = String(written.unread > 0);
+    if (written.n) tile.comment.dataset.n = String(written.n);
+    else delete tile.comment.dataset.n;
     if (focused) node.setAttribute("aria-current", "true");
     else node.removeAttribute("aria-current");
     this._chips(tile, item, answer);
     const said = answer ? `answered ${wordOf(answer)}` : "no answer yet";
     const model = answer?.by === "model" ? ", by the model" : "";
-    const marks = `${selected ? ", selected" : ""}${odd ? ", looks different" : ""}`;
+    const marks = `${selected ? ", selected" : ""}${odd ? ", looks different" : ""}${written.n ? `, ${ngettext("%(n)s comment", "%(n)s comments", written.n)}` : ""}`;
     const thing = this._task.text ? "Text" : "Picture";
     node.setAttribute("aria-label", `${thing} ${index + 1}, ${said}${model}${marks}`);
   }

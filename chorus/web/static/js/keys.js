@@ -5,6 +5,8 @@ const COMMANDS = {
   a: { type: "selectAll" },
   x: { type: "clear" },
   s: { type: "skip" },
+  f: { type: "flag" },
+  c: { type: "comment" },
   u: { type: "undo" },
   z: { type: "zoom" },
   "?": { type: "help" },

@@ -2,6 +2,8 @@
 import { $, boot, setText, setVars } from "./dom.js";
 import { AutoSize } from "./auto_size.js";
 import { ClassList } from "./class_list.js";
+import { CommentDialog } from "./comment_dialog.js";
+import { Comments } from "./comments.js";
 import { Grid } from "./grid.js";
 import { Notes } from "./notes.js";
 import { Outbox } from "./outbox.js";
@@ -9,14 +11,16 @@ import { Preload, pictureOf } from "./preload.js";
 import { RecentStrip } from "./recent_strip.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
+import { ThreadList } from "./thread_list.js";
 import { TypeSize } from "./type_size.js";
 import { Zoom } from "./zoom.js";
 import { count, plural } from "./format.js";
 import { taskOf } from "./task.js";
-import { focused, missing, touched } from "./page_state.js";
+import { focused, missing, targets, touched } from "./page_state.js";
 import { intentOf } from "./keys.js";
 import { bannerWords, coverWords } from "./page_words.js";
 import { showConnection } from "./connection.js";
+import { _ } from "./i18n.js";
 import { toast } from "./toast.js";
 
 const { user, project } = boot();
@@ -30,6 +34,13 @@ const session = new Session(socket, outbox, user, project);
 const classes = new ClassList($("#classes"), (name) => session.act({ type: "label", cls: name }));
 const colors = (name) => classes.colors(name);
 const notes = new Notes(socket, project.project_id, user.user_id);
+const comments = new Comments(socket, outbox, project.project_id, user.user_id);
+const commenting = new CommentDialog($("#comment"), comments, {
+  flag: () => session.act({ type: "flag" }),
+  sent: (flagged) => toast(sentWords(flagged), "good"),
+  closed: () => render(),
+});
+new ThreadList($("#threads"), comments, (item) => commenting.open([item], false));
 const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
@@ -45,6 +56,10 @@ const grid = new Grid(
       session.act({ type: "focus", item_id: id });
       openZoom();
     },
+    comment: (id) => {
+      session.act({ type: "focus", item_id: id });
+      openComments(false, [id]);
+    },
     arranged: () => fitFirst(),
     untag: (id, name) => session.act({ type: "untag", item_id: id, cls: name }),
   },
@@ -57,7 +72,7 @@ const strip = new RecentStrip($("#recent"), task, (id) => session.correct(id), c
 function render() {
   const page = session.current;
   classes.set(session.project.classes);
-  grid.render(session.paused && !page ? null : page);
+  grid.render(session.paused && !page ? null : page, (id) => written(page, id));
   renderBanner(page);
   renderEmpty(page);
   renderActions(page);
@@ -73,11 +88,34 @@ function render() {
   if (zoom.isOpen) {
     if (item) openZoom();
     else zoom.close();
-  } else if (page && !help.open) {
+  } else if (page && !help.open && !commenting.isOpen) {
     grid.takeKeyboard(page);
   }
   const sizes = new Map(session.queue.flatMap((p) => p.items.map((i) => [i, p.items.length])));
   preload.keep([...sizes.keys()], (i) => pictureOf(i, sizes.get(i)));
+}
+
+/** What is written about an item on this page. Of what is handed out anew, only what is new: that a
+ * person has written about something before would say that they have seen it before. */
+function written(page, id) {
+  const threads = comments.about(id).filter((t) => t.last.at >= page.came);
+  const sum = (of) => threads.reduce((n, t) => n + t[of], 0);
+  return { n: sum("comments"), unread: sum("unread") };
+}
+
+function sentWords(flagged) {
+  if (!socket.connected) return _("Kept here; it goes out when you are back online.");
+  return flagged ? _("Flagged for a supervisor.") : _("Sent to the supervisors.");
+}
+
+/** Write about what is in focus, or flag it (or all that are selected). */
+function openComments(flag, ids = null) {
+  const page = session.current;
+  if (!page || session.paused) return;
+  if (zoom.isOpen) zoom.close();
+  const about = ids ?? (flag ? targets(page) : [focused(page)?.item_id]);
+  const items = page.items.filter((i) => about.includes(i.item_id));
+  if (items.length) commenting.open(items, flag);
 }
 
 /** What an item is said to be; null: nothing yet, or that nobody can tell. */
@@ -120,7 +158,7 @@ function renderEmpty(page) {
 
 function renderActions(page) {
   const off = page === null || session.paused;
-  for (const id of ["#do-select", "#do-skip", "#do-clear", "#do-submit"]) $(id).disabled = off;
+  for (const id of ["#do-select", "#do-skip", "#do-flag", "#do-clear", "#do-submit"]) $(id).disabled = off;
   const left = page ? missing(page) : 0;
   const submit = $("#do-submit");
   submit.dataset.ready = String(Boolean(page) && left === 0);
@@ -193,6 +231,8 @@ const RUN = {
   selectAll: () => session.act({ type: "selectAll" }),
   clear: () => session.act({ type: "clear" }),
   skip: () => session.act({ type: "skip" }),
+  flag: () => openComments(true),
+  comment: () => openComments(false),
   none: () => session.act({ type: "label", cls: null }),
   move: ({ dx, dy }) => {
     // Enlarged, or alone on its page, a text is not one of a grid: it is read.
@@ -244,6 +284,7 @@ document.addEventListener("keydown", (event) => {
   session.awake();
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select")) return;
+  if (commenting.isOpen) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
   const intent = intentOf(event, classes.length, task);
   if (!intent || (event.repeat && !REPEATED.includes(intent.type))) return;
@@ -259,6 +300,7 @@ document.addEventListener("pointerdown", () => session.awake());
 const CLICKS = {
   "#do-select": RUN.selectAll,
   "#do-skip": RUN.skip,
+  "#do-flag": RUN.flag,
   "#do-clear": RUN.clear,
   "#do-undo": RUN.undo,
   "#do-submit": RUN.submit,
@@ -307,6 +349,10 @@ session.addEventListener("change", () => {
   showInstructions();
 });
 notes.addEventListener("change", showInstructions);
+comments.addEventListener("change", render);
+comments.addEventListener("comment", ({ detail }) => {
+  if (!comments.mine(detail) && !commenting.isOpen) toast(_("%(name)s wrote: %(text)s", detail));
+});
 
 function showInstructions() {
   $("#instructions").hidden = !instructions.trim() && !notes.any;

@@ -1,12 +1,12 @@
 /**
- * Votes on their way: kept in localStorage from the moment they are given until the server
+ * Votes, and comments, on their way: kept in localStorage from the moment they are given until the server
  * has acknowledged them, so neither a lost connection nor a reload loses one.
  *
  * Each vote has its own key: two tabs of one person never overwrite each other. Sending a vote
  * twice is harmless, its `vote_id` makes it one.
  *
  * Events: `change` when the number of votes on their way changes, `refused` when the server
- * will not have one (detail: {vote, error}).
+ * will not have one (detail: {type, vote, error}).
  */
 import { ApiFailure } from "./api.js";
 
@@ -24,7 +24,7 @@ export class Outbox extends EventTarget {
     this._socket = socket;
     this._storage = storage;
     this._prefix = `chorus.vote.${userId}.${projectId}.`;
-    /** @type {Map<string, {at: number, body: any, sending: boolean}>} */
+    /** @type {Map<string, {at: number, type: string, body: any, sending: boolean}>} */
     this._votes = new Map();
     this._at = Date.now();
     this._load();
@@ -39,13 +39,13 @@ export class Outbox extends EventTarget {
     return this._votes.has(voteId);
   }
 
-  /** Keep and send these votes (bodies of `vote.cast`). */
-  put(bodies) {
+  /** Keep and send these votes, or what another command with an id of ours says. */
+  put(bodies, type = "vote.cast") {
     for (const body of bodies) {
       const at = ++this._at;
-      this._votes.set(body.vote_id, { at, body, sending: false });
+      this._votes.set(idOf(body), { at, type, body, sending: false });
       try {
-        this._storage.setItem(this._prefix + body.vote_id, JSON.stringify({ at, body }));
+        this._storage.setItem(this._prefix + idOf(body), JSON.stringify({ at, type, body }));
       } catch {
         // Storage full or forbidden: memory still has it as long as the tab lives.
       }
@@ -64,7 +64,7 @@ export class Outbox extends EventTarget {
   async _send(vote) {
     vote.sending = true;
     try {
-      await this._socket.request("vote.cast", vote.body);
+      await this._socket.request(vote.type, vote.body);
       this._done(vote);
     } catch (error) {
       vote.sending = false;
@@ -74,14 +74,14 @@ export class Outbox extends EventTarget {
         return;
       }
       this._done(vote);
-      this.dispatchEvent(new CustomEvent("refused", { detail: { vote: vote.body, error } }));
+      this.dispatchEvent(new CustomEvent("refused", { detail: { type: vote.type, vote: vote.body, error } }));
     }
   }
 
   _done(vote) {
-    this._votes.delete(vote.body.vote_id);
+    this._votes.delete(idOf(vote.body));
     try {
-      this._storage.removeItem(this._prefix + vote.body.vote_id);
+      this._storage.removeItem(this._prefix + idOf(vote.body));
     } catch {
       // As above.
     }
@@ -93,8 +93,8 @@ export class Outbox extends EventTarget {
       for (let i = 0; i < this._storage.length; i++) {
         const key = this._storage.key(i);
         if (!key?.startsWith(this._prefix)) continue;
-        const { at, body } = JSON.parse(this._storage.getItem(key) ?? "");
-        this._votes.set(body.vote_id, { at, body, sending: false });
+        const { at, type = "vote.cast", body } = JSON.parse(this._storage.getItem(key) ?? "");
+        this._votes.set(idOf(body), { at, type, body, sending: false });
         this._at = Math.max(this._at, at);
       }
     } catch {
@@ -105,4 +105,9 @@ export class Outbox extends EventTarget {
   _changed() {
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+/** What makes sending twice harmless. */
+function idOf(body) {
+  return body.vote_id ?? body.comment_id;
 }

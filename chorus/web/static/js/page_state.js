@@ -6,13 +6,13 @@
  * @typedef {{item_id: number, lease_id: any, name: string, thumb: ?string, image: ?string,
  *   text: ?string, width: number, height: number, prelabel: ?Value & {score: number}, odd: ?number,
  *   vote: ?{vote_id: string, kind: string, value: ?Value}}} Item
- * @typedef {{kind: "label"|"skip", classes: string[], by: "person"|"model"|"vote"}} Answer
+ * @typedef {{kind: "label"|"skip"|"flag", classes: string[], by: "person"|"model"|"vote"}} Answer
  *   a label without classes says that none applies
  * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled", size: number,
  *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[],
- *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[],
+ *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[], came: number,
  *   answering: import("./answering.js").Answering}} PageState
- *   `spent`: the selection has got a class; it lasts until the person goes elsewhere
+ *   `came`: when it was first here, in ms; `spent`: the selection has got a class; it lasts until the person goes elsewhere
  */
 import { without } from "./answering.js";
 import { classesOf, sameClasses } from "./task.js";
@@ -29,7 +29,7 @@ export function columnsOf(count) {
  * The state of a page that came from the server; `draft` is what was answered before a reload.
  * @param {any} page the protocol's Page
  * @param {import("./answering.js").Answering} answering
- * @param {{answers?: Record<number, Answer>, focus?: number}} [draft]
+ * @param {{answers?: Record<number, Answer>, focus?: number, came?: number}} [draft]
  * @returns {PageState}
  */
 export function open(page, answering, draft = {}) {
@@ -53,6 +53,7 @@ export function open(page, answering, draft = {}) {
     correcting: false,
     settled: [],
     past: [],
+    came: draft.came ?? Date.now(),
     answering,
   };
   const wanted = draft.focus ?? firstMissing(state);
@@ -61,7 +62,7 @@ export function open(page, answering, draft = {}) {
 
 /** An earlier page, to be corrected: every item has the person's standing vote. */
 export function reopen(page, answering) {
-  return { ...open(page, answering), focus: 0, correcting: true };
+  return { ...open(page, answering, { came: 0 }), focus: 0, correcting: true };
 }
 
 /**
@@ -82,7 +83,7 @@ export function isOdd(item) {
 function fromVote(vote) {
   return vote.kind === "label"
     ? { kind: "label", classes: classesOf(vote.value), by: "vote" }
-    : { kind: "skip", classes: [], by: "vote" };
+    : { kind: vote.kind, classes: [], by: "vote" };
 }
 
 function fromModel(item) {
@@ -101,7 +102,8 @@ export function reduce(state, action) {
     case "untag":
       return untag(state, action.item_id, action.cls);
     case "skip":
-      return skip(state);
+    case "flag":
+      return pass(state, action.type);
     case "clear":
       return clear(state);
     case "move":
@@ -134,7 +136,7 @@ export function focused(state) {
 }
 
 /** Those an answer goes to: the selection, or else the focused item. */
-function targets(state) {
+export function targets(state) {
   if (state.selected.length) return state.selected;
   const item = focused(state);
   return item ? [item.item_id] : [];
@@ -159,9 +161,10 @@ function label(state, cls) {
   return answer(state, ids, answers, state.answering.completes(cls));
 }
 
-function skip(state) {
+/** No label: that nobody can tell ("skip"), or that something is wrong with it ("flag"). */
+function pass(state, kind) {
   const ids = targets(state);
-  return answer(state, ids, ids.map(() => ({ kind: "skip", classes: [], by: "person" })), true);
+  return answer(state, ids, ids.map(() => ({ kind, classes: [], by: "person" })), true);
 }
 
 /** Take one class from one item. */

@@ -4,6 +4,9 @@ import { api } from "./api.js";
 import { answeringOf } from "./answering.js";
 import { Bar } from "./review_bar.js";
 import { ClassList } from "./class_list.js";
+import { Comments } from "./comments.js";
+import { Outbox } from "./outbox.js";
+import { ReviewComments } from "./review_comments.js";
 import { Draft } from "./review_draft.js";
 import { FilterForm } from "./review_form.js";
 import { markGold } from "./review_gold.js";
@@ -19,6 +22,7 @@ import { TypeSize } from "./type_size.js";
 import { NO_CLASS, active, fromAddress, saidOf, toAddress } from "./review_filter.js";
 import { sameClasses, taskOf } from "./task.js";
 import { intentOf } from "./review_keys.js";
+import { plural } from "./format.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
@@ -44,6 +48,9 @@ const note = new NoteForm($("#note"), (body) => command("note.add", body));
 const classes = new ClassList($("#classes"), (name) => pick(name));
 const single = new Single($("#single"), words,
   { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item) }, user.user_id);
+const outbox = new Outbox(socket, user.user_id, project.project_id);
+const comments = new Comments(socket, outbox, project.project_id, user.user_id);
+const written = new ReviewComments($("#comments"), comments);
 const grid = new ReviewGrid($("#grid"), words,
   { open: openAlone, zoom: showZoom, more: () => view === "grid" && room.loadMore(), change: render });
 const form = new FilterForm((filter) => {
@@ -68,6 +75,7 @@ function render() {
   renderNothing(empty);
   if (view === "single") {
     single.render(room, draft.classes);
+    written.render(room.item);
     classes.mark(draft.classes ?? (room.item && saidOf(room.item)));
     lookForSimilar();
     const at = Math.max(0, room.index);
@@ -208,6 +216,7 @@ const RUN = {
   zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
   similar: showSimilar,
   note: () => note.open(bar.last ?? (view === "single" ? room.item : room.items.get(grid.focus) ?? null)),
+  comment: () => view === "single" && written.focus(),
   filter: () => form.toggle(true),
   search: () => (view === "grid" ? $("#change-to").focus() : classes.search("")),
   help: () => (help.open ? help.close() : help.showModal()),
@@ -279,6 +288,16 @@ function onClick(button, run) {
 // -- the world outside
 
 room.addEventListener("change", render);
+socket.addEventListener("open", () => outbox.flush());
+outbox.addEventListener("refused", (e) => toast(`It was not kept: ${e.detail.error.message}`, "bad"));
+comments.addEventListener("change", () => {
+  const button = $("#unread");
+  button.hidden = !comments.unread;
+  setText(button, plural(comments.unread, "new comment"));
+});
+comments.addEventListener("comment", ({ detail }) => {
+  if (!comments.mine(detail) && detail.item_id !== room.item?.item_id) toast(`${detail.name} wrote: ${detail.text}`);
+});
 room.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
 room.addEventListener("decided", (e) => {
   bar.decided(e.detail);

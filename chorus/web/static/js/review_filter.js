@@ -9,13 +9,13 @@ const BY_DOUBT = ["needs_review", "skipped"];
 
 /**
  * @typedef {{state: string, class: string, labeler: string, min: string, max: string,
- *   disagreement: string, changed: boolean, gold: boolean, flagged: boolean, text: string, order: string, like: number}} Filter
+ *   disagreement: string, changed: boolean, gold: boolean, flagged: boolean, comments: string, text: string, order: string, like: number}} Filter
  */
 
 /** @type {Filter} */
 export const NONE = {
   state: "needs_review", class: "", labeler: "", min: "", max: "", disagreement: "",
-  changed: false, gold: false, flagged: false, text: "", order: "", like: 0,
+  changed: false, gold: false, flagged: false, comments: "", text: "", order: "", like: 0,
 };
 
 /** @param {string} search the address's query @returns {Filter} */
@@ -33,6 +33,7 @@ export function fromAddress(search) {
     changed: text("changed") === "1",
     gold: text("gold") === "1",
     flagged: text("flagged") === "1",
+    comments: ["any", "unread"].includes(text("comments")) ? text("comments") : "",
     text: text("text"),
     order: ["doubt", "item"].includes(text("order")) ? text("order") : "",
     like: Number.parseInt(text("like"), 10) || 0,
@@ -58,7 +59,7 @@ export function toAddress(filter, view) {
 
 /** How many filters are on, beside the state. */
 export function active(filter) {
-  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "gold", "flagged", "text"];
+  const keys = ["class", "labeler", "min", "max", "disagreement", "changed", "gold", "flagged", "comments", "text"];
   return keys.filter((k) => filter[k] !== NONE[k]).length;
 }
 
@@ -77,6 +78,7 @@ export function toQuery(filter) {
   if (filter.changed) out.prelabel_changed = true;
   if (filter.gold) out.gold = true;
   if (filter.flagged) out.flagged = true;
+  if (filter.comments) out.comments = filter.comments;
   if (filter.text.trim()) out.text = filter.text.trim();
   return out;
 }
@@ -96,6 +98,8 @@ export function matches(item, filter) {
   if (filter.changed && !standing.some(changedPrelabel)) return false;
   if (filter.gold && !item.gold) return false;
   if (filter.flagged && !item.flagged?.length) return false;
+  // What was unread stays in the list once it is read, or it would vanish under one's eyes.
+  if (filter.comments && !item.comments) return false;
   const wanted = filter.text.trim().toLowerCase();
   return !wanted || item.name.toLowerCase().includes(wanted);
 }

@@ -43,6 +43,7 @@ export class FilterForm {
     });
     $("#clear-filters").addEventListener("click", () => this.clear());
     $("#do-filter").addEventListener("click", () => this.toggle());
+    $("#unread").addEventListener("click", () => this._set({ ...NONE, state: "all", comments: "unread" }));
     $("#like").addEventListener("click", () => this._set({ like: 0 }));
   }
 
@@ -62,7 +63,7 @@ export class FilterForm {
       text: of("text").value, class: of("class").value, labeler: of("labeler").value,
       disagreement: of("disagreement").value, min: of("min").value, max: of("max").value,
       changed: of("changed").checked, gold: of("gold").checked,
-      flagged: of("flagged").checked, order: of("order").value, like: 0,
+      flagged: of("flagged").checked, comments: of("comments").value, order: of("order").value, like: 0,
     });
   }
 

@@ -12,6 +12,7 @@ const BOTH = {
   z: { type: "zoom" },
   s: { type: "similar" },
   n: { type: "note" },
+  c: { type: "comment" },
   f: { type: "filter" },
   "/": { type: "search" },
   "?": { type: "help" },

@@ -74,7 +74,7 @@ export class Session extends EventTarget {
     this._replace(page, next);
     this._changed();
     // One item a page: the answer that says all is also sending.
-    const complete = action.type === "skip"
+    const complete = action.type === "skip" || action.type === "flag"
       || (action.type === "label" && next.answering.completes(action.cls));
     if (complete && next.size === 1 && !missing(next)) this.submit();
   }
@@ -252,7 +252,11 @@ export class Session extends EventTarget {
     this.queue = this.queue.filter((p) => p !== page);
   }
 
-  _refused({ vote, error }) {
+  _refused({ type, vote, error }) {
+    if (type !== "vote.cast") {
+      this._note(`It was not kept: ${error.message}`, "bad");
+      return;
+    }
     if (error.code === "item_closed" || error.code === "already_voted") {
       this._note(`An answer was not needed any more: the ${this._thing} is settled.`);
     } else {

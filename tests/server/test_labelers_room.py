@@ -1,0 +1,147 @@
+"""Over real sockets and HTTP: what a labeler has beside the page in hand, and who else sees it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chorus.simulate.setup import add_person
+from tests.server.raw import Frame, Raw, connect
+from tests.servers import Bench, TestServer, pictures, running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    with running(tmp_path_factory.mktemp("labelers-room")) as found:
+        yield found
+
+
+async def named(bench: Bench, name: str, role: str = "labeler") -> tuple[str, str]:
+    """(user_id, token) of a new member."""
+    login = f"{name}-{uuid.uuid4().hex[:6]}"
+    user, token = await add_person(bench.admin, bench.project.project_id, login, name, role)  # type: ignore[arg-type]
+    return user.user_id, token
+
+
+async def first_page(raw: Raw) -> Frame:
+    await raw.ask("labeling.open", tab="t", credit=1)
+    page: Frame = (await raw.until("page"))["body"]
+    return page
+
+
+def comment(item_id: int, text: str, **more: Any) -> dict[str, Any]:
+    return {"comment_id": str(uuid.uuid4()), "item_id": item_id, "text": text, **more}
+
+
+async def test_a_thread_is_between_one_labeler_and_the_supervisors(
+    bench: Bench, tmp_path: Path
+) -> None:
+    project = await bench.make(pictures(tmp_path, 8), page_size=4, votes_min=2, votes_max=2)
+    topic = f"project/{project.project_id}/comments"
+    ann, ann_token = await named(bench, "ann")
+    _, ben_token = await named(bench, "ben")
+    _, boss_token = await named(bench, "sue", "supervisor")
+    async with (
+        connect(bench, ann_token) as ann_ws,
+        connect(bench, ben_token) as ben_ws,
+        connect(bench, boss_token) as boss_ws,
+    ):
+        her, him, boss = (Raw(ws, project) for ws in (ann_ws, ben_ws, boss_ws))
+        page = await first_page(her)
+        ids = {i["item_id"] for i in (await first_page(him))["items"]}
+        shared = next(i for i in page["items"] if i["item_id"] in ids)
+        for raw in (her, him, boss):
+            assert (await raw.ask("subscribe", topic=topic))["body"] == {"unread": 0}
+        asked = comment(shared["item_id"], "  Is a scarf an accessory?\nOr clothing? ")
+        sent = (await her.ask("comment.add", **asked))["body"]
+        assert not sent["duplicate"]
+        assert sent["comment"]["text"] == "Is a scarf an accessory?\nOr clothing?"
+        again = (await her.ask("comment.add", **asked))["body"]
+        assert again == {"comment": sent["comment"], "duplicate": True}
+        # At once to the supervisor and to her own tabs, with her name.
+        assert (await boss.until("comment"))["body"] == sent["comment"]
+        assert (await her.until("comment"))["body"]["name"] == "ann"
+        # What is new is counted until it is read.
+        new = (await boss.ask("comment.threads", unread=True))["body"]
+        assert new["unread"] == 1
+        assert new["threads"][0]["item"]["item_id"] == shared["item_id"]
+        assert new["threads"][0]["labeler"] == "ann"
+        found = (await boss.ask("review.list", state="all", comments="unread"))["body"]
+        assert [(i["item_id"], i["comments"]) for i in found["items"]] == [(shared["item_id"], 1)]
+        # An answer in her thread; it reaches her alone.
+        reply = comment(shared["item_id"], "Clothing.", to=ann)
+        await boss.ask("comment.add", **reply)
+        assert (await her.until("comment"))["body"]["text"] == "Clothing."
+        left = (await boss.ask("comment.threads", unread=True))["body"]
+        assert (left["unread"], left["threads"]) == (0, [])
+        thread = (await her.ask("comment.threads"))["body"]["threads"][0]
+        assert (thread["comments"], thread["unread"]) == (2, 1)
+        read = await her.ask("comment.read", item_id=shared["item_id"], seq=thread["last"]["seq"])
+        assert read["body"] == {"unread": 0}
+        # He has the same item, and a thread of his own.
+        assert (await him.ask("comment.list", item_id=shared["item_id"]))["body"] == {
+            "comments": []
+        }
+        await him.ask("comment.add", **comment(shared["item_id"], "Blurred."))
+        texts = (await him.ask("comment.list", item_id=shared["item_id"]))["body"]["comments"]
+        assert [c["text"] for c in texts] == ["Blurred."]
+        everything = (await boss.ask("comment.list", item_id=shared["item_id"]))["body"]["comments"]
+        assert [c["labeler"] for c in everything] == ["ann", "ann", "ben"]
+        assert not any("scarf" in text or "Clothing" in text for text in him.texts)
+        assert not any("Blurred" in text for text in her.texts)
+        # Not into another's thread, not about what they never had, not as nobody.
+        other = await him.ask("comment.add", **comment(shared["item_id"], "Psst", to=ann))
+        assert other["error"]["code"] == "forbidden"
+        stolen = await him.ask("comment.add", **{**asked, "text": "mine"})
+        assert stolen["error"]["code"] == "conflict"
+        unseen = next(i for i in range(1, 10_000) if i not in ids)
+        for type, body in [
+            ("comment.add", comment(unseen, "What is this?")),
+            ("comment.list", {"item_id": unseen}),
+            ("comment.read", {"item_id": unseen, "seq": 1}),
+        ]:
+            assert (await him.ask(type, **body))["error"]["code"] == "not_leased"
+        empty = await her.ask("comment.add", **comment(shared["item_id"], "   "))
+        assert empty["error"]["code"] == "bad_value"
+        nobody = await boss.ask("comment.add", **comment(shared["item_id"], "x", to="nobody"))
+        assert nobody["error"]["code"] == "not_found"
+        # Whoever leaves hears nothing any more.
+        await bench.admin.request("DELETE", f"/api/projects/{project.project_id}/members/{ann}")
+        await boss.ask("comment.add", **comment(shared["item_id"], "Too late.", to=ann))
+    assert not any("Too late" in text for text in her.texts)
+
+
+async def test_comments_by_rest_and_a_flag_with_its_reason(bench: Bench, tmp_path: Path) -> None:
+    project = await bench.make(pictures(tmp_path, 4), page_size=1)
+    ann, token = await named(bench, "ann")
+    async with connect(bench, token) as ws:
+        raw = Raw(ws, project)
+        item = (await first_page(raw))["items"][0]
+        _, flagged = await raw.vote(item, "red", kind="flag", value=None)
+        assert flagged["ok"]
+    base = f"/api/projects/{project.project_id}"
+    one = f"{base}/items/{item['item_id']}/comments"
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=bench.server.url, headers=headers) as rest:
+        body = {"comment_id": str(uuid.uuid4()), "text": "The picture is broken."}
+        made = await rest.post(one, json=body)
+        assert (made.status_code, made.json()["duplicate"]) == (201, False)
+        assert (await rest.post(one, json=body)).status_code == 200
+        assert [c["text"] for c in (await rest.get(one)).json()["comments"]] == [body["text"]]
+    review = (await bench.admin.request("GET", f"{base}/items/{item['item_id']}")).json()
+    assert (review["state"], review["comments"]) == ("needs_review", 1)
+    answer = {"comment_id": str(uuid.uuid4()), "text": "Thank you.", "to": ann}
+    await bench.admin.request("POST", one, json=answer)
+    listed = (await bench.admin.request("GET", f"{base}/comments")).json()
+    assert listed["unread"] == 0, "whoever answers has read"
+    async with httpx.AsyncClient(base_url=bench.server.url, headers=headers) as rest:
+        listed = (await rest.get(f"{base}/comments", params={"unread": "true"})).json()
+        assert listed["threads"][0]["last"]["text"] == "Thank you."
+        seq = listed["threads"][0]["last"]["seq"]
+        read = await rest.put(f"{one}/read", json={"seq": seq})
+        assert read.json() == {"unread": 0}
