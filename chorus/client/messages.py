@@ -223,6 +223,10 @@ class LabelerStats(Struct):
     skips: int = 0
     prelabels_seen: int = 0
     prelabels_changed: int = 0
+    compared: int = 0
+    """Labels on labeled items that have another witness …"""
+    agreed: int = 0
+    """… and those of them that are the item's label."""
     per_hour: float | None = None
     last_at: int | None = None
     here: bool = False
@@ -302,6 +306,16 @@ class Pace(Struct):
     clusters: ClusterState | None = None
 
 
+class End(Struct):
+    """When the votes that are left will have been given (ms), with a 95 % interval."""
+
+    at: int
+    low: int
+    high: int | None = None
+    per_hour: float = 0.0
+    window_ms: int = 0
+
+
 class Stats(Struct):
     """The supervisor's dashboard as of event `seq`."""
 
@@ -313,6 +327,8 @@ class Stats(Struct):
     state: str = "running"
     at: int = 0
     labels: dict[str, int] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)
+    """Gold items by their label, as `labels`."""
     votes: int = 0
     queue: dict[str, int] = field(default_factory=dict)
     labelers: list[LabelerStats] = field(default_factory=list)
@@ -322,6 +338,7 @@ class Stats(Struct):
     remerging: bool = False
     """Some items do not follow the newest rules or estimate yet."""
     spending: Spending = field(default_factory=Spending)
+    forecast: End | None = None
     pace: Pace = field(default_factory=Pace)
     measuring: bool = False
     """Answers are not all measured yet, or clusters are being withdrawn."""

@@ -29,6 +29,7 @@ from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
+from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
@@ -42,6 +43,7 @@ from chorus.server.services.similar import Similar
 from chorus.server.services.skills import Skills
 from chorus.server.services.spending import Spending
 from chorus.server.services.supervising import Supervising
+from chorus.server.services.timeline import Timeline
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
@@ -51,6 +53,7 @@ from chorus.server.transport import (
     pages,
     rest_accounts,
     rest_comments,
+    rest_dashboard,
     rest_people,
     rest_projects,
     rest_rounds,
@@ -80,6 +83,7 @@ def build(settings: Settings) -> Starlette:
         *rest_people.routes(),
         *rest_comments.routes(),
         *rest_rounds.routes(),
+        *rest_dashboard.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
     ]
@@ -127,14 +131,18 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     )  # fmt: skip
     cache = Cache(settings.cache, settings.cache_bytes)
     spending = Spending(store)
+    timeline = Timeline(store)
+    meter = Meter()
     pace = Pace(store)
     supervising = Supervising(store)
     dashboard = Dashboard(
         store, boards, projects, assigning.present, rounds.assist, importing.recent,
-        skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.of,
-        pace.of, pace.measuring,
+        skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.rules,
+        pace.of, pace.measuring, timeline,
     )  # fmt: skip
-    hub = Hub(dashboard.stats, dashboard.public_event, dashboard.events_since)
+    hub = Hub(
+        dashboard.stats, dashboard.public_event, dashboard.events_since, meter.figures
+    )  # fmt: skip
     review = Review(store, projects)
     bulks = Bulks(store, review)
     services = Services(
@@ -153,6 +161,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         pace=pace,
         supervising=supervising,
         dashboard=dashboard,
+        meter=meter,
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
@@ -161,17 +170,19 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     )
     # In this order: boards first, since the others read them.
     for listener in (
-        boards.on_events, dashboard.on_events, assigning.on_events, rounds.on_events,
+        meter.on_events, boards.on_events, spending.on_events, timeline.on_events,
+        dashboard.on_events, assigning.on_events, rounds.on_events,
         skills.on_events, pace.on_events, hub.on_events,
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    for service in (rounds, skills, remerging, supervising, spending, pace, importing):
+    for service in (rounds, skills, remerging, supervising, pace, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()
+    await timeline.start()
     await assigning.start()
     await importing.start()
     await rounds.start()
@@ -195,7 +206,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await rounds.stop()
         await skills.stop()
         await asyncio.gather(
-            bulks.stop(), supervising.stop(), remerging.stop(), spending.stop(), pace.stop()
+            bulks.stop(), supervising.stop(), remerging.stop(), timeline.stop(), pace.stop()
         )
         await importing.stop()
         await store.close()

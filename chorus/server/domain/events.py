@@ -1,9 +1,10 @@
 """The dashboard's numbers as a fold over events: `apply(board, event)`.
 
-Every event body may carry three kinds of deltas, so that `apply` needs no knowledge of the
-items: `moves` [[from state or null, to state, count]], `queue` {page kind: delta} and `labels`
-{class index: delta} (an item with two classes counts in both; "-": the set of none). The law:
-`apply(snapshot before, events) == snapshot after`.
+Every event body may carry deltas, so that `apply` needs no knowledge of the items: `moves`
+[[from state or null, to state, count]], `queue` {page kind: delta}, `labels` {class index: delta}
+(an item with two classes counts in both; "-": the set of none), `known` (the same of gold items),
+`spread` {"kind:label votes": items} and `agreed` {user_id: [answers compared, those like the
+label]}. The law: `apply(snapshot before, events) == snapshot after`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.domain.model import PAGE_KINDS, STATES, Event
+from chorus.server.domain.model import OPEN_STATES, PAGE_KINDS, STATES, Event
 from chorus.server.domain.values import parts
 
 
@@ -26,6 +27,10 @@ class LabelerStats(msgspec.Struct):
     prelabels_changed: int = 0
     last_at: int = 0
     paused: bool = False
+    compared: int = 0
+    """Standing labels on labeled items that have another witness: a second vote, or a review."""
+    agreed: int = 0
+    """Those of them that are the item's label."""
 
 
 class Board(msgspec.Struct):
@@ -50,6 +55,10 @@ class Board(msgspec.Struct):
     featurized: dict[str, int] = msgspec.field(default_factory=dict)
     """Items that a backbone has been through, by its name."""
     gold: int = 0
+    known: dict[str, int] = msgspec.field(default_factory=dict)
+    """Gold items with their label by class index, as `labels`."""
+    spread: dict[str, int] = msgspec.field(default_factory=dict)
+    """Items by "kind:label votes", kind as of `spread_kind`."""
 
     @property
     def items(self) -> int:
@@ -58,6 +67,11 @@ class Board(msgspec.Struct):
     @property
     def open_items(self) -> int:
         return self.counts["unlabeled"] + self.counts["in_progress"]
+
+
+def blank(project_id: str, epoch: str) -> Board:
+    """The board before the first event."""
+    return Board(project_id, "", "running", 0, epoch, [])
 
 
 def apply(board: Board, event: Event) -> Board:
@@ -73,12 +87,27 @@ def apply(board: Board, event: Event) -> Board:
             board.counts[target] += count
     for kind, delta in body.get("queue", {}).items():
         board.queue[kind] += delta
-    for part, delta in body.get("labels", {}).items():
-        _add(board.labels, part, delta)
+    for field in ("labels", "known", "spread"):
+        for key, delta in body.get(field, {}).items():
+            _add(getattr(board, field), key, delta)
+    for user_id, (compared, agreed) in body.get("agreed", {}).items():
+        stats = board.labelers[user_id]
+        stats.compared += compared
+        stats.agreed += agreed
     handler = _HANDLERS.get(event.type)
     if handler is not None:
         handler(board, body, event.at)
     return board
+
+
+def spread_kind(state: str, source: str | None) -> str | None:
+    """What an item is to the forecast of votes: "settled" by votes, "open", or "stuck" in review;
+    None: its votes tell nothing of how many the others need."""
+    if source == "votes":
+        return "settled"
+    if state in OPEN_STATES:
+        return "open"
+    return "stuck" if state == "needs_review" else None
 
 
 def _add(counts: dict[str, int], part: str, delta: int) -> None:
@@ -182,7 +211,16 @@ def _items_added(board: Board, body: dict[str, Any], at: int) -> None:
     board.gold += body.get("gold", 0)
 
 
+def _based(board: Board, body: dict[str, Any], at: int) -> None:
+    """Figures of a project that is older than they are, counted once."""
+    board.known, board.spread = dict(body["base"]["known"]), dict(body["base"]["spread"])
+    for user_id, (compared, agreed) in body["base"]["agreed"].items():
+        board.labelers[user_id].compared = compared
+        board.labelers[user_id].agreed = agreed
+
+
 _HANDLERS = {
+    "board.based": _based,
     "vote.cast": _vote_cast,
     "review.decided": _votes_set_aside,
     "votes.taken_back": _votes_restood,

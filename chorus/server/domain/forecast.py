@@ -27,6 +27,35 @@ class Forecast(msgspec.Struct):
     high: int
 
 
+class End(msgspec.Struct):
+    """When the votes that are left will have been given, at a pace, with a 95 % interval (ms)."""
+
+    at: int
+    low: int
+    high: int | None
+    """None: the pace may be next to nothing."""
+    per_hour: float
+    window_ms: int
+    """The pace is that of so long."""
+
+
+def ends(now: int, left: Forecast, given: int, window_ms: int) -> End | None:
+    """`given`: votes within the last `window_ms`. None: too few to tell a pace from.
+
+    Votes are taken for independent of each other: the interval knows nothing of who goes home.
+    """
+    if given < LEAST or window_ms <= 0:
+        return None
+    slow, fast = given - Z * math.sqrt(given), given + Z * math.sqrt(given)
+    return End(
+        at=now + round(left.value / given * window_ms),
+        low=now + round(left.low / fast * window_ms),
+        high=now + round(left.high / slow * window_ms) if slow >= 1 else None,
+        per_hour=round(given * 3_600_000 / window_ms, 1),
+        window_ms=window_ms,
+    )
+
+
 def votes_left(
     opened: Mapping[int, int],
     settled: Mapping[int, int],

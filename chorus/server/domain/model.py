@@ -82,6 +82,8 @@ class Project(msgspec.Struct):
     """Consensus of label sets: 'class' (each class by itself) or 'exact' (the whole set)."""
     ordering: str = "random"
     """What to label next by hand: 'random', 'uncertain' or 'auto'."""
+    board_rev: int = 1
+    """Below services/timeline.BOARD_REV: the log lacks some figures of the board."""
 
     @property
     def weighs(self) -> bool:

@@ -15,6 +15,7 @@ from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
+from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
@@ -43,6 +44,7 @@ class Services:
     pace: Pace
     supervising: Supervising
     dashboard: Dashboard
+    meter: Meter
     rounds: Rounds
     artifacts: Artifacts
     importing: Importing

@@ -8,6 +8,7 @@ too. A check is a lease on a gold item that is no work on it: the answer is kept
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, Lease, PageKind, Project, VoteKind
+from chorus.server.domain.values import parts
 from chorus.server.errors import ApiError
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -57,6 +59,7 @@ def mark(
     found = {i.item_id: i for i in tx.items_by_id(item_ids) if i.project_id == project_id}
     done: list[int] = []
     changed: list[int] = []
+    known: Counter[str] = Counter()
     refused: list[dict[str, Any]] = []
     for item_id in item_ids:
         item = found.get(item_id)
@@ -72,10 +75,15 @@ def mark(
         if bool(item.gold) != gold:
             tx.set_gold(item_id, gold)
             changed.append(item_id)
+            if item.label is not None:
+                known.update(parts(item.label))
     if changed:
         user = tx.user(user_id)
         name = user.name if user else user_id
-        body = {"user_id": user_id, "name": name, "gold": gold, "item_ids": changed}
+        body = {
+            "user_id": user_id, "name": name, "gold": gold, "item_ids": changed,
+            "known": {part: n if gold else -n for part, n in known.items()},
+        }  # fmt: skip
         tx.emit(project_id, now, "gold.marked", body)
     return done, refused
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board, LabelerStats, apply
+from chorus.server.domain.forecast import Forecast, ends
 from chorus.server.domain.model import Event
+from chorus.server.domain.timeline import Point, votes_at
 from chorus.server.domain.values import NONE
 from chorus.server.errors import ApiError
+from chorus.server.services import timeline
 from chorus.server.services.projects import Projects
+from chorus.server.services.spending import Rules, spending
+from chorus.server.services.timeline import Timeline, figures_of
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -27,6 +32,8 @@ log = logging.getLogger(__name__)
 
 SPEED_WINDOW_MS = 15 * 60_000
 SPEED_LEAST_MS = 60_000
+PACE_WINDOWS_MS = (3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000)
+"""Of the forecast: the first in which there were enough votes."""
 
 
 def snapshot(tx: Tx, project_id: str) -> Board:
@@ -47,6 +54,8 @@ def snapshot(tx: Tx, project_id: str) -> Board:
     board.counts.update(tx.count_states(project_id))
     board.labels.update(tx.count_labels(project_id))
     board.queue.update(tx.count_queues(project_id))
+    base = figures_of(tx, project_id)
+    board.known, board.spread = base["known"], base["spread"]
     board.answers.update(tx.count_answers(project_id))
     for member in tx.members(project_id):
         board.labelers[member["user_id"]] = LabelerStats(
@@ -62,6 +71,8 @@ def snapshot(tx: Tx, project_id: str) -> Board:
         stats.votes, stats.labels, stats.skips = votes, labels, skips
         stats.prelabels_seen, stats.prelabels_changed = seen, changed
         board.votes += votes
+    for user_id, (compared, agreed) in base["agreed"].items():
+        board.labelers[user_id].compared, board.labelers[user_id].agreed = compared, agreed
     rounds = tx.rounds(project_id)
     board.rounds = [msgspec.json.decode(r.body) for r in rounds]
     if rounds:
@@ -78,6 +89,16 @@ def snapshot(tx: Tx, project_id: str) -> Board:
             for j in tx.jobs_of_round(project_id, rounds[-1].number)
         ]
     return board
+
+
+def _newest(tx: Tx, project_id: str) -> Board:
+    """From the log where a copy makes that quick at any size, else from the tables."""
+    try:
+        board = timeline.newest(tx, project_id)
+    except Exception:
+        log.exception("the board of %s cannot be had from the log", project_id)
+        board = None
+    return board or snapshot(tx, project_id)
 
 
 STILL_S = 0.15
@@ -125,7 +146,7 @@ class Boards:
         # Events committed while we read wait in `pending`; those the snapshot has are skipped.
         self._pending[project_id] = []
         try:
-            board = await self._store.read(lambda tx: snapshot(tx, project_id))
+            board = await self._store.read(lambda tx: _newest(tx, project_id))
             for event in self._pending[project_id]:
                 if event.seq > board.seq:
                     apply(board, event)
@@ -166,9 +187,10 @@ class Dashboard:
         imports: Callable[[str], list[dict[str, Any]]],
         estimating: Callable[[Board], bool],
         remerging: Callable[[str], bool],
-        spending: Callable[[str, int], Awaitable[dict[str, Any]]],
+        rules: Callable[[str], Awaitable[Rules]],
         pace: Callable[[str], Awaitable[dict[str, Any]]],
         measuring: Callable[[str], bool],
+        past: Timeline,
     ) -> None:
         self._store = store
         self._boards = boards
@@ -178,41 +200,87 @@ class Dashboard:
         self._imports = imports
         self._estimating = estimating
         self._remerging = remerging
-        self._spending = spending
+        self._rules = rules
         self._pace = pace
         self._measuring = measuring
+        self._past = past
         self._recent: dict[str, defaultdict[str, deque[int]]] = {}
 
     async def stats(self, project_id: str) -> dict[str, Any]:
         """The protocol's Stats. Raises `ApiError('not_found')`."""
         board = await self._boards.get(project_id)
-        if project_id not in self._recent:
-            since = now_ms() - SPEED_WINDOW_MS
-            rows = await self._store.read(lambda tx: tx.recent_votes(project_id, since))
-            recent: defaultdict[str, deque[int]] = defaultdict(deque)
-            for user_id, at in rows:
-                recent[user_id].append(at)
-            self._recent.setdefault(project_id, recent)
-        spending = await self._spending(project_id, board.seq)
+        await self._speeds(project_id, board)
+        rules = await self._rules(project_id)
         pace = await self._pace(project_id)
-        # Read now: a wait may have let the board move on, or be replaced.
-        return self._stats(self._boards.peek(project_id) or board, spending, pace)
-
-    def _stats(
-        self, board: Board, spending: dict[str, Any], pace: dict[str, Any]
-    ) -> dict[str, Any]:
+        points = await self._past.points(project_id)
+        # Read now: a wait may have let the board move on, or be replaced. From here on everything
+        # is read from this one.
+        board = self._boards.peek(project_id) or board
         now = now_ms()
-        here = self._presence(board.project_id)
-        # A board being read twice may have been replaced; read everything from this one.
+        here = self._presence(project_id)
+        spent = spending(board.spread, rules.votes_min, rules.votes_max)
+        recent = self._recent[project_id]
+        return {
+            **self._figures(board, {u: _per_hour(t, now) for u, t in recent.items()}, here),
+            "at": now,
+            "assist": self._assist(board),
+            "spending": {**spent, **rules.consensus},
+            "forecast": forecast(spent["left"], board.votes, points, now),
+            "pace": pace,
+            "measuring": self._measuring(project_id),
+            "estimating": self._estimating(board),
+            "remerging": self._remerging(project_id),
+            "imports": self._imports(project_id),
+        }
+
+    async def moment(
+        self, project_id: str, at: int | None = None, seq: int | None = None
+    ) -> dict[str, Any]:
+        """The protocol's Moment: what the dashboard showed at a time, or as of an event. Raises
+        `ApiError`: not_found, conflict."""
+        board, happened = await self._past.moment(project_id, at, seq)
+        rules = await self._rules(project_id)
+        when = at if at is not None else happened
+
+        def fn(tx: Tx) -> list[tuple[str, int]]:
+            after = tx.seq_at(project_id, when - SPEED_WINDOW_MS)
+            return tx.votes_of_people(project_id, list(board.labelers), after, board.seq)
+
+        recent: defaultdict[str, deque[int]] = defaultdict(deque)
+        for user_id, cast_at in await self._store.read(fn):
+            recent[user_id].append(cast_at)
+        points = [p for p in await self._past.points(project_id) if p.seq <= board.seq]
+        spent = spending(board.spread, rules.votes_min, rules.votes_max)
+        return {
+            **self._figures(board, {u: _per_hour(t, when) for u, t in recent.items()}, {}),
+            "at": when,
+            "rounds": board.rounds[-100:],
+            "spending": spent,
+            "forecast": forecast(spent["left"], board.votes, points, when),
+        }
+
+    async def curve(self, project_id: str) -> dict[str, Any]:
+        """The protocol's Curve: progress over time. Raises `ApiError('not_found')`."""
+        board = await self._boards.get(project_id)
+        return {
+            "seq": board.seq,
+            "fields": list(Point._fields),
+            "points": await self._past.curve(project_id),
+        }
+
+    def _figures(
+        self, board: Board, per_hour: Mapping[str, float], here: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """What the board says, as it goes over the wire."""
         return {
             "project_id": board.project_id,
             "name": board.name,
             "state": board.state,
             "seq": board.seq,
             "epoch": board.epoch,
-            "at": now,
             "counts": {**board.counts, "items": board.items},
-            "labels": self._labels(board),
+            "labels": self._named(board, board.labels),
+            "known": self._named(board, board.known),
             "votes": board.votes,
             "queue": dict(board.queue),
             "gold": board.gold,
@@ -225,7 +293,9 @@ class Dashboard:
                     "skips": s.skips,
                     "prelabels_seen": s.prelabels_seen,
                     "prelabels_changed": s.prelabels_changed,
-                    "per_hour": self._per_hour(board.project_id, s.user_id, now),
+                    "compared": s.compared,
+                    "agreed": s.agreed,
+                    "per_hour": per_hour.get(s.user_id, 0.0),
                     "last_at": s.last_at or None,
                     "here": s.user_id in here,
                     "page_kind": here.get(s.user_id),
@@ -233,33 +303,29 @@ class Dashboard:
                 }
                 for s in sorted(board.labelers.values(), key=lambda s: (-s.votes, s.name))
             ],
-            "assist": self._assist(board),
-            "spending": spending,
-            "pace": pace,
-            "measuring": self._measuring(board.project_id),
-            "estimating": self._estimating(board),
-            "remerging": self._remerging(board.project_id),
-            "imports": self._imports(board.project_id),
         }
 
-    def _labels(self, board: Board) -> dict[str, int]:
-        """Labeled items by class name; of label sets, "" is the set of none."""
-        named = {name: board.labels.get(str(i), 0) for i, name in enumerate(board.classes)}
+    def _named(self, board: Board, counts: Mapping[str, int]) -> dict[str, int]:
+        """Items by class name; of label sets, "" is the set of none."""
+        named = {name: counts.get(str(i), 0) for i, name in enumerate(board.classes)}
         if self._projects.schema(board.project_id).multilabel:
-            named[""] = board.labels.get(NONE, 0)
+            named[""] = counts.get(NONE, 0)
         return named
 
-    def _per_hour(self, project_id: str, user_id: str, now: int) -> float:
-        """Votes an hour over the last quarter of an hour, or since the person began in it."""
-        times = self._recent[project_id].get(user_id)
-        if not times:
-            return 0.0
-        while times and times[0] < now - SPEED_WINDOW_MS:
-            times.popleft()
-        if not times:
-            return 0.0
-        span = max(now - times[0], SPEED_LEAST_MS)
-        return round(len(times) * 3_600_000 / span, 1)
+    async def _speeds(self, project_id: str, board: Board) -> None:
+        """Read once when people voted lately; from then on the events tell."""
+        if project_id in self._recent:
+            return
+
+        def fn(tx: Tx) -> list[tuple[str, int]]:
+            after = tx.seq_at(project_id, now_ms() - SPEED_WINDOW_MS)
+            return tx.votes_of_people(project_id, list(board.labelers), after, board.seq)
+
+        rows = await self._store.read(fn)
+        recent: defaultdict[str, deque[int]] = defaultdict(deque)
+        for user_id, at in rows:
+            recent[user_id].append(at)
+        self._recent.setdefault(project_id, recent)
 
     def on_events(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -296,3 +362,28 @@ class Dashboard:
             body["labels"] = schema.counted(body["labels"])
         body["at"] = event.at
         return body
+
+
+def _per_hour(times: deque[int], now: int) -> float:
+    """Votes an hour over the last quarter of an hour, or since the person began in it."""
+    while times and times[0] < now - SPEED_WINDOW_MS:
+        times.popleft()
+    if not times:
+        return 0.0
+    span = max(now - times[0], SPEED_LEAST_MS)
+    return round(len(times) * 3_600_000 / span, 1)
+
+
+def forecast(
+    left: Mapping[str, int] | None, votes: int, points: Sequence[Point], now: int
+) -> dict[str, Any] | None:
+    """When the votes that are `left` will have been given, at the pace of the last hour, or if
+    nobody worked in it of the last day or week. None: too little is known."""
+    if left is None or not points:
+        return None
+    for window in PACE_WINDOWS_MS:
+        since = max(now - window, points[0].at)
+        end = ends(now, Forecast(**left), votes - votes_at(points, since), now - since)
+        if end is not None:
+            return msgspec.to_builtins(end)  # type: ignore[no-any-return]
+    return None

@@ -10,7 +10,7 @@ from chorus.server.domain.model import Item, Lease, PageKind, Project
 from chorus.server.domain.values import Schema
 from chorus.server.services import checking
 from chorus.server.services.labeling import media
-from chorus.server.services.recording import Before, Delta, settle
+from chorus.server.services.recording import Before, Delta, lease_changed, settle
 from chorus.server.storage.tx import Tx
 
 ORDER: tuple[PageKind, ...] = ("prelabeled", "clustered", "manual")
@@ -177,8 +177,7 @@ def _lease(
         return lease
     item.n_leases += 1
     settle(item, project, now)
-    tx.update_lease_count(item)
-    delta.moved(before, item)
+    lease_changed(tx, item, before, delta)
     return lease
 
 

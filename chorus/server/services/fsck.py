@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chorus.server.domain.events import Board, apply
-from chorus.server.domain.model import STATES, Item, Project, StandingVote
+from chorus.server.domain.events import Board, apply, blank
+from chorus.server.domain.model import STATES, Event, Item, Project, StandingVote
 from chorus.server.services import pace
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.recording import CONFIDENCE_STEP, count, settle
 from chorus.server.services.review import effective, outcome
+from chorus.server.services.timeline import BOARD_REV, figures_of
 from chorus.server.storage.tx import Tx
 
 CHUNK = 1000
@@ -101,7 +102,7 @@ def _same(field: str, stored: object, true: object) -> bool:
 def _check_log(tx: Tx, project: Project) -> Iterator[str]:
     """Folding the whole event log must give exactly the board the tables give."""
     where = f"project {project.project_id}"
-    board = Board(project.project_id, "", "running", 0, project.epoch, [])
+    board = blank(project.project_id, project.epoch)
     while events := tx.events_since(project.project_id, board.seq, CHUNK):
         for event in events:
             if event.seq != board.seq + 1:
@@ -109,6 +110,11 @@ def _check_log(tx: Tx, project: Project) -> Iterator[str]:
                 return
             apply(board, event)
     true = snapshot(tx, project.project_id)
+    if project.board_rev < BOARD_REV:
+        # Written by an older version: the next start of the server says in the log what that lacks.
+        base = figures_of(tx, project.project_id)
+        apply(board, Event(project.project_id, board.seq + 1, "board.based", {"base": base}, 0))
+        board.seq = true.seq
     for field in Board.__struct_fields__:
         folded, stored = getattr(board, field), getattr(true, field)
         if field == "counts":

@@ -117,11 +117,11 @@ def cast(
         page_id, page_kind = lease.page_id, page[0] if page else "manual"
         prelabel, score = lease.prelabel, lease.prelabel_score
     standing = StandingVote(item.item_id, user_id, vote.vote_id, vote.kind, value, prelabel, 0)
-    votes = [v for v in votes if v.user_id != user_id] + [standing]
+    was, votes = votes, [v for v in votes if v.user_id != user_id] + [standing]
     revision = item.revision
     count(item, votes, project, tx.params(project))
     delta = Delta()
-    keep(tx, project, item, before, delta, now)
+    keep(tx, project, item, before, was, votes, delta, now)
     body = {
         "vote_id": vote.vote_id,
         "item_id": item.item_id,

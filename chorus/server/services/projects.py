@@ -201,6 +201,13 @@ class Projects:
             raise ApiError("forbidden", f"this needs the role {least}")
         return role
 
+    async def require_any(self, user: CurrentUser, least: str) -> None:
+        """Raises `forbidden` where the role suffices in no project."""
+        if not user.admin:
+            roles = await self._store.read(lambda tx: tx.roles_of(user.user_id))
+            if not any(RANKS[role] >= RANKS[least] for role in roles):
+                raise ApiError("forbidden", f"this needs the role {least} in a project")
+
     def forget_roles(self) -> None:
         """After any change of members."""
         self._roles.clear()

@@ -15,7 +15,7 @@ from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.interval import wilson
 from chorus.server.errors import ApiError
 from chorus.server.services.projects import Projects
-from chorus.server.services.spending import note, spending
+from chorus.server.services.spending import note, spending, spread_of
 from chorus.server.services.vote_columns import UNKNOWN, VoteColumns
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -67,7 +67,7 @@ def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any]
         "note": note(project, estimate),
         "model_weight": 0.0 if estimate is None else estimate.params.model_weight,
         "agreement": {"alpha": _interval(votes.alpha()), "fleiss": _interval(votes.fleiss())},
-        "votes": spending(tx, project),
+        "votes": spending(spread_of(tx, project_id), project.votes_min, project.votes_max),
         "gold": {"items": tx.count_gold(project_id), "rate": project.gold_rate},
         "labelers": _labelers(tx, project_id, votes, estimate),
         "pairs": _pairs(votes),

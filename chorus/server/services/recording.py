@@ -17,6 +17,7 @@ from chorus.server.consensus.live import Params
 from chorus.server.consensus.merged import Merged
 from chorus.server.consensus.sets import merge_sets
 from chorus.server.domain import probs
+from chorus.server.domain.events import spread_kind
 from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
 from chorus.server.domain.queue import MORE_VOTES, more_votes_pos
@@ -34,18 +35,29 @@ class Before(NamedTuple):
     label: str | None
     room: int
     queue: str
+    source: str | None
+    n_labels: int
 
     @classmethod
     def of(cls, item: Item) -> Before:
-        return cls(item.state, item.label, item.room, item.queue)
+        return cls(item.state, item.label, item.room, item.queue, item.label_source, item.n_labels)
+
+
+Votes = Sequence[StandingVote]
 
 
 class Delta:
     """Collects what one event changes on the board and in the queues (see domain/events)."""
 
-    __slots__ = ("closed", "labels", "moves", "queue", "reopened")
+    __slots__ = (
+        "agreed", "closed", "compared", "known", "labels", "moves", "queue", "reopened", "spread",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.known: Counter[str] = Counter()
+        self.spread: Counter[str] = Counter()
+        self.compared: Counter[str] = Counter()
+        self.agreed: Counter[str] = Counter()
         self.moves: Counter[tuple[str | None, str]] = Counter()
         self.queue: Counter[str] = Counter()
         self.labels: Counter[str] = Counter()
@@ -58,8 +70,14 @@ class Delta:
         self.queue[before.queue] -= before.state in OPEN_STATES
         self.queue[item.queue] += item.state in OPEN_STATES
         if before.label != item.label:
-            self._label(before.label, -1)
-            self._label(item.label, 1)
+            self._label(before.label, -1, item.gold)
+            self._label(item.label, 1, item.gold)
+        was, kind = spread_kind(before.state, before.source), self._kind(item)
+        if (was, before.n_labels) != (kind, item.n_labels):
+            if was is not None:
+                self.spread[f"{was}:{before.n_labels}"] -= 1
+            if kind is not None:
+                self.spread[f"{kind}:{item.n_labels}"] += 1
         if before.room == 0 and item.room > 0:
             self.reopened.append([item.queue, item.queue_pos])
 
@@ -67,13 +85,30 @@ class Delta:
         self.moves[None, item.state] += 1
         if item.state in OPEN_STATES:
             self.queue[item.queue] += 1
-        self._label(item.label, 1)
+        self._label(item.label, 1, item.gold)
+        if (kind := self._kind(item)) is not None:
+            self.spread[f"{kind}:{item.n_labels}"] += 1
 
-    def _label(self, label: str | None, sign: int) -> None:
+    def judged(self, before: Before, was: Votes, item: Item, votes: Votes) -> None:
+        """Whose answers are like the label: `was` stood beside the label before, `votes` stand
+        beside the one that the item has now."""
+        old = _alike(before.label, before.source, was)
+        new = _alike(item.label, item.label_source, votes)
+        for alike, sign in ((old, -1), (new, 1)):
+            for user_id, agrees in alike:
+                self.compared[user_id] += sign
+                self.agreed[user_id] += sign * agrees
+
+    @staticmethod
+    def _kind(item: Item) -> str | None:
+        return spread_kind(item.state, item.label_source)
+
+    def _label(self, label: str | None, sign: int, gold: bool) -> None:
         """An item with two classes counts in both."""
         if label is not None:
             for part in parts(label):
                 self.labels[part] += sign
+                self.known[part] += sign * bool(gold)
 
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -81,13 +116,26 @@ class Delta:
             body["moves"] = [[a, b, n] for (a, b), n in self.moves.items()]
         if queue := {kind: n for kind, n in self.queue.items() if n}:
             body["queue"] = queue
-        if labels := {part: n for part, n in self.labels.items() if n}:
-            body["labels"] = labels
+        for field in ("labels", "known", "spread"):
+            if some := {key: n for key, n in getattr(self, field).items() if n}:
+                body[field] = some
+        agreed = {u: [n, self.agreed[u]] for u, n in self.compared.items() if n or self.agreed[u]}
+        if agreed:
+            body["agreed"] = agreed
         if self.closed:
             body["closed"] = self.closed
         if self.reopened:
             body["reopened"] = self.reopened
         return body
+
+
+def _alike(label: str | None, source: str | None, votes: Votes) -> list[tuple[str, bool]]:
+    """(user_id, whether they agree) of the answers that the label can be held against: a label
+    that is nothing but one person's vote says nothing of them."""
+    labels = [v for v in votes if v.kind == "label"]
+    if label is None or (source == "votes" and len(labels) < 2):
+        return []
+    return [(v.user_id, v.value == label) for v in labels]
 
 
 def facts_of(item: Item) -> Facts:
@@ -182,8 +230,12 @@ def line_up(item: Item, project: Project) -> None:
         item.queue_pos = item.rank
 
 
-def keep(tx: Tx, project: Project, item: Item, before: Before, delta: Delta, now: int) -> None:
-    """Derive and store an item whose facts changed; a settled item gives up its open leases."""
+def keep(
+    tx: Tx, project: Project, item: Item, before: Before, was: Votes, votes: Votes, delta: Delta,
+    now: int,
+) -> None:  # fmt: skip
+    """Derive and store an item whose facts changed; a settled item gives up its open leases.
+    was, votes: what stood before, and what stands now."""
     settle(item, project, now)
     line_up(item, project)
     if item.n_leases and item.state not in OPEN_STATES:
@@ -193,6 +245,17 @@ def keep(tx: Tx, project: Project, item: Item, before: Before, delta: Delta, now
         settle(item, project, now)
     tx.update_item(item)
     delta.moved(before, item)
+    delta.judged(before, was, item, votes)
+
+
+def lease_changed(tx: Tx, item: Item, before: Before, delta: Delta) -> None:
+    """Store what a granted or released lease has made of an item."""
+    tx.update_lease_count(item)
+    delta.moved(before, item)
+    if (before.label, before.source) != (item.label, item.label_source):
+        # Only under new rules that had not reached the item yet.
+        votes = tx.standing(item.item_id)
+        delta.judged(before, votes, item, votes)
 
 
 def close(tx: Tx, lease: Lease, delta: Delta, now: int) -> None:
@@ -220,6 +283,5 @@ def give_back(tx: Tx, project: Project, leases: Sequence[Lease], reason: str, no
         before = Before.of(item)
         item.n_leases = max(0, item.n_leases - 1)
         settle(item, project, now)
-        tx.update_lease_count(item)
-        delta.moved(before, item)
+        lease_changed(tx, item, before, delta)
     return delta

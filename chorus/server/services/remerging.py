@@ -39,18 +39,21 @@ _SETTLED = ("state", "room", "label", "label_source")
 
 def recount(
     tx: Tx, project: Project, items: Sequence[Item], event: str, body: Mapping[str, Any], now: int,
-    delta: Delta | None = None,
+    delta: Delta | None = None, was: Mapping[int, Sequence[StandingVote]] | None = None,
 ) -> None:  # fmt: skip
     """Count the standing votes of some items anew in one transaction, and say what that changes:
     one `event` with `body` and the deltas (none if both are empty), then each label. `delta`: what
-    the caller has changed of them already."""
+    the caller has changed of them already; `was`: votes that stood before, where those are
+    others."""
     params = tx.params(project)
     delta = Delta() if delta is None else delta
     said = []
     for item in items:
         before, revision = Before.of(item), item.revision
-        count(item, tx.standing(item.item_id), project, params)
-        keep(tx, project, item, before, delta, now)
+        votes = tx.standing(item.item_id)
+        count(item, votes, project, params)
+        old = votes if was is None else was[item.item_id]
+        keep(tx, project, item, before, old, votes, delta, now)
         said.append((item, before, revision))
     deltas = delta.body()
     if body or deltas:

@@ -176,8 +176,9 @@ def decide(
     last = tx.last_reviews([item.item_id]).get(item.item_id)
     if seen is not None and seen != (last[0] if last else 0):
         raise ApiError("conflict", meanwhile(last))
-    before = Before.of(item)
+    before, was = Before.of(item), tx.standing(item.item_id)
     revision = item.revision
+    votes = was
     user = tx.user(user_id)
     body: dict[str, Any] = {
         "item_id": item.item_id,
@@ -203,14 +204,16 @@ def decide(
         item.review, item.review_value = "removed", None
     elif action == "undo":
         _undo(tx, item, body, delta, now)
-        count(item, tx.standing(item.item_id), project, tx.params(project))
+        votes = tx.standing(item.item_id)
+        count(item, votes, project, tx.params(project))
     else:
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
-        body["set_aside"] = [_as_event(v) for v in tx.standing(item.item_id)]
+        body["set_aside"] = [_as_event(v) for v in was]
         tx.clear_standing(item.item_id)
-        count(item, [], project, tx.params(project))
-    keep(tx, project, item, before, delta, now)
+        votes = []
+        count(item, votes, project, tx.params(project))
+    keep(tx, project, item, before, was, votes, delta, now)
     seq = tx.emit(item.project_id, now, "review.decided", {**body, **delta.body()})
     tx.add_review(item.project_id, item.item_id, user_id, action, value, seq, now, bulk_id)
     announce(tx, item, before, revision, now)

@@ -182,9 +182,11 @@ def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> N
     user_id = takeback.user_id
     votes: list[list[dict[str, Any] | None]] = []
     changed = []
+    was: dict[int, list[StandingVote]] = {}
     delta = Delta()
     for item in tx.items_by_id(item_ids):
-        old = next((v for v in tx.standing(item.item_id) if v.user_id == user_id), None)
+        was[item.item_id] = tx.standing(item.item_id)
+        old = next((v for v in was[item.item_id] if v.user_id == user_id), None)
         new = tx.counting_vote(item.item_id, user_id, item.requeue_seq)
         if old == new:
             continue
@@ -206,7 +208,7 @@ def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> N
         "by": takeback.by_user, "user_id": user_id, "votes": votes,
     }  # fmt: skip
     event = "votes.restored" if undone else "votes.taken_back"
-    recount(tx, project, changed, event, body, now, delta)
+    recount(tx, project, changed, event, body, now, delta, was)
 
 
 def _let_go(tx: Tx, item: Item, user_id: str, delta: Delta, now: int) -> None:

@@ -17,3 +17,17 @@ CREATE TABLE comment_read (
   project_id TEXT NOT NULL, user_id TEXT NOT NULL, item_id INTEGER NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY (user_id, item_id)
 ) WITHOUT ROWID;
+
+-- Dashboard: its past. Whole boards now and then (JSON, zlib; `rev`: how they are worked out), from
+-- which the log is folded on; and points of the curve, a few thousand of the longest project.
+CREATE TABLE board_copy (
+  project_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, rev TEXT NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY (project_id, seq)
+);
+CREATE TABLE board_point (
+  project_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, votes INTEGER NOT NULL,
+  unlabeled INTEGER NOT NULL, in_progress INTEGER NOT NULL, labeled INTEGER NOT NULL,
+  needs_review INTEGER NOT NULL, skipped INTEGER NOT NULL, PRIMARY KEY (project_id, seq)
+) WITHOUT ROWID;
+-- 0: older than some figures of the board; they are counted once, and said in the log.
+ALTER TABLE project ADD COLUMN board_rev INTEGER NOT NULL DEFAULT 0;

@@ -210,6 +210,13 @@ async def vote_cast(ctx: Context, id: int, body: VoteCast) -> dict[str, Any]:
 @command("subscribe", Subscribe)
 async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
     parts = body.topic.split("/")
+    if body.topic == "server":
+        await ctx.services.projects.require_any(ctx.user, "supervisor")
+        figures = ctx.hub.watch_server(ctx.outbox, id)
+        ctx.after_reply(
+            lambda: ctx.outbox.put_latest(f"server{id}", push_frame(id, "server", figures))
+        )
+        return {}
     if len(parts) != 3 or parts[0] != "project" or parts[2] not in TOPICS:
         raise ApiError("not_found", f"no topic {body.topic!r}")
     project_id = parts[1]
@@ -270,6 +277,7 @@ async def project_train(ctx: Context, id: int, body: OfProject) -> dict[str, Any
 
 # The rooms' commands have files of their own; importing them registers them.
 from chorus.server.transport import commands_comments as commands_comments  # noqa: E402
+from chorus.server.transport import commands_dashboard as commands_dashboard  # noqa: E402
 from chorus.server.transport import commands_people as commands_people  # noqa: E402
 from chorus.server.transport import commands_review as commands_review  # noqa: E402
 from chorus.server.transport import commands_rounds as commands_rounds  # noqa: E402

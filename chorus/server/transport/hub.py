@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.services.comments import may_see
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 OUTBOX_MAX = 8 << 20
 """Characters that may wait for one slow reader before its socket is closed."""
 STATS_EVERY_S = 0.25
+SERVER_EVERY_S = 1.0
 GOODBYE_S = 2.0
 REPLAY_CHUNK = 500
 REPLAY_MAX = 5000
@@ -97,6 +99,7 @@ class Hub:
         stats: Callable[[str], Awaitable[dict[str, Any]]],
         public_event: Callable[[Event], dict[str, Any]],
         events_since: Callable[[str, int, int], Awaitable[tuple[list[Event], int, str]]],
+        server: Callable[[], dict[str, Any]],
     ) -> None:
         self._stats = stats
         self._public_event = public_event
@@ -106,7 +109,11 @@ class Hub:
         self._comment_subs: dict[str, dict[tuple[Outbox, int], tuple[str, str]]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
-        self._outboxes: set[Outbox] = set()
+        self._server = server
+        self._server_subs: dict[tuple[Outbox, int], None] = {}
+        self._server_ticker: asyncio.Task[None] | None = None
+        self._outboxes: dict[Outbox, str] = {}
+        """Of every open socket: whose it is."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -165,6 +172,30 @@ class Hub:
         subs = self._comment_subs.get(event.project_id, {})
         for key in [k for k, (user_id, _) in subs.items() if user_id == event.body["user_id"]]:
             del subs[key]
+
+    # -- the server itself: every second, while somebody looks
+
+    def server(self) -> dict[str, Any]:
+        """The protocol's Server."""
+        people = len(set(self._outboxes.values()))
+        return {"at": now_ms(), "people": people, "sockets": len(self._outboxes), **self._server()}
+
+    def watch_server(self, outbox: Outbox, sub: int) -> dict[str, Any]:
+        """Subscribe; returns the figures of now, to be sent as the first frame."""
+        self._server_subs[outbox, sub] = None
+        if self._server_ticker is None:
+            self._server_ticker = asyncio.ensure_future(self._tick_server())
+        return self.server()
+
+    async def _tick_server(self) -> None:
+        try:
+            while self._server_subs:
+                await asyncio.sleep(SERVER_EVERY_S)
+                tail = shared_tail("server", self.server())
+                for outbox, sub in list(self._server_subs):
+                    outbox.put_latest(f"server{sub}", with_sub(sub, tail))
+        finally:
+            self._server_ticker = None
 
     # -- events: every one, in order
 
@@ -230,6 +261,8 @@ class Hub:
         for comment_subs in self._comment_subs.values():
             for key in [k for k in comment_subs if k[0] is outbox and sub in (None, k[1])]:
                 del comment_subs[key]
+        for key in [k for k in self._server_subs if k[0] is outbox and sub in (None, k[1])]:
+            del self._server_subs[key]
         for project_id, followers in self._event_subs.items():
             self._event_subs[project_id] = [
                 f for f in followers if not (f.outbox is outbox and sub in (None, f.sub))
@@ -237,13 +270,13 @@ class Hub:
 
     # -- sockets
 
-    def join(self, outbox: Outbox) -> None:
-        self._outboxes.add(outbox)
+    def join(self, outbox: Outbox, user_id: str) -> None:
+        self._outboxes[outbox] = user_id
         self._nobody.clear()
 
     def leave(self, outbox: Outbox) -> None:
         self.unsubscribe(outbox)
-        self._outboxes.discard(outbox)
+        self._outboxes.pop(outbox, None)
         if not self._outboxes:
             self._nobody.set()
 

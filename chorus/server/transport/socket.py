@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from time import monotonic
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -41,7 +42,7 @@ async def websocket(ws: WebSocket) -> None:
     await ws.accept()
     outbox = Outbox()
     hub = ws.app.state.hub
-    hub.join(outbox)
+    hub.join(outbox, user.user_id)
     ctx = commands.Context(user, ws.app.state.services, hub, outbox)
     outbox.put(
         plain_frame(
@@ -77,6 +78,7 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
 
     while True:
         message = await ws.receive()
+        came = monotonic()
         if message["type"] == "websocket.disconnect":
             break
         try:
@@ -87,7 +89,7 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
         await slots.acquire()
         # Commands run side by side, so that nine votes share one commit; they start in the
         # order they came.
-        task = asyncio.ensure_future(_run(ctx, command))
+        task = asyncio.ensure_future(_run(ctx, command, came))
         tasks.add(task)
         task.add_done_callback(done)
     # A lost socket must not lose what already arrived.
@@ -95,9 +97,12 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
         await asyncio.wait(tasks)
 
 
-async def _run(ctx: commands.Context, command: Command) -> None:
+async def _run(ctx: commands.Context, command: Command, came: float) -> None:
+    """`came`: when its frame came in, by the monotonic clock."""
     try:
         frame = reply_frame(command.id, await commands.run(ctx, command))
+        if command.type == "vote.cast":
+            ctx.services.meter.acked(monotonic() - came)
     except ApiError as error:
         frame = error_frame(command.id, error)
     except Exception:

@@ -15,6 +15,7 @@ from chorus.server.storage.tx.quality import QualitySql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.takebacks import TakebackSql
+from chorus.server.storage.tx.timeline import TimelineSql
 from chorus.server.storage.tx.votes import VoteSql
 
 
@@ -33,5 +34,6 @@ class Tx(
     RoundSql,
     EventSql,
     ExportSql,
+    TimelineSql,
 ):
     """One open transaction. Methods run one statement each; services compose them."""

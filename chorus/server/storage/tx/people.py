@@ -91,6 +91,13 @@ class PeopleSql(Base):
         )
         return str(row[0]) if row else None
 
+    def roles_of(self, user_id: str) -> list[str]:
+        """The roles that a person has in any project."""
+        return [
+            row[0]
+            for row in self.rows("SELECT DISTINCT role FROM member WHERE user_id = ?", (user_id,))
+        ]
+
     def set_member(self, project_id: str, user_id: str, role: str, at: int) -> None:
         self.run(
             "INSERT INTO member (project_id, user_id, role, joined_at) VALUES (?,?,?,?)"

@@ -217,6 +217,27 @@ class RoundSql(Base):
             )
         )
 
+    def count_known(self, project_id: str) -> dict[str, int]:
+        """Gold items that have their label by class index, as `count_labels`."""
+        return _by_part(
+            self.rows(
+                "SELECT label, COUNT(*) FROM item WHERE project_id = ? AND gold = 1"
+                " AND state = 'labeled' GROUP BY label",
+                (project_id,),
+            )
+        )
+
+    def agreements(self, project_id: str) -> list[tuple[str, int, int]]:
+        """(user_id, labels compared, those like the item's) of standing votes on labeled items
+        that have another witness: a second vote, or a review."""
+        return self.rows(
+            "SELECT s.user_id, COUNT(*), SUM(s.value = i.label) FROM standing s"
+            " JOIN item i ON i.item_id = s.item_id WHERE s.project_id = ? AND s.kind = 'label'"
+            " AND i.state = 'labeled' AND (i.label_source <> 'votes' OR i.n_labels > 1)"
+            " GROUP BY s.user_id",
+            (project_id,),
+        )
+
     def count_answers(self, project_id: str) -> dict[str, int]:
         """Standing label votes by class index ("-": of none)."""
         return _by_part(

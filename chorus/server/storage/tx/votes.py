@@ -145,11 +145,3 @@ class VoteSql(Base):
             "SELECT user_id, MAX(created_at) FROM vote WHERE project_id = ? GROUP BY user_id",
             (project_id,),
         )
-
-    def recent_votes(self, project_id: str, since: int) -> list[tuple[str, int]]:
-        """(user_id, created_at) of votes since a time, for speeds."""
-        return self.rows(
-            "SELECT user_id, created_at FROM vote WHERE project_id = ? AND created_at >= ?"
-            " ORDER BY created_at",
-            (project_id, since),
-        )
