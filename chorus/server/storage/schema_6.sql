@@ -31,3 +31,7 @@ CREATE TABLE board_point (
 ) WITHOUT ROWID;
 -- 0: older than some figures of the board; they are counted once, and said in the log.
 ALTER TABLE project ADD COLUMN board_rev INTEGER NOT NULL DEFAULT 0;
+-- Gold items, found by two columns rather than one: between indexes of which a statement uses only
+-- project_id, SQLite takes item_page, and looks at every item of the project for each page dealt.
+DROP INDEX item_gold;
+CREATE INDEX item_gold ON item (project_id, gold, rank) WHERE gold = 1;

@@ -10,8 +10,8 @@ from chorus.server.storage.tx.base import CHECK_STANDS, FLAGGED, ITEM, Base, mar
 
 SEEN_MAX = 1000
 """Gold items looked through for one that was seen long ago: the writer waits for it."""
-_TRUE = "i.gold = 1 AND COALESCE(i.state, '') = 'labeled'"
-"""Of item AS i: there is a truth. So that the small index of gold is used, not that of states."""
+_TRUE = "i.gold = 1 AND i.state = 'labeled'"
+"""Of item AS i: there is a truth."""
 _SERVABLE = (
     f"i.project_id = ? AND {_TRUE} AND NOT EXISTS"
     " (SELECT 1 FROM lease l WHERE l.item_id = i.item_id AND l.user_id = ?"
@@ -154,7 +154,7 @@ class CheckSql(Base):
         """(item_id, label) of gold whose label does not come from votes."""
         return self.rows(
             f"SELECT i.item_id, i.label FROM item AS i WHERE i.project_id = ? AND {_TRUE}"
-            " AND i.label_source = 'review' ORDER BY i.item_id",
+            " AND i.label_source = 'review' ORDER BY i.rank",
             (project_id,),
         )
 
