@@ -118,7 +118,7 @@ def deal(
                 ],
             }
         )
-    if not tx.count_items(project_id):
+    if not tx.has_items(project_id):
         return Dealt(reason="no_items")
     return Dealt(reason="waiting" if tx.open_for(project_id, user_id) else "done")
 

@@ -97,6 +97,12 @@ class ProjectSql(Base):
             "UPDATE project SET class_count = class_count + 1 WHERE project_id = ?", (project_id,)
         )
 
+    def has_items(self, project_id: str) -> bool:
+        row = self.row(
+            "SELECT 1 FROM item WHERE project_id = ? AND state <> 'removed' LIMIT 1", (project_id,)
+        )
+        return row is not None
+
     def count_items(self, project_id: str) -> int:
         (n,) = self.row(
             "SELECT COUNT(*) FROM item WHERE project_id = ? AND state <> 'removed'", (project_id,)
