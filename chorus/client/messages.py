@@ -382,3 +382,26 @@ class Frame(Struct):
     seq: int | None = None
     body: msgspec.Raw = field(default_factory=msgspec.Raw)
     error: dict[str, Any] | None = None
+
+
+class Export(Struct):
+    """An export that is kept on the server."""
+
+    export_id: str
+    state: str
+    """waiting, running, done or failed."""
+    progress: float
+    created_at: int
+    format: str = ""
+    filter: dict[str, Any] = {}
+    people: str = "logins"
+    content: bool = True
+    error: str | None = None
+    finished_at: int | None = None
+    by: str | None = None
+    bytes: int | None = None
+    items: int | None = None
+    labeled: int | None = None
+    votes: int | None = None
+    manifest: dict[str, Any] | None = None
+    """What is in it, once it is done and asked for alone."""

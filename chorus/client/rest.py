@@ -14,6 +14,7 @@ import msgspec
 from chorus.client.errors import ApiError
 from chorus.client.messages import (
     Answer,
+    Export,
     Job,
     Pace,
     Project,
@@ -234,10 +235,33 @@ class Rest:
         answer = await self._send("POST", f"/api/projects/{project_id}/notes", body, dict[str, Any])
         return dict(answer["note"])
 
+    # -- exports to keep
+
+    async def begin_export(
+        self, project_id: str, format: str, *, filter: Mapping[str, Any] | None = None,
+        people: str = "logins", content: bool = True,
+    ) -> Export:  # fmt: skip
+        """Ask for an export of one moment. Returns at once; see `past_export`, and `download`
+        with `exports/ID/file`. `filter`: as of docs/protocol.md, `review.list`."""
+        body = {"format": format, "filter": filter or {}, "people": people, "content": content}
+        return await self._send("POST", f"/api/projects/{project_id}/exports", body, Export)
+
+    async def past_exports(self, project_id: str) -> list[Export]:
+        """Newest first."""
+        answer = await self._get(f"/api/projects/{project_id}/exports", dict[str, Any])
+        return msgspec.convert(answer["exports"], list[Export])
+
+    async def past_export(self, project_id: str, export_id: str) -> Export:
+        """With its manifest."""
+        return await self._get(f"/api/projects/{project_id}/exports/{export_id}", Export)
+
+    async def delete_export(self, project_id: str, export_id: str) -> None:
+        await self.request("DELETE", f"/api/projects/{project_id}/exports/{export_id}")
+
     @asynccontextmanager
     async def download(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Stream `export.csv`, `votes.csv`, `export.json`, `features.zip` or a round's model,
-        `rounds/3/model.zip`, in chunks, in constant memory.
+        """Stream `export.csv`, `votes.csv`, `export.json`, `features.zip`, a past export,
+        `exports/ID/file`, or a round's model, `rounds/3/model.zip`, in chunks, in constant memory.
 
         >>> async with rest.download(project_id, "votes.csv") as chunks:   # doctest: +SKIP
         ...     async for chunk in chunks: ...

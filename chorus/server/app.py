@@ -27,6 +27,7 @@ from chorus.server.services.claims import Claims
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
+from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
@@ -54,6 +55,7 @@ from chorus.server.transport import (
     rest_accounts,
     rest_comments,
     rest_dashboard,
+    rest_exports,
     rest_people,
     rest_projects,
     rest_rounds,
@@ -84,6 +86,7 @@ def build(settings: Settings) -> Starlette:
         *rest_comments.routes(),
         *rest_rounds.routes(),
         *rest_dashboard.routes(),
+        *rest_exports.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
     ]
@@ -130,6 +133,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         settings.upload_max_bytes,
     )  # fmt: skip
     cache = Cache(settings.cache, settings.cache_bytes)
+    exports = Exports(
+        store, projects, Runner(import_pool), settings.data_dir / "exports", blobs.root,
+        settings.secret(),
+    )  # fmt: skip
     spending = Spending(store)
     timeline = Timeline(store)
     meter = Meter()
@@ -167,6 +174,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         importing=importing,
         pictures=Pictures(store, blobs, cache, import_pool.call),
         exporting=Exporting(store, projects),
+        exports=exports,
     )
     # In this order: boards first, since the others read them.
     for listener in (
@@ -185,6 +193,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await timeline.start()
     await assigning.start()
     await importing.start()
+    await exports.start()
     await rounds.start()
     await skills.start()
     await remerging.start()
@@ -208,6 +217,6 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await asyncio.gather(
             bulks.stop(), supervising.stop(), remerging.stop(), timeline.stop(), pace.stop()
         )
-        await importing.stop()
+        await asyncio.gather(importing.stop(), exports.stop())
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

@@ -208,9 +208,13 @@ async def test_tables_say_sets_and_take_them_back(bench: Bench, tmp_path: Path) 
     assert json.loads(exported[names[2]]["label_counts"]) == {"cat": 1, "dog": 1}
     assert [row["label"] for row in await rows(bench, "votes.csv")] == ["cat|dog"]
     coco = json.loads(await bench.admin.export(bench.project.project_id, "export.json"))
-    by_image = {a["image_id"]: a["category_ids"] for a in coco["annotations"]}
-    numbers = {image["file_name"]: image["id"] for image in coco["images"]}
-    assert [by_image[numbers[name]] for name in names] == [[1, 3], [], [1, 2], [2]]
+    images = {image["file_name"]: image for image in coco["images"]}
+    assert [images[name]["category_ids"] for name in names] == [[1, 3], [], [1, 2], [2]]
+    by_image: dict[int, list[int]] = {image["id"]: [] for image in coco["images"]}
+    for annotation in coco["annotations"]:
+        by_image[annotation["image_id"]].append(annotation["category_id"])
+    assert [by_image[images[name]["id"]] for name in names] == [[1, 3], [], [1, 2], [2]]
+    assert len({a["id"] for a in coco["annotations"]}) == 5
     assert coco["votes"][0]["category_ids"] == [1, 2]
 
 

@@ -4,8 +4,10 @@ COCO itself has boxes; for classification the same four lists are used without t
 `{"info", "images": [...], "categories": [...], "annotations": [...], "votes": [...]}`.
 An annotation is an item's consensus (`score` is its confidence). `votes` holds every vote ever
 cast, of items without a consensus too. Category ids are the class's place, from 1, as in COCO.
-Where a label is a set of classes, `category_ids` (and `prelabel_ids`) is a list in place of the
-one id; an empty one says that none of the classes applies.
+Where a label is a set of classes there is one annotation for each class in it, as COCO's readers
+want it, and each image says in `category_ids` what its set is: an empty one says that none of the
+classes applies, null that there is no label. Votes have `category_ids` (and `prelabel_ids`) in
+place of the one id.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ def coco_json(
         buffer = bytearray(b'{"info":' + _ENCODE(info))
         buffer += b',"categories":' + _ENCODE(categories) + b',"images":['
         comma = b"\n"
+        number = 1
         for row in rows:
-            buffer += comma + _ENCODE(_image(row))
+            buffer += comma + _ENCODE(_image(row, category, sets))
             comma = b",\n"
-            if row.label is not None:
-                _append(annotations, _annotation(row, category, sets))
+            for annotation in _annotations(row, category, number if sets else row.item_id):
+                _append(annotations, annotation)
+                number += sets
             for vote in _votes(row, category, sets):
                 _append(votes, vote)
             if len(buffer) >= _CHUNK:
@@ -60,8 +64,8 @@ def coco_json(
         yield b"]}\n"
 
 
-def _image(row: ExportRow) -> dict[str, Any]:
-    return {
+def _image(row: ExportRow, category: Mapping[str, int], sets: bool) -> dict[str, Any]:
+    image = {
         "id": row.item_id,
         "file_name": row.name,
         "width": row.width,
@@ -69,20 +73,29 @@ def _image(row: ExportRow) -> dict[str, Any]:
         "content_hash": row.content_hash,
         "state": row.state,
     }
+    return image | _ids("category", row.label, category, sets) if sets else image
 
 
-def _annotation(row: ExportRow, category: Mapping[str, int], sets: bool) -> dict[str, Any]:
-    assert row.label is not None
-    return {
-        # An image has at most one annotation, so its id serves, and is the same every time.
-        "id": row.item_id,
-        "image_id": row.item_id,
-        **_ids("category", row.label, category, sets),
-        "score": row.confidence,
-        "agreement": row.agreement,
-        "vote_count": row.vote_count,
-        "source": row.source,
-    }
+def _annotations(
+    row: ExportRow, category: Mapping[str, int], first: int
+) -> Iterator[dict[str, Any]]:
+    """`first`: the id of the first one. Where labels are single an item has at most one, and its
+    own id serves: it is the same every time."""
+    if row.label is None:
+        return
+    for number, name in enumerate([row.label] if isinstance(row.label, str) else row.label, first):
+        yield {
+            "id": number,
+            "image_id": row.item_id,
+            "category_id": category[name],
+            # Nobody has drawn anything; readers ask for these two.
+            "area": 0,
+            "iscrowd": 0,
+            "score": row.confidence,
+            "agreement": row.agreement,
+            "vote_count": row.vote_count,
+            "source": row.source,
+        }
 
 
 def _votes(row: ExportRow, category: Mapping[str, int], sets: bool) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
 
     vote_id: str
     labeler: str
-    """The person's login."""
+    """The person's login, or what stands for it where people are not to be known."""
     kind: str
     """label, skip or flag."""
     value: Names | None
@@ -51,5 +51,11 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None
     """votes or review."""
     gold: bool = False
+    length: int = 0
+    """Of a text, in characters; 0: a picture."""
+    model: Names | None = None
+    """What the model's last round said of the item …"""
+    model_score: float | None = None
+    """… and how sure it was."""
     votes: list[VoteRow]
     """All votes ever cast on the item, oldest first; then all answers on checks."""

@@ -13,6 +13,7 @@ from chorus.server.services.claims import Claims
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
+from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
@@ -50,3 +51,4 @@ class Services:
     importing: Importing
     pictures: Pictures
     exporting: Exporting
+    exports: Exports

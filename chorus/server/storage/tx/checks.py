@@ -158,14 +158,15 @@ class CheckSql(Base):
             (project_id,),
         )
 
-    def checks_between(self, project_id: str, first: int, last: int) -> list[Any]:
-        """Answers on checks of items first..last (ids, inclusive): (item_id, vote_id, login,
-        kind, value, created_at, duration_ms, supersedes), by item and seq."""
+    def export_checks(self, item_ids: Sequence[int]) -> list[Any]:
+        """Answers on checks of these items: (item_id, vote_id, user_id, login, kind, value,
+        created_at, duration_ms, supersedes), by item and oldest first."""
         return self.rows(
-            "SELECT c.item_id, c.vote_id, p.login, c.kind, c.value, c.created_at, c.duration_ms,"
-            " c.supersedes FROM check_vote c JOIN person p ON p.user_id = c.user_id"
-            " WHERE c.item_id BETWEEN ? AND ? AND c.project_id = ? ORDER BY c.item_id, c.seq",
-            (first, last, project_id),
+            "SELECT c.item_id, c.vote_id, c.user_id, p.login, c.kind, c.value, c.created_at,"
+            " c.duration_ms, c.supersedes FROM check_vote c"
+            " JOIN person p ON p.user_id = c.user_id"
+            f" WHERE c.item_id IN ({marks(len(item_ids))}) ORDER BY c.item_id, c.seq",
+            item_ids,
         )
 
     def flagged_checks(self, item_ids: Sequence[int]) -> list[tuple[int, str, int]]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from chorus.server.storage.tx.base import Base
+from chorus.server.storage.tx.base import Base, marks
 
 
 class ExportSql(Base):
-    def votes_between(self, project_id: str, first: int, last: int) -> list[Any]:
-        """Votes on items first..last (ids, inclusive), by item and seq."""
+    def export_votes(self, item_ids: Sequence[int]) -> list[Any]:
+        """Every vote ever cast on these items, by item and oldest first: (item_id, vote_id,
+        user_id, login, kind, value, page_kind, prelabel, created_at, duration_ms, stands,
+        supersedes)."""
         return self.rows(
-            "SELECT v.item_id, v.vote_id, p.login, v.kind, v.value, v.page_kind, v.prelabel,"
-            " v.created_at, v.duration_ms, s.vote_id IS NOT NULL, v.supersedes FROM vote v"
-            " JOIN person p ON p.user_id = v.user_id"
+            "SELECT v.item_id, v.vote_id, v.user_id, p.login, v.kind, v.value, v.page_kind,"
+            " v.prelabel, v.created_at, v.duration_ms, s.vote_id IS NOT NULL, v.supersedes"
+            " FROM vote v JOIN person p ON p.user_id = v.user_id"
             " LEFT JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
             " AND s.vote_id = v.vote_id"
-            " WHERE v.item_id BETWEEN ? AND ? AND v.project_id = ? ORDER BY v.item_id, v.seq",
-            (first, last, project_id),
+            f" WHERE v.item_id IN ({marks(len(item_ids))}) ORDER BY v.item_id, v.seq",
+            item_ids,
         )
+
+    def delete_job(self, job_id: str) -> None:
+        self.run("DELETE FROM job WHERE job_id = ?", (job_id,))
 
     def integrity(self) -> str:
         (verdict,) = self.row("PRAGMA integrity_check")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,30 @@ _DOUBT_STATES = ("needs_review", "skipped", "in_progress", "labeled")
 """What item_doubt holds: an unlabeled item has no votes, and is as doubtful as the next."""
 _INDEXED = f" AND i.state IN ({', '.join(repr(s) for s in _DOUBT_STATES)})"
 """Without this, which says nothing new, SQLite would not know that it may use item_doubt."""
+
+
+class ExportItem(NamedTuple):
+    """What of an item goes into an export; values are canonical."""
+
+    item_id: int
+    name: str
+    content_hash: str
+    width: int
+    height: int
+    length: int
+    state: str
+    label: str | None
+    provisional: str | None
+    confidence: float | None
+    agreement: float | None
+    n_labels: int
+    label_source: str | None
+    gold: int
+    model_value: str | None
+    model_score: float | None
+
+
+_EXPORT = ", ".join(f"i.{c}" for c in ExportItem._fields)
 _MARKS = {"%": "\\%", "_": "\\_", "\\": "\\\\"}
 
 
@@ -99,6 +123,22 @@ class ReviewSql(Base):
             f" WHERE {where} AND i.item_id > ? ORDER BY i.item_id LIMIT ?",
             [*args, after, limit],
         )
+
+    def export_items(
+        self, project_id: str, wanted: Filter | None, after: int, limit: int
+    ) -> list[ExportItem]:
+        """What of the items that match goes into an export, by item_id; None: all there are."""
+        where, args = "i.project_id = ?", [project_id]
+        if wanted is not None:
+            where, args = _where(project_id, wanted)
+        return [
+            ExportItem(*row)
+            for row in self.rows(
+                f"SELECT {_EXPORT} FROM item AS i WHERE {where} AND i.item_id > ?"
+                " ORDER BY i.item_id LIMIT ?",
+                [*args, after, limit],
+            )
+        ]
 
     def bulk_reviews(self, bulk_id: str, after: int, limit: int) -> list[tuple[int, int]]:
         """(item_id, seq) of the decisions of one bulk, by item_id."""

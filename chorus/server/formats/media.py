@@ -1,0 +1,54 @@
+"""The pictures and texts themselves, for exports that take them along. Used in worker processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from chorus.server.formats import texts
+from chorus.server.formats.blobfiles import Size, blob_path
+from chorus.server.formats.sniff import sniff
+
+_SIZES: tuple[Size, ...] = ("o", "m", "s")
+_SUFFIXES = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+}
+
+
+class Media:
+    """What lies in the blob folder `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def picture(self, content_hash: str) -> Path | None:
+        """The original, or the largest size that is here; None: none is."""
+        for size in _SIZES:
+            path = blob_path(self._root, content_hash, size)
+            if path.is_file():
+                return path
+        return None
+
+    def fields(self, content_hash: str) -> texts.Fields | None:
+        """The (name, text) pairs of a text; None when it is not here or is none."""
+        try:
+            return texts.read(blob_path(self._root, content_hash, "o").read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return None
+
+
+def suffix_of(path: Path) -> str:
+    """The ending that the content of a picture asks for."""
+    with path.open("rb") as file:
+        return _SUFFIXES.get(sniff(file.read(64)) or "", "")
+
+
+def joined(fields: texts.Fields) -> str:
+    """A text of several fields as one."""
+    return "\n\n".join(text for _, text in fields)
