@@ -79,7 +79,8 @@ async def one(process: ServerProcess, admin: Rest, format: str) -> None:
     more = [peak - before.get(pid, (0.0, 0.0))[0] for pid, (_, peak) in memory(process).items()]
     print(
         f"{format:13} made in {made:5.1f} s, downloaded after {took:5.1f} s, {size / 1e6:6.1f} MB;"
-        f" memory: {max(more):4.0f} MB more in the process that needed most, {sum(more):4.0f} in all"
+        f" memory: {max(more):4.0f} MB more in the process that needed most, {sum(more):4.0f} more"
+        " in all"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.values import Schema
+from chorus.server.formats import rows
 from chorus.server.formats.rows import ExportRow, VoteRow
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.review import ExportItem
@@ -15,6 +16,8 @@ from chorus.server.storage.tx.review import ExportItem
 CHUNK = 1000
 """Items read at once."""
 
+Names = Callable[[str | None], rows.Names | None]
+"""Canonical value -> its name or names."""
 Person = Callable[[str, str], str]
 """(user_id, login) -> how the person is called in the export."""
 
@@ -31,16 +34,31 @@ def chunk(
     items = tx.export_items(project_id, wanted, after, CHUNK)
     if not items:
         return [], after
+    names = _remembered(schema)
     votes: defaultdict[int, list[VoteRow]] = defaultdict(list)
     ids = [item.item_id for item in items]
     for row in tx.export_votes(ids):
-        votes[row[0]].append(_vote(row, schema, person))
+        votes[row[0]].append(_vote(row, names, person))
     for row in tx.export_checks(ids):
-        votes[row[0]].append(_check(row, schema, person))
-    return [_row(item, votes[item.item_id], schema) for item in items], ids[-1]
+        votes[row[0]].append(_check(row, names, person))
+    return [_row(item, votes[item.item_id], names) for item in items], ids[-1]
 
 
-def _vote(row: Any, schema: Schema, person: Person) -> VoteRow:
+def _remembered(schema: Schema) -> Names:
+    """`schema.names`, which takes most of the time otherwise: the same few values come again and
+    again."""
+    known: dict[str | None, rows.Names | None] = {}
+
+    def names(value: str | None) -> rows.Names | None:
+        try:
+            return known[value]
+        except KeyError:
+            return known.setdefault(value, schema.names(value))
+
+    return names
+
+
+def _vote(row: Any, names: Names, person: Person) -> VoteRow:
     (
         _, vote_id, user_id, login, kind, value, page_kind, prelabel, created, duration, standing,
         old,
@@ -49,23 +67,23 @@ def _vote(row: Any, schema: Schema, person: Person) -> VoteRow:
         vote_id=vote_id,
         labeler=person(user_id, login),
         kind=kind,
-        value=schema.names(value),
+        value=names(value),
         created_at=created,
         duration_ms=duration,
         page_kind=page_kind,
-        prelabel=schema.names(prelabel),
+        prelabel=names(prelabel),
         standing=bool(standing),
         supersedes=old,
     )
 
 
-def _check(row: Any, schema: Schema, person: Person) -> VoteRow:
+def _check(row: Any, names: Names, person: Person) -> VoteRow:
     _, vote_id, user_id, login, kind, value, created, duration, old = row
     return VoteRow(
         vote_id=vote_id,
         labeler=person(user_id, login),
         kind=kind,
-        value=schema.names(value),
+        value=names(value),
         created_at=created,
         duration_ms=duration,
         page_kind="manual",
@@ -76,7 +94,7 @@ def _check(row: Any, schema: Schema, person: Person) -> VoteRow:
     )
 
 
-def _row(item: ExportItem, votes: list[VoteRow], schema: Schema) -> ExportRow:
+def _row(item: ExportItem, votes: list[VoteRow], names: Names) -> ExportRow:
     return ExportRow(
         item_id=item.item_id,
         name=item.name,
@@ -85,14 +103,14 @@ def _row(item: ExportItem, votes: list[VoteRow], schema: Schema) -> ExportRow:
         height=item.height,
         length=item.length,
         state=item.state,
-        label=schema.names(item.label),
-        provisional=schema.names(item.provisional),
+        label=names(item.label),
+        provisional=names(item.provisional),
         confidence=item.confidence,
         agreement=item.agreement,
         vote_count=item.n_labels,
         source=item.label_source,
         gold=bool(item.gold),
-        model=schema.names(item.model_value),
+        model=names(item.model_value),
         model_score=item.model_score,
         votes=votes,
     )
