@@ -24,6 +24,8 @@ class User(Struct):
 class LabelClass(Struct):
     name: str
     color: str = ""
+    key: str | None = None
+    """The digit that chooses it on a labeler's page."""
 
 
 class Project(Struct):
@@ -78,10 +80,11 @@ def wire_value(answer: Answer) -> dict[str, Answer]:
 
 
 class Prelabel(Struct, rename={"class_name": "class"}):
-    """The model's answer for one item; `score` in 0…1."""
+    """The model's answer for one item; `score` in 0…1, None for the label that it had before the
+    project started over."""
 
     class_name: str = ""
-    score: float = 0.0
+    score: float | None = 0.0
     classes: list[str] | None = None
     """Of label sets, in place of the one class."""
 

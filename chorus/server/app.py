@@ -24,6 +24,7 @@ from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
+from chorus.server.services.classes import Classes
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.exporting import Exporting
@@ -43,6 +44,7 @@ from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.skills import Skills
 from chorus.server.services.spending import Spending
+from chorus.server.services.starting_over import StartingOver
 from chorus.server.services.supervising import Supervising
 from chorus.server.services.timeline import Timeline
 from chorus.server.settings import Settings
@@ -53,6 +55,7 @@ from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.transport import (
     pages,
     rest_accounts,
+    rest_classes,
     rest_comments,
     rest_dashboard,
     rest_exports,
@@ -84,6 +87,7 @@ def build(settings: Settings) -> Starlette:
         *rest_accounts.routes(),
         *rest_people.routes(),
         *rest_comments.routes(),
+        *rest_classes.routes(),
         *rest_rounds.routes(),
         *rest_dashboard.routes(),
         *rest_exports.routes(),
@@ -115,6 +119,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     accounts = Accounts(store, settings.secret())
     remerging = Remerging(store)
     projects = Projects(store, remerging)
+    starting = StartingOver(store)
     boards = Boards(store)
     assigning = Assigning(store, projects)
     paths = Paths(
@@ -155,6 +160,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     services = Services(
         accounts=accounts,
         projects=projects,
+        classes=Classes(store, projects, remerging, starting),
         labeling=Labeling(store, projects),
         assigning=assigning,
         review=review,
@@ -184,7 +190,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
-    for service in (rounds, skills, remerging, supervising, pace, importing):
+    for service in (rounds, skills, remerging, starting, supervising, pace, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
@@ -197,6 +203,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await rounds.start()
     await skills.start()
     await remerging.start()
+    await starting.start()
     await supervising.start()
     await pace.start()
     if not await accounts.has_admin():
@@ -215,8 +222,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await rounds.stop()
         await skills.stop()
         await asyncio.gather(
-            bulks.stop(), supervising.stop(), remerging.stop(), timeline.stop(), pace.stop()
-        )
+            bulks.stop(), starting.stop(), supervising.stop(), remerging.stop(), timeline.stop(),
+            pace.stop(),
+        )  # fmt: skip
         await asyncio.gather(importing.stop(), exports.stop())
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

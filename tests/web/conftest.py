@@ -38,7 +38,16 @@ def run() -> Iterator[Run]:
         page = browser.new_page()
         page.route("**/*", _serve)
         page.goto(ORIGIN)
-        names = ["answering", "keys", "page_state", "table_head", "task", "text_layout", "format"]
+        names = [
+            "answering",
+            "class_tree",
+            "keys",
+            "page_state",
+            "table_head",
+            "task",
+            "text_layout",
+            "format",
+        ]
         page.evaluate(
             """async names => {
                 window.js = {};

@@ -33,7 +33,10 @@ class LabelClass(msgspec.Struct, frozen=True):
     """One label class. Its index in the project's list is what votes store."""
 
     name: str
+    """A path by `/`: its groups, then itself (see domain/classes)."""
     color: str
+    key: str | None = None
+    """The digit that chooses it; None: whichever is left (domain/classes.keys_of)."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -161,6 +164,8 @@ class Item(msgspec.Struct):
     """Of a text, in characters; 0: a picture."""
     dicom: str | None = None
     """JSON of formats/dicom.View: which frame and window of a DICOM file people see."""
+    preset: str | None = None
+    """The label it had before the project started over: shown like a prelabel until answered."""
 
 
 class StandingVote(msgspec.Struct):
@@ -189,6 +194,23 @@ class Takeback(msgspec.Struct):
     """Votes cast later are not meant, whatever their time says. None: an old one."""
     pending_after: int | None
     """It has landed on the person's votes up to this seq; None: on all."""
+
+
+class StartOver(msgspec.Struct):
+    """All labels of a project are being set aside, in order of item_id."""
+
+    project_id: str
+    bulk_id: str
+    """That of its decisions, by which all of them can be taken back."""
+    user_id: str
+    seq: int
+    """Votes cast later are answers to the new question, and stand."""
+    preset: bool
+    """The old label stays as a preset answer."""
+    resume: bool
+    """The project was running."""
+    after_item: int = 0
+    done: int = 0
 
 
 class Lease(msgspec.Struct):

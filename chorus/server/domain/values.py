@@ -13,7 +13,8 @@ is no label at all).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -51,6 +52,8 @@ class Schema(msgspec.Struct, frozen=True):
 
     task_type: str
     classes: Sequence[LabelClass]
+    former: Mapping[str, int] = MappingProxyType({})
+    """Names that classes had before: answers on their way and older tables still use them."""
 
     @property
     def multilabel(self) -> bool:
@@ -75,6 +78,8 @@ class Schema(msgspec.Struct, frozen=True):
         for index, label_class in enumerate(self.classes):
             if label_class.name == name:
                 return str(index)
+        if name in self.former:
+            return str(self.former[name])
         raise ApiError("bad_value", f"unknown class {name!r}")
 
     def read(self, cell: str) -> str:
@@ -107,4 +112,7 @@ class Schema(msgspec.Struct, frozen=True):
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ApiError("bad_value", f"the class {twice!r} is there twice")
-        return canonical(int(self.index(name)) for name in names)
+        found = [int(self.index(name)) for name in names]
+        if len(set(found)) != len(found):
+            raise ApiError("bad_value", "a class is there twice, by its old and its new name")
+        return canonical(found)

@@ -10,6 +10,7 @@ from chorus.server.services.assigning import Assigning
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
+from chorus.server.services.classes import Classes
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.exporting import Exporting
@@ -32,6 +33,7 @@ from chorus.server.services.supervising import Supervising
 class Services:
     accounts: Accounts
     projects: Projects
+    classes: Classes
     labeling: Labeling
     assigning: Assigning
     review: Review

@@ -52,6 +52,8 @@ class Stream:
         self.pages: dict[int, str] = {}
         self.told: str | None = None
         self.dealing = False
+        self.again = False
+        """Something has changed while a page was being dealt: what is found then may be old."""
         self.idle = False
         """Its page ran out untouched: nothing more is handed out until somebody is back."""
         self.closed = False
@@ -215,6 +217,7 @@ class Assigning:
     # -- dealing
 
     def _pump(self, stream: Stream) -> None:
+        stream.again = stream.dealing
         if stream.dealing or stream.closed or stream.idle or stream.credit <= 0:
             return
         stream.dealing = True
@@ -225,12 +228,15 @@ class Assigning:
             while stream.credit > 0 and not stream.closed and not stream.idle:
                 floors = self._floors.get(stream.project_id, stream.user_id)
                 size = stream.size
+                stream.again = False
                 dealt = await self._store.write(
                     lambda tx, size=size, floors=floors: dealing.deal(  # type: ignore[misc]
                         tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms()
                     )
                 )
                 if dealt.page is None:
+                    if stream.again:
+                        continue
                     if stream.told != dealt.reason:
                         stream.told = dealt.reason
                         stream.push("empty", {"reason": dealt.reason})

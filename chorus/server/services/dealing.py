@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -65,7 +66,7 @@ def deal(
         items = _head(tx, project, queue, user_id, size, floors)
         if not items:
             continue
-        kind = _kind(project, queue, size)
+        kind = _kind(project, queue, size, items)
         round_number = items[0].queue_pos // ROUND_SPAN if queue != "manual" else None
         items, checked = checking.with_checks(tx, project, user_id, kind, size, items)
         if checked and kind != "manual":
@@ -123,12 +124,21 @@ def deal(
     return Dealt(reason="waiting" if tx.open_for(project_id, user_id) else "done")
 
 
-def _kind(project: Project, queue: PageKind, size: int) -> PageKind:
-    if queue == "prelabeled" and project.prelabel:
+def _kind(project: Project, queue: PageKind, size: int, items: Sequence[Item]) -> PageKind:
+    if queue == "prelabeled" and any(_shows(project, item) for item in items):
         return "prelabeled"
     if queue == "clustered" and project.cluster and size > 1:
         return "clustered"
     return "manual"
+
+
+def _shows(project: Project, item: Item) -> bool:
+    """May a person see the answer that waits on an item? The model's if the project wants it and
+    does not audit it; always the item's own label from before a start over."""
+    if item.preset is not None:
+        return item.pre_value is not None
+    # An audited item is answered without knowing what the model says.
+    return project.prelabel and not item.audit
 
 
 def _head(
@@ -153,8 +163,7 @@ def _lease(
     kind: PageKind, delta: Delta, now: int, *, check: bool = False,
 ) -> Lease:  # fmt: skip
     before = Before.of(item)
-    # An audited item is answered without knowing what the model says.
-    prelabeled = kind == "prelabeled" and not item.audit
+    prelabeled = kind == "prelabeled" and _shows(project, item)
     lease = Lease(
         lease_id=0,
         project_id=project.project_id,

@@ -84,7 +84,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     """Store queue, prelabel and place of some open items; returns how many are prelabeled.
 
     Items that wait for a review or for more votes, or were settled while the round ran, get the
-    model's view alone.
+    model's view alone, and so do those that show the label they had before a start over.
     """
     delta = Delta()
     views: list[tuple[int, Prediction]] = []
@@ -94,9 +94,10 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     stay: list[tuple[int, Prediction]] = []
     limits: dict[str, float | None] = {}
     for row in tx.queues_of(item_ids):
-        item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh = row
+        item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset = row
         guess = plan.predictions.get(item_id)
-        if state not in OPEN_STATES or queue_pos >= MORE_VOTES:
+        preset_waits = preset is not None and queue == "prelabeled"
+        if state not in OPEN_STATES or queue_pos >= MORE_VOTES or preset_waits:
             if guess is not None:
                 views.append((item_id, guess))
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,14 @@ from markdown_it import MarkdownIt
 from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
 from chorus.server.consensus.sets import RULES as SET_RULES
+from chorus.server.domain.classes import (
+    CLASSES_MAX,
+    check_color,
+    check_key,
+    check_name,
+    color_of,
+    keys_of,
+)  # fmt: skip
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.domain.ordering import ORDERINGS
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_text
@@ -27,16 +34,11 @@ from chorus.server.storage.tx import Tx
 RULES = frozenset({"votes_min", "votes_max", "skips_max", "target", "consensus", "set_rule"})
 """Settings by which votes add up to labels, and items need votes."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
-PALETTE = (
-    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#edc948", "#76b7b2", "#ff9da7",
-    "#9c755f", "#6b7a8f", "#2f9e9e", "#c2518f", "#8a9a2b", "#5b5bd6", "#d1662a", "#3f7d4e",
-)  # fmt: skip
 SET_CHOICES = ("auto", "majority")
 """Consensus methods of label sets."""
 GOLD_RATE_MAX = 0.5
 AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # html=False: raw HTML in instructions is shown as text, never run.
 _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
 
@@ -44,6 +46,8 @@ _markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("
 class NewClass(msgspec.Struct):
     name: str
     color: str | None = None
+    key: str | None = None
+    """The digit that chooses it; None: whichever is left."""
 
 
 class NewProject(msgspec.Struct):
@@ -134,19 +138,18 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
 def make_classes(given: list[str | NewClass], task_type: str, first: int = 0) -> list[LabelClass]:
     """Raises `ApiError`: bad_value, conflict (a name twice)."""
     out: list[LabelClass] = []
+    barred = SEPARATOR if is_multilabel(task_type) else None
+    names: set[str] = set()
+    if len(given) > CLASSES_MAX:
+        raise ApiError("bad_value", f"a project has at most {CLASSES_MAX} classes")
     for index, entry in enumerate(given):
-        name, color = (entry, None) if isinstance(entry, str) else (entry.name, entry.color)
-        name = name.strip()
-        if not 1 <= len(name) <= 100:
-            raise ApiError("bad_value", "a class name has 1 to 100 characters")
-        if is_multilabel(task_type) and SEPARATOR in name:
-            # It stands between the names of a set in tables.
-            raise ApiError("bad_value", f"a class name of label sets has no {SEPARATOR!r} in it")
-        if any(c.name == name for c in out):
+        new = NewClass(entry) if isinstance(entry, str) else entry
+        name = check_name(new.name, barred)
+        if name in names:
             raise ApiError("conflict", f"the class {name!r} is there twice")
-        if color is not None and not _COLOR.fullmatch(color):
-            raise ApiError("bad_value", f"{color!r} is no color like #4e79a7")
-        out.append(LabelClass(name, color or PALETTE[(first + index) % len(PALETTE)]))
+        names.add(name)
+        color = color_of(first + index) if new.color is None else check_color(new.color)
+        out.append(LabelClass(name, color, check_key(new.key, first + len(given))))
     return out
 
 
@@ -171,6 +174,10 @@ class Projects:
             return self._schemas[project_id]
         except KeyError:
             raise ApiError("not_found", "no such project") from None
+
+    def put_schema(self, project_id: str, schema: Schema) -> None:
+        """After any change of classes."""
+        self._schemas[project_id] = schema
 
     def classes(self, project_id: str) -> Sequence[LabelClass]:
         """Raises `ApiError('not_found')` for an unknown project."""
@@ -240,7 +247,7 @@ class Projects:
             "instructions": project.instructions,
             "instructions_html": _markdown.render(project.instructions),
             "task_type": project.task_type,
-            "classes": [{"name": c.name, "color": c.color} for c in tx.classes(project_id)],
+            "classes": public_classes(tx.classes(project_id)),
             "votes_min": project.votes_min,
             "votes_max": project.votes_max,
             "skips_max": project.skips_max,
@@ -312,6 +319,7 @@ class Projects:
                 "project.changed",
                 {
                     "user_id": user.user_id,
+                    "by": user.name,
                     "name": project.name,
                     "state": project.state,
                     "classes": [c.name for c in classes],
@@ -342,39 +350,13 @@ class Projects:
             real = {k: v for k, v in changes.items() if getattr(project, k) != v}
             if real:
                 tx.change_project(project_id, real)
-                tx.emit(project_id, now, "project.changed", {"user_id": user.user_id, **real})
+                who = {"user_id": user.user_id, "by": user.name}
+                tx.emit(project_id, now, "project.changed", {**who, **real})
             # New rules decide every item anew; decisions by review stand.
             due = bool(real.keys() & RULES) and remerging.begin(tx, project_id, now)
             return self._public(tx, project_id, role), due
 
         public, due = await self._store.write(fn)
-        if due:
-            self._remerging.wake(project_id)
-        return public
-
-    async def add_class(self, user: CurrentUser, project_id: str, new: NewClass) -> dict[str, Any]:
-        role = await self.require(user, project_id, "supervisor")
-
-        def fn(tx: Tx) -> tuple[dict[str, Any], Schema, bool]:
-            project = tx.project(project_id)
-            if project is None:
-                raise ApiError("not_found", "no such project")
-            classes = tx.classes(project_id)
-            (label_class,) = make_classes([new], project.task_type, first=len(classes))
-            if any(c.name == label_class.name for c in classes):
-                raise ApiError("conflict", f"there is a class {label_class.name!r} already")
-            tx.add_class(project_id, len(classes), label_class)
-            classes.append(label_class)
-            now = now_ms()
-            body = {"user_id": user.user_id, "classes": [c.name for c in classes]}
-            tx.emit(project_id, now, "project.changed", body)
-            # One more thing an item could be: whoever merges by chances has less of each.
-            due = not project.equal_votes and remerging.begin(tx, project_id, now)
-            schema = Schema(project.task_type, classes)
-            return self._public(tx, project_id, role), schema, due
-
-        public, schema, due = await self._store.write(fn)
-        self._schemas[project_id] = schema
         if due:
             self._remerging.wake(project_id)
         return public
@@ -409,6 +391,14 @@ class Projects:
 
         await self._store.write(fn)
         self.forget_roles()
+
+
+def public_classes(classes: Sequence[LabelClass]) -> list[dict[str, Any]]:
+    """As pages and programs see them, in the order of their indexes."""
+    return [
+        {"name": c.name, "color": c.color, "key": key}
+        for c, key in zip(classes, keys_of(classes), strict=True)
+    ]
 
 
 def _hidden(project: Project) -> dict[str, float]:

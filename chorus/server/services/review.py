@@ -164,9 +164,11 @@ class Review:
 
 def decide(
     tx: Tx, item: Item, user_id: str, action: str, value: str | None, now: int,
-    *, seen: int | None = None, bulk_id: str | None = None,
+    *, seen: int | None = None, bulk_id: str | None = None, preset: bool = False,
 ) -> int:  # fmt: skip
     """The whole transaction of a decision; `value` is canonical. Returns its seq.
+
+    `preset`: of an item that is sent back, its label is what people find there, to be confirmed.
 
     `approve` with a value approves that value only: what the person saw, should votes have
     changed it meanwhile. Raises `ApiError` before anything is written.
@@ -207,6 +209,8 @@ def decide(
         votes = tx.standing(item.item_id)
         count(item, votes, project, tx.params(project))
     else:
+        if preset:
+            _preset(item)
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
         body["set_aside"] = [_as_event(v) for v in was]
@@ -249,6 +253,15 @@ def outcome(
     return review, value, requeued
 
 
+def _preset(item: Item) -> None:
+    """Let people find the item's label so far where the model's answer would be."""
+    item.preset = item.label if item.label is not None else item.provisional
+    if item.preset is None:
+        return
+    item.queue, item.queue_pos, item.queue_block = "prelabeled", item.rank, 0
+    item.pre_value, item.pre_score, item.odd = item.preset, None, None
+
+
 def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> None:
     """Back to what held before the item's newest decision; votes it set aside stand again."""
     stack = effective(tx.reviews(item.item_id))
@@ -259,6 +272,10 @@ def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> N
     item.review, item.review_value, item.requeue_seq = outcome(stack)
     if undone[0] != "requeue":
         return
+    if item.preset is not None:
+        if item.queue == "prelabeled":
+            item.queue, item.queue_pos, item.pre_value = "manual", item.rank, None
+        item.preset = None
     standing = {v.user_id: v for v in tx.standing(item.item_id)}
     restored: dict[str, StandingVote] = {}
     for vote in tx.facts_of_votes(item.item_id):

@@ -63,10 +63,11 @@ class RoundRun:
         await asyncio.to_thread(folder.mkdir, parents=True)
         project = await self._store.read(lambda tx: tx.project(project_id))
         assert project is not None
-        classes = await self._store.read(lambda tx: len(tx.classes(project_id)))
         labels: int = await self._store.read(
             lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
         )
+        # After the rows: a class that is added meanwhile must not be in them and not counted.
+        classes = await self._store.read(lambda tx: len(tx.classes(project_id)))
         # All rows of a round have the same features: those of the backbones that saw everything.
         board = await self._boards.get(project_id)
         backbone = usable(board.featurized, pictures(board), state.backbones)

@@ -35,3 +35,19 @@ ALTER TABLE project ADD COLUMN board_rev INTEGER NOT NULL DEFAULT 0;
 -- project_id, SQLite takes item_page, and looks at every item of the project for each page dealt.
 DROP INDEX item_gold;
 CREATE INDEX item_gold ON item (project_id, gold, rank) WHERE gold = 1;
+
+-- The digit that chooses a class; NULL: whichever is left.
+ALTER TABLE label_class ADD COLUMN key TEXT;
+-- Names that classes had before they were renamed: answers on their way still use them.
+CREATE TABLE former_name (
+  project_id TEXT NOT NULL, name TEXT NOT NULL, idx INTEGER NOT NULL,
+  PRIMARY KEY (project_id, name)
+) WITHOUT ROWID;
+-- All labels of a project are being set aside (services/starting_over.py), up to after_item so far.
+CREATE TABLE start_over (
+  project_id TEXT PRIMARY KEY, bulk_id TEXT NOT NULL, user_id TEXT NOT NULL, seq INTEGER NOT NULL,
+  preset INTEGER NOT NULL, resume INTEGER NOT NULL, after_item INTEGER NOT NULL,
+  done INTEGER NOT NULL
+);
+-- The label an item had before: shown like a prelabel until it is answered anew.
+ALTER TABLE item ADD COLUMN preset TEXT;

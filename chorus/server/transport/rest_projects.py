@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from chorus.server.errors import ApiError
 from chorus.server.formats.sniff import DICOM_TYPE
 from chorus.server.services.accounts import CurrentUser
-from chorus.server.services.projects import Change, NewClass, NewProject
+from chorus.server.services.projects import Change, NewProject
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
 from chorus.server.transport.review_filter import BulkBody, filter_of
@@ -74,12 +74,6 @@ async def change_project(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     change = await body_of(request, Change)
     return reply(await services(request).projects.change(user, project_id, change))
-
-
-async def add_class(request: Request) -> Response:
-    user, project_id = await member_of(request, "supervisor")
-    new = await body_of(request, NewClass)
-    return reply(await services(request).projects.add_class(user, project_id, new))
 
 
 async def members(request: Request) -> Response:
@@ -275,7 +269,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/projects", add_project, methods=["POST"]),
         Route(one, project, methods=["GET"]),
         Route(one, change_project, methods=["PATCH"]),
-        Route(f"{one}/classes", add_class, methods=["POST"]),
         Route(f"{one}/members", members, methods=["GET"]),
         Route(f"{one}/members", set_member, methods=["PUT"]),
         Route(f"{one}/members/{{user_id}}", drop_member, methods=["DELETE"]),

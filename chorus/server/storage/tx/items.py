@@ -15,7 +15,7 @@ _DERIVED = (
     "state", "room", "n_labels", "n_skips", "n_flags", "n_leases", "n_prelabel_votes", "reached",
     "provisional", "confidence", "agreement", "label", "label_source", "revision", "label_at",
     "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
-    "pre_score", "odd",
+    "pre_score", "odd", "preset",
 )  # fmt: skip
 _UPDATE = f"UPDATE item SET {', '.join(f'{c} = ?' for c in _DERIVED)} WHERE item_id = ?"
 _INSERT_COLUMNS = ITEM.split(", ")[1:]
@@ -50,6 +50,7 @@ class QueueRow(NamedTuple):
     n_labels: int
     chosen: int
     fresh: int
+    preset: str | None
 
 
 class ItemSql(Base):
@@ -179,7 +180,7 @@ class ItemSql(Base):
             QueueRow(*row)
             for row in self.rows(
                 "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen,"
-                f" {FRESH} FROM item WHERE item_id IN ({marks(len(item_ids))})",
+                f" {FRESH}, preset FROM item WHERE item_id IN ({marks(len(item_ids))})",
                 item_ids,
             )
         ]
@@ -199,13 +200,14 @@ class ItemSql(Base):
         """Send the open items of a queue back to the manual one; returns how many."""
         (n,) = self.row(
             "SELECT COUNT(*) FROM item WHERE project_id = ? AND queue = ?"
-            " AND state IN ('unlabeled', 'in_progress')",
+            " AND state IN ('unlabeled', 'in_progress') AND preset IS NULL",
             (project_id, queue),
         )
         self.run(
             "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0,"
             f" chosen = CASE WHEN {FRESH} THEN 0 ELSE chosen END,"
-            " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?",
+            " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?"
+            " AND preset IS NULL",
             (project_id, queue),
         )
         return int(n)

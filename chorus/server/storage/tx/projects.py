@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.domain.model import LabelClass, Project
+from chorus.server.domain.model import LabelClass, Project, StartOver
 from chorus.server.domain.values import Schema
-from chorus.server.storage.tx.base import PROJECT, Base, marks
+from chorus.server.storage.tx.base import PROJECT, START_OVER, Base, marks
 
 _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
@@ -77,21 +77,26 @@ class ProjectSql(Base):
 
     def classes(self, project_id: str) -> list[LabelClass]:
         return [
-            LabelClass(name, color)
-            for name, color in self.rows(
-                "SELECT name, color FROM label_class WHERE project_id = ? ORDER BY idx",
+            LabelClass(*row)
+            for row in self.rows(
+                "SELECT name, color, key FROM label_class WHERE project_id = ? ORDER BY idx",
                 (project_id,),
             )
         ]
 
     def schema(self, project: Project) -> Schema:
         """What a label of the project is."""
-        return Schema(project.task_type, self.classes(project.project_id))
+        former = dict(
+            self.rows(
+                "SELECT name, idx FROM former_name WHERE project_id = ?", (project.project_id,)
+            )
+        )
+        return Schema(project.task_type, self.classes(project.project_id), former)
 
     def add_class(self, project_id: str, idx: int, label_class: LabelClass) -> None:
         self.run(
-            "INSERT INTO label_class VALUES (?,?,?,?)",
-            (project_id, idx, label_class.name, label_class.color),
+            "INSERT INTO label_class (project_id, idx, name, color, key) VALUES (?,?,?,?,?)",
+            (project_id, idx, label_class.name, label_class.color, label_class.key),
         )
         self.run(
             "UPDATE project SET class_count = class_count + 1 WHERE project_id = ?", (project_id,)
@@ -102,6 +107,70 @@ class ProjectSql(Base):
             "SELECT 1 FROM item WHERE project_id = ? AND state <> 'removed' LIMIT 1", (project_id,)
         )
         return row is not None
+
+    def change_class(self, project_id: str, idx: int, to: LabelClass, was: str) -> None:
+        """Another name, colour or key; the name it `was` stays known."""
+        self.run(
+            "UPDATE label_class SET name = ?, color = ?, key = ? WHERE project_id = ? AND idx = ?",
+            (to.name, to.color, to.key, project_id, idx),
+        )
+        if to.name != was:
+            self.run(
+                "INSERT INTO former_name VALUES (?,?,?) ON CONFLICT (project_id, name)"
+                " DO UPDATE SET idx = excluded.idx",
+                (project_id, was, idx),
+            )
+
+    def start_over(self, project_id: str) -> StartOver | None:
+        """A start over that is not at its end yet."""
+        row = self.row(f"SELECT {START_OVER} FROM start_over WHERE project_id = ?", (project_id,))
+        return StartOver(*row) if row else None
+
+    def starts_over(self) -> list[str]:
+        """The projects that are starting over."""
+        return [row[0] for row in self.rows("SELECT project_id FROM start_over")]
+
+    def put_start_over(self, begun: StartOver) -> None:
+        values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(begun)]
+        self.run(
+            f"INSERT INTO start_over ({START_OVER}) VALUES ({marks(len(values))})"
+            " ON CONFLICT (project_id) DO UPDATE SET after_item = excluded.after_item,"
+            " done = excluded.done",
+            values,
+        )
+
+    def end_start_over(self, project_id: str) -> None:
+        self.run("DELETE FROM start_over WHERE project_id = ?", (project_id,))
+
+    def to_start_over(self, project_id: str, after: int, limit: int) -> list[int]:
+        """Items that have anything to set aside, in order: standing votes or a decision. Gold keeps
+        its label, and what was removed stays so."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT item_id FROM item WHERE project_id = ? AND item_id > ? AND gold = 0"
+                " AND COALESCE(review, '') <> 'removed' AND (review IS NOT NULL"
+                " OR n_labels > 0 OR n_skips > 0 OR n_flags > 0) ORDER BY item_id LIMIT ?",
+                (project_id, after, limit),
+            )
+        ]
+
+    def names_in_folders(self, project_id: str) -> list[str]:
+        """Names of items that lie in a folder."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT name FROM item WHERE project_id = ? AND name LIKE '%/%'", (project_id,)
+            )
+        ]
+
+    def import_faults(self, project_id: str) -> list[tuple[str, int]]:
+        """(reason, how often) of the project's imports."""
+        return self.rows(
+            "SELECT f.reason, COUNT(*) FROM fault f JOIN job j ON j.job_id = f.job_id"
+            " WHERE j.project_id = ? AND j.kind = 'import' GROUP BY f.reason",
+            (project_id,),
+        )
 
     def count_items(self, project_id: str) -> int:
         (n,) = self.row(

@@ -35,9 +35,9 @@ export function answerChips(answer, prelabel, colors, onRemove) {
     setVars(node, vars);
     return node;
   };
-  const model = (more = "") => byModel
-    ? el("span", { class: `chip-model ${more}` }, `model ${score(prelabel?.score ?? 0)}`)
-    : null;
+  // Without a score it is no model's answer: the label from before the project started over.
+  const origin = typeof prelabel?.score === "number" ? `model ${score(prelabel.score)}` : "earlier label";
+  const model = (more = "") => (byModel ? el("span", { class: `chip-model ${more}` }, origin) : null);
   if (answer.kind !== "label") return [chip(passWord(answer.kind), NO_CLASS)];
   if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model())];
   if (!onRemove && answer.classes.length === 1) return [chip(answer.classes[0], colors(answer.classes[0]), model())];

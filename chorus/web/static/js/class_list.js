@@ -1,4 +1,6 @@
-/** The label classes: a button each, with its number key and colour; a search beyond nine. */
+/** The label classes: a button each, with its number key and colour, under the headings of their
+ * groups; a search beyond nine. */
+import { treeOf } from "./class_tree.js";
 import { $, el, fill, setVars } from "./dom.js";
 import { inkOn } from "./format.js";
 
@@ -21,7 +23,7 @@ export class ClassList {
     this._search.addEventListener("keydown", (e) => this._key(e));
   }
 
-  /** @param {{name: string, color: string}[]} classes */
+  /** @param {{name: string, color: string, key: ?string}[]} classes */
   set(classes) {
     const key = JSON.stringify(classes);
     if (key === this._shown) return;
@@ -30,7 +32,8 @@ export class ClassList {
     const many = classes.length > 9;
     this._search.hidden = !many;
     this._root.dataset.many = String(many);
-    fill(this._list, ...classes.map((c, i) => this._button(c, i)));
+    fill(this._list, ...treeOf(classes).map((line) =>
+      line.index === null ? this._group(line) : this._button(classes[line.index], line)));
     this._filter();
   }
 
@@ -40,8 +43,9 @@ export class ClassList {
     return found ? { c: found.color, "on-c": inkOn(found.color) } : { c: "#5f6b7e", "on-c": "#ffffff" };
   }
 
+  /** The class of a digit key: 0 is the key 1. */
   name(index) {
-    return this._classes[index]?.name;
+    return this._classes.find((c) => c.key === String(index + 1))?.name;
   }
 
   get length() {
@@ -65,21 +69,27 @@ export class ClassList {
     this._filter();
   }
 
-  _button(label, index) {
+  _group({ label, path, depth }) {
+    return el("p", { class: "class-group", dataset: { path }, vars: { depth } }, label);
+  }
+
+  _button(label, line) {
     const button = el(
       "button",
       {
         type: "button",
         class: "class-button",
         dataset: { name: label.name },
+        vars: { depth: line.depth },
+        "aria-label": line.depth ? label.name : undefined,
         "aria-pressed": "false",
-        "aria-keyshortcuts": index < 9 ? String(index + 1) : undefined,
+        "aria-keyshortcuts": label.key ?? undefined,
         onclick: () => this._pick(label.name),
         // The grid keeps the keyboard while the mouse is on the buttons.
         onmousedown: (e) => e.preventDefault(),
       },
-      el("kbd", {}, index < 9 ? String(index + 1) : ""),
-      el("span", { class: "class-name" }, label.name),
+      el("kbd", {}, label.key ?? ""),
+      el("span", { class: "class-name" }, line.label),
       el("span", { class: "swatch" }),
     );
     setVars(button, this.colors(label.name));
@@ -110,6 +120,10 @@ export class ClassList {
       if (fits && wanted && (!first || rank(button) > rank(first))) first = button;
     }
     if (first) first.dataset.first = "true";
+    for (const group of this._list.querySelectorAll(".class-group")) {
+      const inside = `${group.dataset.path}/`;
+      group.hidden = !buttons.some((b) => !b.hidden && b.dataset.name.startsWith(inside));
+    }
     this._list.dataset.empty = String(buttons.length > 0 && buttons.every((b) => b.hidden));
   }
 
@@ -136,5 +150,5 @@ function matchRank(name, wanted) {
   if (name.startsWith(wanted)) return 3;
   const at = name.indexOf(wanted);
   if (at < 0) return 0;
-  return /[\s_-]/.test(name[at - 1] ?? "") ? 2 : 1;
+  return /[\s_/-]/.test(name[at - 1] ?? "") ? 2 : 1;
 }

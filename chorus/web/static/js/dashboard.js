@@ -1,5 +1,6 @@
 /** The supervisor's dashboard: one subscription to the stats, one to the events. */
 import { $, boot, el, fill, setText, setVars } from "./dom.js";
+import { api } from "./api.js";
 import { Chart, labelsOption, progressOption, roundsOption } from "./charts.js";
 import { Feed } from "./feed.js";
 import { Socket } from "./socket.js";
@@ -31,7 +32,10 @@ const feed = new Feed($("#feed"), taskOf(project).thing);
 let classes = project.classes;
 let paused = project.state === "paused";
 
+let latest = null;
+
 function render(stats) {
+  latest = stats;
   paused = stats.state === "paused";
   renderProgress(stats.counts);
   renderVotes(stats);
@@ -138,12 +142,22 @@ async function command(button, type, body = {}) {
 $("#pause").addEventListener("click", (e) => command(e.target, paused ? "project.resume" : "project.pause"));
 $("#train").addEventListener("click", (e) => command(e.target, "project.train"));
 
+/** New names and colours of classes: the event has the names alone. */
+async function follow() {
+  try {
+    ({ classes } = await api("GET", `/api/projects/${project.project_id}`));
+    if (latest) renderLabels(latest.labels);
+  } catch {
+    // The next change, or a reload, brings them.
+  }
+}
+
 socket.addEventListener("open", async () => {
   const topic = `project/${project.project_id}`;
   try {
     await socket.request("subscribe", { topic: `${topic}/stats` }, (frame) => render(frame.body));
     await socket.request("subscribe", { topic: `${topic}/events` }, (frame) => {
-      if (frame.type === "project.changed" && frame.body?.classes) classes = frame.body.classes;
+      if (frame.type === "project.changed" && frame.body?.classes) follow();
       feed.take(frame);
     });
   } catch (error) {

@@ -131,6 +131,34 @@ export function reduce(state, action) {
   }
 }
 
+/**
+ * The page after classes were renamed: what was answered is still said, by the new names.
+ * @param {PageState} state
+ * @param {Map<string, string>} names new by old
+ */
+export function renamed(state, names) {
+  const all = (classes) => classes?.map((name) => names.get(name) ?? name);
+  const answers = (old) => Object.fromEntries(
+    Object.entries(old).map(([id, a]) => [id, { ...a, classes: all(a.classes) }]));
+  return {
+    ...state,
+    items: state.items.map((item) => renamedItem(item, names)),
+    answers: answers(state.answers),
+    past: state.past.map((step) => ({ ...step, answers: answers(step.answers) })),
+  };
+}
+
+/** An item with its prelabel and vote by the new names of their classes. */
+export function renamedItem(item, names) {
+  const to = (value) => {
+    if (!value) return value;
+    if (value.classes) return { ...value, classes: value.classes.map((name) => names.get(name) ?? name) };
+    return "class" in value ? { ...value, class: names.get(value.class) ?? value.class } : value;
+  };
+  const vote = item.vote && { ...item.vote, value: to(item.vote.value) };
+  return { ...item, prelabel: to(item.prelabel), vote };
+}
+
 export function focused(state) {
   return state.items[state.focus];
 }

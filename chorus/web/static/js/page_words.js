@@ -18,6 +18,9 @@ export function bannerWords(kind, page, task) {
     }
     case "prelabeled": {
       const how = task.multi ? "Put its tags right" : "Correct what is wrong";
+      if (page.items.some((item) => item.prelabel && typeof item.prelabel.score !== "number")) {
+        return ["Tasks prelabeled", `Labels from before the project started over. ${how}, then Enter.${unprompted(page, task)}`];
+      }
       return ["Tasks prelabeled", `The model has answered. ${how}, then Enter.${unprompted(page, task)}`];
     }
     case "correcting":

@@ -10,7 +10,8 @@ import { answeringOf } from "./answering.js";
 import { Drafts } from "./drafts.js";
 import { newTabId, tabId, uuid } from "./ids.js";
 import { PageTime } from "./page_time.js";
-import { missing, open, reduce, reopen, toSend, touched } from "./page_state.js";
+import { renamedFrom } from "./class_tree.js";
+import { missing, open, reduce, renamed, renamedItem, reopen, toSend, touched } from "./page_state.js";
 import { pagesOf, withPage } from "./recent.js";
 import { taskOf } from "./task.js";
 
@@ -184,7 +185,7 @@ export class Session extends EventTarget {
         { tab: this._tab, credit: Math.max(0, PAGES_AHEAD - held) },
         (frame) => this._push(frame.type, frame.body),
       );
-      this.project = reply.project;
+      this._project(reply.project);
       this.me = reply.me;
       this.pageSize = reply.page_size;
       this._outbox.flush();
@@ -213,10 +214,22 @@ export class Session extends EventTarget {
     else if (type === "item.closed") this._itemClosed(body);
     else if (type === "page.closed") this._pageClosed(body);
     else if (type === "empty") this.empty = body.reason;
-    else if (type === "project") this.project = { ...body, role: this.project.role };
+    else if (type === "project") this._project(body);
     else if (type === "me") this.me = body;
     else if (type === "note") this.dispatchEvent(new CustomEvent("guideline", { detail: body }));
     this._changed();
+  }
+
+  /** What is in hand follows the classes' new names. */
+  _project(project) {
+    const names = renamedFrom(this.project.classes, project.classes);
+    this.project = { ...project, role: project.role ?? this.project.role };
+    if (!names.size) return;
+    this.queue = this.queue.map((page) => renamed(page, names));
+    if (this.correcting) this.correcting = renamed(this.correcting, names);
+    this.recent = this.recent.map((page) => ({
+      ...page, items: page.items.map((item) => renamedItem(item, names)),
+    }));
   }
 
   _page(page) {

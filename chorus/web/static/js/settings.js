@@ -1,6 +1,7 @@
 /** A project's settings: data, classes, quality, people. */
 import { $, boot, el, fill } from "./dom.js";
 import { api } from "./api.js";
+import { classesCard } from "./classes_card.js";
 import { importForm } from "./import_form.js";
 import { onSubmit, showError } from "./form.js";
 import { taskOf } from "./task.js";
@@ -12,15 +13,7 @@ importForm(root, taskOf(project));
 
 // -- classes and settings
 
-function showClasses() {
-  fill($("#classes"), ...project.classes.map((c) =>
-    el("span", { class: "chip-plain" }, el("span", { class: "swatch", vars: { c: c.color } }), c.name)));
-}
-onSubmit($("#class-form"), async ({ name }) => {
-  project = await api("POST", `${root}/classes`, { name });
-  $("#class-form").reset();
-  showClasses();
-});
+classesCard(root, project, (next) => (project = next));
 onSubmit($("#settings-form"), async (values) => {
   $("#saved").hidden = true;
   project = await api("PATCH", root, {
@@ -58,5 +51,4 @@ onSubmit($("#invite-form"), async ({ role }) => {
   fill(box, "Good for one person, seven days: ", el("code", {}, new URL(url, location.href).href));
 });
 
-showClasses();
 showMembers().catch((error) => showError($("#invite-form"), error));

@@ -1,0 +1,198 @@
+"""Classes of a running project: names, colours, keys, groups, and starting over with more."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chorus.client import ApiError
+from chorus.server.domain.classes import KEYS, PALETTE, folders_of, keys_of
+from chorus.server.domain.model import LabelClass, StartOver
+from chorus.server.services import starting_over
+from tests.server.world import World
+from tests.servers import (
+    PATIENCE,
+    Bench,
+    TestServer,
+    eventually,
+    page_of,
+    pictures,
+    right,
+    running,
+    vote_page,
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    with running(tmp_path_factory.mktemp("classes")) as found:
+        yield found
+
+
+@given(st.lists(st.none() | st.sampled_from(KEYS), max_size=20))
+def test_every_digit_chooses_one_class_and_given_ones_keep_theirs(given: list[str | None]) -> None:
+    keys = keys_of([LabelClass(str(i), "#000000", key) for i, key in enumerate(given)])
+    used = [key for key in keys if key is not None]
+    assert len(used) == len(set(used))
+    assert len(keys) == len(given)
+    assert len(used) >= min(len(given), len(KEYS))
+    for key in {key for key in given if key is not None}:
+        assert keys[given.index(key)] == key
+
+
+def test_palette_is_seen_on_light_and_dark_pages() -> None:
+    def light(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for color in PALETTE:
+        for page in ("#ffffff", "#181e28"):
+            low, high = sorted((light(color), light(page)))
+            assert (high + 0.05) / (low + 0.05) >= 3, color
+    assert len(set(PALETTE)) == len(PALETTE)
+
+
+def test_folders_are_candidates() -> None:
+    assert folders_of(["a/b/1.png", "a/b/2.png", "c/3.png", "4.png"]) == [("a/b", 2), ("c", 1)]
+
+
+@settings(max_examples=15)
+@given(
+    answers=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=12),
+    preset=st.booleans(),
+    size=st.integers(1, 4),
+)
+def test_a_start_over_leaves_facts_and_states_in_agreement(
+    answers: list[tuple[int, int]], preset: bool, size: int
+) -> None:
+    world = World(votes_min=1, votes_max=2, people=4)
+    try:
+        world.add(6)
+        world.add(2, label="1")
+        for person, answer in answers:
+            user = f"u{person}"
+            if not world.leases(user):
+                world.deal(user, 2)
+            for lease in world.leases(user):
+                kind = "label" if answer < 3 else "skip"
+                world.cast(user, lease.item_id, str(answer) if answer < 3 else None, kind)
+        before = {i.item_id: (i.state, i.label, i.provisional) for i in world.items()}
+        tx = world.tx()
+        seq = tx.emit("p", world.now, "project.changed", {"state": "paused"})
+        tx.change_project("p", {"state": "paused"})
+        tx.put_start_over(StartOver("p", "bulk-of-the-test", "u0", seq, preset, True))
+        world.commit(tx)
+        while True:
+            tx = world.tx()
+            more = starting_over.chunk(tx, "p", size, world.now)
+            world.commit(tx)
+            assert world.findings() == []
+            if more is None:
+                break
+        for item in world.items():
+            _, label, provisional = before[item.item_id]
+            assert item.state in ("unlabeled", "in_progress")
+            assert item.n_labels == 0
+            had = label if label is not None else provisional
+            assert item.preset == (had if preset else None)
+        dealt = world.deal("u3", 4).page
+        if preset and dealt is not None and dealt["kind"] == "prelabeled":
+            assert any(i["prelabel"] and i["prelabel"]["score"] is None for i in dealt["items"])
+        world.leave("u3")
+        for item in world.items():
+            if tx.last_reviews([item.item_id]).get(item.item_id, (0,) * 7)[6]:
+                world.decide(item.item_id, "undo")
+        assert world.findings() == []
+        after = {i.item_id: (i.state, i.label, i.provisional) for i in world.items()}
+        assert {i: s[1:] for i, s in after.items()} == {i: s[1:] for i, s in before.items()}
+        assert all(i.preset is None for i in world.items())
+    finally:
+        world.close()
+
+
+async def send(bench: Bench, method: str, path: str, **body: Any) -> dict[str, Any]:
+    root = f"/api/projects/{bench.project.project_id}"
+    response = await bench.admin.request(method, f"{root}/{path}", json=body or None)
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def test_a_renamed_class_is_the_same_class(bench: Bench, tmp_path: Path) -> None:
+    await bench.make(pictures(tmp_path, 8), page_size=4)
+    stream = await bench.labeler(credit=1)
+    page = await page_of(stream)
+    await send(bench, "PATCH", "classes/1", name="Colours/crimson", color="#d0126f")
+    await eventually(stream, lambda: stream.project.class_names == ["green", "Colours/crimson"])
+    # Whoever has not heard of it yet answers by the old name, and the answer counts.
+    await vote_page(stream, page)
+    stats = await bench.stats()
+    reds = sum(right(i.name) == "red" for i in page.items)
+    assert stats.labels.get("Colours/crimson", 0) == reds
+    moved = await send(bench, "PATCH", "classes/1", key="1")
+    assert [c["key"] for c in moved["classes"]] == ["2", "1"]
+    for body, code in (
+        ({"name": "green"}, "conflict"),
+        ({"name": "a/b/c/d/e/f/g"}, "bad_value"),
+        ({"name": "a//b"}, "bad_value"),
+        ({"color": "red"}, "bad_value"),
+        ({"key": "7"}, "bad_value"),
+    ):
+        with pytest.raises(ApiError) as refused:
+            await send(bench, "PATCH", "classes/1", **body)
+        assert refused.value.code == code
+    with pytest.raises(ApiError, match="votes store its place"):
+        await send(bench, "DELETE", "classes/1")
+
+
+async def test_starting_over_keeps_old_labels_as_presets_and_can_be_taken_back(
+    bench: Bench, tmp_path: Path
+) -> None:
+    await bench.make(pictures(tmp_path, 6), page_size=6)
+    stream = await bench.labeler(credit=1)
+    await vote_page(stream, await page_of(stream))
+    watch = await bench.watch()
+    await watch.until(lambda s: s.counts.labeled == 6)
+    await stream.credit()
+    made = await send(bench, "POST", "classes", classes=["blue"], then="start_over_preset")
+    assert [c["name"] for c in made["classes"]] == ["green", "red", "blue"]
+    await eventually(stream, lambda: bool(stream.pages))
+    page = await page_of(stream)
+    assert page.kind == "prelabeled"
+    assert all(i.prelabel and i.prelabel.score is None for i in page.items)
+    assert all(i.prelabel and i.prelabel.answer == right(i.name) for i in page.items)
+    await vote_page(stream, page, "blue")
+    stats = await watch.until(lambda s: s.labels.get("blue") == 6)
+    assert (stats.state, stats.counts.labeled, stats.votes) == ("running", 6, 6)
+    begun = await send(bench, "GET", "start-over")
+    assert (begun["running"], begun["done"]) == (False, 6)
+
+    # Started over without them, then taken back as a whole.
+    await send(bench, "POST", "classes", classes=["grey"], then="start_over")
+    await watch.until(lambda s: s.counts.labeled == 0 and s.state == "running")
+    undoes = (await send(bench, "GET", "start-over"))["bulk_id"]
+    bulk = await send(bench, "POST", "bulks", bulk_id=str(uuid.uuid4()), undoes=undoes)
+    async with asyncio.timeout(PATIENCE):
+        while bulk["state"] == "running":
+            bulk = await send(bench, "GET", f"bulks/{bulk['bulk_id']}")
+    stats = await watch.until(lambda s: s.counts.labeled == 6)
+    assert stats.labels["blue"] == 6
+    assert stats.votes == 6
+
+
+async def test_classes_that_the_data_brings_along(bench: Bench, tmp_path: Path) -> None:
+    pictures(tmp_path / "tops", 3)
+    pictures(tmp_path / "shoes", 2, start=3)
+    await bench.make(tmp_path)
+    found = await send(bench, "GET", "classes/found")
+    assert found["folders"] == [{"name": "tops", "count": 3}, {"name": "shoes", "count": 2}]
+    paused = await send(bench, "POST", "classes", classes=["tops", "shoes"], then="pause")
+    assert paused["state"] == "paused"
+    assert (await send(bench, "GET", "classes/found"))["folders"] == []
