@@ -224,6 +224,14 @@ async def model(request: Request) -> Response:
 
 
 @page
+async def data(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(
+        request, "data.html", user, boot={"project": project}, project=project, here="data"
+    )
+
+
+@page
 async def settings(request: Request) -> Response:
     user, project = await in_project(request, "supervisor")
     return render(
@@ -262,6 +270,7 @@ def routes() -> list[BaseRoute]:
         Route("/p/{project_id}/review", review),
         Route("/p/{project_id}/quality", quality),
         Route("/p/{project_id}/model", model),
+        Route("/p/{project_id}/data", data),
         Route("/p/{project_id}/settings", settings),
         Route("/{path:path}", nowhere),
     ]

@@ -1,0 +1,57 @@
+"""The data room in a real browser: an export made, watched, downloaded, looked into and deleted."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import signed_in
+from tests.servers import Bench, TestServer, page_of, pictures, vote_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+async def test_a_supervisor_takes_labels_out(
+    server: TestServer, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=9)
+        stream = await bench.labeler()
+        await vote_page(stream, await page_of(stream))
+        boss = await signed_in(browser, bench, "supervisor")
+        errors: list[str] = []
+        boss.on("pageerror", lambda error: errors.append(str(error)))
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await boss.get_by_role("link", name="Data", exact=True).click()
+        await expect(boss.locator("#past-none")).to_be_visible()
+
+        await boss.get_by_text("JSON Lines").click()
+        await boss.get_by_label("State").select_option("labeled")
+        await boss.get_by_label("Class").select_option("red")
+        await boss.get_by_label("Pseudonyms in place of people's logins").check()
+        await boss.get_by_role("button", name="Export").click()
+        row = boss.locator("#past tbody tr")
+        await expect(row).to_contain_text("Labeled, red, pseudonyms")
+        async with boss.expect_download() as started:
+            await row.get_by_role("link", name="Download").click()
+        target = tmp_path / "export.zip"
+        await (await started.value).save_as(target)
+        with zipfile.ZipFile(target) as packed:
+            lines = [json.loads(x) for x in packed.read("items.jsonl").splitlines()]
+        assert {line["label"] for line in lines} == {"red"}
+        await expect(row.locator("td.num").first).to_have_text(str(len(lines)))
+
+        await row.get_by_role("button", name="Manifest").click()
+        await expect(boss.locator("#manifest-text")).to_contain_text('"format": "jsonl"')
+        await boss.keyboard.press("Escape")
+        await row.get_by_role("button", name="Delete").click()
+        await boss.get_by_role("button", name="Keep it").click()
+        await expect(row).to_have_count(1)
+        await row.get_by_role("button", name="Delete").click()
+        await boss.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(boss.locator("#past-none")).to_be_visible()
+        assert errors == []
