@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
+from chorus.server.domain.filters import Answers
 from chorus.server.errors import ApiError
 from chorus.server.jobs.estimate import estimate
 from chorus.server.services import checking, fsck
@@ -302,7 +303,7 @@ def test_a_database_of_schema_2_keeps_what_it_holds(tmp_path: Path) -> None:
     (item,) = tx.items_in_state("p", None, 0, 10)
     assert (item.state, item.label, bool(item.gold)) == ("labeled", "1", False)
     assert [bool(x.blind_check) for x in tx.leases_of_page(1)] == [False]
-    assert tx.history("p", "u", 1 << 62, 10)[0][:4] == ("vote-1", 1, "label", "1")
+    assert tx.history("p", "u", 1 << 62, 10, Answers())[0][:4] == ("vote-1", 1, "label", "1")
     assert list(fsck.check(tx)) == []
     db.execute("BEGIN IMMEDIATE")
     assert checking.mark(tx, "p", [1], True, "u", 9)[0] == [1]

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from chorus.client.upload import follow
 from chorus.simulate.setup import add_person
 from tests.server.raw import Frame, Raw, connect
-from tests.servers import Bench, TestServer, pictures, running
+from tests.servers import Bench, TestServer, pictures, right, running
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,64 @@ async def test_comments_by_rest_and_a_flag_with_its_reason(bench: Bench, tmp_pat
         seq = listed["threads"][0]["last"]["seq"]
         read = await rest.put(f"{one}/read", json={"seq": seq})
         assert read.json() == {"unread": 0}
+
+
+async def test_history_finds_checks_like_everything_else(bench: Bench, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "work", 12)
+    project = await bench.make(folder, page_size=4, gold_rate=0.5)
+    gold = pictures(tmp_path / "gold", 12, start=12)
+    rows = [f"{path.name},{right(path.name)}" for path in sorted(gold.iterdir())]
+    table = gold / "list.csv"
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    job = await bench.admin.import_csv(project.project_id, table, gold=True)
+    await follow(bench.admin, project.project_id, job)
+    _, token = await named(bench, "ann")
+    given: dict[str, str] = {}
+    async with connect(bench, token) as ws:
+        raw = Raw(ws, project)
+        page = await first_page(raw)
+        for _ in range(4):
+            for place, item in enumerate(page["items"]):
+                kind = ("label", "label", "skip", "flag")[place % 4]
+                answer = right(item["name"]) if kind == "label" else "red"
+                value = {"class": answer} if kind == "label" else None
+                _, cast = await raw.vote(item, answer, kind=kind, value=value)
+                assert cast["ok"]
+                given[item["name"]] = answer if kind == "label" else kind
+            await raw.ask("labeling.credit", n=1)
+            page = (await raw.until("page"))["body"]
+        assert any(int(name[-9:-4]) >= 12 for name in given), "checks came"
+
+        async def found(**wanted: Any) -> set[str]:
+            votes = (await raw.ask("labeling.history", limit=200, **wanted))["body"]["votes"]
+            seqs = [v["seq"] for v in votes]
+            assert seqs == sorted(seqs, reverse=True)
+            return {v["name"] for v in votes}
+
+        assert await found() == given.keys()
+        for kind in ("skip", "flag", "red", "green"):
+            wanted = {"kind": kind} if kind in ("skip", "flag") else {"class": kind}
+            assert await found(**wanted) == {n for n, said in given.items() if said == kind}
+        assert await found(kind="label") == {
+            n for n, said in given.items() if said not in ("skip", "flag")
+        }
+        name = next(iter(given))
+        assert await found(text=name[:-5].upper()) == {name}
+        assert await found(text="%") == set()
+        assert await found(since=1) == given.keys()
+        assert await found(until=1) == set()
+        wrong = await raw.ask("labeling.history", **{"class": "mauve"})
+        assert wrong["error"]["code"] == "bad_value"
+        # Page by page it is the same list.
+        seen: list[int] = []
+        before = None
+        while page := (await raw.ask("labeling.history", limit=3, before=before))["body"]["votes"]:
+            seen += [v["item_id"] for v in page]
+            before = page[-1]["seq"]
+        assert len(seen) == len(set(seen)) == len(given)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=bench.server.url, headers=headers) as rest:
+        path = f"/api/projects/{project.project_id}/history"
+        flags = (await rest.get(path, params={"kind": "flag", "since": "1", "limit": "200"})).json()
+        assert {v["name"] for v in flags["votes"]} == {n for n, s in given.items() if s == "flag"}
+        assert (await rest.get(path, params={"since": "yesterday"})).status_code == 400

@@ -75,6 +75,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("PUT", "/api/projects/{p}/members", {"login": "admin", "role": "supervisor"}, ADMINS),
     ("POST", "/api/projects/{p}/import", {"folder": "/nowhere"}, ADMINS),
     ("GET", "/api/projects/{p}/comments", None, ALL),
+    ("GET", "/api/projects/{p}/history", None, ALL),
     ("GET", "/api/projects/{p}/stats", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items/1", None, SUPERVISORS),

@@ -40,3 +40,19 @@ class Filter(msgspec.Struct, frozen=True):
     @property
     def by_doubt(self) -> bool:
         return self.order == "doubt" if self.order else self.state in DOUBTFUL
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """Which of their own answers a person looks for; values are canonical."""
+
+    kind: str | None = None
+    """'label', 'skip' or 'flag'."""
+    value: str | None = None
+    """Exactly this label."""
+    part: str | None = None
+    """A class index that the label set has in it."""
+    text: str = ""
+    """Anywhere in the item's name, whatever the case."""
+    since: int | None = None
+    until: int | None = None
+    """Given at or after, and before, in ms."""

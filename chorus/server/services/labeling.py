@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
+from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import Item, StandingVote, VoteKind
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
@@ -54,14 +55,15 @@ class Labeling:
         return {"seq": seq, "duplicate": duplicate}
 
     async def history(
-        self, project_id: str, user_id: str, limit: int, before: int | None
-    ) -> list[dict[str, Any]]:
-        """The person's standing votes and answers on checks, newest first."""
+        self, project_id: str, user_id: str, limit: int, before: int | None,
+        wanted: Answers,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """The person's standing votes and answers on checks that are `wanted`, newest first."""
         schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             out = []
-            for row in tx.history(project_id, user_id, before or 1 << 62, min(limit, 200)):
+            for row in tx.history(project_id, user_id, before or 1 << 62, min(limit, 200), wanted):
                 item = tx.item(row[1])
                 assert item is not None
                 out.append(_history_row(row, item, schema))

@@ -17,6 +17,7 @@ from chorus.server.services.assigning import Stream
 from chorus.server.services.claims import Reviewer
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.projects import Change
+from chorus.server.transport.answers_filter import AnswersBody, answers_of
 from chorus.server.transport.hub import Hub, Outbox
 from chorus.server.transport.protocol import Command, decode_body, push_frame
 
@@ -112,7 +113,7 @@ class Size(msgspec.Struct):
     keep: list[int] = []
 
 
-class History(msgspec.Struct):
+class History(AnswersBody, kw_only=True):
     project_id: str
     limit: int = 20
     before: int | None = None
@@ -194,7 +195,11 @@ async def labeling_close(ctx: Context, id: int, body: OfProject) -> dict[str, An
 @command("labeling.history", History, "labeler")
 async def labeling_history(ctx: Context, id: int, body: History) -> dict[str, Any]:
     votes = await ctx.services.labeling.history(
-        body.project_id, ctx.user.user_id, body.limit, body.before
+        body.project_id,
+        ctx.user.user_id,
+        body.limit,
+        body.before,
+        answers_of(ctx.services, body.project_id, body),
     )
     return {"votes": votes}
 

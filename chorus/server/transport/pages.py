@@ -200,6 +200,14 @@ async def label(request: Request) -> Response:
 
 
 @page
+async def history(request: Request) -> Response:
+    user, project = await in_project(request, "labeler")
+    return render(
+        request, "history.html", user, boot={"project": project}, project=project, here="history"
+    )
+
+
+@page
 async def review(request: Request) -> Response:
     user, project = await in_project(request, "supervisor")
     return render(
@@ -267,6 +275,7 @@ def routes() -> list[BaseRoute]:
         Route("/people", people),
         Route("/p/{project_id}", dashboard),
         Route("/p/{project_id}/label", label),
+        Route("/p/{project_id}/history", history),
         Route("/p/{project_id}/review", review),
         Route("/p/{project_id}/quality", quality),
         Route("/p/{project_id}/model", model),

@@ -49,3 +49,11 @@ class Base:
 
 def marks(n: int) -> str:
     return ",".join("?" * n)
+
+
+_MARKS = {"%": "\\%", "_": "\\_", "\\": "\\\\"}
+
+
+def like(text: str) -> str:
+    """The pattern that finds `text` anywhere, for LIKE ? ESCAPE '\\'."""
+    return f"%{''.join(_MARKS.get(c, c) for c in text)}%"

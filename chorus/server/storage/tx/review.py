@@ -9,7 +9,7 @@ import msgspec
 
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Item
-from chorus.server.storage.tx.base import FLAGGED, ITEM, Base, marks
+from chorus.server.storage.tx.base import FLAGGED, ITEM, Base, like, marks
 from chorus.server.storage.tx.comments import UNREAD
 from chorus.server.storage.tx.takebacks import COVERING
 
@@ -53,7 +53,6 @@ class ExportItem(NamedTuple):
 
 
 _EXPORT = ", ".join(f"i.{c}" for c in ExportItem._fields)
-_MARKS = {"%": "\\%", "_": "\\_", "\\": "\\\\"}
 
 
 class ReviewSql(Base):
@@ -233,8 +232,7 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
     elif wanted.disagreement == "model":
         also("i.model_value <> COALESCE(i.label, i.provisional)")
     if wanted.text:
-        text = "".join(_MARKS.get(c, c) for c in wanted.text)
-        also("i.name LIKE ? ESCAPE '\\'", f"%{text}%")
+        also("i.name LIKE ? ESCAPE '\\'", like(wanted.text))
     standing = "EXISTS (SELECT 1 FROM standing s WHERE s.item_id = i.item_id"
     if wanted.labeler is not None:
         also(f"{standing} AND s.user_id = ?)", wanted.labeler)

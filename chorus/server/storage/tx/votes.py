@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import StandingVote
-from chorus.server.storage.tx.base import CHECK_STANDS, STANDING, Base
+from chorus.server.storage.tx.base import CHECK_STANDS, STANDING, Base, like
 
 
 class VoteSql(Base):
@@ -86,17 +87,21 @@ class VoteSql(Base):
             (item_id,),
         )
 
-    def history(self, project_id: str, user_id: str, before: int, limit: int) -> list[Any]:
+    def history(
+        self, project_id: str, user_id: str, before: int, limit: int, wanted: Answers
+    ) -> list[Any]:
         """(vote_id, item_id, kind, value, page_id, created_at, prelabel, seq, is a check) of a
         person's standing votes and answers on checks, newest first."""
-        person = (user_id, project_id, before)
+        votes, args = _answers("v", wanted)
+        checks, _ = _answers("c", wanted)
+        person = (user_id, project_id, before, *args)
         return self.rows(
             "SELECT v.vote_id, v.item_id, v.kind, v.value, v.page_id, v.created_at, v.prelabel,"
             " v.seq, 0 FROM vote v JOIN standing s ON s.vote_id = v.vote_id"
             " AND s.item_id = v.item_id AND s.user_id = v.user_id"
-            " WHERE v.user_id = ? AND v.project_id = ? AND v.seq < ? UNION ALL"
+            f" WHERE v.user_id = ? AND v.project_id = ? AND v.seq < ?{votes} UNION ALL"
             " SELECT c.vote_id, c.item_id, c.kind, c.value, c.page_id, c.created_at, NULL, c.seq, 1"
-            f" FROM check_vote c WHERE c.user_id = ? AND c.project_id = ? AND c.seq < ?"
+            f" FROM check_vote c WHERE c.user_id = ? AND c.project_id = ? AND c.seq < ?{checks}"
             f" AND {CHECK_STANDS} ORDER BY 8 DESC LIMIT ?",
             (*person, *person, limit),
         )
@@ -145,3 +150,31 @@ class VoteSql(Base):
             "SELECT user_id, MAX(created_at) FROM vote WHERE project_id = ? GROUP BY user_id",
             (project_id,),
         )
+
+
+def _answers(table: str, wanted: Answers) -> tuple[str, list[Any]]:
+    """The same conditions on votes and on answers to checks."""
+    parts: list[str] = []
+    args: list[Any] = []
+
+    def also(sql: str, *values: Any) -> None:
+        parts.append(f" AND {sql}")
+        args.extend(values)
+
+    if wanted.kind is not None:
+        also(f"{table}.kind = ?", wanted.kind)
+    if wanted.value is not None:
+        also(f"{table}.value = ?", wanted.value)
+    if wanted.part is not None:
+        also(f"',' || {table}.value || ',' LIKE ?", f"%,{wanted.part},%")
+    if wanted.since is not None:
+        also(f"{table}.created_at >= ?", wanted.since)
+    if wanted.until is not None:
+        also(f"{table}.created_at < ?", wanted.until)
+    if wanted.text:
+        also(
+            f"EXISTS (SELECT 1 FROM item i WHERE i.item_id = {table}.item_id"
+            " AND i.name LIKE ? ESCAPE '\\')",
+            like(wanted.text),
+        )
+    return "".join(parts), args

@@ -1,4 +1,5 @@
 /** How numbers, times and colours are shown, the same everywhere. */
+import { language } from "./i18n.js";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -25,6 +26,15 @@ export function ago(ms, now = Date.now()) {
   if (minutes < 60) return `${minutes} min ago`;
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
   return `${Math.floor(minutes / 1440)} d ago`;
+}
+
+/** When something was: today the time, else the day and the time. */
+export function moment(ms, now = Date.now()) {
+  const at = new Date(ms);
+  const time = { hour: "2-digit", minute: "2-digit" };
+  const today = at.toDateString() === new Date(now).toDateString();
+  const day = { day: "numeric", month: "short" };
+  return at.toLocaleString(language === "en" ? "en-GB" : language, today ? time : { ...day, ...time });
 }
 
 /** 3.2 → "3.2 s", 95 → "1 min 35 s". */

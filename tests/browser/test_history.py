@@ -1,0 +1,77 @@
+"""A person looks for their own answers, looks at one again, corrects it by keys alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import open_labeling, signed_in
+from tests.servers import Bench, TestServer, pictures
+
+pytestmark = pytest.mark.browser
+
+
+async def test_an_old_answer_is_found_and_corrected(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("4")
+        await page.get_by_role("link", name="All my answers").click()
+        cards = page.locator(".answer")
+        await expect(cards).to_have_count(4)
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("2")
+        watch = await bench.watch()
+        await watch.until(lambda s: s.labels == {"green": 3, "red": 1})
+        await expect(cards.nth(1)).to_contain_text("red")
+        await page.keyboard.press("u")
+        await watch.until(lambda s: s.labels["green"] == 4)
+        await page.keyboard.press("2")
+        await watch.until(lambda s: s.labels == {"green": 3, "red": 1})
+        # The filter narrows the list, and is in the address.
+        await page.locator('[name="class"]').select_option("red")
+        await expect(cards).to_have_count(1)
+        await page.reload()
+        await expect(cards).to_have_count(1)
+        await page.keyboard.press("z")
+        await expect(page.locator("#zoom .chip-word")).to_have_text("red")
+        await page.keyboard.press("Escape")
+        # What a supervisor has decided can be looked at, and no more.
+        item_id = int(str(await cards.first.get_attribute("data-item")))
+        path = f"/api/projects/{bench.project.project_id}/items/{item_id}/review"
+        await bench.admin.request("POST", path, json={"action": "approve"})
+        await page.reload()
+        await expect(cards.first).to_contain_text("decided")
+        await page.keyboard.press("1")
+        await expect(page.locator(".toast")).to_contain_text("A supervisor has decided this one")
+        await page.locator("#clear-filters").click()
+        await expect(cards).to_have_count(4)
+
+
+async def test_tags_are_put_together_and_saved(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4, task_type="multilabel")
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("4")
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        await expect(page.locator(".answer")).to_have_count(4)
+        await page.keyboard.press("2")
+        await expect(page.locator('.answer[data-draft="true"] .chip')).to_have_count(2)
+        await page.keyboard.press("Escape")
+        await expect(page.locator('.answer[data-draft="true"]')).to_have_count(0)
+        await page.keyboard.press("2")
+        await page.keyboard.press("Enter")
+        watch = await bench.watch()
+        await watch.until(lambda s: (s.labels["green"], s.labels["red"]) == (4, 1))
