@@ -21,6 +21,11 @@ export class Chart {
     this._draw();
   }
 
+  /** What a click on a bar or a slice does. @param {(params: any) => void} pick */
+  onPick(pick) {
+    this._chart.on("click", pick);
+  }
+
   _draw() {
     if (this._data === null) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -70,7 +75,10 @@ export function progressOption(css, data) {
   };
 }
 
-/** Bars by class; data: [{name, color, value}], many classes scroll by the wheel. */
+/**
+ * Bars by class; data: [{name, color, value, known?, expected?}], many classes scroll by the wheel.
+ * expected: what the bar would be if labels were distributed as among the known ones.
+ */
 export function labelsOption(css, data) {
   return {
     grid: { left: 4, right: 44, top: 4, bottom: 4, containLabel: true },
@@ -84,7 +92,7 @@ export function labelsOption(css, data) {
       axisLabel: { color: css("--ink-2"), width: 120, overflow: "truncate" },
     },
     dataZoom: data.length > 14 ? [{ type: "inside", yAxisIndex: 0, startValue: 0, endValue: 13 }] : [],
-    tooltip: tooltip(css, { trigger: "item", formatter: (p) => `${p.name}: ${p.value.toLocaleString("en")}` }),
+    tooltip: tooltip(css, { trigger: "item", formatter: (p) => labelWords(data[p.dataIndex]) }),
     series: [
       {
         type: "bar",
@@ -92,8 +100,22 @@ export function labelsOption(css, data) {
         data: data.map((d) => ({ value: d.value, itemStyle: { color: d.color, borderRadius: 4 } })),
         label: { show: true, position: "right", color: css("--ink-2") },
       },
+      {
+        type: "scatter",
+        symbol: "diamond",
+        symbolSize: 11,
+        z: 3,
+        itemStyle: { color: css("--ink"), borderColor: css("--surface"), borderWidth: 2 },
+        data: data.map((d, i) => [d.expected ?? "-", i]),
+      },
     ],
   };
+}
+
+function labelWords(d) {
+  const words = `${d.name}: ${d.value.toLocaleString("en")}`;
+  if (d.known === null || d.known === undefined) return words;
+  return `${words}\nas among gold (${d.known.toLocaleString("en")}): ${Math.round(d.expected).toLocaleString("en")}`;
 }
 
 /** Lines over the number of labels; data: {target, rounds}. */

@@ -1,139 +1,116 @@
-/** The supervisor's dashboard: one subscription to the stats, one to the events. */
-import { $, boot, el, fill, setText, setVars } from "./dom.js";
+/** The supervisor's dashboard: the stats, the events and the server live; or any past moment. */
+import { $, boot, setText } from "./dom.js";
 import { api } from "./api.js";
-import { Chart, labelsOption, progressOption, roundsOption } from "./charts.js";
+import { Chart, roundsOption } from "./charts.js";
+import { Curve } from "./curve.js";
+import { CurveCard } from "./curve_card.js";
 import { Feed } from "./feed.js";
+import { LabelersCard } from "./labelers_card.js";
+import { LabelsCard } from "./labels_card.js";
+import { ProgressCard } from "./progress_card.js";
 import { Socket } from "./socket.js";
-import { ago, count, percent, plural } from "./format.js";
-import { renderModel } from "./model_card.js";
+import { TimeBar } from "./time_bar.js";
+import { plural } from "./format.js";
+import { renderModel, renderPastModel } from "./model_card.js";
 import { renderPace } from "./pace_card.js";
+import { renderServer } from "./server_strip.js";
 import { renderVotes } from "./votes_card.js";
-import { NO_CLASS } from "./chips.js";
-import { NONE_WORD, taskOf } from "./task.js";
+import { taskOf } from "./task.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
 const { project } = boot();
 const socket = new Socket();
 const at = (path) => `/p/${project.project_id}${path}`;
-const STATES = [
-  ["labeled", "labeled"],
-  ["in_progress", "in progress"],
-  ["needs_review", "needs review"],
-  ["skipped", "skipped"],
-  ["unlabeled", "unlabeled"],
-];
-const KINDS = ["prelabeled", "clustered", "manual"];
+const ask = (type, body = {}) => socket.request(type, { project_id: project.project_id, ...body });
+/** Points that the server has kept meanwhile are better than those that were seen here. */
+const CURVE_EVERY_MS = 300_000;
 
-const progress = new Chart($("#progress-chart"), progressOption);
-const labels = new Chart($("#labels-chart"), labelsOption);
+const progress = new ProgressCard(at);
+const labels = new LabelsCard(at);
+const labelers = new LabelersCard(at, () => {});
+const curveCard = new CurveCard();
 const rounds = new Chart($("#rounds-chart"), roundsOption);
 const feed = new Feed($("#feed"), taskOf(project).thing);
+const curve = new Curve();
+const time = new TimeBar((ms) => ask("dashboard.moment", { at: ms }), showMoment);
 let classes = project.classes;
 let paused = project.state === "paused";
+let live = null;
+let curveLoaded = 0;
 
-let latest = null;
+const sum = (numbers) => Object.values(numbers).reduce((a, b) => a + b, 0);
 
-function render(stats) {
-  latest = stats;
+/** What a moment has, the present one too. */
+function renderFigures(figures, doneRounds, points) {
+  progress.render(figures);
+  renderVotes(figures);
+  labels.render(figures, classes);
+  labelers.render(figures.labelers, figures.at);
+  rounds.set({ target: project.target, rounds: doneRounds.filter((r) => r.state === "done") });
+  curveCard.render(points, figures.forecast, figures.at);
+}
+
+function renderLive() {
+  const stats = live;
   paused = stats.state === "paused";
-  renderProgress(stats.counts);
-  renderVotes(stats);
+  renderFigures(stats, stats.assist.rounds, curve.points);
   renderPace(stats.pace);
+  renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });
   $("#flagged").hidden = stats.pace.flagged === 0;
   setText($("#flagged"), `${plural(stats.pace.flagged, "flag")} on gold`);
-  renderQueue(stats.queue);
-  renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });
-  rounds.set({
-    target: project.target,
-    rounds: stats.assist.rounds.filter((r) => r.state === "done"),
-  });
-  renderLabels(stats.labels);
-  renderLabelers(stats.labelers);
-  feed.people(stats.labelers);
   const button = $("#pause");
   button.disabled = false;
   setText(button, paused ? "Resume" : "Pause");
   button.classList.toggle("primary", paused);
 }
 
-const sum = (numbers) => Object.values(numbers).reduce((a, b) => a + b, 0);
-
-function renderProgress(counts) {
-  const share = counts.items ? counts.labeled / counts.items : 0;
-  setText($("#done"), percent(share, share > 0 && share < 1 ? 1 : 0));
-  setText($("#done-of"), `${count(counts.labeled)} of ${count(counts.items)} labeled`);
-  $("#no-items").hidden = counts.items > 0;
-  $("#progress-chart").hidden = counts.items === 0;
-  progress.set(STATES.map(([key, name]) => ({ key, name, value: counts[key] })));
-  const room = $("#states");
-  if (!room.children.length) fill(room, ...STATES.map(([key, name]) => stateSign(key, name)));
-  for (const [key] of STATES) setText($(`[data-state="${key}"] b`, room), count(counts[key]));
-}
-
-function stateSign(key, name) {
-  const reviewed = { needs_review: "needs_review", skipped: "skipped", labeled: "labeled" }[key];
-  const text = reviewed ? el("a", { href: at(`/review?state=${reviewed}`) }, name) : name;
-  return el("span", { class: "state", dataset: { state: key }, vars: { c: `var(--state-${key})` } }, el("b", {}, "0"), text);
-}
-
-function renderQueue(queue) {
-  const room = $("#queue");
-  if (!room.children.length) {
-    fill(room, ...KINDS.map((kind) =>
-      el("div", { class: "lane", dataset: { kind }, vars: { k: `var(--kind-${kind})` } },
-        el("span", { class: "name" }, kind),
-        el("span", { class: "track" }, el("span", { class: "fill" })),
-        el("b", {}, "0"))));
-  }
-  const total = Math.max(1, sum(queue));
-  for (const kind of KINDS) {
-    const lane = $(`[data-kind="${kind}"]`, room);
-    setVars(lane, { w: `${(100 * queue[kind]) / total}%` });
-    setText($("b", lane), count(queue[kind]));
-  }
-}
-
-function renderLabels(counts) {
-  const rows = classes.map((c) => ({ name: c.name, color: c.color, value: counts[c.name] ?? 0 }));
-  if ("" in counts) rows.push({ name: NONE_WORD, color: NO_CLASS.c, value: counts[""] });
-  labels.set(rows);
-  fill($("#labels-table"),
-    el("thead", {}, el("tr", {}, el("th", {}, "Class"), el("th", { class: "num" }, "Labeled"))),
-    el("tbody", {}, ...rows.map((r) => el("tr", {}, el("td", {}, r.name), el("td", { class: "num" }, count(r.value))))));
-}
-
-function renderLabelers(people) {
-  const here = people.filter((p) => p.here).length;
-  setText($("#here"), here ? `${here} here now` : "");
-  $("#here").hidden = here === 0;
-  const table = $("#labelers");
-  if (!people.length) {
-    fill(table, el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody has labeled yet. ", el("a", { href: at("/settings#people") }, "Invite people"), "."))));
+/** @param {any | null} moment a Moment; null: live again */
+function showMoment(moment) {
+  $("#main").dataset.past = String(moment !== null);
+  if (moment === null) {
+    if (live) renderLive();
     return;
   }
-  const sorted = [...people].sort((a, b) => Number(b.here) - Number(a.here) || b.votes - a.votes);
-  const head = ["Name", "Sees now", "Labels", "Per hour", "Skips", "Prelabels changed", "Last vote"];
-  fill(table,
-    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i > 1 ? "num" : "" }, h)))),
-    el("tbody", {}, ...sorted.map(labelerRow)));
+  $("#flagged").hidden = true;
+  renderFigures(moment, moment.rounds, [...curve.until(moment.at), { at: moment.at, ...moment.counts }]);
+  renderPastModel(moment.rounds, project.target);
 }
 
-function labelerRow(p) {
-  const num = (text) => el("td", { class: "num" }, text);
-  const kind = p.here && p.page_kind;
-  return el("tr", { dataset: { user: p.user_id } },
-    el("td", {}, el("span", { class: "presence", dataset: { here: String(p.here) }, title: p.here ? "here" : "away" }), p.name),
-    el("td", {}, kind ? el("span", { class: "chip-plain", dataset: { kind } }, kind) : ""),
-    num(count(p.labels)), num(count(Math.round(p.per_hour ?? 0))), num(count(p.skips)),
-    num(p.prelabels_seen ? `${count(p.prelabels_changed)} of ${count(p.prelabels_seen)}` : "–"),
-    num(ago(p.last_at)));
+function take(stats) {
+  live = stats;
+  feed.people(stats.labelers);
+  curve.add(stats.at, stats.counts);
+  if (Date.now() - curveLoaded > CURVE_EVERY_MS) loadCurve();
+  if (!time.past) renderLive();
 }
 
-async function command(button, type, body = {}) {
+async function loadCurve() {
+  curveLoaded = Date.now();
+  try {
+    curve.load(await ask("dashboard.curve"));
+    time.begin(curve.points[0]?.at ?? 0);
+    if (live && !time.past) renderLive();
+  } catch (error) {
+    curveLoaded = 0;
+    if (error.code) toast(error.message, "bad");
+  }
+}
+
+/** New names and colours of classes: the event has the names alone. */
+async function loadClasses() {
+  try {
+    ({ classes } = await api("GET", `/api/projects/${project.project_id}`));
+    if (live && !time.past) renderLive();
+  } catch {
+    // The next change, or a reload, brings them.
+  }
+}
+
+async function command(button, type) {
   button.disabled = true;
   try {
-    await socket.request(type, { project_id: project.project_id, ...body });
+    await ask(type);
   } catch (error) {
     toast(error.message || "No connection: try again when you are back.", "bad");
     button.disabled = false;
@@ -142,24 +119,16 @@ async function command(button, type, body = {}) {
 $("#pause").addEventListener("click", (e) => command(e.target, paused ? "project.resume" : "project.pause"));
 $("#train").addEventListener("click", (e) => command(e.target, "project.train"));
 
-/** New names and colours of classes: the event has the names alone. */
-async function follow() {
-  try {
-    ({ classes } = await api("GET", `/api/projects/${project.project_id}`));
-    if (latest) renderLabels(latest.labels);
-  } catch {
-    // The next change, or a reload, brings them.
-  }
-}
-
 socket.addEventListener("open", async () => {
   const topic = `project/${project.project_id}`;
   try {
-    await socket.request("subscribe", { topic: `${topic}/stats` }, (frame) => render(frame.body));
+    loadCurve();
+    await socket.request("subscribe", { topic: `${topic}/stats` }, (frame) => take(frame.body));
     await socket.request("subscribe", { topic: `${topic}/events` }, (frame) => {
-      if (frame.type === "project.changed" && frame.body?.classes) follow();
+      if (frame.type === "project.changed" && frame.body?.classes) loadClasses();
       feed.take(frame);
     });
+    await socket.request("subscribe", { topic: "server" }, (frame) => renderServer(frame.body));
   } catch (error) {
     if (error.code) toast(error.message, "bad");
   }

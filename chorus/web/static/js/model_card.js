@@ -20,6 +20,16 @@ export function renderModel(assist, { target, open }) {
   setText($("#assist-line"), lineOf(assist));
 }
 
+/** The model as of a past moment: what its last round said. @param {any[]} rounds @param {number} target */
+export function renderPastModel(rounds, target) {
+  const done = rounds.filter((r) => r.state === "done");
+  const newest = rounds.at(-1);
+  setText($("#round-chip"), newest ? `round ${newest.number} ${newest.state}` : "");
+  $("#round-chip").hidden = !newest;
+  figures({}, done.at(-1) ?? null, target);
+  rows(done);
+}
+
 function roundWords(assist, round) {
   if (assist.running) return round?.state === "running" ? `round ${round.number} runs` : "waits for features";
   if (!round) return "";
