@@ -24,6 +24,7 @@ from chorus.client.upload import follow
 from chorus.simulate.setup import add_person, import_pictures
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
+PRIORITY = "b0d0a8f6-3c0c-4f0e-9a77-52f6f1c0a913"
 BULK, UNDO = "1f0e5c7e-9b57-4d1c-8f1e-0a6f2f0c9d11", "6b1f8f0a-2f5e-4c43-a3f5-9a1d3f5b7c22"
 BEGIN, END = "<!-- examples: made by `make protocol` -->\n", "<!-- end of examples -->\n"
 CLASSES = ["green", "red"]
@@ -314,6 +315,10 @@ async def people(boss: Talk, labeler: Talk, user_id: str) -> None:
     found = await boss.ask("review.list", state="labeled", limit=2, order="item")
     ids = [item["item_id"] for item in found["body"]["items"]]
     await boss.ask("gold.mark", item_ids=[*ids, 1_000_000], gold=True)
+    await boss.ask("person.pages", user_id=user_id)
+    await boss.ask("person.take_page", user_id=user_id)
+    await boss.ask("priority.set", bulk_id=PRIORITY, text="green-05")
+    await boss.until(lambda f: f["type"] == "bulk" and f["body"]["action"] == "raise")
     await boss.ask("person.pause", user_id=user_id, paused=True)
     await boss.ask("person.pause", user_id=user_id, paused=False)
     taken = await boss.ask("votes.take_back", user_id=user_id)

@@ -35,6 +35,7 @@ from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.remerging import Remerging
@@ -167,6 +168,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         assigning=assigning,
         review=review,
         bulks=bulks,
+        prioritizing=Prioritizing(bulks),
         claims=Claims(),
         similar=Similar(store, projects, import_pool.call, paths.store, settings.backbones),
         comments=Comments(store),

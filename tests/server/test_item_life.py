@@ -172,6 +172,14 @@ class ItemLife(RuleBasedStateMachine):
         done = self.w.mark([item.item_id], gold)
         assert done == ([item.item_id] if not gold or item.state == "labeled" else [])
 
+    @rule(nth=st.integers(0, 20), raised=st.booleans())
+    def prioritize(self, nth: int, raised: bool) -> None:
+        items = self.w.items()
+        item = items[nth % len(items)]
+        self.w.prioritize([item.item_id], raised)
+        if item.state in OPEN_STATES:
+            assert bool(self.w.item(item.item_id).priority) == raised
+
     @rule(who=PEOPLE, nth=st.integers(0, 20))
     def vote_twice(self, who: int, nth: int) -> None:
         """The browser sends an acknowledged vote again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -20,10 +21,12 @@ from chorus.server.services import (
     fsck,
     labeling,
     landing,
+    prioritizing,
     review,
     supervising,
 )
 from chorus.server.services.accounts import insert_user, join
+from chorus.server.services.bulk import Bulk
 from chorus.server.services.importing import add_items
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.remerging import remerge
@@ -93,7 +96,7 @@ class World:
         for event in tx.events:
             if event.body.get("reopened"):
                 self.floors.reopened("p", event.body["reopened"])  # type: ignore[arg-type]
-            if event.type in ("items.added", "queue.changed", "project.changed"):
+            if event.type in assigning.REORDERING:
                 self.floors.reset("p")
 
     def rollback(self) -> None:
@@ -114,10 +117,12 @@ class World:
         self.commit(tx)
         return added
 
-    def deal(self, user_id: str, size: int = 4, tab: str = "t") -> dealing.Dealt:
+    def deal(
+        self, user_id: str, size: int = 4, tab: str = "t", not_yet: Collection[int] = ()
+    ) -> dealing.Dealt:
         tx = self.tx()
         floors = self.floors.get("p", user_id)
-        dealt = dealing.deal(tx, "p", user_id, tab, size, floors, self.now)
+        dealt = dealing.deal(tx, "p", user_id, tab, size, floors, self.now, not_yet)
         self.commit(tx)
         return dealt
 
@@ -164,6 +169,13 @@ class World:
         done, _ = checking.mark(tx, "p", item_ids, gold, "u0", self.now)
         self.commit(tx)
         return done
+
+    def prioritize(self, item_ids: list[int], raised: bool = True) -> None:
+        """A supervisor lets items come first, or in their usual order again."""
+        tx = self.tx()
+        bulk = Bulk("a bulk", "p", "u0", "raise" if raised else "lower")
+        prioritizing.change(tx, bulk, item_ids, [None] * len(item_ids))
+        self.commit(tx)
 
     def leave(self, user_id: str, tab: str = "t") -> None:
         tx = self.tx()

@@ -3,7 +3,8 @@
 Every event body may carry deltas, so that `apply` needs no knowledge of the items: `moves`
 [[from state or null, to state, count]], `queue` {page kind: delta}, `labels` {class index: delta}
 (an item with two classes counts in both; "-": the set of none), `known` (the same of gold items),
-`spread` {"kind:label votes": items} and `agreed` {user_id: [answers compared, those like the
+`spread` {"kind:label votes": items}, `urgent` (open items
+that come first: delta) and `agreed` {user_id: [answers compared, those like the
 label]}. The law: `apply(snapshot before, events) == snapshot after`.
 """
 
@@ -60,6 +61,9 @@ class Board(msgspec.Struct):
     spread: dict[str, int] = msgspec.field(default_factory=dict)
     """Items by "kind:label votes", kind as of `spread_kind`."""
 
+    urgent: int = 0
+    """Open items that a supervisor lets come before all others."""
+
     @property
     def items(self) -> int:
         return sum(n for state, n in self.counts.items() if state != "removed")
@@ -90,6 +94,7 @@ def apply(board: Board, event: Event) -> Board:
     for field in ("labels", "known", "spread"):
         for key, delta in body.get(field, {}).items():
             _add(getattr(board, field), key, delta)
+    board.urgent += body.get("urgent", 0)
     for user_id, (compared, agreed) in body.get("agreed", {}).items():
         stats = board.labelers[user_id]
         stats.compared += compared

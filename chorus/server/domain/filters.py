@@ -17,6 +17,10 @@ class Filter(msgspec.Struct, frozen=True):
     """Labeled so (or so far by its votes), as a whole."""
     part: str | None = None
     """A class index that the label set has in it, beside others perhaps."""
+    guess: str | None = None
+    """The model's answer, as a whole."""
+    guess_part: str | None = None
+    """A class index in it, as `part`."""
     labeler: str | None = None
     """user_id of somebody whose vote stands."""
     confidence_min: float | None = None

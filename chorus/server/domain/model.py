@@ -159,13 +159,20 @@ class Item(msgspec.Struct):
     audit: bool = False
     """Its prelabel is kept from labelers, and compared with what they answer."""
     chosen: int = 0
-    """The round that chose it to be labeled early; 0: it lies where chance put it."""
+    """The round that chose it to be labeled early; 0: it lies where chance put it; BY_HAND: a
+    supervisor let it come first."""
     length: int = 0
     """Of a text, in characters; 0: a picture."""
+    priority: bool = False
+    """A supervisor wants it labeled before all others."""
     dicom: str | None = None
     """JSON of formats/dicom.View: which frame and window of a DICOM file people see."""
     preset: str | None = None
     """The label it had before the project started over: shown like a prelabel until answered."""
+
+
+BY_HAND = -1
+"""As `Item.chosen`: by no model's choice, but by no chance either."""
 
 
 class StandingVote(msgspec.Struct):

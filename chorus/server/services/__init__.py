@@ -21,6 +21,7 @@ from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
 from chorus.server.services.review import Review
@@ -38,6 +39,7 @@ class Services:
     assigning: Assigning
     review: Review
     bulks: Bulks
+    prioritizing: Prioritizing
     claims: Claims
     similar: Similar
     comments: Comments

@@ -30,6 +30,8 @@ LOST_SOCKET_MS = 20_000
 RESTART_MS = 30_000
 """The same after a restart of the server, when everybody reconnects at once."""
 TICK_S = 0.5
+TAKEN_MS = 15 * 60_000
+"""How long what was taken back from a person goes to others, if there is anything else for them."""
 
 Push = Callable[[str, dict[str, Any]], None]
 
@@ -75,6 +77,8 @@ class Assigning:
         self._streams: dict[tuple[str, str, str], Stream] = {}
         self._by_project: defaultdict[str, set[Stream]] = defaultdict(set)
         self._floors = dealing.Floors()
+        self._taken: dict[tuple[str, str], dict[int, int]] = {}
+        """(project, person) -> item_id -> until when it does not come to them again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.presence_changed: Callable[[str], None] = lambda project_id: None
 
@@ -206,13 +210,78 @@ class Assigning:
             self._pump(stream)
 
     def present(self, project_id: str) -> dict[str, str | None]:
-        """user_id -> kind of the page they answered last, for everyone who is here now."""
-        return {s.user_id: s.kind for s in self._by_project.get(project_id, ())}
+        """user_id -> kind of the page they answered last, or have got, for all who are here."""
+        return {
+            s.user_id: s.kind or next(iter(s.pages.values()), None)
+            for s in self._by_project.get(project_id, ())
+        }
 
     def expel(self, project_id: str, user_id: str) -> None:
         """A removed member's tabs close; their leases run out as after a lost socket."""
         for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
             stream.bye("session_ended")
+
+    # -- what a supervisor sees and does of one person's pages
+
+    async def look(self, project_id: str, user_id: str) -> dict[str, Any]:
+        """`{"here", "active_at", "pages"}`: the pages a person holds, oldest first, with the
+        answers given so far; the first one with anything left to answer is what they see."""
+        streams = [s for s in self._by_project.get(project_id, ()) if s.user_id == user_id]
+
+        def fn(tx: Tx) -> list[dict[str, Any]]:
+            project = tx.project(project_id)
+            assert project is not None
+            tabs = sorted({lease.tab for lease in tx.leases_of_user(project_id, user_id)})
+            return [
+                page for tab in tabs for page in dealing.held_pages(tx, project, user_id, tab)
+            ]  # fmt: skip
+
+        pages = await self._store.read(fn)
+        return {
+            "here": bool(streams),
+            "active_at": max((s.active_at for s in streams), default=None),
+            "pages": sorted(pages, key=lambda page: int(page["page_id"])),
+        }
+
+    async def take_page(
+        self, project_id: str, user_id: str, page_id: int | None, by: str
+    ) -> dict[str, Any]:
+        """Take a page back, or all that the person holds: others get its items, and they another
+        page. What they have answered stays. Returns `{"page_ids", "items"}`. Raises conflict."""
+
+        def fn(tx: Tx) -> tuple[list[int], list[int]]:
+            leases = [
+                lease
+                for lease in tx.leases_of_user(project_id, user_id)
+                if page_id in (None, lease.page_id)
+            ]
+            page_ids = release(tx, project_id, user_id, leases, "taken_back", by)
+            return page_ids, [lease.item_id for lease in leases]
+
+        page_ids, item_ids = await self._store.write(fn)
+        if not page_ids:
+            raise ApiError("conflict", "this person holds no such page any more")
+        until = now_ms() + TAKEN_MS
+        self._taken.setdefault((project_id, user_id), {}).update(dict.fromkeys(item_ids, until))
+        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+            for one in page_ids:
+                self._drop_page(stream, one, "taken_back")
+            stream.told = None
+            self._pump(stream)
+        return {"page_ids": page_ids, "items": len(item_ids)}
+
+    def _not_yet(self, stream: Stream) -> frozenset[int]:
+        key = (stream.project_id, stream.user_id)
+        taken = self._taken.get(key)
+        if taken is None:
+            return frozenset()
+        now = now_ms()
+        left = {item_id: until for item_id, until in taken.items() if until > now}
+        if left:
+            self._taken[key] = left
+        else:
+            del self._taken[key]
+        return frozenset(left)
 
     # -- dealing
 
@@ -227,13 +296,14 @@ class Assigning:
         try:
             while stream.credit > 0 and not stream.closed and not stream.idle:
                 floors = self._floors.get(stream.project_id, stream.user_id)
-                size = stream.size
+                size, avoid = stream.size, self._not_yet(stream)
                 stream.again = False
                 dealt = await self._store.write(
-                    lambda tx, size=size, floors=floors: dealing.deal(  # type: ignore[misc]
-                        tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms()
+                    lambda tx, size=size, floors=floors, avoid=avoid: dealing.deal(  # type: ignore[misc]
+                        tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms(),
+                        avoid,
                     )
-                )
+                )  # fmt: skip
                 if dealt.page is None:
                     if stream.again:
                         continue
@@ -269,7 +339,7 @@ class Assigning:
             if reopened := body.get("reopened"):
                 self._floors.reopened(event.project_id, reopened)
                 pump.add(event.project_id)
-            if event.type in ("items.added", "queue.changed", "project.changed"):
+            if event.type in REORDERING:
                 self._floors.reset(event.project_id)
                 pump.add(event.project_id)
             if event.type == "project.changed":
@@ -403,15 +473,21 @@ class Assigning:
             log.error("assigning task failed", exc_info=error)
 
 
+REORDERING = {"items.added", "queue.changed", "project.changed", "priority.changed"}
+"""Events after which there is something to hand out before what was handed out last."""
+
+
 def check_size(size: int) -> None:
     if size not in PAGE_SIZES:
         raise ApiError("bad_value", "page_size must be 1, 4, 6 or 9")
 
 
 def release(
-    tx: Tx, project_id: str, user_id: str, leases: Sequence[Lease], reason: str
-) -> list[int]:
-    """Give leases back and say so; returns the pages they were on."""
+    tx: Tx, project_id: str, user_id: str, leases: Sequence[Lease], reason: str,
+    by: str | None = None,
+) -> list[int]:  # fmt: skip
+    """Give leases back and say so; returns the pages they were on. by: whoever wanted that, if it
+    was not the person."""
     if not leases:
         return []
     project = tx.project(project_id)
@@ -423,6 +499,12 @@ def release(
         project_id,
         now,
         "page.closed",
-        {"page_ids": page_ids, "user_id": user_id, "reason": reason, **delta.body()},
+        {
+            "page_ids": page_ids,
+            "user_id": user_id,
+            "reason": reason,
+            **({} if by is None else {"by": by}),
+            **delta.body(),
+        },
     )
     return page_ids

@@ -139,6 +139,21 @@ class Bulks:
 
         return self._begin(Bulk(bulk_id, project_id, user_id, "undo"), plan, _undo_some, follow)
 
+    def each(
+        self, bulk: Bulk, filters: Sequence[Filter],
+        step: Callable[[Tx, Bulk, Sequence[int], Sequence[Any]], None], follow: Follow | None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Begin, or go on with, `step` for all that any of the filters finds now, by chunks."""
+
+        async def plan() -> _Plan:
+            whole = _Plan(array("q"), array("i"), [])
+            for wanted in filters:
+                whole.item_ids.extend((await self._found(bulk.project_id, wanted)).item_ids)
+            whole.seen.extend([NO_ANSWER] * len(whole.item_ids))
+            return whole
+
+        return self._begin(bulk, plan, step, follow)
+
     def get(self, project_id: str, bulk_id: str) -> dict[str, Any]:
         return self._of(project_id, bulk_id).public()
 

@@ -50,6 +50,7 @@ def snapshot(tx: Tx, project_id: str) -> Board:
         classes=[c.name for c in tx.classes(project_id)],
         featurized=tx.featurized(project_id),
         gold=tx.count_gold(project_id),
+        urgent=tx.count_urgent(project_id),
     )
     board.counts.update(tx.count_states(project_id))
     board.labels.update(tx.count_labels(project_id))
@@ -284,6 +285,7 @@ class Dashboard:
             "votes": board.votes,
             "queue": dict(board.queue),
             "gold": board.gold,
+            "urgent": board.urgent,
             "labelers": [
                 {
                     "user_id": s.user_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -53,17 +54,20 @@ class Dealt(msgspec.Struct):
 
 
 def deal(
-    tx: Tx, project_id: str, user_id: str, tab: str, size: int, floors: dict[str, int], now: int
-) -> Dealt:
-    """Lease the next page of up to `size` items."""
+    tx: Tx, project_id: str, user_id: str, tab: str, size: int, floors: dict[str, int], now: int,
+    not_yet: Collection[int] = (),
+) -> Dealt:  # fmt: skip
+    """Lease the next page of up to `size` items; of `not_yet` only if there is nothing else."""
     project = tx.project(project_id)
     assert project is not None
     if project.state != "running":
         return Dealt(reason="paused")
     if tx.member_paused(project_id, user_id):
         return Dealt(reason="stopped")
-    for queue in ORDER:
-        items = _head(tx, project, queue, user_id, size, floors)
+    avoided: tuple[Collection[int], ...] = (not_yet, ()) if not_yet else ((),)
+    urgency = (True, False) if tx.has_urgent(project_id) else (False,)
+    for avoid, urgent, queue in product(avoided, urgency, ORDER):
+        items = _head(tx, project, queue, user_id, size, floors, urgent, avoid)
         if not items:
             continue
         kind = _kind(project, queue, size, items)
@@ -72,7 +76,8 @@ def deal(
         if checked and kind != "manual":
             # A page of checks alone looks like the ones that are no model's work.
             kind, round_number = "manual", None
-        taken = [i for i in items if i.item_id not in checked]
+        # What came first, or was passed over, says nothing of how far the queue is done.
+        taken = [] if avoid else [i for i in items if not (i.item_id in checked or i.priority)]
         if taken:
             floors[queue] = taken[-1].queue_pos + 1
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
@@ -142,15 +147,23 @@ def _shows(project: Project, item: Item) -> bool:
 
 
 def _head(
-    tx: Tx, project: Project, queue: PageKind, user_id: str, size: int, floors: dict[str, int]
-) -> list[Item]:
-    """Up to `size` items from the head of one queue; a clustered page keeps to one block."""
+    tx: Tx, project: Project, queue: PageKind, user_id: str, size: int, floors: dict[str, int],
+    urgent: bool, avoid: Collection[int],
+) -> list[Item]:  # fmt: skip
+    """Up to `size` items from the head of one queue; a clustered page keeps to one block. urgent:
+    only what a supervisor wants first, and by hand what fills the page."""
+    project_id = project.project_id
     # A block may be interrupted by items others hold, so look a little beyond the page.
-    want = size * 2 if queue == "clustered" else size
-    floor = floors.get(queue, 0)
-    items = tx.next_items(project.project_id, queue, user_id, floor, want)
+    want = (size * 2 if queue == "clustered" else size) + len(avoid)
+    floor = 0 if urgent else floors.get(queue, 0)
+    items = tx.next_items(project_id, queue, user_id, floor, want, urgent)
     if len(items) < size and floor > 0:
-        items = tx.next_items(project.project_id, queue, user_id, 0, want)
+        items = tx.next_items(project_id, queue, user_id, 0, want)
+    items = [i for i in items if i.item_id not in avoid]
+    if urgent and items and queue == "manual" and len(items) < size:
+        others = tx.next_items(project_id, queue, user_id, 0, want + len(items))
+        known = {*avoid, *(i.item_id for i in items)}
+        items += [i for i in others if i.item_id not in known]
     if queue == "clustered" and items:
         block = [i for i in items if i.queue_block == items[0].queue_block]
         if len(block) * 2 >= size:

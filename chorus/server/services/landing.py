@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from chorus.server.domain import audit
-from chorus.server.domain.model import OPEN_STATES
+from chorus.server.domain.model import BY_HAND, OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.values import parts
@@ -94,7 +94,10 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     stay: list[tuple[int, Prediction]] = []
     limits: dict[str, float | None] = {}
     for row in tx.queues_of(item_ids):
-        item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset = row
+        (
+            item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset,
+            priority,
+        ) = row  # fmt: skip
         guess = plan.predictions.get(item_id)
         preset_waits = preset is not None and queue == "prelabeled"
         if state not in OPEN_STATES or queue_pos >= MORE_VOTES or preset_waits:
@@ -135,7 +138,8 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             pos, block = queue_pos if queue == "manual" else rank, 0
         if fresh:
             by_choice = plan.choice.manual if target == "manual" else plan.choice.clustered
-            chosen = plan.number if target != "prelabeled" and item_id in by_choice else 0
+            by_chance = BY_HAND if priority else 0
+            chosen = plan.number if target != "prelabeled" and item_id in by_choice else by_chance
         here = target == queue == "manual" and pos == queue_pos and pre_value is None
         if here and chosen == row.chosen and guess is not None:
             # Most items of a large project: only what the model says of them is new, and the

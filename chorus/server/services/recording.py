@@ -51,9 +51,11 @@ class Delta:
 
     __slots__ = (
         "agreed", "closed", "compared", "known", "labels", "moves", "queue", "reopened", "spread",
+        "urgent",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.urgent = 0
         self.known: Counter[str] = Counter()
         self.spread: Counter[str] = Counter()
         self.compared: Counter[str] = Counter()
@@ -69,6 +71,8 @@ class Delta:
             self.moves[before.state, item.state] += 1
         self.queue[before.queue] -= before.state in OPEN_STATES
         self.queue[item.queue] += item.state in OPEN_STATES
+        if item.priority:
+            self.urgent += (item.state in OPEN_STATES) - (before.state in OPEN_STATES)
         if before.label != item.label:
             self._label(before.label, -1, item.gold)
             self._label(item.label, 1, item.gold)
@@ -119,6 +123,8 @@ class Delta:
         for field in ("labels", "known", "spread"):
             if some := {key: n for key, n in getattr(self, field).items() if n}:
                 body[field] = some
+        if self.urgent:
+            body["urgent"] = self.urgent
         agreed = {u: [n, self.agreed[u]] for u, n in self.compared.items() if n or self.agreed[u]}
         if agreed:
             body["agreed"] = agreed

@@ -51,3 +51,8 @@ CREATE TABLE start_over (
 );
 -- The label an item had before: shown like a prelabel until it is answered anew.
 ALTER TABLE item ADD COLUMN preset TEXT;
+
+-- A supervisor wants this item labeled before all others; `chosen` is -1 then: not brought by chance.
+ALTER TABLE item ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX item_priority ON item (project_id, priority, queue, queue_pos)
+  WHERE room > 0 AND priority = 1;

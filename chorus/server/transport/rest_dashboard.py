@@ -1,15 +1,18 @@
-"""REST: the dashboard now and at any past moment, the curve of a project, how the server does."""
+"""REST: the dashboard now and at any past moment, the curve of a project, how the server does, and
+what a supervisor changes from there."""
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.commands_dashboard import check_moment
-from chorus.server.transport.http import number, reply, services
+from chorus.server.transport.http import body_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
+from chorus.server.transport.review_filter import PriorityBody
 
 
 async def moment(request: Request) -> Response:
@@ -32,10 +35,40 @@ async def server(request: Request) -> Response:
     return reply(request.app.state.hub.server())
 
 
+class TakePage(msgspec.Struct):
+    page_id: int | None = None
+
+
+async def person_pages(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    person = request.path_params["user_id"]
+    return reply(await services(request).assigning.look(project_id, person))
+
+
+async def take_page(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, TakePage)
+    person = request.path_params["user_id"]
+    assigning = services(request).assigning
+    return reply(await assigning.take_page(project_id, person, body.page_id, user.user_id))
+
+
+async def priority(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, PriorityBody)
+    kept = services(request)
+    wanted = body.filter(kept, project_id)
+    bulk = kept.prioritizing.begin(project_id, body.bulk_id, wanted, body.raised, user.user_id)
+    return reply(bulk, 202)
+
+
 def routes() -> list[BaseRoute]:
     one = "/api/projects/{project_id}"
     return [
         Route("/api/server", server),
         Route(f"{one}/moment", moment),
         Route(f"{one}/curve", curve),
+        Route(f"{one}/people/{{user_id}}/pages", person_pages),
+        Route(f"{one}/people/{{user_id}}/take-page", take_page, methods=["POST"]),
+        Route(f"{one}/priority", priority, methods=["POST"]),
     ]

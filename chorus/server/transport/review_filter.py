@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chorus.server.domain.filters import Filter
-from chorus.server.domain.values import NONE
+from chorus.server.domain.values import NONE, Schema
 from chorus.server.services import Services
 
 ListState = Literal[
@@ -23,6 +23,8 @@ class FilterBody(msgspec.Struct, kw_only=True):
     state: ListState = "needs_review"
     class_name: str | None = msgspec.field(default=None, name="class")
     """Of label sets: one that has it; "": the set of none."""
+    guess: str | None = None
+    """What the model says, as `class`."""
     labeler: str | None = None
     confidence_min: Share | None = None
     confidence_max: Share | None = None
@@ -48,19 +50,15 @@ class BulkBody(FilterBody, kw_only=True):
 
 def filter_of(services: Services, project_id: str, body: FilterBody, reader: str = "") -> Filter:
     """`reader`: who asks, for what they have not read. Raises bad_value for an unknown class."""
-    value = part = None
-    if body.class_name is not None:
-        schema = services.projects.schema(project_id)
-        if not schema.multilabel:
-            value = schema.index(body.class_name)
-        elif body.class_name == "":
-            value = NONE
-        else:
-            part = schema.index(body.class_name)
+    schema = services.projects.schema(project_id)
+    value, part = _class(schema, body.class_name)
+    guess, guess_part = _class(schema, body.guess)
     return Filter(
         state=None if body.state == "all" else body.state,
         value=value,
         part=part,
+        guess=guess,
+        guess_part=guess_part,
         labeler=body.labeler,
         confidence_min=body.confidence_min,
         confidence_max=body.confidence_max,
@@ -74,3 +72,29 @@ def filter_of(services: Services, project_id: str, body: FilterBody, reader: str
         item_ids=None if body.item_ids is None else tuple(body.item_ids),
         order=body.order,
     )
+
+
+class PriorityBody(msgspec.Struct, kw_only=True):
+    """Which open items come before all others (`raised`), or in their usual order again."""
+
+    bulk_id: str
+    raised: bool = True
+    state: Literal["unlabeled", "in_progress", "open"] = "open"
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    guess: str | None = None
+    item_ids: Ids | None = None
+
+    def filter(self, services: Services, project_id: str) -> Filter:
+        """Raises bad_value for an unknown class."""
+        state: Any = "all" if self.state == "open" else self.state
+        body = FilterBody(state=state, text=self.text, guess=self.guess, item_ids=self.item_ids)
+        return filter_of(services, project_id, body)
+
+
+def _class(schema: Schema, name: str | None) -> tuple[str | None, str | None]:
+    """(the canonical value of a class, None), or of label sets (None, the class index)."""
+    if name is None:
+        return None, None
+    if not schema.multilabel:
+        return schema.index(name), None
+    return (NONE, None) if name == "" else (None, schema.index(name))

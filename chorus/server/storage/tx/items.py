@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chorus.server.domain.model import Item, Lease
+from chorus.server.domain.model import BY_HAND, Item, Lease
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
 
@@ -51,6 +51,7 @@ class QueueRow(NamedTuple):
     chosen: int
     fresh: int
     preset: str | None
+    priority: int
 
 
 class ItemSql(Base):
@@ -127,14 +128,17 @@ class ItemSql(Base):
     # -- queues
 
     def next_items(
-        self, project_id: str, queue: str, user_id: str, from_pos: int, limit: int
-    ) -> list[Item]:
-        """Head of a queue for one person: room left, no vote and no open lease of theirs."""
+        self, project_id: str, queue: str, user_id: str, from_pos: int, limit: int,
+        urgent: bool = False,
+    ) -> list[Item]:  # fmt: skip
+        """Head of a queue for one person: room left, no vote and no open lease of theirs. urgent:
+        only what a supervisor wants first."""
+        first = " AND priority = 1" if urgent else ""
         return [
             Item(*row)
             for row in self.rows(
                 f"SELECT {ITEM} FROM item AS i WHERE project_id = ? AND queue = ? AND room > 0"
-                " AND queue_pos >= ? AND NOT EXISTS"
+                f"{first} AND queue_pos >= ? AND NOT EXISTS"
                 " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?)"
                 " AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item_id = i.item_id"
                 " AND l.user_id = ? AND l.released_at IS NULL)"
@@ -142,6 +146,37 @@ class ItemSql(Base):
                 (project_id, queue, from_pos, user_id, user_id, limit),
             )
         ]
+
+    def has_urgent(self, project_id: str) -> bool:
+        """Is there anything to hand out that a supervisor wants first?"""
+        row = self.row(
+            "SELECT 1 FROM item WHERE project_id = ? AND room > 0 AND priority = 1 LIMIT 1",
+            (project_id,),
+        )
+        return row is not None
+
+    def set_priority(self, item_ids: Sequence[int], raised: bool) -> int:
+        """Of these items those that are open and were not so yet; how many. What comes first is no
+        sample drawn by chance; what goes back before anybody had it is again."""
+        chosen = (
+            f"CASE WHEN chosen = 0 THEN {BY_HAND} ELSE chosen END"
+            if raised
+            else f"CASE WHEN chosen = {BY_HAND} AND {FRESH} THEN 0 ELSE chosen END"
+        )
+        return self.run(
+            f"UPDATE item SET priority = ?, chosen = {chosen}"
+            f" WHERE item_id IN ({marks(len(item_ids))}) AND priority <> ?"
+            " AND state IN ('unlabeled', 'in_progress')",
+            (int(raised), *item_ids, int(raised)),
+        )
+
+    def count_urgent(self, project_id: str) -> int:
+        (n,) = self.row(
+            "SELECT COUNT(*) FROM item WHERE project_id = ? AND priority = 1"
+            " AND state IN ('unlabeled', 'in_progress')",
+            (project_id,),
+        )
+        return int(n)
 
     def open_for(self, project_id: str, user_id: str) -> bool:
         """Is any unsettled item left that this person has not answered (leased or not)?"""
@@ -180,7 +215,7 @@ class ItemSql(Base):
             QueueRow(*row)
             for row in self.rows(
                 "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen,"
-                f" {FRESH}, preset FROM item WHERE item_id IN ({marks(len(item_ids))})",
+                f" {FRESH}, preset, priority FROM item WHERE item_id IN ({marks(len(item_ids))})",
                 item_ids,
             )
         ]
@@ -205,7 +240,7 @@ class ItemSql(Base):
         )
         self.run(
             "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0,"
-            f" chosen = CASE WHEN {FRESH} THEN 0 ELSE chosen END,"
+            f" chosen = CASE WHEN {FRESH} THEN {BY_HAND} * priority ELSE chosen END,"
             " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?"
             " AND preset IS NULL",
             (project_id, queue),

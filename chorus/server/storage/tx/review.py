@@ -223,6 +223,10 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
         also(f"{column} = ?", wanted.value)
     if wanted.part is not None:
         also(f"',' || {column} || ',' LIKE ?", f"%,{wanted.part},%")
+    if wanted.guess is not None:
+        also("i.model_value = ?", wanted.guess)
+    if wanted.guess_part is not None:
+        also("',' || i.model_value || ',' LIKE ?", f"%,{wanted.guess_part},%")
     if wanted.confidence_min is not None:
         also("i.confidence >= ?", wanted.confidence_min)
     if wanted.confidence_max is not None:

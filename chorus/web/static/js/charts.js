@@ -2,6 +2,8 @@
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const CALM_MS = 700;
+
 /** A chart in `node` that follows its size and the light or dark theme. `option(css, data)`. */
 export class Chart {
   /** @param {HTMLElement} node @param {(css: (name: string) => string, data: any) => object} option */
@@ -28,7 +30,10 @@ export class Chart {
 
   _draw() {
     if (this._data === null) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    // Figures that come several times a second are not animated: the chart would never rest.
+    const now = performance.now();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || now - (this._drawn ?? 0) < CALM_MS;
+    this._drawn = now;
     this._chart.setOption({
       animation: !still,
       animationDuration: 250,

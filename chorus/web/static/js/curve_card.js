@@ -5,6 +5,7 @@ import { count, plural } from "./format.js";
 import { STATES } from "./progress_card.js";
 
 const TABLE_ROWS = 40;
+const EVERY_MS = 1000;
 const STACK = ["labeled", "needs_review", "skipped", "in_progress", "unlabeled"];
 const NAMES = Object.fromEntries(STATES);
 
@@ -13,11 +14,18 @@ export class CurveCard {
     this._chart = null;
     this._table = $("#curve-table");
     this._points = [];
+    this._drawn = 0;
+    this._live = false;
     this._table.closest("details").addEventListener("toggle", () => this._rows());
   }
 
-  /** @param {import("./curve.js").Point[]} points @param {any} forecast @param {number} now */
-  render(points, forecast, now) {
+  /**
+   * @param {import("./curve.js").Point[]} points
+   * @param {any} forecast
+   * @param {number} now
+   * @param {boolean} past another time is shown
+   */
+  render(points, forecast, now, past) {
     this._points = points;
     const some = points.length > 1;
     $("#curve-empty").hidden = some;
@@ -25,6 +33,11 @@ export class CurveCard {
     setText($("#forecast"), forecastWords(forecast, points.at(-1)));
     if (!some) return;
     this._chart ??= new Chart($("#curve-chart"), curveOption);
+    // The whole curve is drawn anew: once a second is live enough, another moment is shown at once.
+    const drawn = performance.now();
+    if (this._live && !past && drawn - this._drawn < EVERY_MS) return;
+    this._drawn = drawn;
+    this._live = !past;
     this._chart.set({ points, forecast: open(points.at(-1)) ? forecast : null, now });
     this._rows();
   }

@@ -7,6 +7,9 @@ import { CurveCard } from "./curve_card.js";
 import { Feed } from "./feed.js";
 import { LabelersCard } from "./labelers_card.js";
 import { LabelsCard } from "./labels_card.js";
+import { MessageForm } from "./message.js";
+import { PersonDialog } from "./person_dialog.js";
+import { PriorityForm } from "./priority_form.js";
 import { ProgressCard } from "./progress_card.js";
 import { Socket } from "./socket.js";
 import { TimeBar } from "./time_bar.js";
@@ -28,7 +31,9 @@ const CURVE_EVERY_MS = 300_000;
 
 const progress = new ProgressCard(at);
 const labels = new LabelsCard(at);
-const labelers = new LabelersCard(at, () => {});
+const person = new PersonDialog($("#person"), ask, new MessageForm($("#message"), ask));
+const labelers = new LabelersCard(at, (who) => person.open(who, time.past));
+new PriorityForm($("#priority"), (type, body, onPush) => socket.request(type, { project_id: project.project_id, ...body }, onPush), taskOf(project).thing);
 const curveCard = new CurveCard();
 const rounds = new Chart($("#rounds-chart"), roundsOption);
 const feed = new Feed($("#feed"), taskOf(project).thing);
@@ -48,7 +53,7 @@ function renderFigures(figures, doneRounds, points) {
   labels.render(figures, classes);
   labelers.render(figures.labelers, figures.at);
   rounds.set({ target: project.target, rounds: doneRounds.filter((r) => r.state === "done") });
-  curveCard.render(points, figures.forecast, figures.at);
+  curveCard.render(points, figures.forecast, figures.at, time.past);
 }
 
 function renderLive() {
@@ -80,6 +85,7 @@ function showMoment(moment) {
 function take(stats) {
   live = stats;
   feed.people(stats.labelers);
+  person.people(stats.labelers);
   curve.add(stats.at, stats.counts);
   if (Date.now() - curveLoaded > CURVE_EVERY_MS) loadCurve();
   if (!time.past) renderLive();
@@ -127,6 +133,7 @@ socket.addEventListener("open", async () => {
     await socket.request("subscribe", { topic: `${topic}/events` }, (frame) => {
       if (frame.type === "project.changed" && frame.body?.classes) loadClasses();
       feed.take(frame);
+      person.follow(frame);
     });
     await socket.request("subscribe", { topic: "server" }, (frame) => renderServer(frame.body));
   } catch (error) {

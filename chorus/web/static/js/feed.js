@@ -66,6 +66,12 @@ function words(type, body, thing) {
       return body.user_id === body.labeler_id ? `${body.name} commented on a ${thing}` : `${body.name} answered ${body.labeler}`;
     case "clusters.withdrawn":
       return `Clusters of round ${body.number} withdrawn: ${Math.round(100 * body.alike)} % alike`;
+    case "priority.changed":
+      return body.raised ? `${body.name} let ${plural(body.count, thing)} come first` : `${body.name} put ${plural(body.count, thing)} back in line`;
+    case "page.closed":
+      return body.reason === "taken_back" ? "A page was taken back" : null;
+    case "member.paused":
+      return body.paused ? "Somebody was paused" : "Somebody gets pages again";
     case "review.decided":
       return `Review: ${body.action}`;
     case "items.added":

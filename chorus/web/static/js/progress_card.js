@@ -25,7 +25,7 @@ export class ProgressCard {
   }
 
   /** @param {any} figures */
-  render({ counts, queue }) {
+  render({ counts, queue, urgent }) {
     const share = counts.items ? counts.labeled / counts.items : 0;
     setText($("#done"), percent(share, share > 0 && share < 1 ? 1 : 0));
     setText($("#done-of"), `${count(counts.labeled)} of ${count(counts.items)} labeled`);
@@ -38,7 +38,7 @@ export class ProgressCard {
       setText($(`[data-state="${key}"] b`, room), count(counts[key]));
       $(`[data-state="${key}"]`, room).title = counts.items ? percent(counts[key] / counts.items) : "";
     }
-    this._queue(queue, counts);
+    this._queue(queue, counts, urgent);
   }
 
   _sign(key, name) {
@@ -46,17 +46,18 @@ export class ProgressCard {
       el("b", {}, "0"), el("a", { href: this._itemsOf(key) }, name));
   }
 
-  _queue(queue, counts) {
+  _queue(queue, counts, urgent) {
     const room = $("#queue");
     if (!room.children.length) {
       const lane = (kind, vars, name) => el("div", { class: "lane", dataset: { kind }, vars },
         el("span", { class: "name" }, name), el("span", { class: "track" }, el("span", { class: "fill" })), el("b", {}, "0"));
-      fill(room, ...KINDS.map((kind) => lane(kind, { k: `var(--kind-${kind})` }, kind)),
+      fill(room, lane("first", { k: "var(--accent)" }, "first"), ...KINDS.map((kind) => lane(kind, { k: `var(--kind-${kind})` }, kind)),
         lane("review", { k: "var(--state-needs_review)" }, el("a", { href: this._at("/review") }, "review")));
     }
-    const values = { ...queue, review: counts.needs_review + counts.skipped };
+    const values = { first: urgent, ...queue, review: counts.needs_review + counts.skipped };
     const total = Math.max(1, ...Object.values(values));
-    for (const kind of [...KINDS, "review"]) {
+    $('[data-kind="first"]', room).hidden = urgent === 0;
+    for (const kind of ["first", ...KINDS, "review"]) {
       const lane = $(`[data-kind="${kind}"]`, room);
       setVars(lane, { w: `${(100 * values[kind]) / total}%` });
       setText($("b", lane), count(values[kind]));

@@ -253,14 +253,9 @@ export class Session extends EventTarget {
     const page = this.queue.find((p) => p.page_id === page_id);
     if (!page) return;
     const sends = toSend(page, true);
-    if (sends.length) {
-      this._cast(page, sends);
-      this._note(
-        reason === "expired"
-          ? "The time for this page ran out. What you had answered was sent."
-          : "This page was taken back. What you had answered was sent.",
-        "warn",
-      );
+    if (sends.length) this._cast(page, sends);
+    if (sends.length || (reason === "taken_back" && page === this.current)) {
+      this._note(closedWords(reason, sends.length > 0), "warn");
     }
     this.queue = this.queue.filter((p) => p !== page);
   }
@@ -335,4 +330,11 @@ export class Session extends EventTarget {
     this._drafts.keep(this.queue);
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+function closedWords(reason, sent) {
+  const kept = sent ? " What you had answered was sent." : "";
+  if (reason === "expired") return `The time for this page ran out.${kept}`;
+  if (reason === "taken_back") return `A supervisor took this page back and gives it to others; here is another one.${kept}`;
+  return `This page was taken back.${kept}`;
 }
