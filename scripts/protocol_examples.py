@@ -184,6 +184,8 @@ async def record(folder: Path) -> Tape:
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))
                 await boss.ask("unsubscribe", sub=boss._id)
+                await boss.ask("subscribe", topic=f"project/{project_id}/card")
+                await boss.until(typed("card"))
                 await boss.ask("subscribe", topic="server")
                 await boss.until(typed("server"))
                 await boss.ask("dashboard.moment", seq=40)

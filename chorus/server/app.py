@@ -156,7 +156,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         pace.of, pace.measuring, timeline,
     )  # fmt: skip
     hub = Hub(
-        dashboard.stats, dashboard.public_event, dashboard.events_since, meter.figures
+        dashboard.stats, dashboard.public_event, dashboard.events_since, meter.figures,
+        dashboard.card,
     )  # fmt: skip
     review = Review(store, projects)
     bulks = Bulks(store, review)

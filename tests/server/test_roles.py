@@ -152,6 +152,7 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("subscribe", {"topic": "project/{p}/stats"}, SUPERVISORS),
     ("subscribe", {"topic": "project/{p}/events"}, SUPERVISORS),
     ("subscribe", {"topic": "server"}, SUPERVISORS),
+    ("subscribe", {"topic": "project/{p}/card"}, SUPERVISORS),
     ("dashboard.moment", {"seq": 1}, SUPERVISORS),
     ("dashboard.curve", {}, SUPERVISORS),
     ("person.pages", {"user_id": "nobody"}, SUPERVISORS),

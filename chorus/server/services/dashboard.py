@@ -234,6 +234,34 @@ class Dashboard:
             "imports": self._imports(project_id),
         }
 
+    async def card(self, project_id: str) -> dict[str, Any]:
+        """The protocol's Card: the few figures that tell how a project does. Raises
+        `ApiError('not_found')`."""
+        board = await self._boards.get(project_id)
+        await self._speeds(project_id, board)
+        rules = await self._rules(project_id)
+        points = await self._past.points(project_id)
+        board = self._boards.peek(project_id) or board
+        now = now_ms()
+        left = spending(board.spread, rules.votes_min, rules.votes_max)["left"]
+        stats = board.labelers.values()
+        return {
+            "project_id": project_id,
+            "name": board.name,
+            "state": board.state,
+            "seq": board.seq,
+            "epoch": board.epoch,
+            "at": now,
+            "counts": {**board.counts, "items": board.items},
+            "queue": dict(board.queue),
+            "votes": board.votes,
+            "here": len(self._presence(project_id)),
+            "per_hour": round(sum(_per_hour(t, now) for t in self._recent[project_id].values()), 1),
+            "compared": sum(s.compared for s in stats),
+            "agreed": sum(s.agreed for s in stats),
+            "forecast": forecast(left, board.votes, points, now),
+        }
+
     async def moment(
         self, project_id: str, at: int | None = None, seq: int | None = None
     ) -> dict[str, Any]:

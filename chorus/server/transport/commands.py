@@ -84,7 +84,7 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
 # -- bodies
 
 
-TOPICS = ("stats", "events", "comments")
+TOPICS = ("stats", "card", "events", "comments")
 
 
 class Ping(msgspec.Struct):
@@ -234,9 +234,10 @@ async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
         return {"unread": found["unread"]}
     await ctx.services.projects.require(ctx.user, project_id, "supervisor")
     hub, outbox = ctx.hub, ctx.outbox
-    if parts[2] == "stats":
-        stats = await hub.watch_stats(project_id, outbox, id)
-        ctx.after_reply(lambda: outbox.put_latest(f"stats{id}", push_frame(id, "stats", stats)))
+    if parts[2] in ("stats", "card"):
+        kind = parts[2]
+        stats = await hub.watch_stats(project_id, outbox, id, kind)
+        ctx.after_reply(lambda: outbox.put_latest(f"{kind}{id}", push_frame(id, kind, stats)))
         return {"seq": stats["seq"], "epoch": stats["epoch"]}
     follower, seq, epoch, fresh = await hub.watch_events(
         project_id, outbox, id, body.since, body.epoch

@@ -100,11 +100,13 @@ class Hub:
         public_event: Callable[[Event], dict[str, Any]],
         events_since: Callable[[str, int, int], Awaitable[tuple[list[Event], int, str]]],
         server: Callable[[], dict[str, Any]],
+        card: Callable[[str], Awaitable[dict[str, Any]]],
     ) -> None:
-        self._stats = stats
+        self._figures = {"stats": stats, "card": card}
         self._public_event = public_event
         self._events_since = events_since
-        self._stats_subs: dict[str, dict[tuple[Outbox, int], None]] = {}
+        self._stats_subs: dict[str, dict[tuple[Outbox, int], str]] = {}
+        """By project: which figures a subscription wants, "stats" or "card"."""
         self._event_subs: dict[str, list[EventSub]] = {}
         self._comment_subs: dict[str, dict[tuple[Outbox, int], tuple[str, str]]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
@@ -119,10 +121,13 @@ class Hub:
 
     # -- stats: conflated
 
-    async def watch_stats(self, project_id: str, outbox: Outbox, sub: int) -> dict[str, Any]:
-        """Subscribe; returns the current stats, to be sent as the first frame."""
-        self._stats_subs.setdefault(project_id, {})[outbox, sub] = None
-        return await self._stats(project_id)
+    async def watch_stats(
+        self, project_id: str, outbox: Outbox, sub: int, kind: str = "stats"
+    ) -> dict[str, Any]:
+        """Subscribe to the "stats", or to the few figures of a "card"; returns those of now, to be
+        sent as the first frame."""
+        self._stats_subs.setdefault(project_id, {})[outbox, sub] = kind
+        return await self._figures[kind](project_id)
 
     def stats_changed(self, project_id: str) -> None:
         if not self._stats_subs.get(project_id):
@@ -140,9 +145,13 @@ class Hub:
                 subs = self._stats_subs.get(project_id)
                 if not subs:
                     return
-                tail = shared_tail("stats", await self._stats(project_id))
-                for outbox, sub in list(subs):
-                    outbox.put_latest(f"stats{sub}", with_sub(sub, tail))
+                tails = {
+                    kind: shared_tail(kind, await self._figures[kind](project_id))
+                    for kind in sorted(set(subs.values()))
+                }
+                for (outbox, sub), kind in list(subs.items()):
+                    if kind in tails:  # else it has come meanwhile, and has been told
+                        outbox.put_latest(f"{kind}{sub}", with_sub(sub, tails[kind]))
                 await asyncio.sleep(STATS_EVERY_S)
         except ApiError as error:
             log.debug("no stats: %s", error)

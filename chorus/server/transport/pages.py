@@ -255,6 +255,37 @@ async def people(request: Request) -> Response:
     return render(request, "people.html", user)
 
 
+async def _watched(request: Request, user: CurrentUser) -> list[dict[str, str]]:
+    """Id and name of the projects that the user supervises. Raises forbidden where there are
+    none."""
+    found = [
+        {"project_id": p["project_id"], "name": p["name"]}
+        for p in await services(request).projects.list_for(user)
+        if p["role"] != "labeler"
+    ]
+    if not found and not user.admin:
+        raise ApiError("forbidden", "Only those who supervise a project may see this page.")
+    return found
+
+
+@page
+async def overview(request: Request) -> Response:
+    user = await signed_in(request)
+    return render(request, "overview.html", user, boot={"projects": await _watched(request, user)})
+
+
+@page
+async def walls(request: Request) -> Response:
+    user = await signed_in(request)
+    return render(request, "wall.html", user, boot={"projects": await _watched(request, user)})
+
+
+@page
+async def wall(request: Request) -> Response:
+    user, project = await in_project(request, "supervisor")
+    return render(request, "wall.html", user, boot={"project": project, "projects": []})
+
+
 async def nowhere(request: Request) -> Response:
     """Any other path: a page for people, the protocol's error for programs."""
     error = ApiError("not_found", "There is no page at this address.")
@@ -273,7 +304,10 @@ def routes() -> list[BaseRoute]:
         Route("/invite/{token}", invite),
         Route("/projects/new", new_project),
         Route("/people", people),
+        Route("/overview", overview),
+        Route("/wall", walls),
         Route("/p/{project_id}", dashboard),
+        Route("/p/{project_id}/wall", wall),
         Route("/p/{project_id}/label", label),
         Route("/p/{project_id}/history", history),
         Route("/p/{project_id}/review", review),

@@ -42,6 +42,7 @@ function nothing() {
 
 try {
   const { projects } = await api("GET", "/api/projects");
+  $("#overview-link").hidden = !projects.some((p) => p.role !== "labeler");
   fill(list, ...(projects.length ? projects.map(card) : [nothing()]));
 } catch (error) {
   fill(list, el("p", { class: "error", role: "alert" }, error.message));
