@@ -179,7 +179,12 @@ async def record(folder: Path) -> Tape:
                         second = Talk(second_ws, project_id, tape)
                         await review(boss, second, labeler)
                     await people(boss, labeler, ben.user_id)
-                    await admin.change_project(project_id, gold_rate=0.5)
+                    await admin.change_project(
+                        project_id, gold_rate=0.5, instructions="Look twice."
+                    )
+                    async with Rest(process.url, labeler_token) as reader:
+                        route = f"/api/projects/{project_id}/instructions/confirm"
+                        await reader.request("POST", route, json={"revision": 1})
                     await supervise(boss, labeler)
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))

@@ -25,16 +25,21 @@ from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
 from chorus.server.services.classes import Classes
+from chorus.server.services.cloning import Cloning
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Boards, Dashboard
+from chorus.server.services.deleting import Deleting
+from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
+from chorus.server.services.instructions import Instructions
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
@@ -59,11 +64,14 @@ from chorus.server.transport import (
     rest_classes,
     rest_comments,
     rest_dashboard,
+    rest_drafts,
     rest_exports,
+    rest_instructions,
     rest_mine,
     rest_people,
     rest_projects,
     rest_rounds,
+    rest_setup,
 )
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
@@ -91,6 +99,9 @@ def build(settings: Settings) -> Starlette:
         *rest_comments.routes(),
         *rest_classes.routes(),
         *rest_mine.routes(),
+        *rest_instructions.routes(),
+        *rest_setup.routes(),
+        *rest_drafts.routes(),
         *rest_rounds.routes(),
         *rest_dashboard.routes(),
         *rest_exports.routes(),
@@ -159,12 +170,21 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         dashboard.stats, dashboard.public_event, dashboard.events_since, meter.figures,
         dashboard.card,
     )  # fmt: skip
+    drafts = Drafts(store, projects, importing, import_pool.call, settings.data_dir / "drafts")
+    deleting = Deleting(
+        store, projects, blobs, [paths.rounds, settings.data_dir / "exports"], importing.idle
+    )
     review = Review(store, projects)
     bulks = Bulks(store, review)
     services = Services(
         accounts=accounts,
         projects=projects,
         classes=Classes(store, projects, remerging, starting),
+        instructions=Instructions(store, blobs),
+        drafts=drafts,
+        cloning=Cloning(store, projects),
+        deleting=deleting,
+        previewing=Previewing(store),
         labeling=Labeling(store, projects),
         assigning=assigning,
         review=review,
@@ -209,6 +229,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await skills.start()
     await remerging.start()
     await starting.start()
+    await deleting.start()
+    await drafts.start()
     await supervising.start()
     await pace.start()
     if not await accounts.has_admin():
@@ -227,8 +249,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await rounds.stop()
         await skills.stop()
         await asyncio.gather(
-            bulks.stop(), starting.stop(), supervising.stop(), remerging.stop(), timeline.stop(),
-            pace.stop(),
+            bulks.stop(), starting.stop(), deleting.stop(), supervising.stop(), remerging.stop(),
+            timeline.stop(), pace.stop(),
         )  # fmt: skip
         await asyncio.gather(importing.stop(), exports.stop())
         await store.close()

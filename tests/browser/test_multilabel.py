@@ -196,7 +196,8 @@ async def test_a_project_is_made_for_label_sets(server: TestServer, browser: Bro
         page = await (await browser.new_context()).new_page()
         await page.goto(await bench.admin.signin_link(me["user_id"]))
         await page.goto(f"{server.url}/projects/new")
-        await page.get_by_label("Name").fill("Moods")
+        await page.get_by_label("Name", exact=True).fill("Moods")
+        await page.keyboard.press("Enter")
         rules = page.get_by_role("group", name="How several people's answers become one")
         await expect(rules).to_be_hidden()
         # Radio cards answer to the arrow keys.
@@ -204,19 +205,25 @@ async def test_a_project_is_made_for_label_sets(server: TestServer, browser: Bro
         for _ in range(3):
             await page.keyboard.press("ArrowDown")
         await expect(page.get_by_role("radio", name="Texts, several classes")).to_be_checked()
-        await expect(page.get_by_role("button", name="Make it, then add texts")).to_be_visible()
         await page.get_by_role("radio", name="The exact set").check()
-        await page.get_by_label("Classes, one in a line").fill("glad\nsad")
-        await page.get_by_role("button", name="Make it").click()
-        await expect(page.locator("#drop")).to_contain_text("text files")
-        assert "settings" in page.url
+        following = page.get_by_role("button", name="Next")
+        await following.click()
+        await expect(page.locator("#drop")).to_contain_text("texts")
+        await page.get_by_role("radio", name="Later").check()
+        await following.click()
+        await page.get_by_label("One in a line").fill("glad\nsad")
+        for _ in range(5):
+            await following.click()
+        await page.get_by_role("button", name="Initialize").click()
+        await page.wait_for_url("**/p/*")
         made = (await bench.admin.request("GET", "/api/projects")).json()["projects"]
         moods = next(p for p in made if p["name"] == "Moods")
         assert (moods["task_type"], moods["set_rule"]) == ("text-multilabel", "exact")
         assert moods["cluster"] is False
         # What was chosen can be changed where the other settings are.
+        await page.goto(f"{server.url}/p/{moods['project_id']}/settings")
         await page.get_by_role("radio", name="Class by class").check()
-        await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("button", name="Save", exact=True).click()
         await expect(page.locator("#saved")).to_be_visible()
         path = f"/api/projects/{moods['project_id']}"
         assert (await bench.admin.request("GET", path)).json()["set_rule"] == "class"

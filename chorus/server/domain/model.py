@@ -87,6 +87,8 @@ class Project(msgspec.Struct):
     """What to label next by hand: 'random', 'uncertain' or 'auto'."""
     board_rev: int = 1
     """Below services/timeline.BOARD_REV: the log lacks some figures of the board."""
+    instructions_rev: int = 0
+    """Changes of the instructions that labelers were told of."""
 
     @property
     def weighs(self) -> bool:
@@ -218,6 +220,17 @@ class StartOver(msgspec.Struct):
     """The project was running."""
     after_item: int = 0
     done: int = 0
+
+
+class Draft(msgspec.Struct):
+    """A project that somebody is making."""
+
+    draft_id: str
+    user_id: str
+    body: str
+    """All answers so far, JSON."""
+    created_at: int
+    updated_at: int
 
 
 class Lease(msgspec.Struct):

@@ -11,16 +11,21 @@ from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
 from chorus.server.services.classes import Classes
+from chorus.server.services.cloning import Cloning
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Dashboard
+from chorus.server.services.deleting import Deleting
+from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
+from chorus.server.services.instructions import Instructions
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
@@ -35,6 +40,11 @@ class Services:
     accounts: Accounts
     projects: Projects
     classes: Classes
+    instructions: Instructions
+    drafts: Drafts
+    cloning: Cloning
+    deleting: Deleting
+    previewing: Previewing
     labeling: Labeling
     assigning: Assigning
     review: Review

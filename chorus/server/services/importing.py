@@ -120,6 +120,11 @@ class Importing:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def idle(self) -> None:
+        """Wait until no files are coming in anywhere."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def recent(self, project_id: str) -> list[dict[str, Any]]:
         """Running imports and the last one, for the dashboard."""
         shown = self._shown.get(project_id, deque())
@@ -164,20 +169,45 @@ class Importing:
         folder = self._scratch()
         here = folder / "files"
         try:
-            for n, file in enumerate(files):
-                target = here / sources.safe_name(file.filename, n)
-                await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-                with target.open("wb") as out:
-                    while chunk := await file.read(1 << 20):
-                        await asyncio.to_thread(out.write, chunk)
-                if target.suffix.lower() == ".zip":
-                    await self._unpack(target)
+            await self.stage(files, here)
             listed = await asyncio.to_thread(sources.tables_in, here, options)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
         list_files = partial(sources.of_upload, here, listed, options)
         return await self._begin(project_id, user_id, list_files, folder)
+
+    async def from_staged(
+        self, project_id: str, user_id: str, here: Path, gold: bool, columns: list[str] | None
+    ) -> dict[str, Any]:
+        """As an upload, of files that lie in the folder `here` already; it is gone afterwards,
+        with the folder it lies in."""
+        options = self._options(project_id, gold, columns)
+        listed = await asyncio.to_thread(sources.tables_in, here, options)
+        list_files = partial(sources.of_upload, here, listed, options)
+        return await self._begin(project_id, user_id, list_files, here.parent)
+
+    async def stage(self, files: Sequence[Upload], here: Path) -> None:
+        """Write uploaded files below `here`; those of a zip take its place. Raises `ApiError`."""
+        for n, file in enumerate(files):
+            target = here / sources.safe_name(file.filename, n)
+            await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+            with target.open("wb") as out:
+                while chunk := await file.read(1 << 20):
+                    await asyncio.to_thread(out.write, chunk)
+            if target.suffix.lower() == ".zip":
+                await self._unpack(target)
+
+    async def check(self, source: Path, options: Options, *, staged: bool) -> None:
+        """Raises `ApiError` for what an import of `source` would refuse before it begins."""
+        if options.columns is not None and not options.text:
+            raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
+        read: Callable[[Path, Options], Any] = sources.of_folder
+        if staged:
+            read = sources.tables_in
+        elif await asyncio.to_thread(source.is_file):
+            read = sources.of_table
+        await asyncio.to_thread(read, source, options)
 
     async def _unpack(self, archive: Path) -> None:
         """The files of an uploaded zip take its place."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from markdown_it import MarkdownIt
 
 from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
@@ -27,6 +26,7 @@ from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
 from chorus.server.services.accounts import CurrentUser, join
+from chorus.server.services.prose import to_html
 from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -39,8 +39,6 @@ SET_CHOICES = ("auto", "majority")
 GOLD_RATE_MAX = 0.5
 AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
-# html=False: raw HTML in instructions is shown as text, never run.
-_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
 
 
 class NewClass(msgspec.Struct):
@@ -95,6 +93,14 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
     ordering: str | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
+    quiet: bool = False
+    """Of new instructions: labelers are not asked to read them (a slip of the pen)."""
+
+
+def settings_of(change: Change) -> dict[str, Any]:
+    """The settings that are to be changed."""
+    named = msgspec.structs.asdict(change).items()
+    return {k: v for k, v in named if v is not msgspec.UNSET and k != "quiet"}
 
 
 def check_settings(settings: dict[str, Any], task_type: str) -> None:
@@ -121,8 +127,8 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse(f"gold_rate must be 0 (no checks) to {GOLD_RATE_MAX}")
     if "audit_share" in settings and not 0 <= settings["audit_share"] <= AUDIT_SHARE_MAX:
         refuse(f"audit_share must be 0 (no audit) to {AUDIT_SHARE_MAX}")
-    if settings.get("state", "running") not in ("running", "paused"):
-        refuse("state must be running or paused")
+    if settings.get("state", "running") not in ("running", "paused", "archived"):
+        refuse("state must be running, paused or archived")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
         refuse(f"consensus must be one of {', '.join(CHOICES)}")
     if settings.get("ordering", "random") not in ORDERINGS:
@@ -161,12 +167,15 @@ class Projects:
         self._remerging = remerging
         self._schemas: dict[str, Schema] = {}
         self._roles: dict[tuple[str, str], str | None] = {}
+        self._archived: set[str] = set()
 
     async def load(self) -> None:
-        def fn(tx: Tx) -> dict[str, Schema]:
-            return {p.project_id: tx.schema(p) for p in tx.projects()}
+        def fn(tx: Tx) -> tuple[dict[str, Schema], set[str]]:
+            projects = tx.projects()
+            archived = {p.project_id for p in projects if p.state == "archived"}
+            return {p.project_id: tx.schema(p) for p in projects}, archived
 
-        self._schemas = await self._store.read(fn)
+        self._schemas, self._archived = await self._store.read(fn)
 
     def schema(self, project_id: str) -> Schema:
         """Raises `ApiError('not_found')` for an unknown project."""
@@ -178,6 +187,17 @@ class Projects:
     def put_schema(self, project_id: str, schema: Schema) -> None:
         """After any change of classes."""
         self._schemas[project_id] = schema
+
+    def drop(self, project_id: str) -> None:
+        """The project is gone: nobody finds it any more."""
+        self._schemas.pop(project_id, None)
+        self._archived.discard(project_id)
+        self.forget_roles()
+
+    def require_open(self, project_id: str) -> None:
+        """Raises `ApiError('conflict')` for an archived project: it is only read."""
+        if project_id in self._archived:
+            raise ApiError("conflict", "this project is archived: bring it back to change it")
 
     def classes(self, project_id: str) -> Sequence[LabelClass]:
         """Raises `ApiError('not_found')` for an unknown project."""
@@ -194,6 +214,8 @@ class Projects:
         if user.admin:
             self.classes(project_id)
             return "admin"
+        if project_id not in self._schemas:
+            raise ApiError("forbidden", "you are not a member of this project")
         key = (project_id, user.user_id)
         if key not in self._roles:
             self._roles[key] = await self._store.read(lambda tx: tx.role(*key))
@@ -223,20 +245,25 @@ class Projects:
 
     async def get_for(self, user: CurrentUser, project_id: str) -> dict[str, Any]:
         role = await self.role(user, project_id)
-        return await self._store.read(lambda tx: self._public(tx, project_id, role))
+        return await self._store.read(lambda tx: self._public(tx, project_id, role, user.user_id))
 
     async def list_for(self, user: CurrentUser) -> list[dict[str, Any]]:
         def fn(tx: Tx) -> list[dict[str, Any]]:
             if user.admin:
-                return [self._public(tx, p.project_id, "admin") for p in tx.projects()]
+                return [
+                    self._public(tx, p.project_id, "admin", user.user_id) for p in tx.projects()
+                ]
             return [
-                self._public(tx, p.project_id, tx.role(p.project_id, user.user_id) or "labeler")
+                self._public(
+                    tx, p.project_id, tx.role(p.project_id, user.user_id) or "labeler", user.user_id
+                )
                 for p in tx.projects_of(user.user_id)
+                if p.state != "archived" or tx.role(p.project_id, user.user_id) == "supervisor"
             ]
 
         return await self._store.read(fn)
 
-    def _public(self, tx: Tx, project_id: str, role: str) -> dict[str, Any]:
+    def _public(self, tx: Tx, project_id: str, role: str, user_id: str) -> dict[str, Any]:
         project = tx.project(project_id)
         if project is None:
             raise ApiError("not_found", "no such project")
@@ -245,7 +272,9 @@ class Projects:
             "name": project.name,
             "description": project.description,
             "instructions": project.instructions,
-            "instructions_html": _markdown.render(project.instructions),
+            "instructions_html": to_html(project.instructions),
+            "instructions_rev": project.instructions_rev,
+            "confirmed_rev": tx.read_revision(project_id, user_id),
             "task_type": project.task_type,
             "classes": public_classes(tx.classes(project_id)),
             "votes_min": project.votes_min,
@@ -325,7 +354,7 @@ class Projects:
                     "classes": [c.name for c in classes],
                 },
             )
-            return self._public(tx, project.project_id, "admin")
+            return self._public(tx, project.project_id, "admin", user.user_id)
 
         public = await self._store.write(fn)
         self._schemas[project.project_id] = Schema(project.task_type, classes)
@@ -333,9 +362,7 @@ class Projects:
 
     async def change(self, user: CurrentUser, project_id: str, change: Change) -> dict[str, Any]:
         role = await self.require(user, project_id, "supervisor")
-        changes = {
-            k: v for k, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET
-        }
+        changes = settings_of(change)
 
         def fn(tx: Tx) -> tuple[dict[str, Any], bool]:
             project = tx.project(project_id)
@@ -347,19 +374,54 @@ class Projects:
                 merged.setdefault("votes_min", project.votes_min)
                 merged.setdefault("votes_max", project.votes_max)
             check_settings(merged, project.task_type)
+            if "archived" in (project.state, changes.get("state")):
+                self._check_archive(user, project, changes)
             real = {k: v for k, v in changes.items() if getattr(project, k) != v}
+            if "instructions" in real and not change.quiet:
+                real["instructions_rev"] = project.instructions_rev + 1
             if real:
                 tx.change_project(project_id, real)
                 who = {"user_id": user.user_id, "by": user.name}
                 tx.emit(project_id, now, "project.changed", {**who, **real})
             # New rules decide every item anew; decisions by review stand.
             due = bool(real.keys() & RULES) and remerging.begin(tx, project_id, now)
-            return self._public(tx, project_id, role), due
+            return self._public(tx, project_id, role, user.user_id), due
 
         public, due = await self._store.write(fn)
+        (self._archived.add if public["state"] == "archived" else self._archived.discard)(
+            project_id
+        )
         if due:
             self._remerging.wake(project_id)
         return public
+
+    def _check_archive(self, user: CurrentUser, project: Project, changes: dict[str, Any]) -> None:
+        """An admin puts a project away and brings it back; meanwhile nothing else is changed."""
+        if project.state == "archived" and (set(changes) != {"state"}):
+            raise ApiError("conflict", "this project is archived: bring it back to change it")
+        if not user.admin:
+            raise ApiError("forbidden", "only an admin archives projects and brings them back")
+
+    async def changes(self, project_id: str, before: int, limit: int) -> dict[str, Any]:
+        """What was changed of the project, newest first: `{"changes": [{seq, at, user_id, by,
+        change}], "next": seq | None}`; `before`: a `next` (0: from the newest)."""
+        limit = max(1, min(limit, 200))
+
+        def fn(tx: Tx) -> dict[str, Any]:
+            out = []
+            events = tx.changes(project_id, before or 1 << 62, limit)
+            for event in events:
+                body = dict(event.body)
+                user_id = str(body.pop("user_id", ""))
+                by = body.pop("by", None)
+                if by is None:
+                    user = tx.user(user_id)
+                    by = user.name if user else user_id
+                who = {"seq": event.seq, "at": event.at, "user_id": user_id, "by": by}
+                out.append({**who, "change": body})
+            return {"changes": out, "next": events[-1].seq if len(events) == limit else None}
+
+        return await self._store.read(fn)
 
     # -- members
 

@@ -101,7 +101,8 @@ class Rounds:
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
         state.last_evidence, state.replaced, project = await self._store.read(fn)
-        state.enabled = project.cluster or project.prelabel or project.ordering != "random"
+        helps = project.cluster or project.prelabel or project.ordering != "random"
+        state.enabled = helps and project.state != "archived"
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = self._backbones.of(project.task_type)
         return state

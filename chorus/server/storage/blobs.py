@@ -9,6 +9,8 @@ from chorus.server.formats.blobfiles import STAGING, Batch, Size, blob_path
 from chorus.server.formats.sniff import HEAD_BYTES, sniff
 from chorus.server.formats.texts import TEXT_START, TEXT_TYPE
 
+SIZES: tuple[Size, ...] = ("s", "m", "o")
+
 
 class BlobStore:
     """The blob folder of one server. Safe to use from many threads and processes at once."""
@@ -52,6 +54,11 @@ class BlobStore:
             batch.add(blob_path(self.root, content_hash, size), data)
             batch.commit()
         return content_hash
+
+    def remove(self, content_hash: str) -> None:
+        """Remove a blob with its thumbnails; one that is not there is no error."""
+        for size in SIZES:
+            blob_path(self.root, content_hash, size).unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Remove what a killed import left half-written; the number of files.

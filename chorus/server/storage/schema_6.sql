@@ -56,3 +56,24 @@ ALTER TABLE item ADD COLUMN preset TEXT;
 ALTER TABLE item ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX item_priority ON item (project_id, priority, queue, queue_pos)
   WHERE room > 0 AND priority = 1;
+
+-- Instructions: each change that labelers should know of is a revision, and each says once that it
+-- was read. Their pictures are blobs.
+ALTER TABLE project ADD COLUMN instructions_rev INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE instructions_read (
+  project_id TEXT NOT NULL, user_id TEXT NOT NULL, revision INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (project_id, user_id)
+) WITHOUT ROWID;
+CREATE TABLE prose_picture (
+  project_id TEXT NOT NULL, content_hash TEXT NOT NULL, media_type TEXT NOT NULL,
+  added_at INTEGER NOT NULL, PRIMARY KEY (project_id, content_hash)
+) WITHOUT ROWID;
+-- What was changed of a project, for its history.
+CREATE INDEX event_changes ON event (project_id, seq) WHERE type = 'project.changed';
+
+-- A project that somebody is making in the wizard: all answers so far (JSON).
+CREATE TABLE draft (
+  draft_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, body TEXT NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+);
+CREATE INDEX draft_by_user ON draft (user_id, updated_at);

@@ -57,6 +57,14 @@ class Entry(msgspec.Struct, frozen=True):
 COMMANDS: dict[str, Entry] = {}
 
 
+CHANGING = {
+    "project.pause", "project.resume", "project.train", "review.decide", "review.decide_many",
+    "review.decide_all", "note.add", "gold.mark", "person.pause", "votes.take_back",
+    "votes.restore", "round.cancel", "round.retry", "comment.add",
+}  # fmt: skip
+"""What an archived project refuses. A vote on an item that was handed out before still counts."""
+
+
 def command(name: str, schema: type[Any], role: str | None = None) -> Callable[[Handler], Handler]:
     """Register a handler; `role` is the least role in the body's project."""
 
@@ -75,6 +83,8 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
     body = decode_body(command.body, entry.schema)
     if entry.role is not None:
         await ctx.services.projects.require(ctx.user, body.project_id, entry.role)
+        if command.type in CHANGING:
+            ctx.services.projects.require_open(body.project_id)
     if command.type != "ping":
         for stream in ctx.streams.values():
             ctx.services.assigning.touch(stream)

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from chorus.server.domain.classes import PALETTE
 from chorus.server.errors import ApiError
 from chorus.server.transport.auth import CurrentUser, current_user
 from chorus.server.transport.http import services
@@ -177,7 +178,7 @@ async def invite(request: Request) -> Response:
 async def new_project(request: Request) -> Response:
     user = await signed_in(request)
     _require_admin(user)
-    return render(request, "new_project.html", user)
+    return render(request, "new_project.html", user, boot={"palette": PALETTE})
 
 
 @page

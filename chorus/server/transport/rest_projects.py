@@ -15,7 +15,7 @@ from chorus.server.errors import ApiError
 from chorus.server.formats.sniff import DICOM_TYPE
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewProject
-from chorus.server.transport.auth import require_user
+from chorus.server.transport.auth import SAFE_METHODS, require_user
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
 from chorus.server.transport.review_filter import BulkBody, filter_of
 
@@ -44,11 +44,18 @@ class Decision(msgspec.Struct):
     seen: int | None = None
 
 
+IN_ARCHIVE = ("/preview", "/confirm", "/exports")
+"""What changes nothing, though it is posted."""
+
+
 async def member_of(request: Request, least: str) -> tuple[CurrentUser, str]:
     """(the user, the project's id) when the role suffices. Raises `ApiError`."""
     user = await require_user(request)
     project_id = request.path_params["project_id"]
-    await services(request).projects.require(user, project_id, least)
+    projects = services(request).projects
+    await projects.require(user, project_id, least)
+    if request.method not in SAFE_METHODS and not request.url.path.endswith(IN_ARCHIVE):
+        projects.require_open(project_id)
     return user, project_id
 
 
@@ -71,9 +78,16 @@ async def project(request: Request) -> Response:
 
 
 async def change_project(request: Request) -> Response:
-    user, project_id = await member_of(request, "supervisor")
+    user = await require_user(request)
+    project_id = request.path_params["project_id"]
     change = await body_of(request, Change)
     return reply(await services(request).projects.change(user, project_id, change))
+
+
+async def preview_change(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    change = await body_of(request, Change)
+    return reply(await services(request).previewing.of(project_id, change))
 
 
 async def members(request: Request) -> Response:
@@ -112,6 +126,7 @@ async def start_import(request: Request) -> Response:
         raise ApiError("forbidden", "only an admin may read folders of the server")
     project_id = request.path_params["project_id"]
     await services(request).projects.require(user, project_id, "supervisor")
+    services(request).projects.require_open(project_id)
     body = await body_of(request, ImportFrom)
     importing = services(request).importing
     if (body.folder is None) == (body.csv is None):
@@ -269,6 +284,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/projects", add_project, methods=["POST"]),
         Route(one, project, methods=["GET"]),
         Route(one, change_project, methods=["PATCH"]),
+        Route(f"{one}/preview", preview_change, methods=["POST"]),
         Route(f"{one}/members", members, methods=["GET"]),
         Route(f"{one}/members", set_member, methods=["PUT"]),
         Route(f"{one}/members/{{user_id}}", drop_member, methods=["DELETE"]),

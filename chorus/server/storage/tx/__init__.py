@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.comments import CommentSql
+from chorus.server.storage.tx.deleting import DeletingSql
+from chorus.server.storage.tx.drafts import DraftSql
 from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
@@ -11,6 +13,7 @@ from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
+from chorus.server.storage.tx.prose import ProseSql
 from chorus.server.storage.tx.quality import QualitySql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
@@ -20,6 +23,9 @@ from chorus.server.storage.tx.votes import VoteSql
 
 
 class Tx(
+    DraftSql,
+    DeletingSql,
+    ProseSql,
     QualitySql,
     CommentSql,
     PaceSql,

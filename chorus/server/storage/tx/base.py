@@ -22,6 +22,7 @@ JOB = columns(model.Job)
 ROUND = columns(model.Round)
 USER = columns(model.User)
 TAKEBACK = columns(model.Takeback)
+DRAFT = columns(model.Draft)
 START_OVER = columns(model.StartOver)
 CHECK_STANDS = "NOT EXISTS (SELECT 1 FROM check_vote n WHERE n.supersedes = c.vote_id)"
 """Of check_vote AS c: no correction has taken its place."""

@@ -36,3 +36,14 @@ class EventSql(Base):
                 (project_id, since, limit),
             )
         ]
+
+    def changes(self, project_id: str, before: int, limit: int) -> list[Event]:
+        """What was changed of a project, newest first, from before `before` on."""
+        return [
+            Event(project_id, seq, type, _decode(body), at)
+            for seq, type, body, at in self.rows(
+                "SELECT seq, type, body, at FROM event WHERE project_id = ? AND seq < ?"
+                " AND type = 'project.changed' ORDER BY seq DESC LIMIT ?",
+                (project_id, before, limit),
+            )
+        ]

@@ -15,7 +15,7 @@ _BOOLS = ("cluster", "prelabel")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
-    "audit_share", "set_rule", "ordering",
+    "audit_share", "set_rule", "ordering", "instructions_rev",
 )  # fmt: skip
 
 
@@ -33,7 +33,10 @@ class ProjectSql(Base):
 
     def projects(self) -> list[Project]:
         return [
-            _project(row) for row in self.rows(f"SELECT {PROJECT} FROM project ORDER BY created_at")
+            _project(row)
+            for row in self.rows(
+                f"SELECT {PROJECT} FROM project WHERE state <> 'deleting' ORDER BY created_at"
+            )
         ]
 
     def projects_of(self, user_id: str) -> list[Project]:
@@ -41,7 +44,8 @@ class ProjectSql(Base):
             _project(row)
             for row in self.rows(
                 f"SELECT {PROJECT} FROM project WHERE project_id IN"
-                " (SELECT project_id FROM member WHERE user_id = ?) ORDER BY created_at",
+                " (SELECT project_id FROM member WHERE user_id = ?) AND state <> 'deleting'"
+                " ORDER BY created_at",
                 (user_id,),
             )
         ]

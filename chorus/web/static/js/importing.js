@@ -48,7 +48,7 @@ export async function uploadFiles(root, files, show, how) {
   }
 }
 
-function inParts(files) {
+export function inParts(files) {
   const parts = [];
   let part = [];
   let bytes = 0;

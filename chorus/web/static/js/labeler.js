@@ -8,6 +8,7 @@ import { Grid } from "./grid.js";
 import { Notes } from "./notes.js";
 import { Outbox } from "./outbox.js";
 import { Preload, pictureOf } from "./preload.js";
+import { Reading } from "./reading.js";
 import { RecentStrip } from "./recent_strip.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
@@ -44,6 +45,7 @@ new ThreadList($("#threads"), comments, (item) => commenting.open([item], false)
 const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
+const reading = new Reading(`/api/projects/${project.project_id}`, () => render());
 const letters = new TypeSize();
 const autoSize = new AutoSize(project.project_id, task.text);
 const grid = new Grid(
@@ -88,7 +90,7 @@ function render() {
   if (zoom.isOpen) {
     if (item) openZoom();
     else zoom.close();
-  } else if (page && !help.open && !commenting.isOpen) {
+  } else if (page && !help.open && !reading.isOpen && !commenting.isOpen) {
     grid.takeKeyboard(page);
   }
   const sizes = new Map(session.queue.flatMap((p) => p.items.map((i) => [i, p.items.length])));
@@ -144,7 +146,7 @@ function renderBanner(page) {
 function renderEmpty(page) {
   const cover = $("#cover");
   const why = session.paused
-    ? "paused"
+    ? session.project.state
     : page
       ? null
       : (session.empty ?? (socket.connected ? "loading" : "offline"));
@@ -285,6 +287,7 @@ document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select")) return;
   if (commenting.isOpen) return;
+  if (reading.isOpen) return; // first the new instructions
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
   const intent = intentOf(event, classes.length, task);
   if (!intent || (event.repeat && !REPEATED.includes(intent.type))) return;
@@ -342,6 +345,7 @@ outbox.addEventListener("refused", () => render());
 session.addEventListener("guideline", (e) => notes.take(e.detail));
 let instructions = "";
 session.addEventListener("change", () => {
+  reading.take(session.project);
   // Sanitised by the server: raw HTML in the Markdown is shown as text there.
   if (session.project.instructions_html === instructions) return;
   instructions = session.project.instructions_html;

@@ -46,6 +46,7 @@ export function coverWords(why, task) {
     waiting: ["Your colleagues have the rest", `The next ${things} come by themselves as soon as one is free again.`],
     paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
     no_items: [`No ${things} yet`, `As soon as ${things} are added, your first page appears here.`],
+    archived: ["Archived", "This project has been put away. There is nothing to do here."],
     stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
     idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
     loading: ["One moment …", "Your next page is on its way."],

@@ -20,6 +20,7 @@ function card(project) {
       { class: "row small" },
       el("span", { class: "chip-plain" }, plural(project.items, taskOf(project).thing)),
       el("span", { class: "chip-plain" }, plural(project.classes.length, "class", "classes")),
+      project.state === "archived" ? el("span", { class: "chip-plain" }, "archived") : null,
       project.state === "paused" ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null,
     ),
     el(

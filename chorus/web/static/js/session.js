@@ -60,7 +60,7 @@ export class Session extends EventTarget {
   }
 
   get paused() {
-    return this.project.state === "paused";
+    return this.project.state !== "running";
   }
 
   // -- what the person does

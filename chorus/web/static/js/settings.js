@@ -2,8 +2,11 @@
 import { $, boot, el, fill } from "./dom.js";
 import { api } from "./api.js";
 import { classesCard } from "./classes_card.js";
+import { instructionsCard } from "./instructions_card.js";
+import { lifeCard } from "./life_card.js";
 import { importForm } from "./import_form.js";
 import { onSubmit, showError } from "./form.js";
+import { agreed, effectWords } from "./effect.js";
 import { taskOf } from "./task.js";
 
 let { project } = boot();
@@ -13,15 +16,26 @@ importForm(root, taskOf(project));
 
 // -- classes and settings
 
-classesCard(root, project, (next) => (project = next));
+const take = (next) => {
+  project = next;
+  life.show();
+  life.history().catch(() => {});
+};
+const life = lifeCard(root, () => project, (next) => (project = next));
+classesCard(root, project, take);
+instructionsCard(root, () => project, take);
 onSubmit($("#settings-form"), async (values) => {
   $("#saved").hidden = true;
-  project = await api("PATCH", root, {
+  const change = {
     ...values,
     target: values.target / 100,
     gold_rate: values.gold_rate / 100,
     audit_share: values.audit_share / 100,
-  });
+  };
+  const effect = await api("POST", `${root}/preview`, change);
+  const words = effectWords(effect, taskOf(project).thing);
+  if (words.length && !(await agreed(words))) return;
+  take(await api("PATCH", root, change));
   $("#saved").hidden = false;
 });
 

@@ -1,0 +1,102 @@
+"""What a folder or a table holds, before it is brought in: how many items, and which labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chorus.server.formats.folder import ROW_SUFFIXES, BadFolder, list_folder, list_texts
+from chorus.server.formats.tables import LABEL_COLUMNS, BadTable
+
+TABLES_MAX = 20
+NAMES_MAX = 5000
+"""Labels and folders named at most."""
+_JSON = (".jsonl", ".ndjson")
+
+
+def look(path: str, text: bool) -> dict[str, Any]:
+    """`{"items", "faults", "folders": [[name, n]], "labels": [[name, n]], "tables": [name],
+    "error"}`; most common first. `text`: the items are texts. `error`: why nothing can be read
+    there, in words; else None."""
+    place = Path(path)
+    try:
+        if place.suffix.lower() in ROW_SUFFIXES and not place.is_dir():
+            labels: Counter[str] = Counter()
+            rows = _count(place, labels)
+            return _said(rows, labels=labels, tables=[place.name])
+        return _folder(place, text)
+    except (BadFolder, BadTable) as error:
+        return _said(0, error=str(error))
+    except OSError as error:
+        return _said(0, error=f"{path} cannot be read: {error.strerror}")
+
+
+def _folder(place: Path, text: bool) -> dict[str, Any]:
+    labels: Counter[str] = Counter()
+    if text:
+        texts, found, faults = list_texts(place)
+        tables = [Path(path) for _, path in found]
+        rows = sum(_count(table, labels) for table in tables)
+        names = [name for name, _ in texts]
+        return _said(len(texts) + rows, len(faults), names, labels, [t.name for t in tables])
+    pictures, faults = list_folder(place)
+    tables = sorted(p for p in place.iterdir() if p.suffix.lower() in (".csv", ".tsv"))
+    for table in tables:
+        _count(table, labels)
+    names = [name for name, _ in pictures]
+    return _said(len(pictures), len(faults), names, labels, [t.name for t in tables])
+
+
+def _said(
+    items: int, faults: int = 0, names: list[str] | None = None,
+    labels: Counter[str] | None = None, tables: list[str] | None = None, error: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    folders = Counter(name.rpartition("/")[0] for name in names or () if "/" in name)
+    return {
+        "items": items,
+        "faults": faults,
+        "folders": [list(pair) for pair in folders.most_common(NAMES_MAX)],
+        "labels": [list(pair) for pair in (labels or Counter()).most_common(NAMES_MAX)],
+        "tables": (tables or [])[:TABLES_MAX],
+        "error": error,
+    }
+
+
+def _count(table: Path, labels: Counter[str]) -> int:
+    """The rows of a table; their labels are counted. Raises `BadTable` where it cannot be read."""
+    rows = 0
+    try:
+        read = _objects(table) if table.suffix.lower() in _JSON else _cells(table)
+        for label in read:
+            rows += 1
+            found = label if isinstance(label, list) else str(label or "").split("|")
+            labels.update(str(name).strip() for name in found if str(name).strip())
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise BadTable(f"{table.name}: {error}") from None
+    return rows
+
+
+def _cells(table: Path) -> Iterator[str | None]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        head = lines.readline()
+        separator = max(",\t;", key=head.count)
+        lines.seek(0)
+        rows = csv.reader(lines, delimiter=separator)
+        header = [cell.strip().lower() for cell in next(rows, [])]
+        at = next((header.index(name) for name in LABEL_COLUMNS if name in header), None)
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                yield row[at] if at is not None and at < len(row) else None
+
+
+def _objects(table: Path) -> Iterator[Any]:
+    with table.open(encoding="utf-8-sig") as lines:
+        for line in lines:
+            if line.strip():
+                found = json.loads(line)
+                lower = {str(k).lower(): v for k, v in found.items()} if found else {}
+                yield next((lower[name] for name in LABEL_COLUMNS if name in lower), None)

@@ -1,0 +1,102 @@
+"""A project deleted for good: its rows, its rounds, and the files that no other project has.
+
+Only an archived one, by its name typed out. It vanishes at once; its rows go chunk by chunk, and
+what a stop of the server cuts off goes on at the next start. Features of pictures stay: they are
+stored by content, for all projects together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from chorus.server.errors import ApiError
+from chorus.server.services.projects import Projects
+from chorus.server.storage.blobs import BlobStore
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
+
+ITEMS = 200
+EVENTS = 2_000
+"""Rows of one transaction: a vote waits behind one chunk at most."""
+
+
+class Deleting:
+    """`folders`: of each project, besides the database, by its id; `imported()` waits
+    until no files are coming in: one of them may be the same as one that goes."""
+
+    def __init__(
+        self, store: Store, projects: Projects, blobs: BlobStore, folders: list[Path],
+        imported: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._projects = projects
+        self._blobs = blobs
+        self._folders = folders
+        self._imported = imported
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        for project_id in await self._store.read(lambda tx: tx.deleted_projects()):
+            self._wake(project_id)
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def delete(self, project_id: str, typed: str) -> None:
+        """Raises `ApiError`: not_found, conflict (not archived, a job runs), bad_value (the name
+        is another)."""
+
+        def fn(tx: Tx) -> None:
+            project = tx.project(project_id)
+            if project is None or project.state == "deleting":
+                raise ApiError("not_found", "no such project")
+            if typed.strip() != project.name:
+                raise ApiError("bad_value", f"type the project's name: {project.name}")
+            if project.state != "archived":
+                raise ApiError("conflict", "only an archived project can be deleted")
+            if tx.busy(project_id):
+                raise ApiError("conflict", "a round or an import is running; wait, or cancel it")
+            tx.change_project(project_id, {"state": "deleting"})
+
+        await self._store.write(fn)
+        self._projects.drop(project_id)
+        self._wake(project_id)
+
+    def _wake(self, project_id: str) -> None:
+        if project_id not in self._tasks:
+            self._tasks[project_id] = asyncio.ensure_future(self._run(project_id))
+
+    async def _run(self, project_id: str) -> None:
+        try:
+            while await self._some(project_id):
+                pass
+            await self._store.write(lambda tx: tx.delete_project(project_id))
+            for folder in self._folders:
+                await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
+        except ApiError:  # shutting down; the next start goes on
+            pass
+        except Exception:
+            log.exception("deleting project %s failed", project_id)
+        finally:
+            del self._tasks[project_id]
+
+    async def _some(self, project_id: str) -> bool:
+        """One chunk; whether there is more. Its files go before its rows: a stop in between leaves
+        rows that are looked at again, and no file that nobody knows of."""
+        await self._imported()
+        hashes = await self._store.read(lambda tx: tx.own_content(project_id, ITEMS))
+        await asyncio.to_thread(self._remove, hashes)
+        return await self._store.write(lambda tx: tx.delete_some(project_id, ITEMS, EVENTS))
+
+    def _remove(self, hashes: list[str]) -> None:
+        for content_hash in hashes:
+            self._blobs.remove(content_hash)

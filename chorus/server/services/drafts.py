@@ -1,0 +1,242 @@
+"""Projects that are being thought out: the wizard's answers and files, kept per person until the
+project is made or the draft is thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.model import Draft
+from chorus.server.domain.tasks import is_text
+from chorus.server.errors import ApiError
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.importing import Importing, Upload
+from chorus.server.services.projects import NewClass, NewProject, Projects
+from chorus.server.services.sources import Options
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+
+BODY_MAX = 512 << 10
+DRAFTS_MAX = 50
+_LOOK = "chorus.server.formats.looking.look"
+NOTHING: dict[str, Any] = {
+    "items": 0, "faults": 0, "folders": [], "labels": [], "tables": [], "error": None,
+}  # fmt: skip
+Call = Callable[..., Awaitable[Any]]
+
+
+class Source(msgspec.Struct):
+    """Where the data is. `upload`: what was sent to the draft; `server`: `path` on the server."""
+
+    kind: Literal["upload", "server", "none"] = "none"
+    path: str = ""
+    columns: list[str] | None = None
+    gold: bool = False
+
+
+class Person(msgspec.Struct):
+    user_id: str
+    role: Literal["labeler", "supervisor"] = "labeler"
+
+
+class Answers(msgspec.Struct):
+    """What the wizard has been told so far. Fields that this version does not know are kept for
+    the page (`seconds`: of work an item takes; `step`)."""
+
+    name: str = ""
+    description: str = ""
+    instructions: str = ""
+    task_type: str = "multiclass"
+    classes: list[NewClass] = []
+    votes_min: int = 1
+    votes_max: int = 1
+    target: float = 0.95
+    set_rule: str = "class"
+    gold_rate: float = 0.05
+    audit_share: float = 0.05
+    ordering: str = "random"
+    assist: bool = True
+    cluster: bool = True
+    prelabel: bool = True
+    source: Source = msgspec.field(default_factory=Source)
+    people: list[Person] = []
+
+
+class Drafts:
+    """`call(function, *args)` runs a function in a worker process (see jobs/pool)."""
+
+    def __init__(
+        self, store: Store, projects: Projects, importing: Importing, call: Call, folder: Path
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._importing = importing
+        self._call = call
+        self._folder = folder
+
+    async def start(self) -> None:
+        """Files of drafts that are gone."""
+        known = await self._store.read(lambda tx: tx.draft_ids())
+
+        def sweep() -> None:
+            for folder in self._folder.glob("*"):
+                if folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+        await asyncio.to_thread(sweep)
+
+    async def mine(self, user: CurrentUser) -> list[dict[str, Any]]:
+        drafts = await self._store.read(lambda tx: tx.drafts_of(user.user_id))
+        return [_public(draft) for draft in drafts]
+
+    async def get(self, user: CurrentUser, draft_id: str) -> dict[str, Any]:
+        return _public(await self._of(user, draft_id))
+
+    async def put(
+        self, user: CurrentUser, draft_id: str | None, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Keep the answers; None: begin a draft. Raises `ApiError`: not_found, too_large."""
+        text = msgspec.json.encode(body).decode()
+        if len(text) > BODY_MAX:
+            raise ApiError("too_large", "this draft is too large")
+        now = now_ms()
+
+        def fn(tx: Tx) -> Draft:
+            if draft_id is None:
+                if len(tx.drafts_of(user.user_id)) >= DRAFTS_MAX:
+                    raise ApiError("conflict", f"finish or discard one of your {DRAFTS_MAX} drafts")
+                draft = Draft(secrets.token_hex(8), user.user_id, text, now, now)
+            else:
+                draft = _own(tx, user, draft_id)
+                draft.body, draft.updated_at = text, now
+            tx.put_draft(draft)
+            return draft
+
+        return _public(await self._store.write(fn))
+
+    async def discard(self, user: CurrentUser, draft_id: str) -> None:
+        await self._of(user, draft_id)
+        await self._store.write(lambda tx: tx.drop_draft(draft_id))
+        await asyncio.to_thread(shutil.rmtree, self._folder / draft_id, True)
+
+    # -- data
+
+    async def add_files(
+        self, user: CurrentUser, draft_id: str, files: Sequence[Upload]
+    ) -> dict[str, Any]:
+        """Keep files until the project is made; what is there now, as `data` says. Zips are
+        unpacked. Raises `ApiError`."""
+        await self._of(user, draft_id)
+        await self._importing.stage(files, self._files(draft_id))
+        return await self._look(self._files(draft_id), await self._text(user, draft_id))
+
+    async def drop_files(self, user: CurrentUser, draft_id: str) -> None:
+        await self._of(user, draft_id)
+        await asyncio.to_thread(shutil.rmtree, self._files(draft_id), True)
+
+    async def data(self, user: CurrentUser, draft_id: str) -> dict[str, Any]:
+        """What the chosen data holds (formats/looking.py)."""
+        draft = await self._of(user, draft_id)
+        answers = _answers(draft)
+        source = answers.source
+        if source.kind == "server":
+            return await self._look(Path(source.path), is_text(answers.task_type))
+        return await self._look(self._files(draft_id), is_text(answers.task_type))
+
+    async def _text(self, user: CurrentUser, draft_id: str) -> bool:
+        return is_text(_answers(await self._of(user, draft_id)).task_type)
+
+    async def _look(self, place: Path, text: bool) -> dict[str, Any]:
+        if place.is_relative_to(self._folder) and not await asyncio.to_thread(place.exists):
+            return {**NOTHING}
+        found: dict[str, Any] = await self._call(_LOOK, str(place), text)
+        return found
+
+    # -- the project
+
+    async def initialize(self, user: CurrentUser, draft_id: str) -> dict[str, Any]:
+        """Make the project, its members, and begin to bring its data in:
+        `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made."""
+        answers = _answers(await self._of(user, draft_id))
+        source = answers.source
+        new = NewProject(
+            name=answers.name,
+            classes=list(answers.classes),
+            description=answers.description,
+            instructions=answers.instructions,
+            task_type=answers.task_type,
+            votes_min=answers.votes_min,
+            votes_max=answers.votes_max,
+            set_rule=answers.set_rule,
+            target=answers.target,
+            cluster=answers.assist and answers.cluster and not is_text(answers.task_type),
+            prelabel=answers.assist and answers.prelabel,
+            gold_rate=answers.gold_rate,
+            audit_share=answers.audit_share,
+            ordering=answers.ordering if answers.assist else "random",
+        )
+        # What cannot be read is refused before anything is made.
+        files = self._files(draft_id)
+        staged = source.kind == "upload" and await asyncio.to_thread(files.exists)
+        options = Options(is_text(answers.task_type), source.gold, source.columns or None)
+        if staged or source.kind == "server":
+            place = files if staged else Path(source.path)
+            await self._importing.check(place, options, staged=staged)
+        project = await self._projects.create(user, new)
+        project_id: str = project["project_id"]
+        await self._store.write(lambda tx: tx.drop_draft(draft_id))
+        for person in answers.people:
+            await self._projects.set_member(project_id, person.user_id, None, person.role)
+        job: dict[str, Any] | None = None
+        if source.kind == "server":
+            if await asyncio.to_thread(Path(source.path).is_file):
+                job = await self._importing.from_csv(
+                    project_id, user.user_id, source.path, source.gold, source.columns
+                )
+            else:
+                job = await self._importing.from_folder(
+                    project_id, user.user_id, source.path, source.columns
+                )
+        elif staged:
+            job = await self._importing.from_staged(
+                project_id, user.user_id, files, source.gold, source.columns
+            )
+        return {"project": await self._projects.get_for(user, project_id), "job": job}
+
+    # -- helpers
+
+    def _files(self, draft_id: str) -> Path:
+        return self._folder / draft_id / "files"
+
+    async def _of(self, user: CurrentUser, draft_id: str) -> Draft:
+        return await self._store.read(lambda tx: _own(tx, user, draft_id))
+
+
+def _own(tx: Tx, user: CurrentUser, draft_id: str) -> Draft:
+    draft = tx.draft(draft_id)
+    if draft is None or draft.user_id != user.user_id:
+        raise ApiError("not_found", "no such draft of yours")
+    return draft
+
+
+def _answers(draft: Draft) -> Answers:
+    try:
+        return msgspec.json.decode(draft.body, type=Answers)
+    except msgspec.ValidationError as error:
+        raise ApiError("bad_value", f"the draft has an answer that cannot be: {error}") from None
+
+
+def _public(draft: Draft) -> dict[str, Any]:
+    return {
+        "draft_id": draft.draft_id,
+        "body": msgspec.json.decode(draft.body),
+        "created_at": draft.created_at,
+        "updated_at": draft.updated_at,
+    }

@@ -1,0 +1,100 @@
+"""REST: the wizard's drafts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.transport.auth import require_user
+from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.rest_instructions import Preview
+
+
+async def admin(request: Request) -> CurrentUser:
+    user = await require_user(request)
+    if not user.admin:
+        raise ApiError("forbidden", "only an admin makes projects")
+    return user
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["draft_id"])
+
+
+async def mine(request: Request) -> Response:
+    return reply({"drafts": await services(request).drafts.mine(await admin(request))})
+
+
+async def begin(request: Request) -> Response:
+    user = await admin(request)
+    body = await body_of(request, dict[str, Any])
+    return reply(await services(request).drafts.put(user, None, body), 201)
+
+
+async def get(request: Request) -> Response:
+    return reply(await services(request).drafts.get(await admin(request), _id(request)))
+
+
+async def put(request: Request) -> Response:
+    user = await admin(request)
+    body = await body_of(request, dict[str, Any])
+    return reply(await services(request).drafts.put(user, _id(request), body))
+
+
+async def discard(request: Request) -> Response:
+    await services(request).drafts.discard(await admin(request), _id(request))
+    return Response(status_code=204)
+
+
+async def data(request: Request) -> Response:
+    return reply(await services(request).drafts.data(await admin(request), _id(request)))
+
+
+async def add_files(request: Request) -> Response:
+    user = await admin(request)
+    kept = services(request)
+    length = int(request.headers.get("content-length") or 0)
+    if length > kept.importing.upload_max_bytes:
+        raise ApiError("too_large", "upload less at a time, or name a folder of the server")
+    async with request.form(max_files=100_000, max_part_size=1 << 20) as form:
+        files = [f for f in form.getlist("files") if not isinstance(f, str)]
+        if not files:
+            raise ApiError("bad_message", "no files in the field 'files'")
+        return reply(await kept.drafts.add_files(user, _id(request), files))
+
+
+async def drop_files(request: Request) -> Response:
+    await services(request).drafts.drop_files(await admin(request), _id(request))
+    return Response(status_code=204)
+
+
+async def initialize(request: Request) -> Response:
+    user = await admin(request)
+    return reply(await services(request).drafts.initialize(user, _id(request)), 201)
+
+
+async def preview(request: Request) -> Response:
+    await admin(request)
+    body = await body_of(request, Preview)
+    return reply(services(request).instructions.preview(body.text))
+
+
+def routes() -> list[BaseRoute]:
+    one = "/api/drafts/{draft_id}"
+    return [
+        Route("/api/drafts", mine, methods=["GET"]),
+        Route("/api/drafts", begin, methods=["POST"]),
+        Route("/api/drafts/preview", preview, methods=["POST"]),
+        Route(one, get, methods=["GET"]),
+        Route(one, put, methods=["PUT"]),
+        Route(one, discard, methods=["DELETE"]),
+        Route(f"{one}/data", data, methods=["GET"]),
+        Route(f"{one}/files", add_files, methods=["POST"]),
+        Route(f"{one}/files", drop_files, methods=["DELETE"]),
+        Route(f"{one}/initialize", initialize, methods=["POST"]),
+    ]

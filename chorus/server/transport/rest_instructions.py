@@ -1,0 +1,69 @@
+"""REST: instructions, their pictures, and who has read them."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from chorus.server.errors import ApiError
+from chorus.server.services.instructions import PICTURE_MAX
+from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.rest_projects import IMMUTABLE, member_of
+
+
+class Confirm(msgspec.Struct):
+    revision: int
+
+
+class Preview(msgspec.Struct):
+    text: str
+
+
+async def readers(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    return reply(await services(request).instructions.readers(project_id))
+
+
+async def confirm(request: Request) -> Response:
+    user, project_id = await member_of(request, "labeler")
+    body = await body_of(request, Confirm)
+    return reply(await services(request).instructions.confirm(user, project_id, body.revision))
+
+
+async def preview(request: Request) -> Response:
+    await member_of(request, "supervisor")
+    body = await body_of(request, Preview)
+    return reply(services(request).instructions.preview(body.text))
+
+
+async def add_picture(request: Request) -> Response:
+    """The body is the picture itself."""
+    _, project_id = await member_of(request, "supervisor")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > PICTURE_MAX:
+            raise ApiError("too_large", f"a picture has at most {PICTURE_MAX >> 20} MB")
+    return reply(await services(request).instructions.add_picture(project_id, bytes(data)), 201)
+
+
+async def picture(request: Request) -> Response:
+    _, project_id = await member_of(request, "labeler")
+    path, media_type = await services(request).instructions.picture(
+        project_id, request.path_params["content_hash"]
+    )
+    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, media_type=media_type, headers=headers)
+
+
+def routes() -> list[BaseRoute]:
+    one = "/api/projects/{project_id}"
+    return [
+        Route(f"{one}/instructions", readers, methods=["GET"]),
+        Route(f"{one}/instructions/confirm", confirm, methods=["POST"]),
+        Route(f"{one}/instructions/preview", preview, methods=["POST"]),
+        Route(f"{one}/pictures", add_picture, methods=["POST"]),
+        Route(f"{one}/pictures/{{content_hash}}", picture, methods=["GET"]),
+    ]
