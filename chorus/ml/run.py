@@ -89,8 +89,9 @@ def _featurize(name: str, params: dict[str, Any]) -> dict[str, Any]:
 def _items(params: dict[str, Any]) -> Items:
     features = Features(Path(params["store"]), params["backbone"])
     return read_items(
-        Path(params["round_dir"]), features, int(params["classes"]), _multilabel(params)
-    )
+        Path(params["round_dir"]), features, int(params["classes"]), _multilabel(params),
+        int(params.get("tuned", 0)),
+    )  # fmt: skip
 
 
 def _multilabel(params: dict[str, Any]) -> bool:
@@ -100,9 +101,11 @@ def _multilabel(params: dict[str, Any]) -> bool:
 def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
 
-    params of this and the following jobs: round_dir, store, backbone, classes, multilabel (whether
-    labels are sets of classes; no, when it is missing), target, prelabel (whether prelabels are
-    wanted), ordering (what to label next; at random, when it is missing), seed, progress, threads.
+    params of this and the following jobs: round_dir, store, backbone, tuned (the number of the
+    fine-tuning whose network is among the backbones; none, when it is missing), classes, multilabel
+    (whether labels are sets of classes; no, when it is missing), target, prelabel (whether
+    prelabels are wanted), ordering (what to label next; at random, when it is missing), seed,
+    progress, threads.
     Raises `ValueError` when fewer than two labeled rows have features.
     """
     began = time.perf_counter()
@@ -146,16 +149,23 @@ def _model(params: dict[str, Any]) -> learn.Model:
 def validate(params: dict[str, Any]) -> dict[str, Any]:
     """Score every labeled row by heads that never saw it; writes oof.tsv and card.json.
 
+    But for those that a fine-tuned network has learned from: its features of them tell their label.
     Returns the card without its large tables.
     """
     round_dir = Path(params["round_dir"])
     items = _items(params)
     labeled = items.labels >= 0
     model = _model(params)
-    logits = learn.out_of_fold_logits(model, items.features(labeled))
+    unseen = ~items.tuned[labeled]
+    logits = learn.out_of_fold_logits(model, items.features(labeled))[unseen]
+    labeled &= ~items.tuned
     evidence = (items.trusted & items.survivor)[labeled]
-    judge = _judge_sets if _multilabel(params) else _judge_classes
-    card, said = judge(params, items, model, logits, evidence)
+    if _multilabel(params):
+        card, said = _judge_sets(
+            params, items.sets[unseen], model.folds.fold[0][unseen], logits, evidence
+        )
+    else:
+        card, said = _judge_classes(params, items.labels[labeled], logits, evidence)
     write_tsv(
         round_dir / "oof.tsv",
         "item_id\tvalue\tscore\tprobs",
@@ -176,9 +186,8 @@ Judgement = tuple[dict[str, Any], answers.Answers]
 
 
 def _judge_classes(
-    params: dict[str, Any], items: Items, model: learn.Model, logits: Floats, evidence: Bools
+    params: dict[str, Any], labels: Ints, logits: Floats, evidence: Bools
 ) -> Judgement:
-    labels = items.labels[items.labels >= 0]
     temperature = learn.calibrate(logits, labels)
     said = answers.one_class(learn.softmax(logits, temperature))
     card = make_card(
@@ -194,17 +203,17 @@ def _judge_classes(
 
 
 def _judge_sets(
-    params: dict[str, Any], items: Items, model: learn.Model, logits: Floats, evidence: Bools
+    params: dict[str, Any], truth: Bools, fold: Ints, logits: Floats, evidence: Bools
 ) -> Judgement:
     """A row's own label has no say in its answer; the curve from the answers' joint odds to scores
     is of all rows, as it changes neither the order of them nor what is right."""
-    probabilities, sets = cross_fit(logits, items.sets, model.folds.fold[0])
-    right = (sets == items.sets).all(axis=1)
-    rule, whole = fit_rule(logits, items.sets), fit_whole(joint_odds(probabilities, sets), right)
+    probabilities, sets = cross_fit(logits, truth, fold)
+    right = (sets == truth).all(axis=1)
+    rule, whole = fit_rule(logits, truth), fit_whole(joint_odds(probabilities, sets), right)
     said = answers.class_sets(probabilities, sets, rule, whole)
     scores = said.scores.astype(np.float64)
     target = float(params["target"])
-    return make_set_card(scores, sets, items.sets, evidence, rule, whole, target), said
+    return make_set_card(scores, sets, truth, evidence, rule, whole, target), said
 
 
 def infer(params: dict[str, Any]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
 
     accounts = Accounts(store, settings.secret())
     remerging = Remerging(store)
-    projects = Projects(store, remerging)
+    projects = Projects(store, remerging, settings.gpu)
     starting = StartingOver(store)
     boards = Boards(store)
     assigning = Assigning(store, projects)

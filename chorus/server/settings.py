@@ -51,6 +51,12 @@ class Settings(msgspec.Struct, kw_only=True):
     """Most that is kept of what can be made or fetched again."""
 
     @property
+    def gpu(self) -> bool:
+        """Is there an NVIDIA GPU? Asked of its driver: torch, which would know best, is not for the
+        server's process."""
+        return any(Path("/proc/driver/nvidia/gpus").glob("*"))
+
+    @property
     def backbones(self) -> Backbones:
         return Backbones(self.backbone, self.text_backbone)
 

@@ -98,6 +98,10 @@ def simulate(
             help="What is labeled next by hand: random, uncertain or auto (the project's default)."
         ),
     ] = None,
+    fine_tune: Annotated[
+        bool,
+        typer.Option("--fine-tune", help="The network's last stages learn from the labels, too."),
+    ] = False,
     free_running: Annotated[
         bool, typer.Option("--free-running", help="People work at their own pace.")
     ] = False,
@@ -142,6 +146,7 @@ def simulate(
         cluster=not (no_assist or no_cluster) and texts is None,
         prelabel=not (no_assist or no_prelabel),
         ordering="random" if no_assist else ordering,
+        fine_tune=fine_tune and not no_assist,
         free_running=free_running,
         think_ms=think_ms,
         max_labels=max_labels,

@@ -37,7 +37,10 @@ class Gate:
     def _quiet(self, stats: Stats, seq: int) -> bool:
         assist = stats.assist
         featurized = not self._assist or assist.featurized >= assist.featurize_total
-        rests = not (assist.round_due or assist.running or stats.estimating or stats.measuring)
+        rests = not (
+            assist.round_due or assist.running or assist.tuning.running or stats.estimating
+            or stats.measuring
+        )  # fmt: skip
         return stats.seq >= seq and featurized and rests
 
 

@@ -34,6 +34,7 @@ class Options(Struct):
     cluster: bool = True
     prelabel: bool = True
     ordering: str | None = None
+    fine_tune: bool = False
     free_running: bool = False
     think_ms: int = 0
     max_labels: int | None = None
@@ -105,6 +106,7 @@ class Options(Struct):
             "cluster": self.cluster,
             "prelabel": self.prelabel,
             "ordering": self.ordering,
+            "fine_tune": self.fine_tune,
             "free_running": self.free_running,
             "think_ms": self.think_ms,
             "max_labels": self.max_labels,

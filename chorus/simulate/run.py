@@ -150,6 +150,7 @@ async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Pr
         "cluster": options.cluster,
         "prelabel": options.prelabel,
         **({} if options.ordering is None else {"ordering": options.ordering}),
+        "fine_tune": options.fine_tune,
         "seed": options.seed,
     }
     if options.consensus is not None:

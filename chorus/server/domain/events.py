@@ -63,6 +63,8 @@ class Board(msgspec.Struct):
 
     urgent: int = 0
     """Open items that a supervisor lets come before all others."""
+    tunings: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    """Fine-tunings, oldest first."""
 
     @property
     def items(self) -> int:
@@ -202,6 +204,11 @@ def _job_changed(board: Board, body: dict[str, Any], at: int) -> None:
     board.jobs = [job if j["job_id"] == job["job_id"] else j for j in board.jobs]
 
 
+def _tuning(board: Board, body: dict[str, Any], at: int) -> None:
+    record = body["tuning"]
+    board.tunings = [t for t in board.tunings if t["number"] != record["number"]] + [record]
+
+
 def _featurized(board: Board, body: dict[str, Any], at: int) -> None:
     # Before there were several, the event did not say which; that pass is done again.
     if "backbone" in body:
@@ -240,6 +247,7 @@ _HANDLERS = {
     "round.cancelled": _round,
     "clusters.withdrawn": _clusters_withdrawn,
     "job.changed": _job_changed,
+    "tuning.changed": _tuning,
     "items.featurized": _featurized,
     "items.added": _items_added,
     "gold.marked": _gold_marked,

@@ -32,6 +32,17 @@ def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str])
     return len(backbones)
 
 
+def newest_seen(
+    featurized: Mapping[str, int], total: int, tuned: Sequence[tuple[int, str]]
+) -> tuple[int, str] | None:
+    """The newest fine-tuned network that has been through all items; None: there is none.
+
+    tuned: (number of the fine-tuning, name), oldest first.
+    """
+    seen = [(n, name) for n, name in tuned if featurized.get(name, 0) >= total]
+    return seen[-1] if seen else None
+
+
 def usable(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> str:
     """The backbones to learn from now, joined by +: those that saw everything, or the first."""
     return "+".join(backbones[: max(1, seen_by(featurized, total, backbones))])

@@ -89,6 +89,8 @@ class Project(msgspec.Struct):
     """Below services/timeline.BOARD_REV: the log lacks some figures of the board."""
     instructions_rev: int = 0
     """Changes of the instructions that labelers were told of."""
+    fine_tune: bool = False
+    """A network's last stages learn from the project's labels (see domain/tuning)."""
 
     @property
     def weighs(self) -> bool:
@@ -295,3 +297,20 @@ class Round(msgspec.Struct):
     finished_at: int | None
     body: str
     """JSON: card figures and queue counts (see services/rounds)."""
+
+
+class Tuning(msgspec.Struct):
+    """One fine-tuning of a backbone."""
+
+    project_id: str
+    number: int
+    state: str
+    """running, adopted, declined (it was no better), failed or cancelled."""
+    labels: int
+    """There were so many when it began."""
+    backbone: str | None
+    """The tuned network's name, once there is one."""
+    started_at: int
+    finished_at: int | None
+    body: str
+    """JSON: what the dashboard shows of it."""

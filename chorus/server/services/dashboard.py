@@ -51,6 +51,7 @@ def snapshot(tx: Tx, project_id: str) -> Board:
         featurized=tx.featurized(project_id),
         gold=tx.count_gold(project_id),
         urgent=tx.count_urgent(project_id),
+        tunings=[msgspec.json.decode(t.body) for t in tx.tunings(project_id)],
     )
     board.counts.update(tx.count_states(project_id))
     board.labels.update(tx.count_labels(project_id))

@@ -56,7 +56,7 @@ class FeaturePasses:
         """Begin or go on, unless everything has been seen or the last failure is too recent."""
         if (
             state.featurizing is None
-            and seen_backbones(board, state) < len(state.backbones)
+            and seen_backbones(board, state) < len(state.passes)
             and time.monotonic() >= state.feature_retry_at
         ):
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
@@ -71,7 +71,7 @@ class FeaturePasses:
                 # People wait for a round; the workers are its alone while it runs.
                 await self._no_round.wait()
                 backbone, before, batch = await self._store.read(
-                    lambda tx, size=size: _next_batch(tx, project_id, state.backbones, size)  # type: ignore[misc]
+                    lambda tx, size=size: _next_batch(tx, project_id, state.passes, size)  # type: ignore[misc]
                 )
                 if not batch:
                     return

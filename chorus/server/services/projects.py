@@ -70,6 +70,8 @@ class NewProject(msgspec.Struct):
     gold_rate: float = 0.05
     audit_share: float = 0.05
     ordering: str = "random"
+    fine_tune: bool | None = None
+    """None: for pictures, where the server has a GPU."""
     seed: int | None = None
 
 
@@ -92,6 +94,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
     ordering: str | msgspec.UnsetType = msgspec.UNSET
+    fine_tune: bool | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
     quiet: bool = False
     """Of new instructions: labelers are not asked to read them (a slip of the pen)."""
@@ -133,6 +136,8 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse(f"consensus must be one of {', '.join(CHOICES)}")
     if settings.get("ordering", "random") not in ORDERINGS:
         refuse(f"ordering must be one of {', '.join(ORDERINGS)}")
+    if settings.get("fine_tune") and is_text(task_type):
+        refuse("fine-tuning is for pictures; encoders of texts stay as they are")
     if settings.get("set_rule", "class") not in SET_RULES:
         refuse(f"set_rule must be one of {', '.join(SET_RULES)}")
     if task_type not in TASK_TYPES:
@@ -162,7 +167,9 @@ def make_classes(given: list[str | NewClass], task_type: str, first: int = 0) ->
 class Projects:
     """Keeps each project's schema in memory: votes are parsed against it on the event loop."""
 
-    def __init__(self, store: Store, remerging: Remerging) -> None:
+    def __init__(self, store: Store, remerging: Remerging, gpu: bool = False) -> None:
+        """gpu: the server has one."""
+        self._gpu = gpu
         self._store = store
         self._remerging = remerging
         self._schemas: dict[str, Schema] = {}
@@ -288,6 +295,7 @@ class Projects:
             "cluster": project.cluster,
             "prelabel": project.prelabel,
             "ordering": project.ordering,
+            "fine_tune": project.fine_tune,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
             **({} if role == "labeler" else _hidden(project)),
@@ -336,6 +344,9 @@ class Projects:
             audit_share=new.audit_share,
             set_rule=new.set_rule,
             ordering=new.ordering,
+            fine_tune=(
+                self._gpu and not is_text(new.task_type) if new.fine_tune is None else new.fine_tune
+            ),
         )
 
         def fn(tx: Tx) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from chorus.server.services.recording import set_witnesses_of, witnesses_of
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.rounds import RoundRow
 
-HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\tfresh\n"
+HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\tfresh\ttuned\n"
 CHUNK = 5000
 SCORED_STATES = (*OPEN_STATES, "needs_review")
 """Whoever reviews a dispute sees what the model says, too."""
@@ -56,6 +56,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
     on an item that was drawn at random.
     survivor: no earlier round's threshold would have prelabeled it, so it stands for what is still
     open. open: to be scored. fresh: nobody has it or has had it; may be chosen to be labeled next.
+    tuned: the fine-tuning that first learned from it, 0: none.
     """
     project = tx.project(project_id)
     assert project is not None
@@ -89,7 +90,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                     f"\t{int(label is not None and _trusted(row, project))}"
                     f"\t{int(row.easy_round == 0)}"
                     f"\t{int(row.state in SCORED_STATES and not waits)}"
-                    f"\t{int(row.state == 'unlabeled')}\n"
+                    f"\t{int(row.state == 'unlabeled')}\t{row.tuned}\n"
                 )
     os.replace(temporary, path)
     return labeled

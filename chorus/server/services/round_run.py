@@ -33,6 +33,7 @@ from chorus.server.services.round_state import (
     RoundState,
     pictures,
     seen_backbones,
+    tuned_seen,
 )  # fmt: skip
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -57,7 +58,8 @@ class RoundRun:
 
     async def run(
         self, project_id: str, state: RoundState, record: Round, jobs: dict[str, Job], evidence: int
-    ) -> None:
+    ) -> int:
+        """Returns the number of the fine-tuning whose network was used; 0: none."""
         folder = self._paths.rounds / project_id / str(record.number)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         await asyncio.to_thread(folder.mkdir, parents=True)
@@ -70,7 +72,12 @@ class RoundRun:
         classes = await self._store.read(lambda tx: len(tx.classes(project_id)))
         # All rows of a round have the same features: those of the backbones that saw everything.
         board = await self._boards.get(project_id)
-        backbone = usable(board.featurized, pictures(board), state.backbones)
+        backbone, tuned = usable(board.featurized, pictures(board), state.backbones), 0
+        found = tuned_seen(board, state)
+        if found is not None:
+            tuned, name = found
+            backbone = f"{backbone}+{name}"
+        state.tuned_tried = tuned
         state.partial = seen_backbones(board, state) == 0
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = labels
@@ -84,6 +91,7 @@ class RoundRun:
             "round_dir": str(folder),
             "store": str(self._paths.store),
             "backbone": backbone,
+            "tuned": tuned,
             "classes": classes,
             "multilabel": is_multilabel(project.task_type),
             "target": project.target,
@@ -118,12 +126,15 @@ class RoundRun:
                 )
         state.landing = True
         figures = await self._land(project_id, record.number, folder, project.prelabel, results)
-        await self.end(record, "done", {**figures, "evidence": evidence, "backbone": backbone})
+        await self.end(
+            record, "done", {**figures, "evidence": evidence, "backbone": backbone, "tuned": tuned}
+        )
         ended = await self._store.read(lambda tx: tx.rounds(project_id))
         try:
             await asyncio.to_thread(prune, folder.parent, [(r.number, r.state) for r in ended])
         except OSError:  # the round is over all the same
             log.exception("old rounds of %s could not be removed", project_id)
+        return tuned
 
     async def end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
         await self._store.write(lambda tx: finish(tx, record, end, figures, now_ms()))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from chorus.server.domain.events import Board
-from chorus.server.domain.features import seen_by
+from chorus.server.domain.features import newest_seen, seen_by
 from chorus.server.domain.rounds import too_few
 from chorus.server.errors import ApiError
 
@@ -44,6 +44,15 @@ class RoundState:
 
     def __init__(self) -> None:
         self.backbones: list[str] = []
+        self.tuned: list[tuple[int, str]] = []
+        """Networks tuned for the project and found better: (number, name), oldest first."""
+        self.fine_tune = False
+        self.tuned_tried = 0
+        """The newest of them that a round has begun with."""
+        self.tuning: asyncio.Task[None] | None = None
+        self.tuning_cancelled_by: str | None = None
+        self.tuning_share = 0.0
+        """How far the fine-tuning is, 0..1."""
         self.running = False
         self.last_evidence: int | None = None
         """What there was to learn from when the last round began (see `_evidence`)."""
@@ -59,7 +68,7 @@ class RoundState:
         self.feature_error: str | None = None
         self.feature_retry_at = 0.0
         self.round: asyncio.Task[None] | None = None
-        self.work: asyncio.Task[None] | None = None
+        self.work: asyncio.Task[int] | None = None
         """The part of `round` that can be cancelled."""
         self.cancelled_by: str | None = None
         self.began_with = 0
@@ -74,6 +83,11 @@ class RoundState:
         """The round's answers are on their way to the queues: too late to cancel."""
         self.call: object | None = None
         """The round's place in the line for the worker."""
+
+    @property
+    def passes(self) -> list[str]:
+        """The backbones that all items go through, in order."""
+        return self.backbones + [name for _, name in self.tuned[-1:]]
 
 
 class Line:
@@ -134,8 +148,16 @@ def pictures(board: Board) -> int:
 
 
 def seen_backbones(board: Board, state: RoundState) -> int:
-    """Backbones that have looked at every picture."""
-    return seen_by(board.featurized, pictures(board), state.backbones)
+    """Backbones that have looked at every picture, the newest tuned one last."""
+    return seen_by(board.featurized, pictures(board), state.passes)
+
+
+def tuned_seen(board: Board, state: RoundState) -> tuple[int, str] | None:
+    """The newest tuned network that a round can use: (number, name)."""
+    total = pictures(board)
+    if seen_by(board.featurized, total, state.backbones) < len(state.backbones):
+        return None
+    return newest_seen(board.featurized, total, state.tuned)
 
 
 def log_failure(task: asyncio.Task[None]) -> None:

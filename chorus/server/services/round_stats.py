@@ -67,9 +67,9 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
 def _featurized(board: Board, state: RoundState) -> dict[str, int]:
     """How far the pass at work is; as long as one is left to do, less than the total."""
     total = pictures(board) if state.enabled else 0
-    seen = seen_backbones(board, state) if state.enabled else len(state.backbones)
-    at = min(seen, len(state.backbones) - 1)
-    done = min(board.featurized.get(state.backbones[at], 0), total)
+    seen = seen_backbones(board, state) if state.enabled else len(state.passes)
+    at = min(seen, len(state.passes) - 1)
+    done = min(board.featurized.get(state.passes[at], 0), total)
     return {"featurized": done, "featurize_total": total, "featurize_pass": at + 1}
 
 

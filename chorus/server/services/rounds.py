@@ -16,8 +16,9 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
 from chorus.server.domain.features import Backbones
-from chorus.server.domain.model import Event, Project, Round
-from chorus.server.domain.rounds import input_old, replaced_already, round_due
+from chorus.server.domain.model import Event, Project, Round, Tuning
+from chorus.server.domain.rounds import input_old, replaced_already, round_due, too_few
+from chorus.server.domain.tasks import is_text
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import round_stats
 from chorus.server.services.dashboard import Boards
@@ -34,7 +35,9 @@ from chorus.server.services.round_state import (
     log_failure,
     obstacle,
     seen_backbones,
+    tuned_seen,
 )  # fmt: skip
+from chorus.server.services.tuning import Tunings
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -58,9 +61,14 @@ class Rounds:
             store, self._line, paths, threads, allow_download, self._no_round
         )
         self._run = RoundRun(store, boards, self._line, self._features, paths, threads)
+        self._tunings = Tunings(
+            store, boards, self._line, self._features, paths, threads, allow_download,
+            self._no_round,
+        )  # fmt: skip
         self.changed: Callable[[str], None] = lambda project_id: None
         """Called when a job's progress moved, which is in no event."""
-        self._features.changed = self._run.changed = lambda project_id: self.changed(project_id)
+        for part in (self._features, self._run, self._tunings):
+            part.changed = lambda project_id: self.changed(project_id)
 
     # -- life
 
@@ -79,16 +87,19 @@ class Rounds:
             self._wake(project_id)
 
     async def stop(self) -> None:
-        self._closed = self._features.closed = True
+        self._closed = self._features.closed = self._tunings.closed = True
         tasks = [
-            t for s in self._states.values() for t in (s.round, s.featurizing) if t is not None
+            task
+            for s in self._states.values()
+            for task in (s.round, s.featurizing, s.tuning)
+            if task is not None
         ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _load(self, project_id: str) -> RoundState:
-        def fn(tx: Tx) -> tuple[int | None, bool, Project]:
+        def fn(tx: Tx) -> tuple[int | None, bool, Project, list[Tuning], int]:
             project = tx.project(project_id)
             assert project is not None
             rounds = tx.rounds(project_id)
@@ -96,15 +107,25 @@ class Rounds:
             last = None
             if ended:
                 last = msgspec.json.decode(ended[-1].body).get("evidence", ended[-1].labels)
-            return last, replaced_already([r.state for r in rounds]), project
+            replaced = replaced_already([r.state for r in rounds])
+            tried = max((msgspec.json.decode(r.body).get("tuned", 0) for r in ended), default=0)
+            return last, replaced, project, tx.tunings(project_id), tried
 
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
-        state.last_evidence, state.replaced, project = await self._store.read(fn)
+        found = await self._store.read(fn)
+        state.last_evidence, state.replaced, project, tunings, tried = found
+        state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
         state.enabled = helps and project.state != "archived"
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = self._backbones.of(project.task_type)
+        state.fine_tune = project.fine_tune and not is_text(project.task_type)
+        state.tuned = [
+            (t.number, t.backbone)
+            for t in tunings
+            if state.fine_tune and t.state == "adopted" and t.backbone is not None
+        ]
         return state
 
     # -- when
@@ -113,7 +134,7 @@ class Rounds:
         """Bus listener; comes after the boards'."""
         for project_id in {e.project_id for e in events}:
             kinds = {e.type for e in events if e.project_id == project_id}
-            if project_id not in self._states or "project.changed" in kinds:
+            if project_id not in self._states or kinds & {"project.changed", "tuning.changed"}:
                 self._spawn_load(project_id)
             else:
                 self._wake(project_id, features="items.added" in kinds)
@@ -136,12 +157,17 @@ class Rounds:
             self._replace(board, state)
         elif self._due(board, state):
             self._begin(project_id, state, board)
+        else:
+            self._tunings.wake(project_id, state, board)
 
     def _due(self, board: Board, state: RoundState) -> bool:
         if not state.enabled or state.running:
             return False
         if state.partial and board.open_items and seen_backbones(board, state) > 0:
             return True
+        better = tuned_seen(board, state)
+        if better is not None and better[0] > state.tuned_tried and board.open_items:
+            return too_few(evidence_of(board, state)) is None
         return round_due(
             evidence_of(board, state), evidence_total(board, state), state.last_evidence,
             open_items=board.open_items, running=state.running,
@@ -213,6 +239,17 @@ class Rounds:
             state.work.cancel()
         await asyncio.wait([state.round])
 
+    async def tune(self, project_id: str) -> None:
+        """A fine-tuning on demand. Raises conflict with what is missing."""
+        await self._boards.get(project_id)
+        await self._tunings.start(
+            project_id, self._states.get(project_id) or await self._load(project_id)
+        )
+
+    async def cancel_tuning(self, project_id: str, by: str) -> None:
+        """Raises conflict when none is running."""
+        await self._tunings.cancel(self._states.get(project_id) or RoundState(), by)
+
     # -- a round
 
     async def _round(self, project_id: str, state: RoundState) -> None:
@@ -227,8 +264,9 @@ class Rounds:
             )
             if state.cancelled_by is not None:  # while it was being opened
                 state.work.cancel()
-            await state.work
+            tuned = await state.work
             state.replaced = False
+            await self._tunings.tidy(state.tuned, tuned)
         except JobFailed as error:
             if record is not None:
                 await self._run.end(record, "failed", {"reason": str(error), "evidence": evidence})
@@ -259,4 +297,7 @@ class Rounds:
 
     def assist(self, board: Board) -> dict[str, Any]:
         state = self._states.get(board.project_id) or RoundState()
-        return round_stats.assist(board, state, self._line, self._due(board, state))
+        return {
+            **round_stats.assist(board, state, self._line, self._due(board, state)),
+            "tuning": self._tunings.stats(board, state),
+        }

@@ -77,3 +77,14 @@ CREATE TABLE draft (
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
 CREATE INDEX draft_by_user ON draft (user_id, updated_at);
+
+-- Fine-tuning: a backbone whose last stages learn from a project's own labels (services/tuning.py).
+ALTER TABLE project ADD COLUMN fine_tune INTEGER NOT NULL DEFAULT 0;
+-- The fine-tuning that learned from this item or was judged on it; 0: none. For its network and all
+-- later ones the item is no evidence.
+ALTER TABLE item ADD COLUMN tuned INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE tuning (
+  project_id TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL, labels INTEGER NOT NULL,
+  backbone TEXT, started_at INTEGER NOT NULL, finished_at INTEGER, body TEXT NOT NULL,
+  PRIMARY KEY (project_id, number)
+) WITHOUT ROWID;

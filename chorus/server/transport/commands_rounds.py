@@ -1,4 +1,4 @@
-"""What supervisors do about a round: end it, or have it again."""
+"""What supervisors do about rounds and fine-tuning: begin, end, have it again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ class RoundRetry(msgspec.Struct):
 @command("round.cancel", OfProject, "supervisor")
 async def round_cancel(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
     await ctx.services.rounds.cancel(body.project_id, ctx.user.name)
+    return {}
+
+
+@command("tuning.start", OfProject, "supervisor")
+async def tuning_start(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    await ctx.services.rounds.tune(body.project_id)
+    return {}
+
+
+@command("tuning.cancel", OfProject, "supervisor")
+async def tuning_cancel(ctx: Context, id: int, body: OfProject) -> dict[str, Any]:
+    await ctx.services.rounds.cancel_tuning(body.project_id, ctx.user.name)
     return {}
 
 

@@ -61,6 +61,18 @@ async def retry(request: Request) -> Response:
     return reply({}, 202)
 
 
+async def tune(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    await services(request).rounds.tune(project_id)
+    return reply({}, 202)
+
+
+async def cancel_tuning(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    await services(request).rounds.cancel_tuning(project_id, user.name)
+    return reply({})
+
+
 def routes() -> list[BaseRoute]:
     one = "/api/projects/{project_id}"
     return [
@@ -71,4 +83,6 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/rounds/{{number}}/model.zip", model),
         Route(f"{one}/rounds/{{number}}/retry", retry, methods=["POST"]),
         Route(f"{one}/features.zip", features),
+        Route(f"{one}/tuning/start", tune, methods=["POST"]),
+        Route(f"{one}/tuning/cancel", cancel_tuning, methods=["POST"]),
     ]

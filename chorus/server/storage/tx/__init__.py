@@ -19,6 +19,7 @@ from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.takebacks import TakebackSql
 from chorus.server.storage.tx.timeline import TimelineSql
+from chorus.server.storage.tx.tunings import TuningSql
 from chorus.server.storage.tx.votes import VoteSql
 
 
@@ -38,6 +39,7 @@ class Tx(
     ReviewSql,
     EstimateSql,
     RoundSql,
+    TuningSql,
     EventSql,
     ExportSql,
     TimelineSql,

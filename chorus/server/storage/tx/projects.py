@@ -11,11 +11,11 @@ from chorus.server.domain.model import LabelClass, Project, StartOver
 from chorus.server.domain.values import Schema
 from chorus.server.storage.tx.base import PROJECT, START_OVER, Base, marks
 
-_BOOLS = ("cluster", "prelabel")
+_BOOLS = ("cluster", "prelabel", "fine_tune")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
-    "audit_share", "set_rule", "ordering", "instructions_rev",
+    "audit_share", "set_rule", "ordering", "instructions_rev", "fine_tune",
 )  # fmt: skip
 
 
@@ -23,6 +23,7 @@ def _project(row: Sequence[Any]) -> Project:
     project = Project(*row)
     project.cluster = bool(project.cluster)
     project.prelabel = bool(project.prelabel)
+    project.fine_tune = bool(project.fine_tune)
     return project
 
 

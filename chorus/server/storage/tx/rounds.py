@@ -26,6 +26,7 @@ class RoundRow(NamedTuple):
     easy_round: int
     label_at: int | None
     chosen: int
+    tuned: int
 
 
 class RoundSql(Base):

@@ -9,6 +9,7 @@ import { JobsView } from "./jobs_view.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
+import { TuningView } from "./tuning_view.js";
 
 const { project } = boot();
 const socket = new Socket();
@@ -26,6 +27,8 @@ const cards = [$("#card"), $("#card-beside")].map((node) => ({ view: new CardVie
 const shownNumber = (node) => Number(node.dataset.number);
 const history_ = new Chart($("#history-chart"), historyOption);
 const jobs = new JobsView($("#jobs-room"), { onLog: openLog });
+/** Texts have none. */
+const tuning = $("#tuning") && new TuningView($("#tuning"));
 
 const ofState = (state) => [...rounds.values()].filter((r) => r.state === state);
 const newest = () => ofState("done").at(-1)?.number ?? [...rounds.keys()].at(-1) ?? null;
@@ -33,6 +36,7 @@ const newest = () => ofState("done").at(-1)?.number ?? [...rounds.keys()].at(-1)
 function take(found) {
   stats = found;
   jobs.render(stats.assist);
+  tuning?.render(stats.assist.tuning);
   keep(stats.assist.rounds);
   const some = stats.assist.featurized > 0;
   $("#features").hidden = !some;
@@ -194,12 +198,17 @@ async function act(button, type, body, done) {
   } catch (error) {
     toast(error.message || "No connection: nothing was changed. Try again when you are back.", "bad");
   } finally {
-    if (stats) jobs.render(stats.assist);
+    if (stats) {
+      jobs.render(stats.assist);
+      tuning?.render(stats.assist.tuning);
+    }
   }
 }
 $("#train").addEventListener("click", (e) => act(e.target, "project.train", {}, "A round begins."));
 $("#cancel").addEventListener("click", (e) => act(e.target, "round.cancel", {}, "Cancelled. What earlier rounds gave stays."));
 $("#retry").addEventListener("click", (e) => act(e.target, "round.retry", { number: stats.assist.round.number }, "Another round begins."));
+$("#tune")?.addEventListener("click", (e) => act(e.target, "tuning.start", {}, "Fine-tuning begins."));
+$("#tune-cancel")?.addEventListener("click", (e) => act(e.target, "tuning.cancel", {}, "Cancelled. What was in use stays in use."));
 
 // -- life
 
