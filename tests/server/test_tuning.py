@@ -75,7 +75,9 @@ def root(bench: Bench) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_a_network_is_tuned_judged_and_used_if_it_is_better(server: TestServer, tmp_path: Path) -> None:
+async def test_a_network_is_tuned_judged_and_used_if_it_is_better(
+    server: TestServer, tmp_path: Path
+) -> None:
     async with Bench(server) as bench:
         folder = tmp_path / "pictures"
         folder.mkdir()
