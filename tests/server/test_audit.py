@@ -32,7 +32,7 @@ def prelabel_all(world: World, share: float, value: str = "0", number: int = 1) 
     ids = [i.item_id for i in world.items() if i.state == "unlabeled"]
     guess = {i: Prediction(value, 0.99, f"{value}:0.99") for i in ids}
     places = {i: at for at, i in enumerate(ids)}
-    plan = landing.Plan(number, {value: 0.9}, True, guess, {}, places, share)
+    plan = landing.Plan(number, landing.Limits({value: 0.9}), True, guess, {}, places, share)
     tx = world.tx()
     landing.land_chunk(tx, "p", plan, ids, world.now)
     world.commit(tx)

@@ -1,4 +1,4 @@
-"""Take-backs and new rules reach the items chunk by chunk, and anything may happen in between."""
+"""Take-backs, rules and a round's answers reach the items chunk by chunk, while people go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.server.services import remerging, supervising
+from chorus.server.domain.events import apply
+from chorus.server.domain.model import OPEN_STATES
+from chorus.server.domain.queue import MORE_VOTES as MORE
+from chorus.server.services import landing, remerging, supervising
+from chorus.server.services.dashboard import snapshot
+from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
 
@@ -153,4 +158,52 @@ def test_new_rules_reach_every_item_though_people_go_on() -> None:
     world.commit(tx)
     assert world.findings() == []
     assert {i.room for i in world.items() if i.n_labels == 0} == {3}
+    world.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    scores=st.lists(st.sampled_from([0.5, 0.95]), min_size=20, max_size=20),
+    steps=st.lists(st.sampled_from(["answer", "leave", "decide"]), min_size=6, max_size=6),
+    until=st.integers(1, 6),
+)
+def test_a_round_lands_while_people_go_on_and_may_be_cut_off(
+    scores: list[float], steps: list[str], until: int
+) -> None:
+    world = answered(6)
+    world.add(20)
+    before = len(world.events)
+    board = snapshot(Tx(world.db), "p")
+    ids = [i.item_id for i in world.items()]
+    fresh = ids[6:]
+    guesses = {
+        item_id: Prediction("1", score, f"1:{score}")
+        for item_id, score in zip(fresh, scores, strict=True)
+    }
+    clusters = {item_id: Place(n // 9, n % 9, 0.1) for n, item_id in enumerate(fresh[::2])}
+    places = {item_id: n for n, item_id in enumerate(fresh)}
+    plan = landing.Plan(1, landing.Limits({"1": 0.9}), True, guesses, clusters, places)
+    # Only `until` of the chunks land: a stop of the server would cut off the others.
+    for n, step in enumerate(steps):
+        if n < until:
+            tx = world.tx()
+            some = fresh[4 * n : 4 * n + 4]
+            prelabeled = landing.land_chunk(tx, "p", plan, some, world.now)
+            world.commit(tx)
+            taken = [i for i in some if guesses[i].score >= 0.9 and world.item(i).queue_pos < MORE]
+            assert prelabeled == sum(world.item(i).state in OPEN_STATES for i in taken)
+        user = world.people[n % 3]
+        if step == "answer":
+            dealt = world.deal(user, 4)
+            for entry in dealt.page["items"] if dealt.page is not None else ():
+                world.cast(user, entry["item_id"], "1")
+        elif step == "leave":
+            world.deal(user, 4)
+            world.leave(user)
+        else:
+            world.decide(fresh[3 * n], "change", "2")
+        assert world.findings() == []
+    for event in world.events[before:]:
+        apply(board, event)
+    assert board == snapshot(Tx(world.db), "p")
     world.close()

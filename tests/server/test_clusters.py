@@ -162,7 +162,7 @@ def cluster_all(world: World, odd: float = 0.1) -> dict[str, object] | None:
     tx = world.tx()
     kept, made = clusters.choose(places, 9, clusters.gap(tx, "p"))
     guess = {i: Prediction("0", 1 - odd, f"0:{1 - odd}") for i in ids}
-    planned = landing.Plan(record.number, {}, True, guess, kept, {})
+    planned = landing.Plan(record.number, landing.Limits({}), True, guess, kept, {})
     landing.land_chunk(tx, "p", planned, ids, world.now)
     figures = {"clusters": msgspec.to_builtins(made)}
     round_records.finish(tx, record, "done", figures, world.now)

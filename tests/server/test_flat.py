@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from chorus.server.services import dealing, landing, pace
-from chorus.server.services.landing import Plan
+from chorus.server.services.landing import Limits, Plan
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -36,7 +36,7 @@ class Project(World):
         ids = [i.item_id for i in self.items() if i.state == "unlabeled"]
         guesses = {i: Prediction("1", 0.99 if i % 3 else 0.4, "1:0.9") for i in ids}
         clusters = {i: Place(i // 9, i % 9, 0.1) for i in ids if i % 3 == 0}
-        plan = Plan(1, {"1": 0.9}, True, guesses, clusters, {i: i for i in ids})
+        plan = Plan(1, Limits({"1": 0.9}), True, guesses, clusters, {i: i for i in ids})
         tx = self.tx()
         landing.land_chunk(tx, "p", plan, ids[: 2 * items // 3], self.now)
         self.commit(tx)

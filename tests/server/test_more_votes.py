@@ -76,7 +76,7 @@ def test_a_round_leaves_contested_items_where_they_wait(world: World) -> None:
     (voted,) = answer_all(world, "u0", 1, ["0"])
     fresh = next(i.item_id for i in world.items() if i.item_id != voted)
     plan = landing.Plan(
-        1, {"0": 0.9}, True,
+        1, landing.Limits({"0": 0.9}), True,
         {i: Prediction("0", 0.99, "0:0.99") for i in (voted, fresh)},
         {voted: Place(0, 0, 0.0)}, {fresh: 0, voted: 1},
     )  # fmt: skip

@@ -148,7 +148,9 @@ def land(world: World, number: int, chosen: list[int], blocks: dict[int, int] | 
         items, prelabel, places, chosen, chosen_blocks, purest=purest
     )
     order = {i: at for at, i in enumerate(prelabel)}
-    plan = landing.Plan(number, {"0": 0.9}, True, guess, clusters, order, 0.0, choice)
+    plan = landing.Plan(
+        number, landing.Limits({"0": 0.9}), True, guess, clusters, order, 0.0, choice
+    )
     landing.land_chunk(tx, "p", plan, sorted(guess), world.now)
     world.commit(tx)
 

@@ -67,12 +67,13 @@ LIMITS = st.dictionaries(st.sampled_from(["0", "1", "2", "-"]), st.floats(0.5, 1
 def test_a_set_is_prelabeled_by_its_most_demanding_class(
     limits: dict[str, float], classes: set[str]
 ) -> None:
-    limit = landing.limit_of(",".join(sorted(classes)), limits)
+    by_value = landing.Limits(limits)
+    limit = by_value[",".join(sorted(classes))]
     if classes <= limits.keys():
         assert limit == max(limits[c] for c in classes)
     else:
         assert limit is None, "one of them has too little evidence"
-    assert landing.limit_of("-", limits) == limits.get("-")
+    assert by_value["-"] == limits.get("-")
 
 
 @given(
@@ -93,7 +94,7 @@ def test_a_set_lands_as_a_prelabel(score: float, queue: str) -> None:
     (item,) = world.items()
     guesses = {item.item_id: Prediction("0,2", score, "0:0.99,2:0.98")}
     limits = {"0": 0.9, "2": 0.95}
-    plan = landing.Plan(1, limits, True, guesses, {}, {item.item_id: 0})
+    plan = landing.Plan(1, landing.Limits(limits), True, guesses, {}, {item.item_id: 0})
     tx = world.tx()
     landing.land_chunk(tx, "p", plan, [item.item_id], world.now)
     world.commit(tx)

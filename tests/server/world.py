@@ -198,7 +198,7 @@ class World:
         tx = self.tx()
         likeliest, _, score = view.partition(",")[0].partition(":")
         guess = Prediction(likeliest if value is None else value, float(score), view)
-        landing.land_views(tx, "p", [(item_id, guess)], 1, {}, self.now)
+        landing.land_views(tx, "p", [(item_id, guess)], 1, landing.Limits({}), self.now)
         self.commit(tx)
 
     def take_back(self, user_id: str, since: int, until: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from chorus.server.clock import now_ms
 from chorus.server.domain import audit
 from chorus.server.domain.model import BY_HAND, OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES, ROUND_SPAN
@@ -18,21 +19,46 @@ from chorus.server.services.choosing import Choice
 from chorus.server.services.recording import Delta
 from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
+from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 CHUNK = 250
-"""Items per transaction: a vote waits behind one chunk at most, some ten milliseconds."""
+"""Items per transaction: a vote waits behind one chunk at most, some ten milliseconds. Larger ones
+write fewer pages, but a landing is hardly sooner done, and votes wait longer for each commit."""
 REMERGE_CHUNK = 200
 BLOCK = 9
+Views = Sequence[tuple[int, Prediction]]
+"""What the model says of some items: (item_id, its answer)."""
+
+
+class Limits(dict[str, float | None]):
+    """By value: the confidence from which it is prelabeled, that of its most demanding class; None:
+    never. Each is worked out once.
+
+    thresholds: by class ("-": the set of none). What holds a class without one is never prelabeled.
+    """
+
+    def __init__(self, thresholds: Mapping[str, float]) -> None:
+        super().__init__()
+        self._thresholds = thresholds
+
+    def __missing__(self, value: str) -> float | None:
+        limits = [self._thresholds.get(part) for part in parts(value)]
+        known = [limit for limit in limits if limit is not None]
+        self[value] = max(known) if len(known) == len(limits) else None
+        return self[value]
+
+    def easy(self, guess: Prediction) -> bool:
+        """Whether the round would prelabel it."""
+        limit = self[guess.value]
+        return limit is not None and guess.score >= limit
 
 
 class Plan(msgspec.Struct):
     """A round's outcome for the open items, before it is stored."""
 
     number: int
-    thresholds: dict[str, float]
-    """By class ("-": the set of none): the confidence from which it is prelabeled. What holds a
-    class without one is not."""
+    limits: Limits
     prelabel: bool
     predictions: dict[int, Prediction]
     clusters: dict[int, Place]
@@ -40,14 +66,6 @@ class Plan(msgspec.Struct):
     """Order of prelabeled pages by item: alike items side by side, blocks shuffled."""
     audit_share: float = 0.0
     choice: Choice = msgspec.field(default_factory=Choice)
-
-
-def limit_of(value: str, thresholds: Mapping[str, float]) -> float | None:
-    """The confidence from which `value` is prelabeled: that of its most demanding class; None:
-    never."""
-    limits = [thresholds.get(part) for part in parts(value)]
-    known = [limit for limit in limits if limit is not None]
-    return max(known) if len(known) == len(limits) else None
 
 
 def prelabel_places(
@@ -80,11 +98,31 @@ def _cut(ids: list[int]) -> list[list[int]]:
     return [ids[i : i + BLOCK] for i in range(0, len(ids), BLOCK)]
 
 
+async def land(store: Store, project_id: str, plan: Plan, views: Views) -> int:
+    """Bring a round's answers to the open items, and to those that are labeled (`views`, see
+    `land_views`); returns how many are prelabeled."""
+    ids = sorted(plan.predictions)
+    prelabeled = 0
+    for at in range(0, len(ids), CHUNK):
+        some = ids[at : at + CHUNK]
+        prelabeled += await store.write(
+            lambda tx, some=some: land_chunk(tx, project_id, plan, some, now_ms())  # type: ignore[misc]
+        )
+    for at in range(0, len(views), CHUNK):
+        seen = views[at : at + CHUNK]
+        await store.write(
+            lambda tx, seen=seen: land_views(  # type: ignore[misc]
+                tx, project_id, seen, plan.number, plan.limits, now_ms()
+            )
+        )
+    return prelabeled
+
+
 def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now: int) -> int:
     """Store queue, prelabel and place of some open items; returns how many are prelabeled.
 
     Items that wait for a review or for more votes, or were settled while the round ran, get the
-    model's view alone, and so do those that show the label they had before a start over.
+    model's view alone.
     """
     delta = Delta()
     views: list[tuple[int, Prediction]] = []
@@ -92,7 +130,6 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     prelabeled = 0
     voted = []
     stay: list[tuple[int, Prediction]] = []
-    limits: dict[str, float | None] = {}
     for row in tx.queues_of(item_ids):
         (
             item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset,
@@ -106,24 +143,19 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             continue
         if n_labels:
             voted.append(item_id)
-        limit = None
-        if guess is not None:
-            if guess.value not in limits:
-                limits[guess.value] = limit_of(guess.value, plan.thresholds)
-            limit = limits[guess.value]
         place = plan.clusters.get(item_id)
         target: str = "clustered" if place is not None else "manual"
         if guess is not None:
             target = queue_for(
                 value=guess.value,
                 score=guess.score,
-                threshold=limit,
+                threshold=plan.limits[guess.value],
                 prelabel=plan.prelabel,
                 clustered=place is not None,
                 was_prelabeled=queue == "prelabeled",
                 was_value=pre_value,
             )
-        easy = limit is not None and guess is not None and guess.score >= limit
+        easy = guess is not None and plan.limits.easy(guess)
         shown = guess if target == "prelabeled" else None
         if target == "prelabeled":
             prelabeled += 1
@@ -167,40 +199,28 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             )
         )
     tx.set_queues(rows)
-    _set_views(tx, stay, plan.number, plan.thresholds)
+    _set_views(tx, stay, plan.number, plan.limits)
     if rows:
         body: dict[str, Any] = {"round": plan.number, "count": len(rows), **delta.body()}
         tx.emit(project_id, now, "queue.changed", body)
     _remerge(tx, project_id, voted, now)
-    land_views(tx, project_id, views, plan.number, plan.thresholds, now)
+    land_views(tx, project_id, views, plan.number, plan.limits, now)
     return prelabeled
 
 
-def _easy(guess: Prediction, thresholds: Mapping[str, float]) -> bool:
-    threshold = limit_of(guess.value, thresholds)
-    return threshold is not None and guess.score >= threshold
-
-
 def land_views(
-    tx: Tx, project_id: str, views: Sequence[tuple[int, Prediction]], easy_round: int,
-    thresholds: Mapping[str, float], now: int,
-) -> None:  # fmt: skip
+    tx: Tx, project_id: str, views: Views, easy_round: int, limits: Limits, now: int
+) -> None:
     """Store what the model says of items with votes, by heads that never saw them."""
-    _set_views(tx, views, easy_round, thresholds)
+    _set_views(tx, views, easy_round, limits)
     _remerge(tx, project_id, [item_id for item_id, _ in views], now)
 
 
-def _set_views(
-    tx: Tx, views: Sequence[tuple[int, Prediction]], easy_round: int,
-    thresholds: Mapping[str, float],
-) -> None:  # fmt: skip
+def _set_views(tx: Tx, views: Views, easy_round: int, limits: Limits) -> None:
     tx.set_views(
-        (
-            guess.value, guess.score, guess.probs,
-            easy_round if _easy(guess, thresholds) else 0, item_id,
-        )
+        (guess.value, guess.score, guess.probs, easy_round if limits.easy(guess) else 0, item_id)
         for item_id, guess in views
-    )  # fmt: skip
+    )
 
 
 def _remerge(tx: Tx, project_id: str, item_ids: Sequence[int], now: int) -> None:

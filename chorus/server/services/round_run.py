@@ -216,22 +216,7 @@ class RoundRun:
                 purest=served.served < served.blocks,
             )
         )  # fmt: skip
-        ids = sorted(plan.predictions)
-        prelabeled = 0
-        for i in range(0, len(ids), landing.CHUNK):
-            chunk = ids[i : i + landing.CHUNK]
-            prelabeled += await self._store.write(
-                lambda tx, chunk=chunk: landing.land_chunk(  # type: ignore[misc]
-                    tx, project_id, plan, chunk, now_ms()
-                )
-            )
-        for i in range(0, len(views), landing.CHUNK):
-            some = views[i : i + landing.CHUNK]
-            await self._store.write(
-                lambda tx, some=some: landing.land_views(  # type: ignore[misc]
-                    tx, project_id, some, number, plan.thresholds, now_ms()
-                )
-            )
+        prelabeled = await landing.land(self._store, project_id, plan, views)
         return {
             **{
                 key: card.get(key)
@@ -273,9 +258,7 @@ def _plan(
     """(where each open item goes, what the model says of each labeled one)."""
     predictions = round_files.read_predictions(folder / "predictions.tsv")
     clusters = round_files.read_clusters(folder / "clusters.tsv") if clusters_worth else {}
-    thresholds = {} if card["threshold"] is None else _thresholds(card)
-    said = {guess.value for guess in predictions.values()}
-    limits = {value: landing.limit_of(value, thresholds) for value in said}
+    limits = landing.Limits({} if card["threshold"] is None else _thresholds(card))
     prelabeled = [
         item_id
         for item_id, queue, pre_value, _, _ in open_items
@@ -293,7 +276,7 @@ def _plan(
     ]
     places = landing.prelabel_places(predictions, prelabeled, number)
     views = sorted(round_files.read_predictions(folder / "oof.tsv").items())
-    plan = landing.Plan(number, thresholds, prelabel, predictions, clusters, places)
+    plan = landing.Plan(number, limits, prelabel, predictions, clusters, places)
     return plan, views
 
 

@@ -29,7 +29,8 @@ T = TypeVar("T")
 BATCH = 256
 """Most functions in one commit: bounds the wait of the first behind the last."""
 IDLE_CHECKPOINT = 2000
-"""Rows changed (a vote: about ten) after which the log is folded into the database as soon as nobody waits."""
+"""Rows changed (a vote: about ten) after which the log is folded into the database as soon as
+nobody waits: few enough that whoever comes meanwhile waits little."""
 WAL_PAGES = 16_000
 """Pages (64 MB) after which that happens although somebody waits. SQLite's own 1,000 would stop
 the writer every other commit under load, which costs a third of all time."""
