@@ -5,12 +5,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that share the tests, file by file: JOBS=0 runs them in one (for --pdb).
+JOBS ?= 2
 STAMP := $(VENV)/.setup-done
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo [DATA=folder]   a server with pictures, six simulated colleagues, and sign-in links"
-	@echo "make test [ARGS=...]      all tests, browser included"
+	@echo "make test [ARGS=...]      all tests, browser included (docs/testing.md)"
 	@echo "make lint                 style, types and the direction of imports"
 	@echo "make bench                what it measures on this machine"
 	@echo "make screenshots          the pictures of the README"
@@ -31,7 +33,7 @@ chromium:
 	@sh scripts/chromium.sh
 
 test: setup chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

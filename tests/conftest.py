@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.servers import Bench, TestServer
+from tests import servers
+from tests.servers import Bench, TestServer, running
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -18,14 +21,59 @@ SHARED = ROOT.parent / "shared" / "data"
 # the many fresh data folders.
 os.environ.setdefault("CHORUS_BACKBONE", "efficientnet_lite0")
 
+# Folders of tests in memory, if there is room: a vote is then kept at once, however busy the disk
+# is. (What a killed process has written stays there, too.)
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 6 << 30:
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None
+
 # How long an example takes is the machine's affair; what it finds must be repeatable.
 settings.register_profile("chorus", deadline=None, derandomize=True)
 settings.load_profile("chorus")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes that share the tests take them file by file, in this order: those that take long
+    first, so that at the end none is left alone with one."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        served = {i.path for i in items if {"server", "run"} & set(getattr(i, "fixturenames", ()))}
+        items.sort(key=lambda item: (item.path not in slow, item.path not in served))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported networks: made once in a run, whichever process needs them first."""
+    base = tmp_path_factory.getbasetemp()
+    # A worker of pytest-xdist has a folder of its own in that of the run.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "models"
+    folder.mkdir(exist_ok=True)
+    servers.MODELS = folder
+    return folder
+
+
+@pytest.fixture
+def models(networks: Path) -> Path:
+    """The folder of networks that a test of the model works with."""
+    return networks
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """One server for all tests of this process; each has a project and people of its own.
+
+    Whatever they did: at the end states, labels and counts follow from the votes and the log.
+    """
+    with running(tmp_path_factory.mktemp("server") / "data") as started:
+        yield started
+    checked = started.process.fsck()
+    assert checked.returncode == 0, checked.stdout
+
+
 @pytest.fixture
 async def bench(server: TestServer) -> AsyncIterator[Bench]:
-    """A bench on the `server` of the test's own module or folder."""
+    """A bench on the `server`: everybody's, or that of the test's own module or folder."""
     async with Bench(server) as bench:
         yield bench
 

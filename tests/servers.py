@@ -21,6 +21,10 @@ PATIENCE = 60.0
 """Seconds within which something that must happen has happened, on a busy machine."""
 
 
+MODELS: Path | None = None
+"""Where all servers keep exported networks, of which each would make its own: seconds of work."""
+
+
 class TestServer:
     """A running `chorus serve` and the token of its first admin."""
 
@@ -39,6 +43,9 @@ class TestServer:
 def running(data_dir: Path, **env: str) -> Iterator[TestServer]:
     """A server of its own in `data_dir`, stopped at the end."""
     process = ServerProcess(data_dir, env=env)
+    if MODELS is not None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / "models").symlink_to(MODELS)
     token = process.add_user("admin", "Admin", admin=True)
     try:
         asyncio.run(process.start())

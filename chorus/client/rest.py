@@ -85,14 +85,19 @@ class Rest:
         )
         return answer["user"]
 
+    async def sign_in_by(self, link: str) -> None:
+        """Open a sign-in link as a browser does; the session cookie stays with this client."""
+        await self.request("GET", link)
+
     async def create_token(self, name: str) -> str:
         """A bearer token that acts as the signed-in person."""
         answer = await self._send("POST", "/api/tokens", {"name": name}, dict[str, Any])
         return str(answer["token"])
 
     async def create_user(
-        self, login: str, name: str, password: str, *, admin: bool = False
+        self, login: str, name: str, password: str | None = None, *, admin: bool = False
     ) -> User:
+        """A new account; without a password they sign in by links (`signin_link`)."""
         body = {"login": login, "name": name, "password": password, "admin": admin}
         return await self._send("POST", "/api/users", body, User)
 

@@ -14,6 +14,9 @@ UPLOAD_FILES = 200
 UPLOAD_BYTES = 16 << 20
 """An upload holds at most so many files and bytes."""
 
+POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 0.2
+"""Pauses between two looks at a job: a small import is over in a moment, a large one takes long."""
+
 OnProgress = Callable[[Job], None]
 
 
@@ -24,9 +27,11 @@ class ImportFailed(ChorusError):
 async def follow(
     rest: Rest, project_id: str, job: Job, on_progress: OnProgress = lambda _: None
 ) -> Job:
-    """Poll a job until it has ended. Raises `ImportFailed`, `ApiError`."""
+    """Poll a job until it has ended, soon at first. Raises `ImportFailed`, `ApiError`."""
+    wait = POLL_FIRST_S
     while job.state not in ("done", "failed"):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(wait)
+        wait = min(wait * POLL_GROWTH, POLL_MOST_S)
         job = await rest.job(project_id, job.job_id)
         on_progress(job)
     if job.state == "failed":

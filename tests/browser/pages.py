@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
+from chorus.simulate.setup import add_person
 from tests.servers import Bench
 
 PATIENCE_MS = 60_000
+Frame = dict[str, Any]
 expect.set_options(timeout=PATIENCE_MS)
 
 
 async def signed_in(browser: Browser, bench: Bench, role: str = "labeler") -> Page:
     """A page of a new member, signed in by the link that an admin can make."""
     name = f"{role} {len(browser.contexts)}"
-    from chorus.simulate.setup import add_person
-
-    login = re.sub(r"\W", "-", f"{name}-{id(bench)}").lower()
+    login = f"{role}-{secrets.token_hex(4)}"
     user, _ = await add_person(bench.admin, bench.project.project_id, login, name, role)  # type: ignore[arg-type]
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     page = await context.new_page()
@@ -35,3 +38,45 @@ async def names(page: Page) -> list[str]:
     """Ids of the items in view."""
     found = await page.locator(".tile").evaluate_all("t => t.map(e => e.dataset.item)")
     return [str(name) for name in found]
+
+
+async def open_review(page: Page, bench: Bench, query: str = "") -> None:
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/review{query}")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await expect(page.locator("#found")).not_to_be_empty()
+
+
+class Wire:
+    """A page's websocket with a hand on it: `lose` says which frames never arrive."""
+
+    def __init__(self) -> None:
+        self.lose: Callable[[Frame], bool] = lambda frame: False
+        self.lost: list[Frame] = []
+        self._page: WebSocketRoute | None = None
+        self._server: WebSocketRoute | None = None
+
+    @classmethod
+    async def on(cls, page: Page) -> Wire:
+        wire = cls()
+        await page.route_web_socket("**/ws", wire._connect)
+        return wire
+
+    def _connect(self, page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+        page.on_message(lambda text: self._pass(server, text))
+        server.on_message(lambda text: self._pass(page, text))
+        self._page, self._server = page, server
+
+    def _pass(self, to: WebSocketRoute, text: str | bytes) -> None:
+        frame = json.loads(text)
+        if self.lose(frame):
+            self.lost.append(frame)
+        else:
+            to.send(text)
+
+    async def cut(self) -> None:
+        """End the connection, both ways; the page connects anew by itself."""
+        assert self._page is not None
+        assert self._server is not None
+        await self._server.close()
+        await self._page.close()

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import signed_in
-from tests.browser.test_review import Frame, Wire
+from tests.browser.pages import Frame, Wire, open_review, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, right
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 COUNT = 150
 
@@ -37,7 +36,7 @@ async def test_a_bulk_is_followed_further_after_a_reload(
         await flagged(bench, folder)
         page = await signed_in(browser, bench, "supervisor")
         wire = await Wire.on(page)
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/review?view=grid")
+        await open_review(page, bench, "?view=grid")
         await expect(page.locator(".rv-tile")).to_have_count(60)
         await page.keyboard.press("a")
         await expect(page.locator("#selected")).to_have_text("60 selected")
@@ -77,7 +76,7 @@ async def test_a_bulk_that_the_server_has_forgotten_is_not_begun_again(
     async with Bench(server) as bench:
         await flagged(bench, folder)
         page = await signed_in(browser, bench, "supervisor")
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/review?view=grid")
+        await open_review(page, bench, "?view=grid")
         await expect(page.locator(".rv-tile")).to_have_count(60)
         await page.evaluate(
             """async () => {

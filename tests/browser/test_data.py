@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 
 async def test_a_supervisor_takes_labels_out(

@@ -11,7 +11,7 @@ from chorus.simulate.setup import import_pictures
 from tests.browser.pages import open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 async def work(bench: Bench, answer: str | None = None) -> None:

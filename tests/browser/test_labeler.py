@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import names, open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 async def test_three_pages_by_keyboard_while_the_dashboard_moves(

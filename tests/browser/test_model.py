@@ -14,7 +14,7 @@ from playwright.async_api import Browser, TimeoutError, expect
 from tests.browser.pages import signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 
 async def test_a_supervisor_looks_into_the_model(

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.pages import names, open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, right
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.browser
 
 TAGS = ["warm", "green", "red"]
 SETS = {"task_type": "multilabel", "classes": TAGS, "page_size": 4}

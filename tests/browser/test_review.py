@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import Wire, open_labeling, open_review, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, right
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 
 async def disputed(bench: Bench, folder: Path, count: int = 4, **settings: object) -> None:
@@ -30,51 +27,6 @@ async def disputed(bench: Bench, folder: Path, count: int = 4, **settings: objec
                     answer = "green" if answer == "red" else "red"
                 await stream.cast(item, "label", answer)
             await stream.finish(page)
-
-
-async def open_review(page: Page, bench: Bench, query: str = "") -> None:
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/review{query}")
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    await expect(page.locator("#found")).not_to_be_empty()
-
-
-Frame = dict[str, Any]
-
-
-class Wire:
-    """A page's websocket with a hand on it: `lose` says which frames never arrive."""
-
-    def __init__(self) -> None:
-        self.lose: Callable[[Frame], bool] = lambda frame: False
-        self.lost: list[Frame] = []
-        self._page: WebSocketRoute | None = None
-        self._server: WebSocketRoute | None = None
-
-    @classmethod
-    async def on(cls, page: Page) -> Wire:
-        wire = cls()
-        await page.route_web_socket("**/ws", wire._connect)
-        return wire
-
-    def _connect(self, page: WebSocketRoute) -> None:
-        server = page.connect_to_server()
-        page.on_message(lambda text: self._pass(server, text))
-        server.on_message(lambda text: self._pass(page, text))
-        self._page, self._server = page, server
-
-    def _pass(self, to: WebSocketRoute, text: str | bytes) -> None:
-        frame = json.loads(text)
-        if self.lose(frame):
-            self.lost.append(frame)
-        else:
-            to.send(text)
-
-    async def cut(self) -> None:
-        """End the connection, both ways; the page connects anew by itself."""
-        assert self._page is not None
-        assert self._server is not None
-        await self._server.close()
-        await self._page.close()
 
 
 async def current(page: Page) -> str | None:

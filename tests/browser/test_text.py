@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.pages import names, open_labeling, signed_in
 from tests.servers import Bench, TestServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.browser
 
 NASTY = "<script>document.title = 'taken over'</script><img src=x onerror=alert(1)> & so on"
 LONG = "\n\n".join(f"Paragraph {n}: " + "it goes on and on about nothing. " * 9 for n in range(12))
@@ -44,6 +44,14 @@ async def filled(bench: Bench, browser: Browser, path: Path, count: int) -> None
 async def open_texts(page: Page, bench: Bench) -> None:
     await open_labeling(page, bench)
     await page.wait_for_selector(".tile .reading p")
+
+
+async def reader(bench: Bench, browser: Browser, path: Path, count: int) -> Page:
+    """A new labeler's page with texts on it, once a supervisor has brought `count` in."""
+    await filled(bench, browser, path, count)
+    page = await signed_in(browser, bench)
+    await open_texts(page, bench)
+    return page
 
 
 async def test_a_table_comes_in_by_the_columns_chosen_and_is_labeled_by_key(
@@ -117,9 +125,7 @@ async def test_the_letters_keep_their_size(
     async with Bench(server) as bench:
         await make(bench, page_size=1)
         rows = [["text"], *([f"A text to read, number {n}."] for n in range(6))]
-        await filled(bench, browser, table(tmp_path / "short.csv", rows), 6)
-        page = await signed_in(browser, bench)
-        await open_texts(page, bench)
+        page = await reader(bench, browser, table(tmp_path / "short.csv", rows), 6)
 
         async def size() -> float:
             script = "p => Number.parseFloat(getComputedStyle(p).fontSize)"
@@ -144,9 +150,7 @@ async def test_a_long_text_scrolls_in_its_card_and_the_classes_stay(
 ) -> None:
     async with Bench(server) as bench:
         await make(bench, "text-multilabel", page_size=1)
-        await filled(bench, browser, table(tmp_path / "long.csv", [["text"], [LONG]]), 1)
-        page = await signed_in(browser, bench)
-        await open_texts(page, bench)
+        page = await reader(bench, browser, table(tmp_path / "long.csv", [["text"], [LONG]]), 1)
         card, body = page.locator(".tile-text"), page.locator(".tile-body")
         await expect(card).to_have_attribute("data-more", "true")
         await expect(page.locator("#classes")).to_be_in_viewport(ratio=1)
@@ -178,9 +182,7 @@ async def test_as_many_texts_as_fit_and_the_next_page_at_once(
     async with Bench(server) as bench:
         await make(bench, page_size=1)
         rows = [["text"], *([f"Short {n}."] for n in range(60))]
-        await filled(bench, browser, table(tmp_path / "short.csv", rows), 60)
-        page = await signed_in(browser, bench)
-        await open_texts(page, bench)
+        page = await reader(bench, browser, table(tmp_path / "short.csv", rows), 60)
         tiles = page.locator(".tile")
         # One on a page would be a waste: the first page comes anew.
         await expect(tiles).to_have_count(9)
@@ -242,9 +244,8 @@ async def test_a_page_of_one_grows_again_when_texts_become_short(
 ) -> None:
     async with Bench(server) as bench:
         await make(bench, page_size=1)
-        await filled(bench, browser, table(tmp_path / "long.csv", [["text"], [LONG * 2]]), 1)
-        page = await signed_in(browser, bench)
-        await open_texts(page, bench)
+        long = table(tmp_path / "long.csv", [["text"], [LONG * 2]])
+        page = await reader(bench, browser, long, 1)
         rows = [["text"], *([f"Short {n}."] for n in range(30))]
         await filled(bench, browser, table(tmp_path / "short.csv", rows), 30)
         tiles = page.locator(".tile")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -64,7 +65,7 @@ def test_weights_of_a_file(tmp_path: Path, network: torch.nn.Module, ending: str
 
 def test_a_round_on_two_backbones(tmp_path: Path, network: torch.nn.Module, models: Path) -> None:
     settings = kept(tmp_path, network)
-    settings.models.joinpath("weights").rename(models / "weights")
+    shutil.copytree(settings.models / "weights", models / "weights", dirs_exist_ok=True)
     round_ = Round(tmp_path, models, 40)
     round_.params["backbone"] = settings.backbone
     assert round_.featurize()["done"] == 40

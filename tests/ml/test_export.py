@@ -18,7 +18,7 @@ from chorus.ml.sets import to_text
 from chorus.ml.store import FeatureStore
 from tests.ml.test_run import CLASSES, CONFIG, Round, draw_all
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -422,7 +422,6 @@ TAGS = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(not CLOTHING.is_dir(), reason="no ../shared/data/clothing")
 def test_properties_of_real_photos_are_learned(tmp_path: Path, models: Path) -> None:
     """Four properties that follow from the class of clothing; a hat has none of them."""

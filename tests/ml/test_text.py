@@ -126,7 +126,6 @@ def test_files_that_are_no_texts_are_faults_and_the_rest_goes_in(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("backbone", BOTH)
 def test_a_round_on_real_prose(tmp_path: Path, models: Path, backbone: str) -> None:
     """Docstrings of three packages of Python: which one is a text from?"""

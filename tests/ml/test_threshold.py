@@ -148,7 +148,6 @@ def test_the_promise_holds_round_after_round() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_the_promise_holds_for_sets_of_classes() -> None:
     """A little of `python -m bench.promise --multilabel`: cuts and scores are from the labels that
     the threshold is tested on."""

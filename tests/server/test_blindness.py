@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,7 @@ from chorus.client.cli import export, import_
 from chorus.client.upload import follow, upload_folder
 from chorus.simulate.setup import add_person
 from tests.server.raw import Raw, connect
-from tests.servers import Bench, TestServer, pictures, right, running
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("blindness")) as found:
-        yield found
+from tests.servers import Bench, pictures, right
 
 
 def listed(folder: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,10 @@ from chorus.client.errors import ApiError
 from chorus.client.messages import Frame
 from chorus.server.services import bulk
 from tests.server.world import World
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running, vote_page
+from tests.servers import PATIENCE, Bench, page_of, pictures, vote_page
 
-pytestmark = pytest.mark.timeout(120)
 ITEMS = 250
 """More than two chunks, and more than what a list shows at once."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("bulk-data")) as started:
-        yield started
 
 
 class Boss:

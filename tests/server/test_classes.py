@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,12 @@ from tests.server.world import World
 from tests.servers import (
     PATIENCE,
     Bench,
-    TestServer,
     eventually,
     page_of,
     pictures,
     right,
-    running,
     vote_page,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("classes")) as found:
-        yield found
 
 
 @given(st.lists(st.none() | st.sampled_from(KEYS), max_size=20))

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,9 @@ import pytest
 from chorus.client import Rest
 from chorus.client.errors import ApiError
 from chorus.client.messages import Export
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running, vote_page
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, vote_page
 
 N = 8
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("exports-data")) as started:
-        yield started
 
 
 async def finished(bench: Bench, export: Export) -> Export:

@@ -12,7 +12,7 @@ from chorus.server.domain.filters import Filter
 from chorus.server.services import pace
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
-from tests.servers import Bench, TestServer, page_of, pictures, right, running
+from tests.servers import Bench, TestServer, page_of, pictures, right
 
 FLAGGED = Filter(state=None, flagged=True)
 
@@ -77,12 +77,6 @@ def test_the_list_of_flags_is_found_by_its_own_small_index(world: World) -> None
         ("p",),
     ).fetchall()
     assert any("check_flag" in str(row) for row in plan)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("flags")) as started:
-        yield started
 
 
 async def test_a_supervisor_hears_of_it_and_a_labeler_does_not(

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from chorus.client.upload import follow
 from chorus.simulate.setup import add_person
 from tests.server.raw import Frame, Raw, connect
-from tests.servers import Bench, TestServer, pictures, right, running
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("labelers-room")) as found:
-        yield found
+from tests.servers import Bench, pictures, right
 
 
 async def named(bench: Bench, name: str, role: str = "labeler") -> tuple[str, str]:

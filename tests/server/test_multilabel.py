@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,12 @@ import pytest
 from chorus.client.errors import ApiError
 from chorus.client.labeler import LabelerStream
 from chorus.client.messages import Answer, PageItem, Stats
+from chorus.client.upload import follow
 from tests.server.test_review import Room
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running
+from tests.servers import PATIENCE, Bench, page_of, pictures
 
-pytestmark = pytest.mark.timeout(120)
 CLASSES = ["cat", "dog", "owl"]
 GREEN, RED = "green-00000.png", "red-00001.png"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("sets-data")) as started:
-        yield started
-    # Whatever the tests did: states, labels and counts follow from the votes and from the log.
-    checked = started.process.fsck()
-    assert checked.returncode == 0, checked.stdout
 
 
 async def make(bench: Bench, folder: Path | None, **settings: Any) -> None:
@@ -197,8 +188,7 @@ async def test_tables_say_sets_and_take_them_back(bench: Bench, tmp_path: Path) 
     table.write_text("\n".join(["path,label", *lines]) + "\n")
     await make(bench, None)
     job = await bench.admin.import_csv(bench.project.project_id, table)
-    while job.state == "running":
-        job = await bench.admin.job(bench.project.project_id, job.job_id)
+    job = await follow(bench.admin, bench.project.project_id, job)
     assert (job.state, job.added) == ("done", 4)
     stats = await bench.stats()
     assert stats.labels == {"cat": 1, "dog": 1, "owl": 1, "": 1}
@@ -223,8 +213,7 @@ async def test_a_label_with_an_unknown_class_is_named(bench: Bench, tmp_path: Pa
     (folder / "l.csv").write_text(f"path,label\n{GREEN},cat|cow\n{RED},cat|dog\n")
     await make(bench, None)
     job = await bench.admin.import_csv(bench.project.project_id, folder / "l.csv")
-    while job.state == "running":
-        job = await bench.admin.job(bench.project.project_id, job.job_id)
+    job = await follow(bench.admin, bench.project.project_id, job)
     assert (job.added, job.faulty) == (1, 1)
     assert "cow" in job.errors[0].reason
 
@@ -259,12 +248,10 @@ async def test_checks_compare_whole_sets(bench: Bench, tmp_path: Path) -> None:
     (folder / "l.csv").write_text(f"path,label,gold\n{GREEN},cat|dog,yes\n{RED},|,yes\n")
     await make(bench, None, gold_rate=0.5)
     job = await bench.admin.import_csv(bench.project.project_id, folder / "l.csv")
-    while job.state == "running":
-        job = await bench.admin.job(bench.project.project_id, job.job_id)
+    job = await follow(bench.admin, bench.project.project_id, job)
     pictures(tmp_path / "more", 12, start=10)
     more = await bench.admin.import_folder(bench.project.project_id, tmp_path / "more")
-    while more.state == "running":
-        more = await bench.admin.job(bench.project.project_id, more.job_id)
+    more = await follow(bench.admin, bench.project.project_id, more)
     stream = await bench.labeler()
     checked = 0
     while (page := await stream.next_page()) is not None:

@@ -24,7 +24,7 @@ from chorus.server.domain.ordering import (
 from chorus.server.services import choosing, landing, round_files
 from chorus.server.services.round_files import Place, Prediction
 from tests.server.world import World
-from tests.servers import Bench, TestServer, page_of, pictures, right, running
+from tests.servers import Bench, TestServer, page_of, pictures, right
 
 permutations = st.integers(0, 40).flatmap(lambda n: st.permutations(range(n)))
 
@@ -287,12 +287,6 @@ def test_clusters_switched_off_leave_no_choice_behind(world: World) -> None:
 # -- over real sockets, with the real model
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[TestServer]:
-    with running(tmp_path / "data") as server:
-        yield server
-
-
 @pytest.mark.slow
 async def test_a_labeler_gets_every_second_picture_by_choice(
     server: TestServer, bench: Bench, tmp_path: Path
@@ -300,6 +294,7 @@ async def test_a_labeler_gets_every_second_picture_by_choice(
     folder = pictures(tmp_path / "pictures", 120)
     project = await bench.make(folder, ordering="auto", audit_share=0.0, page_size=9)
     assert project.ordering == "auto"
+    data = server.process.data_dir
     watch = await bench.watch()
     stream = await bench.labeler(credit=1)
 
@@ -315,11 +310,13 @@ async def test_a_labeler_gets_every_second_picture_by_choice(
             )
 
     def items(columns: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(tmp_path / "data" / "chorus.sqlite")) as db:
-            return db.execute(f"SELECT item_id, {columns} FROM item ORDER BY rank").fetchall()
+        of_project = "FROM item WHERE project_id = ? ORDER BY rank"
+        with closing(sqlite3.connect(data / "chorus.sqlite")) as db:
+            found = db.execute(f"SELECT item_id, {columns} {of_project}", (project.project_id,))
+            return found.fetchall()
 
     def rows(number: int, name: str) -> list[dict[str, str]]:
-        path = tmp_path / "data" / "rounds" / project.project_id / str(number) / name
+        path = data / "rounds" / project.project_id / str(number) / name
         with path.open(newline="") as lines:
             return list(csv.DictReader(lines, delimiter="\t"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,12 @@ from chorus.client import ApiError, LabelerStream
 from chorus.simulate.setup import add_person
 from tests.servers import (
     Bench,
-    TestServer,
     eventually,
     page_of,
     pictures,
     right,
-    running,
     vote_page,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("people")) as found:
-        yield found
 
 
 async def command(bench: Bench, type: str, **body: Any) -> dict[str, Any]:

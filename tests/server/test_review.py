@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,7 @@ from chorus.server.services import fsck
 from chorus.server.services.claims import LASTS_MS, Claims, Reviewer
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right, running
-
-pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("review-data")) as started:
-        yield started
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right
 
 
 class Room:

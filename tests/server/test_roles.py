@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,9 @@ import httpx
 import pytest
 import websockets
 
-from tests.servers import TestServer, running
+from tests.servers import TestServer
 
 PASSWORD = "correct horse"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("roles")) as found:
-        yield found
 
 
 class Town:

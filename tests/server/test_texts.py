@@ -8,7 +8,6 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,13 +17,7 @@ import pytest
 from chorus.client import ApiError
 from chorus.client.messages import Job, Project, Text
 from chorus.client.upload import ImportFailed, follow
-from tests.servers import Bench, TestServer, page_of, running
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
-    with running(tmp_path_factory.mktemp("texts")) as found:
-        yield found
+from tests.servers import Bench, page_of
 
 
 async def make(bench: Bench, task_type: str = "text-multiclass", **settings: object) -> Project:

@@ -6,6 +6,8 @@ import sqlite3
 import tempfile
 import uuid
 from collections.abc import Collection
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -39,6 +41,14 @@ from chorus.server.storage.tx import Tx
 CLASSES = [LabelClass("cat", "#111111"), LabelClass("dog", "#222222"), LabelClass("cow", "#333333")]
 
 
+@cache
+def _empty() -> bytes:
+    """A database with all tables and nothing in them: to make it takes longer than most tests."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        migrate(db)
+        return db.serialize()
+
+
 class World:
     """One project `p`; time stands still unless moved."""
 
@@ -55,9 +65,9 @@ class World:
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.path = Path(self._folder.name) / "test.sqlite"
+        self.path.write_bytes(_empty())
         self.db: sqlite3.Connection = connect(self.path)
         self.db.execute("PRAGMA synchronous=OFF")
-        migrate(self.db)
         self.now = 1_000_000
         self.events: list[Event] = []
         self.floors = dealing.Floors()

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
+from chorus.client.cli import export, import_
+from chorus.simulate.cli import simulate as simulate_command
 from chorus.simulate.options import Options
 from chorus.simulate.run import simulate
-from tests.servers import TestServer, pictures, right, running
+from tests.servers import TestServer, pictures, right
 
 FIELDS = (
     "items", "labeled", "needs_review", "skipped", "accuracy", "accuracy_all", "votes",
@@ -35,10 +39,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def options(data: Path, **changes: Any) -> Options:
+def options(data: Path, server: TestServer, **changes: Any) -> Options:
     settings: dict[str, Any] = {
         "images": data / "images",
         "gold": data / "gold.csv",
+        "url": server.url,
+        "token": server.token,
         "labelers": 3,
         "cluster": False,
         "prelabel": False,
@@ -47,9 +53,11 @@ def options(data: Path, **changes: Any) -> Options:
     return Options(**settings)
 
 
-def test_the_same_seed_gives_the_same_report(data: Path) -> None:
+def test_the_same_seed_gives_the_same_report(data: Path, server: TestServer) -> None:
     first, second = (
-        asyncio.run(simulate(options(data, accuracy=[0.8], votes_min=2, votes_max=3, seed=5)))
+        asyncio.run(
+            simulate(options(data, server, accuracy=[0.8], votes_min=2, votes_max=3, seed=5))
+        )
         for _ in range(2)
     )
     assert tuple(first) == FIELDS
@@ -63,17 +71,16 @@ def test_the_same_seed_gives_the_same_report(data: Path) -> None:
     assert first["page_wait_ms"]["zero_share"] is None
 
 
-def test_free_running_people_share_the_work(data: Path) -> None:
+def test_free_running_people_share_the_work(data: Path, server: TestServer) -> None:
     report = asyncio.run(
-        simulate(options(data, accuracy=[1.0], free_running=True, votes_min=2, votes_max=3))
+        simulate(options(data, server, accuracy=[1.0], free_running=True, votes_min=2, votes_max=3))
     )
     assert (report["labeled"], report["accuracy"], report["votes_per_item"]) == (40, 1.0, 2.0)
     assert report["lost_votes"] == report["duplicate_votes"] == report["over_votes"] == 0
     assert report["page_wait_ms"]["zero_share"] is not None
 
 
-@pytest.mark.timeout(300)
-def test_label_sets(data: Path) -> None:
+def test_label_sets(data: Path, server: TestServer) -> None:
     """Every third picture has both classes, every fifth none."""
     names = sorted(p.name for p in (data / "images").iterdir())
     labels = ["" if n % 5 == 0 else "green|red" if n % 3 == 0 else right(name)
@@ -81,41 +88,50 @@ def test_label_sets(data: Path) -> None:
     gold = "".join(f"{name},{label}\n" for name, label in zip(names, labels, strict=True))
     (data / "gold.csv").write_text("item,label\n" + gold)
     settings: dict[str, Any] = {"task": "multilabel", "votes_min": 2, "votes_max": 3}
-    report = asyncio.run(simulate(options(data, accuracy=[1.0], **settings)))
+    report = asyncio.run(simulate(options(data, server, accuracy=[1.0], **settings)))
     assert (report["labeled"], report["accuracy"], report["accuracy_tags"]) == (40, 1.0, 1.0)
     assert (report["votes"], report["accuracy_majority"]) == (80, 1.0)
-    report = asyncio.run(simulate(options(data, accuracy=[0.7], set_rule="exact", **settings)))
+    report = asyncio.run(
+        simulate(options(data, server, accuracy=[0.7], set_rule="exact", **settings))
+    )
     assert report["lost_votes"] == report["over_votes"] == 0
     assert report["accuracy_tags"] >= report["accuracy"] > 0.6
     assert report["settings"]["set_rule"] == "exact"
 
 
-def test_it_stops_at_max_labels(data: Path) -> None:
-    report = asyncio.run(simulate(options(data, max_labels=23)))
+def test_it_stops_at_max_labels(data: Path, server: TestServer) -> None:
+    report = asyncio.run(simulate(options(data, server, max_labels=23)))
     assert report["acked_votes"] == report["stored_votes"] == 23
 
 
-def test_it_drives_a_running_server_by_upload(data: Path) -> None:
-    with running(data / "server") as server:
-        report = asyncio.run(simulate(options(data, url=server.url, token=server.token)))
-        assert (report["labeled"], report["server_rss_mb"]) == (40, None)
-        again = asyncio.run(simulate(options(data, url=server.url, token=server.token)))
-        assert again["labeled"] == 40
-
-
-def chorus(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "chorus.server.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_it_drives_a_running_server_by_upload(data: Path, server: TestServer) -> None:
+    report = asyncio.run(simulate(options(data, server)))
+    assert (report["labeled"], report["server_rss_mb"]) == (40, None)
+    again = asyncio.run(simulate(options(data, server)))
+    assert again["labeled"] == 40
 
 
 def test_the_command_writes_the_report_and_a_table(data: Path) -> None:
-    done = chorus(
+    """As people run it, with a server of its own."""
+    command = [
+        sys.executable, "-m", "chorus.server.cli",
         "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
         "--no-assist", "--accuracy", "1", "--report", str(data / "r.json"),
-    )  # fmt: skip
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads((data / "r.json").read_text())["accuracy"] == 1.0
+    report = json.loads((data / "r.json").read_text())
+    assert report["accuracy"] == 1.0
+    assert report["server_rss_mb"] > 10
     assert "40 of 40" in done.stdout
+
+
+def chorus(*arguments: str) -> Result:
+    """The command, in this process: to start another one takes a second."""
+    app = typer.Typer()
+    for name, run in (("import", import_), ("export", export), ("simulate", simulate_command)):
+        app.command(name)(run)
+    return CliRunner().invoke(app, arguments)
 
 
 def test_bad_input_is_named_before_anything_starts(data: Path) -> None:
@@ -127,34 +143,33 @@ def test_bad_input_is_named_before_anything_starts(data: Path) -> None:
         (["--images", images, "--gold", str(data / "gold.csv"), "--accuracy", "high"], "high"),
     ]:
         done = chorus("simulate", *arguments, "--report", str(data / "r.json"))
-        assert done.returncode == 2
+        assert done.exit_code == 2
         assert message in done.stderr
     assert not (data / "r.json").exists()
 
 
-def test_import_and_export_on_the_command_line(data: Path) -> None:
+def test_import_and_export_on_the_command_line(data: Path, server: TestServer) -> None:
     (data / "images" / "broken.png").write_bytes(b"not a picture")
-    with running(data / "server") as server:
-        project = _project(server)
-        where = ["--url", server.url, "--token", server.token]
-        done = chorus("import", "Cats", str(data / "images"), *where)
-        assert done.returncode == 0, done.stderr
-        assert "40 added, 0 there already, 1 faulty" in done.stdout
-        assert "broken.png: " in done.stderr
-        again = chorus("import", project, str(data / "images"), *where, "--upload")
-        assert "0 added, 40 there already, 1 faulty" in again.stdout
-        out = data / "out.csv"
-        assert chorus("export", "Cats", *where, "--out", str(out)).returncode == 0
-        assert len(out.read_text().splitlines()) == 41
-        coco = json.loads(chorus("export", "Cats", *where, "--format", "json").stdout)
-        assert len(coco["images"]) == 40
-        for arguments, message in [
-            (["export", "Dogs", *where], "no project 'Dogs'"),
-            (["export", "Cats", "--url", server.url, "--token", "wrong"], ""),
-            (["import", "Cats", str(data / "none"), *where], "there is no"),
-        ]:
-            failed = chorus(*arguments)
-            assert (failed.returncode, message in failed.stderr) == (1, True), failed.stderr
+    project = _project(server)
+    where = ["--url", server.url, "--token", server.token]
+    done = chorus("import", "Cats", str(data / "images"), *where)
+    assert done.exit_code == 0, done.stderr
+    assert "40 added, 0 there already, 1 faulty" in done.stdout
+    assert "broken.png: " in done.stderr
+    again = chorus("import", project, str(data / "images"), *where, "--upload")
+    assert "0 added, 40 there already, 1 faulty" in again.stdout
+    out = data / "out.csv"
+    assert chorus("export", "Cats", *where, "--out", str(out)).exit_code == 0
+    assert len(out.read_text().splitlines()) == 41
+    coco = json.loads(chorus("export", "Cats", *where, "--format", "json").stdout)
+    assert len(coco["images"]) == 40
+    for arguments, message in [
+        (["export", "Dogs", *where], "no project 'Dogs'"),
+        (["export", "Cats", "--url", server.url, "--token", "wrong"], ""),
+        (["import", "Cats", str(data / "none"), *where], "there is no"),
+    ]:
+        failed = chorus(*arguments)
+        assert (failed.exit_code, message in failed.stderr) == (1, True), failed.stderr
 
 
 def _project(server: TestServer) -> str:

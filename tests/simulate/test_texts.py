@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.run import simulate
 from chorus.simulate.texts import labels_of, without_labels
 from tests.ml.docs import PACKAGES, docstrings
+from tests.servers import TestServer
 
 
 def table(path: Path, each: int) -> Path:
@@ -32,11 +34,12 @@ def table(path: Path, each: int) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_prelabels_come_and_keep_their_promise(tmp_path: Path) -> None:
+def test_prelabels_come_and_keep_their_promise(tmp_path: Path, server: TestServer) -> None:
     texts = table(tmp_path / "docs.csv", 120)
-    report = asyncio.run(
-        simulate(Options(texts=texts, accuracy=[1.0], labelers=3, target=0.85, cluster=False))
-    )
+    people: dict[str, Any] = {"accuracy": [1.0], "labelers": 3}
+    rules: dict[str, Any] = {"target": 0.85, "cluster": False}
+    where = {"url": server.url, "token": server.token}
+    report = asyncio.run(simulate(Options(texts=texts, **people, **rules, **where)))
     assert report["items"] == report["labeled"] == 360
     assert report["accuracy_all"] > 0.93
     assert report["lost_votes"] == report["over_votes"] == report["duplicate_votes"] == 0

@@ -105,6 +105,8 @@ def _newest(tx: Tx, project_id: str) -> Board:
 
 STILL_S = 0.15
 STILL_MAX_S = 1.5
+PAGE_MAX_S = 10.0
+"""Somebody in the middle of a page is waited for so long, not more."""
 
 
 class Boards:
@@ -130,17 +132,24 @@ class Boards:
         return self._boards.get(project_id)
 
     async def still(self, project_id: str) -> Board:
-        """The board once no vote has come for a moment, or after STILL_MAX_S.
+        """The board once the pages that are being answered now are, and no vote has come for a
+        moment, or after STILL_MAX_S (of which busy people would never leave any).
 
         The answers of a page come one right after the other. What starts at the first of them
-        would learn from as many as happened to be there, and never the same again.
+        would learn from as many as happened to be there, and never the same again: on a slow
+        machine the next one may take longer than a moment.
         """
+        began = now_ms()
+        since = began - round(PAGE_MAX_S * 1000)
+        pages = await self._store.read(lambda tx: tx.half_answered(project_id, since))
         board = await self.get(project_id)
-        for _ in range(round(STILL_MAX_S / STILL_S)):
+        while (waited := (now_ms() - began) / 1000) < PAGE_MAX_S:
             votes = board.votes
             await asyncio.sleep(STILL_S)
+            if pages:
+                pages &= await self._store.read(lambda tx: tx.half_answered(project_id, since))
             board = await self.get(project_id)
-            if board.votes == votes:
+            if not pages and (board.votes == votes or waited >= STILL_MAX_S):
                 break
         return board
 

@@ -29,7 +29,8 @@ class Setup(msgspec.Struct):
 class NewUser(msgspec.Struct):
     login: str
     name: str
-    password: str
+    password: str | None = None
+    """None: they sign in by links, which an admin makes."""
     admin: bool = False
 
 

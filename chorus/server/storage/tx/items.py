@@ -312,6 +312,17 @@ class ItemSql(Base):
             )
         ]
 
+    def half_answered(self, project_id: str, since: int) -> set[int]:
+        """Pages that somebody is in the middle of: answered in part, last after `since`."""
+        rows = self.rows(
+            "SELECT DISTINCT o.page_id FROM lease o WHERE o.project_id = ?"
+            " AND o.released_at IS NULL AND EXISTS (SELECT 1 FROM lease d"
+            " WHERE d.page_id = o.page_id AND d.released_at > ?"
+            " AND d.release_reason IN ('voted', 'skipped'))",
+            (project_id, since),
+        )
+        return {page_id for (page_id,) in rows}
+
     def leases_of_project(self, project_id: str) -> list[Lease]:
         return self._leases("project_id = ?", (project_id,))
 
