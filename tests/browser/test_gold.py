@@ -48,10 +48,13 @@ async def test_gold_is_made_served_and_judged_and_one_person_written_to(
 
         await boss.goto(f"{root}/settings")
         await boss.get_by_label("Gold checks").fill("60")
-        await boss.get_by_role("button", name="Save").click()
+        await boss.get_by_role("button", name="Save", exact=True).click()
         await expect(boss.get_by_label("Gold checks")).to_be_focused()
         await boss.get_by_label("Gold checks").fill("50")
-        await boss.get_by_role("button", name="Save").click()
+        await boss.get_by_role("button", name="Save", exact=True).click()
+        # What it changes is said before it does.
+        await expect(boss.locator("#effect")).to_contain_text("500 would be checks")
+        await boss.get_by_role("button", name="Apply it").click()
         await expect(boss.locator("#saved")).to_be_visible()
 
         more = pictures(folder / "more", 12, start=8)

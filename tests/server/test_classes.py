@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from chorus.client import ApiError
 from chorus.server.domain.classes import KEYS, PALETTE, folders_of, keys_of
 from chorus.server.domain.model import LabelClass, StartOver
-from chorus.server.services import starting_over
+from chorus.server.services import landing, starting_over
+from chorus.server.services.round_files import Prediction
 from tests.server.world import World
 from tests.servers import (
     PATIENCE,
@@ -105,6 +106,36 @@ def test_a_start_over_leaves_facts_and_states_in_agreement(
         after = {i.item_id: (i.state, i.label, i.provisional) for i in world.items()}
         assert {i: s[1:] for i, s in after.items()} == {i: s[1:] for i, s in before.items()}
         assert all(i.preset is None for i in world.items())
+    finally:
+        world.close()
+
+
+@settings(max_examples=15)
+@given(answers=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=8))
+def test_a_round_that_knows_fewer_classes_lands(answers: list[tuple[int, int]]) -> None:
+    """Its views and prelabels name the classes it had; votes for the new one merge with them."""
+    world = World(votes_min=1, votes_max=3, people=4, consensus="auto")
+    try:
+        world.add(5)
+        tx = world.tx()
+        tx.add_class("p", 3, LabelClass("fish", "#444444"))
+        tx.emit("p", world.now, "project.changed", {"classes": ["cat", "dog", "cow", "fish"]})
+        world.commit(tx)
+        ids = [item.item_id for item in world.items()]
+        guesses = {i: Prediction(str(i % 3), 0.9, f"{i % 3}:0.9,{(i + 1) % 3}:0.1") for i in ids}
+        plan = landing.Plan(1, {"0": 0.5, "1": 0.5}, True, guesses, {}, {})
+        tx = world.tx()
+        landing.land_chunk(tx, "p", plan, ids, world.now)
+        world.commit(tx)
+        for person, answer in answers:
+            user = f"u{person}"
+            if not world.leases(user):
+                world.deal(user, 2)
+            for lease in world.leases(user):
+                world.cast(user, lease.item_id, str(3 - answer))
+        for item_id in ids:
+            world.model_says(item_id, "0:0.7,1:0.3")
+        assert world.findings() == []
     finally:
         world.close()
 

@@ -40,13 +40,16 @@ def run() -> Iterator[Run]:
         page.goto(ORIGIN)
         names = [
             "answering",
+            "change_words",
             "class_tree",
+            "effect",
             "keys",
             "page_state",
             "table_head",
             "task",
             "text_layout",
             "format",
+            "wizard_words",
         ]
         page.evaluate(
             """async names => {

@@ -21,7 +21,7 @@ export function effectWords(effect, thing) {
   if (checks[0] !== checks[1]) words.push(`Of 1,000 ${thing}s handed out, ${checks[1]} would be checks in place of ${checks[0]}.`);
   if (audits[0] !== audits[1]) words.push(`Of 1,000 prelabeled ${thing}s, ${audits[1]} would go out without the model's answer in place of ${audits[0]}; from the next round on.`);
   if (words.length && !effect.whole) words.push(`Counted over the first ${plural(effect.items, thing)}; the rest follows in the same way.`);
-  for (const [from, to, n] of effect.moves) words.push(`– ${count(n)}: ${STATES[from]} → ${STATES[to]}`);
+  for (const [from, to, n] of effect.moves) words.push(`${count(n)}: ${STATES[from]} → ${STATES[to]}`);
   return words;
 }
 

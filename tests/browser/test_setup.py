@@ -1,0 +1,90 @@
+"""Making a project and changing it while somebody labels, as an admin does it in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.pages import open_labeling, signed_in
+from tests.servers import Bench, TestServer, pictures
+
+
+async def admin_page(browser: Browser, bench: Bench) -> Page:
+    me = (await bench.admin.me()).user_id
+    page = await (await browser.new_context()).new_page()
+    await page.goto(await bench.admin.signin_link(me))
+    return page
+
+
+async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        pictures(folder / "tops", 3)
+        pictures(folder / "shoes", 3, start=10)
+        page = await admin_page(browser, bench)
+        await page.goto(f"{server.url}/projects/new")
+        await page.get_by_label("Name", exact=True).fill("Wardrobe")
+        await page.keyboard.press("Enter")
+        following = page.get_by_role("button", name="Next")
+        await following.click()
+        await page.locator("#folder").set_input_files(str(folder))
+        await expect(page.locator("#found")).to_contain_text("6 pictures here")
+        await following.click()
+        # Nothing without classes.
+        await following.click()
+        await expect(page.locator("#problem")).to_contain_text("two classes")
+        await page.get_by_role("button", name="From the data's labels").click()
+        await expect(page.locator(".class-row")).to_have_count(2)
+        await expect(page.locator("#kept")).to_have_text("Kept")
+        await page.goto("about:blank")
+
+        await page.goto(f"{server.url}/projects/new")
+        draft = page.locator("#drafts li", has_text="Wardrobe")
+        await draft.get_by_role("link", name="Continue").click()
+        await expect(page.get_by_label("Name of class 2")).to_have_value("tops")
+        for _ in range(5):
+            await following.click()
+        await expect(page.locator("#estimate")).to_contain_text("6 votes, about 1 min of work")
+        await page.get_by_label("Seconds an item takes").fill("600")
+        await expect(page.locator("#estimate")).to_contain_text("about 1.0 h")
+        await page.get_by_role("button", name="Initialize").click()
+        await page.wait_for_url("**/p/*")
+        made = next(p for p in await bench.admin.projects() if p.name == "Wardrobe")
+        assert (made.class_names, made.items) == (["shoes", "tops"], 6)
+        drafts = (await bench.admin.request("GET", "/api/drafts")).json()["drafts"]
+        assert "Wardrobe" not in [d["body"]["name"] for d in drafts]
+
+
+async def test_labelers_see_new_names_and_read_new_instructions(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 6), classes=["Colours/green", "Colours/red"])
+        labeler = await signed_in(browser, bench)
+        await open_labeling(labeler, bench)
+        await expect(labeler.locator(".class-group")).to_have_text(["Colours"])
+        await labeler.keyboard.press("2")
+        first = labeler.locator(".tile").first
+        await expect(first).to_contain_text("Colours/red")
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        await boss.get_by_label("Name of class 2").fill("Colours/crimson")
+        await boss.keyboard.press("Enter")
+        # What is answered is still answered, by the new name.
+        await expect(first).to_contain_text("Colours/crimson")
+
+        await boss.locator("#instructions").fill("## Look twice")
+        await expect(boss.locator(".prose-preview h2")).to_have_text("Look twice")
+        await boss.get_by_role("button", name="Save the instructions").click()
+        reading = labeler.get_by_role("dialog", name="The instructions have changed")
+        await expect(reading).to_contain_text("Look twice")
+        await labeler.keyboard.press("Escape")
+        await expect(reading).to_be_visible()
+        answered = labeler.locator(".tile[data-answered=true]")
+        await expect(answered).to_have_count(1)
+        await labeler.get_by_role("button", name="I have read them").click()
+        await labeler.keyboard.press("1")
+        await expect(answered).to_have_count(2)
+        await expect(boss.locator("#readers")).to_contain_text("read by 1 of 1")
