@@ -11,7 +11,7 @@ OF_ITEMS = (
 OF_PROJECT = (
     "page", "start_over", "former_name", "label_class", "member", "estimate", "takeback",
     "check_debt", "feature_pass", "pace_mark", "pace_time", "pace_error", "round", "job",
-    "board_copy", "board_point", "instructions_read", "prose_picture", "invite",
+    "board_copy", "board_point", "instructions_read", "prose_picture", "invite", "tuning",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")
@@ -29,8 +29,10 @@ class DeletingSql(Base):
         return (
             self.row(
                 "SELECT 1 FROM job WHERE project_id = ? AND state IN ('running', 'queued')"
-                " UNION ALL SELECT 1 FROM round WHERE project_id = ? AND state = 'running' LIMIT 1",
-                (project_id, project_id),
+                " UNION ALL SELECT 1 FROM round WHERE project_id = ? AND state = 'running'"
+                " UNION ALL SELECT 1 FROM tuning WHERE project_id = ? AND state = 'running'"
+                " LIMIT 1",
+                (project_id, project_id, project_id),
             )
             is not None
         )
