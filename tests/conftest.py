@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests import servers
+from tests.buckets import Buckets, buckets
 from tests.servers import Bench, TestServer, running
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,6 +77,13 @@ async def bench(server: TestServer) -> AsyncIterator[Bench]:
     """A bench on the `server`: everybody's, or that of the test's own module or folder."""
     async with Bench(server) as bench:
         yield bench
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Buckets]:
+    """An S3 server; each test has buckets of its own in it."""
+    with buckets() as found:
+        yield found
 
 
 def shared_folder(name: str) -> Path:

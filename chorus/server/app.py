@@ -28,6 +28,7 @@ from chorus.server.services.classes import Classes
 from chorus.server.services.cloning import Cloning
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Boards, Dashboard
+from chorus.server.services.data_sources import DataSources
 from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
@@ -43,6 +44,8 @@ from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
+from chorus.server.services.referenced import Referenced
+from chorus.server.services.refreshing import Refreshing
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.review import Review
 from chorus.server.services.round_state import Paths
@@ -57,7 +60,9 @@ from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
 from chorus.server.storage.cache import Cache
+from chorus.server.storage.guard import Guard
 from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.storage.vault import Vault
 from chorus.server.transport import (
     pages,
     rest_accounts,
@@ -72,6 +77,7 @@ from chorus.server.transport import (
     rest_projects,
     rest_rounds,
     rest_setup,
+    rest_sources,
 )
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
@@ -103,6 +109,7 @@ def build(settings: Settings) -> Starlette:
         *rest_setup.routes(),
         *rest_drafts.routes(),
         *rest_rounds.routes(),
+        *rest_sources.routes(),
         *rest_dashboard.routes(),
         *rest_exports.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
@@ -124,16 +131,28 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     ml_pool = Pool(1, ML_NICE)
     import_pool = Pool(IMPORT_WORKERS, IMPORT_NICE)
 
+    cache = Cache(settings.cache, settings.cache_bytes)
+
     def picture(content_hash: str) -> Path:
         try:
             return blobs.path(content_hash, "m")
         except FileNotFoundError:
-            return blob_path(blobs.root, content_hash, "o")
+            # What lies elsewhere has been fetched before (`ready`).
+            return blob_path(cache.root, content_hash, "m")
 
     accounts = Accounts(store, settings.secret())
     remerging = Remerging(store)
     projects = Projects(store, remerging, settings.gpu)
     starting = StartingOver(store)
+    data = DataSources(
+        store, projects, Vault(settings.vault_key),
+        Guard(settings.allow_folders, settings.allow_endpoints),
+    )  # fmt: skip
+    refreshing = Refreshing(
+        store, data, blobs, cache, import_pool.call, settings.data_dir / "refreshing"
+    )
+    data.rescheduled = refreshing.rescheduled
+    referenced = Referenced(store, data, blobs, cache, import_pool.call)
     boards = Boards(store)
     assigning = Assigning(store, projects)
     paths = Paths(
@@ -141,6 +160,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         settings.models,
         settings.data_dir / "rounds",
         picture,
+        referenced.ready,
     )
     rounds = Rounds(
         store, boards, Runner(ml_pool), paths, settings.backbones, settings.threads,
@@ -171,9 +191,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         dashboard.card,
     )  # fmt: skip
     drafts = Drafts(store, projects, importing, import_pool.call, settings.data_dir / "drafts")
-    deleting = Deleting(
-        store, projects, blobs, [paths.rounds, settings.data_dir / "exports"], importing.idle
-    )
+
+    async def idle() -> None:
+        await importing.idle()
+        await refreshing.idle()
+
+    deleting = Deleting(store, projects, blobs, [paths.rounds, settings.data_dir / "exports"], idle)
     review = Review(store, projects)
     bulks = Bulks(store, review)
     services = Services(
@@ -203,7 +226,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
-        pictures=Pictures(store, blobs, cache, import_pool.call),
+        pictures=Pictures(store, blobs, cache, import_pool.call, referenced),
+        data=data,
+        refreshing=refreshing,
         exporting=Exporting(store, projects),
         exports=exports,
     )
@@ -223,8 +248,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await projects.load()
     await timeline.start()
     await assigning.start()
+    await asyncio.to_thread(BlobStore(settings.cache).sweep)
     await importing.start()
     await exports.start()
+    await refreshing.start()
     await rounds.start()
     await skills.start()
     await remerging.start()
@@ -252,6 +279,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             bulks.stop(), starting.stop(), deleting.stop(), supervising.stop(), remerging.stop(),
             timeline.stop(), pace.stop(),
         )  # fmt: skip
+        await refreshing.stop()
         await asyncio.gather(importing.stop(), exports.stop())
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

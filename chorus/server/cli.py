@@ -61,6 +61,23 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one model job (default: all cores).")
     ] = None,
+    allow_folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            envvar="CHORUS_ALLOW_FOLDERS",
+            help="Let admins make data sources of folders below this one (again for more).",
+        ),
+    ] = None,
+    allow_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CHORUS_ALLOW_ENDPOINTS",
+            help="Let data sources be on this host, whatever its address (again for more).",
+        ),
+    ] = None,
+    cache_gb: Annotated[
+        float, typer.Option(min=0, help="Most that is kept of what can be fetched again.")
+    ] = 20,
 ) -> None:
     """Run the server (stop it with Ctrl-C)."""
     from chorus.server.app import build
@@ -68,7 +85,8 @@ def serve(
 
     settings = Settings(
         data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
-        allow_download=allow_download,
+        allow_download=allow_download, allow_folders=allow_folder or [],
+        allow_endpoints=allow_endpoint or [], cache_bytes=int(cache_gb * (1 << 30)),
     )  # fmt: skip
     if text_backbone is not None:
         settings.text_backbone = text_backbone

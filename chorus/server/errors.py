@@ -14,13 +14,16 @@ STATUS = {
     "not_leased": 409,
     "already_voted": 409,
     "item_closed": 409,
+    "source_gone": 410,
+    "source_changed": 410,
     "too_large": 413,
     "bad_value": 422,
     "rate_limited": 429,
     "internal": 500,
     "shutting_down": 503,
+    "source_unreachable": 503,
 }
-RETRY = {"rate_limited", "internal", "shutting_down"}
+RETRY = {"rate_limited", "internal", "shutting_down", "source_unreachable"}
 
 
 class ApiError(Exception):

@@ -49,6 +49,10 @@ class Settings(msgspec.Struct, kw_only=True):
     upload_max_bytes: int = 4 << 30
     cache_bytes: int = 20 << 30
     """Most that is kept of what can be made or fetched again."""
+    allow_folders: list[Path] = []
+    """Below which file:// sources may read."""
+    allow_endpoints: list[str] = []
+    """Hosts of sources allowed whatever their address (see storage/guard)."""
 
     @property
     def gpu(self) -> bool:
@@ -71,6 +75,10 @@ class Settings(msgspec.Struct, kw_only=True):
     @property
     def cache(self) -> Path:
         return self.data_dir / "cache"
+
+    @property
+    def vault_key(self) -> Path:
+        return self.data_dir / "sources.key"
 
     @property
     def models(self) -> Path:

@@ -14,6 +14,7 @@ from chorus.server.services.classes import Classes
 from chorus.server.services.cloning import Cloning
 from chorus.server.services.comments import Comments
 from chorus.server.services.dashboard import Dashboard
+from chorus.server.services.data_sources import DataSources
 from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
@@ -29,6 +30,7 @@ from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
 from chorus.server.services.quality import Quality
+from chorus.server.services.refreshing import Refreshing
 from chorus.server.services.review import Review
 from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
@@ -64,5 +66,7 @@ class Services:
     artifacts: Artifacts
     importing: Importing
     pictures: Pictures
+    data: DataSources
+    refreshing: Refreshing
     exporting: Exporting
     exports: Exports

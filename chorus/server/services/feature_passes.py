@@ -78,6 +78,7 @@ class FeaturePasses:
                 folder = self._paths.rounds / project_id / "features"
                 began = time.monotonic()
                 try:
+                    await self._paths.ready([h for _, h in batch])
                     await self._feature_chunk(folder, backbone, [h for _, h in batch])
                 except JobFailed as error:
                     # Not the pictures' fault (disk full, a broken install …): try again later.

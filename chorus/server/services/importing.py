@@ -25,6 +25,7 @@ from chorus.server.formats.images import Fault, Prepared
 from chorus.server.formats.tables import BadTable
 from chorus.server.formats.textrows import Plan, Row, Stretch, Table
 from chorus.server.services import sources
+from chorus.server.services.preparing import Call, prepare
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Delta, settle
 from chorus.server.services.sources import Entry, Listing, Options, Rows
@@ -41,7 +42,6 @@ AHEAD = 4
 FAULTS_SHOWN = 1000
 _FORMATS = "chorus.server.formats"
 
-Call = Callable[..., Awaitable[Any]]
 Pair = tuple[Entry, Prepared | Fault]
 """What was to come in, and what became of it."""
 
@@ -303,22 +303,9 @@ class Importing:
                 yield partial(self._prepare_rows, plan.table, stretch, rows.gold, 0, stretch.rows)
 
     async def _prepare(self, function: str, entries: list[Entry]) -> list[Pair]:
-        """A batch whose worker died is tried file by file: one bad file must not take the others
-        with it."""
-        args = [(e.name, e.path) for e in entries]
-        try:
-            found = await self._call(f"{_FORMATS}.{function}", args, str(self._blobs.root))
-            return list(zip(entries, found, strict=True))
-        except OSError:
-            raise  # the disk is full or cannot be written: say so once, not per file
-        except Exception as error:
-            if len(entries) == 1:
-                log.warning("preparing %s failed: %s", entries[0].name, error)
-                return [(entries[0], Fault(entries[0].name, f"could not be processed: {error}"))]
-        out: list[Pair] = []
-        for entry in entries:
-            out += await self._prepare(function, [entry])
-        return out
+        files = [(e.name, e.path) for e in entries]
+        found = await prepare(self._call, function, files, str(self._blobs.root))
+        return list(zip(entries, found, strict=True))
 
     async def _prepare_rows(
         self, table: Table, stretch: Stretch, gold: bool, first: int, count: int

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import Size, blob_path
 from chorus.server.formats.dicom import BadDicom
 from chorus.server.formats.sniff import DICOM_TYPE
+from chorus.server.services.preparing import Call
+from chorus.server.services.referenced import Referenced
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.cache import Cache
 from chorus.server.storage.store import Store
@@ -26,12 +27,13 @@ class Pictures:
     """`call(function, *args)` runs a function in a worker process (see jobs/pool)."""
 
     def __init__(
-        self, store: Store, blobs: BlobStore, cache: Cache, call: Callable[..., Awaitable[Any]]
+        self, store: Store, blobs: BlobStore, cache: Cache, call: Call, referenced: Referenced
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._cache = cache
         self._call = call
+        self._referenced = referenced
         self._known: dict[tuple[str, str], None] = {}
         self._making: dict[Path, asyncio.Task[None]] = {}
 
@@ -39,10 +41,16 @@ class Pictures:
         self, project_id: str, content_hash: str, size: Size, window: Window | None = None
     ) -> tuple[Path, str] | None:
         """(file, media type) of a picture or text of this project, None if it has no such. With
-        a window: of a DICOM file, rendered in it. Raises `ApiError('bad_value')`."""
+        a window: of a DICOM file, rendered in it. Raises `ApiError`: bad_value, and of a picture
+        that lies elsewhere source_gone, source_changed, source_unreachable."""
         if not await self._has(project_id, content_hash):
             return None
-        found = await asyncio.to_thread(self._kept, content_hash, "o" if window else size)
+        wanted: Size = "o" if window else size
+        found = await asyncio.to_thread(self._kept, content_hash, wanted)
+        if found is None:
+            path = await self._referenced.find(content_hash, wanted)
+            if path is not None:
+                found = path, await asyncio.to_thread(self._blobs.media_type, path)
         if found is None or window is None:
             return found
         original, media_type = found

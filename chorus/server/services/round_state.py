@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +37,8 @@ class Paths(msgspec.Struct):
     rounds: Path
     original: Callable[[str], Path]
     """content_hash -> path of the picture."""
+    ready: Callable[[Sequence[str]], Awaitable[None]]
+    """(content hashes): have those here that lie elsewhere. Raises `JobFailed`."""
 
 
 class RoundState:

@@ -88,3 +88,22 @@ CREATE TABLE tuning (
   backbone TEXT, started_at INTEGER NOT NULL, finished_at INTEGER, body TEXT NOT NULL,
   PRIMARY KEY (project_id, number)
 ) WITHOUT ROWID;
+-- Where a project's pictures or texts come from, besides uploads: read again and again.
+-- secret: credentials, encrypted (storage/vault). next_at: when it is read by itself; NULL: only on
+-- request. last_job: the last refresh (job.kind 'refresh').
+CREATE TABLE source (
+  source_id TEXT PRIMARY KEY, project_id TEXT NOT NULL REFERENCES project, name TEXT NOT NULL,
+  url TEXT NOT NULL, mode TEXT NOT NULL, endpoint TEXT NOT NULL, region TEXT NOT NULL,
+  account TEXT NOT NULL, secret TEXT, every_ms INTEGER, next_at INTEGER, last_job TEXT,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, removed_at INTEGER
+);
+CREATE INDEX source_by_project ON source (project_id);
+-- What lies there, as of the last refresh. state: new (to be read), in (an item has its content),
+-- faulty, changed (its content is no longer what came in), gone.
+CREATE TABLE source_object (
+  source_id TEXT NOT NULL REFERENCES source, name TEXT NOT NULL, version TEXT NOT NULL,
+  size INTEGER NOT NULL, state TEXT NOT NULL, content_hash TEXT, reason TEXT,
+  PRIMARY KEY (source_id, name)
+) WITHOUT ROWID;
+CREATE INDEX source_object_state ON source_object (source_id, state, name);
+CREATE INDEX source_object_content ON source_object (content_hash) WHERE content_hash IS NOT NULL;

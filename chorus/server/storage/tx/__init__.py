@@ -17,6 +17,7 @@ from chorus.server.storage.tx.prose import ProseSql
 from chorus.server.storage.tx.quality import QualitySql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
+from chorus.server.storage.tx.sources import SourceSql
 from chorus.server.storage.tx.takebacks import TakebackSql
 from chorus.server.storage.tx.timeline import TimelineSql
 from chorus.server.storage.tx.tunings import TuningSql
@@ -40,6 +41,7 @@ class Tx(
     EstimateSql,
     RoundSql,
     TuningSql,
+    SourceSql,
     EventSql,
     ExportSql,
     TimelineSql,

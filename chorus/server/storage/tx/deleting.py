@@ -12,6 +12,7 @@ OF_PROJECT = (
     "page", "start_over", "former_name", "label_class", "member", "estimate", "takeback",
     "check_debt", "feature_pass", "pace_mark", "pace_time", "pace_error", "round", "job",
     "board_copy", "board_point", "instructions_read", "prose_picture", "invite", "tuning",
+    "source",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")
@@ -84,6 +85,11 @@ class DeletingSql(Base):
         """What is left of it once items and events are gone."""
         self.run(
             "DELETE FROM fault WHERE job_id IN (SELECT job_id FROM job WHERE project_id = ?)",
+            (project_id,),
+        )
+        self.run(
+            "DELETE FROM source_object WHERE source_id IN"
+            " (SELECT source_id FROM source WHERE project_id = ?)",
             (project_id,),
         )
         for table in (*OF_PROJECT, "project"):

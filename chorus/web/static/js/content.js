@@ -32,6 +32,17 @@ export function reading(url, onShown = () => {}) {
   return node;
 }
 
+/** Why a picture does not come, in the server's words. @param {string} url */
+export async function whyMissing(url) {
+  try {
+    const answer = await fetch(url, { credentials: "same-origin" });
+    if (!answer.ok) return (await answer.json()).error.message;
+  } catch {
+    // No connection, or an answer of somebody else.
+  }
+  return "This picture could not be loaded";
+}
+
 /**
  * An item small: its thumbnail, or the beginning of its text.
  * @param {any} item @param {Record<string, any>} [props] of a picture

@@ -1,7 +1,7 @@
 /** The grid of pictures or texts: draws a page's state, reports clicks. */
-import { ICONS, el, fill, icon, setVars } from "./dom.js";
+import { ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { answerChips, colorsOf, wordOf } from "./chips.js";
-import { reading, textOf } from "./content.js";
+import { reading, textOf, whyMissing } from "./content.js";
 import { isOdd } from "./page_state.js";
 import { _, ngettext } from "./i18n.js";
 import { pictureOf } from "./preload.js";
@@ -179,8 +179,12 @@ export class Grid {
       src: pictureOf(item, page.items.length),
     });
     setVars(image, { most: `${Math.max(item.width, 1) * ENLARGE_MOST}px` });
-    image.addEventListener("error", () => (image.closest(".tile").dataset.broken = "true"));
-    return el("div", { class: "tile-picture" }, image, el("span", { class: "tile-broken" }, "picture could not be loaded"));
+    const broken = el("span", { class: "tile-broken" }, "picture could not be loaded");
+    image.addEventListener("error", async () => {
+      image.closest(".tile").dataset.broken = "true";
+      setText(broken, await whyMissing(image.src));
+    });
+    return el("div", { class: "tile-picture" }, image, broken);
   }
 
   _text(item) {

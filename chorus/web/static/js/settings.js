@@ -7,12 +7,14 @@ import { lifeCard } from "./life_card.js";
 import { importForm } from "./import_form.js";
 import { onSubmit, showError } from "./form.js";
 import { agreed, effectWords } from "./effect.js";
+import { sourcesCard } from "./sources.js";
 import { taskOf } from "./task.js";
 
 let { project } = boot();
 const root = `/api/projects/${project.project_id}`;
 
 importForm(root, taskOf(project));
+sourcesCard(root, project.role === "admin", taskOf(project).text);
 
 // -- classes and settings
 

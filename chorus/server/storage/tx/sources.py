@@ -1,0 +1,160 @@
+"""Data sources and what lies in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from chorus.server.domain.sources import ObjectRow, Source
+from chorus.server.storage.tx.base import Base, columns, marks
+
+SOURCE = columns(Source)
+CHANGEABLE = ("name", "mode", "endpoint", "region", "account", "secret", "every_ms", "next_at")
+
+
+_OBJECT = ", ".join(ObjectRow._fields)
+
+
+class SourceSql(Base):
+    def add_source(self, source: Source) -> None:
+        values = msgspec.structs.astuple(source)
+        self.run(f"INSERT INTO source ({SOURCE}) VALUES ({marks(len(values))})", values)
+
+    def source(self, source_id: str) -> Source | None:
+        row = self.row(
+            f"SELECT {SOURCE} FROM source WHERE source_id = ? AND removed_at IS NULL", (source_id,)
+        )
+        return Source(*row) if row else None
+
+    def sources_of(self, project_id: str) -> list[Source]:
+        return self._sources("project_id = ?", (project_id,))
+
+    def scheduled_sources(self) -> list[Source]:
+        """Those that are read by themselves, the next one first."""
+        return self._sources("next_at IS NOT NULL", (), "next_at")
+
+    def _sources(self, where: str, args: Sequence[Any], order: str = "created_at") -> list[Source]:
+        return [
+            Source(*row)
+            for row in self.rows(
+                f"SELECT {SOURCE} FROM source WHERE {where} AND removed_at IS NULL"
+                f" ORDER BY {order}, source_id",
+                args,
+            )
+        ]
+
+    def change_source(self, source_id: str, changes: dict[str, Any]) -> None:
+        """Set some of CHANGEABLE."""
+        unknown = set(changes) - set(CHANGEABLE)
+        if unknown:
+            raise ValueError(f"not changeable: {sorted(unknown)}")
+        self.run(
+            f"UPDATE source SET {', '.join(f'{n} = ?' for n in changes)} WHERE source_id = ?",
+            [*changes.values(), source_id],
+        )
+
+    def begin_refresh(self, source_id: str, job_id: str, next_at: int | None) -> None:
+        self.run(
+            "UPDATE source SET last_job = ?, next_at = ? WHERE source_id = ?",
+            (job_id, next_at, source_id),
+        )
+
+    def remove_source(self, source_id: str, now: int) -> None:
+        """Forget its credentials and what lies there; that it was, stays."""
+        self.run(
+            "UPDATE source SET removed_at = ?, secret = NULL, next_at = NULL WHERE source_id = ?",
+            (now, source_id),
+        )
+        self.run("DELETE FROM source_object WHERE source_id = ?", (source_id,))
+
+    # -- what lies there
+
+    def object_counts(self, source_id: str) -> dict[str, int]:
+        """Number of objects by state."""
+        return dict(
+            self.rows(
+                "SELECT state, COUNT(*) FROM source_object WHERE source_id = ? GROUP BY state",
+                (source_id,),
+            )
+        )
+
+    def objects_named(self, source_id: str, names: Sequence[str]) -> list[ObjectRow]:
+        return [
+            ObjectRow(*row)
+            for row in self.rows(
+                f"SELECT {_OBJECT} FROM source_object WHERE source_id = ?"
+                f" AND name IN ({marks(len(names))})",
+                [source_id, *names],
+            )
+        ]
+
+    def objects(self, source_id: str, state: str | None, after: str, limit: int) -> list[ObjectRow]:
+        """In order of name (of its UTF-8 bytes)."""
+        where = "AND state = ?" if state else ""
+        return [
+            ObjectRow(*row)
+            for row in self.rows(
+                f"SELECT {_OBJECT} FROM source_object WHERE source_id = ? {where} AND name > ?"
+                " ORDER BY name LIMIT ?",
+                [source_id, *([state] if state else []), after, limit],
+            )
+        ]
+
+    def put_objects(self, source_id: str, rows: Sequence[ObjectRow]) -> None:
+        self.db.executemany(
+            f"INSERT INTO source_object (source_id, {_OBJECT}) VALUES (?,?,?,?,?,?,?)"
+            " ON CONFLICT (source_id, name) DO UPDATE SET version = excluded.version,"
+            " size = excluded.size, state = excluded.state, content_hash = excluded.content_hash,"
+            " reason = excluded.reason",
+            [(source_id, *row) for row in rows],
+        )
+
+    def drop_objects(self, source_id: str, names: Sequence[str]) -> None:
+        self.run(
+            f"DELETE FROM source_object WHERE source_id = ? AND name IN ({marks(len(names))})",
+            [source_id, *names],
+        )
+
+    def set_object_state(self, source_id: str, name: str, state: str) -> None:
+        self.run(
+            "UPDATE source_object SET state = ? WHERE source_id = ? AND name = ?",
+            (state, source_id, name),
+        )
+
+    def forget_originals(self, source_id: str) -> None:
+        """What has been in by reference is read once more, to be copied."""
+        self.run(
+            "UPDATE source_object SET state = 'new' WHERE source_id = ? AND state = 'in'",
+            (source_id,),
+        )
+
+    # A picture is told by its content: a clone of a project finds it in the first one's source.
+
+    def lying_elsewhere(self, hashes: Sequence[str]) -> list[str]:
+        """Those of some content hashes that a source has (copied or not)."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT DISTINCT content_hash FROM source_object"
+                f" WHERE content_hash IN ({marks(len(hashes))})",
+                hashes,
+            )
+        ]
+
+    def lying_at(self, content_hash: str) -> list[tuple[Source, ObjectRow]]:
+        """Where a picture lies; where it is known to be first."""
+        wanted = ", ".join(f"s.{name}" for name in SOURCE.split(", "))
+        of_object = ", ".join(f"o.{name}" for name in ObjectRow._fields)
+        split = len(SOURCE.split(", "))
+        return [
+            (Source(*row[:split]), ObjectRow(*row[split:]))
+            for row in self.rows(
+                f"SELECT {wanted}, {of_object} FROM source_object o"
+                " JOIN source s ON s.source_id = o.source_id"
+                " WHERE o.content_hash = ? AND s.removed_at IS NULL"
+                " ORDER BY o.state <> 'in', o.name",
+                (content_hash,),
+            )
+        ]

@@ -1,0 +1,65 @@
+"""An admin adds a bucket, sees what is wrong with it, and what came of reading it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.pages import open_labeling, signed_in
+from tests.buckets import Buckets
+from tests.servers import Bench
+from tests.sources import drawn, files
+
+pytestmark = pytest.mark.browser
+
+
+async def admin_page(browser: Browser, bench: Bench) -> Page:
+    context = await browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = await context.new_page()
+    page.on("dialog", lambda dialog: dialog.accept())
+    me = await bench.admin.request("GET", "/api/me")
+    await page.goto(await bench.admin.signin_link(me.json()["user"]["user_id"]))
+    return page
+
+
+async def test_a_bucket_from_address_to_pictures(
+    browser: Browser, bench: Bench, s3: Buckets
+) -> None:
+    await bench.make()
+    s3.make("street", {**files(12), "day/bad.png": b"no picture"})
+    page = await admin_page(browser, bench)
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    await page.locator("#source-new summary").click()
+    await page.get_by_label("Address").fill("s3://strete/day")
+    await expect(page.get_by_label("Storage account")).to_be_hidden()
+    await page.get_by_label("Endpoint").fill(s3.url)
+    await page.get_by_label("Access key").fill(s3.keys["reader"]["access_key"])
+    await page.get_by_label("Secret key").fill(s3.keys["reader"]["secret_key"])
+    await page.get_by_role("button", name="Test connection").click()
+    said = page.locator("#source-said")
+    await expect(said).to_have_text("There is no bucket strete.")
+    await page.get_by_label("Address").fill("s3://street/day")
+    await page.get_by_role("button", name="Test connection").click()
+    await expect(said).to_contain_text("It works: 13 pictures.")
+    await page.get_by_label("Name", exact=True).first.fill("Street")
+    await page.get_by_text("Stay where they are").click()
+    await page.get_by_role("button", name="Add and read it").click()
+    card = page.locator(".source")
+    await expect(card).to_contain_text("12 added, 1 faulty")
+    await expect(card).to_contain_text("with credentials")
+    assert s3.keys["reader"]["secret_key"] not in await page.content()
+    await card.get_by_text("1 could not be taken in").click()
+    await expect(card).to_contain_text("not an image")
+
+    # Somebody labels while a picture goes away in the bucket: it is said, and the page is whole.
+    labeler = await signed_in(browser, bench)
+    await open_labeling(labeler, bench)
+    await expect(labeler.locator(".tile-picture img").first).to_be_visible()
+    s3.remove("street", "day/003.png")
+    s3.put("street", "day/012.png", drawn(12))
+    await card.get_by_role("button", name="Refresh").click()
+    await expect(card).to_contain_text("1 added, 1 found gone")
+    await card.get_by_text("1 are no longer there").click()
+    await expect(card).to_contain_text("003.png")
+    await card.get_by_role("button", name="Remove").click()
+    await expect(card).to_contain_text("pictures are shown from it")
