@@ -1,5 +1,6 @@
 /** What happens, newest first, in words; many votes of one person become one line. */
 import { el, fill } from "./dom.js";
+import { changeWords } from "./change_words.js";
 import { plural } from "./format.js";
 
 const MOST = 9;
@@ -48,6 +49,11 @@ export class Feed {
   }
 }
 
+function changed({ user_id: _, by, at: __, ...change }) {
+  const said = changeWords(change).join("; ");
+  return by ? `${by}: ${said}` : said;
+}
+
 function words(type, body, thing) {
   switch (type) {
     case "round.started":
@@ -79,7 +85,9 @@ function words(type, body, thing) {
     case "member.joined":
       return `${body.name} joined`;
     case "project.changed":
-      return body.state ? `The project is ${body.state}` : "Settings changed";
+      return changed(body);
+    case "instructions.confirmed":
+      return `${body.name} has read the instructions`;
     default:
       return null;
   }

@@ -32,6 +32,14 @@ function card(project) {
   );
 }
 
+/** Projects that this admin has begun to make and not finished. */
+async function showUnfinished() {
+  const { drafts } = await api("GET", "/api/drafts");
+  $("#unfinished").hidden = !drafts.length;
+  fill($("#unfinished"), "Unfinished: ", ...drafts.flatMap((draft, i) => [
+    i ? ", " : null, el("a", { href: `/projects/new?draft=${draft.draft_id}` }, draft.body.name || "without a name")]));
+}
+
 function nothing() {
   return user.admin
     ? el("div", { class: "empty card" }, el("h2", {}, "Make your first project"),
@@ -44,7 +52,10 @@ function nothing() {
 try {
   const { projects } = await api("GET", "/api/projects");
   $("#overview-link").hidden = !projects.some((p) => p.role !== "labeler");
-  fill(list, ...(projects.length ? projects.map(card) : [nothing()]));
+  // What was put away comes last.
+  const sorted = [...projects].sort((a, b) => Number(a.state === "archived") - Number(b.state === "archived"));
+  fill(list, ...(projects.length ? sorted.map(card) : [nothing()]));
+  if (user.admin) await showUnfinished();
 } catch (error) {
   fill(list, el("p", { class: "error", role: "alert" }, error.message));
 }

@@ -91,7 +91,13 @@ function read() {
     else answers[name] = field.value;
   }
   for (const name of PERCENT) if (!Number.isNaN(fields[name].valueAsNumber)) answers[name] = Math.round(fields[name].valueAsNumber * 10) / 1000;
-  answers.source = { ...answers.source, kind: fields.source.value, path: fields.path.value.trim(), gold: fields.gold.checked };
+  answers.source = { ...answers.source, kind: fields.source.value, path: fields.path.value.trim(), gold: fields.gold.checked, columns: columns() };
+}
+
+/** Of a table of texts: the columns to show; null: as the server sees fit. */
+function columns() {
+  const named = fields.columns.value.split(",").map((name) => name.trim()).filter(Boolean);
+  return named.length && taskOf(answers).text ? named : null;
 }
 
 function write() {
@@ -103,6 +109,7 @@ function write() {
   for (const name of PERCENT) fields[name].value = String(Math.round(answers[name] * 1000) / 10);
   fields.source.value = answers.source.kind;
   fields.path.value = answers.source.path;
+  fields.columns.value = (answers.source.columns ?? []).join(", ");
   fields.gold.checked = answers.source.gold;
   fields.list.value = answers.classes.map((c) => c.name).join("\n");
 }

@@ -84,6 +84,7 @@ export function wizardData(wizard) {
     // Of a folder on the server the pictures come in; labels come from a table.
     const labeled = found?.labels.length && (source.kind === "upload" || text || /\.(csv|tsv|jsonl|ndjson)$/i.test(source.path));
     $("#gold-row").hidden = !labeled;
+    $("#columns-row").hidden = !(text && found?.tables.length && source.kind !== "none");
     const box = $("#found");
     if (source.kind === "none" || !found) {
       fill(box);
