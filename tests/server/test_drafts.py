@@ -44,6 +44,7 @@ def test_what_a_folder_holds(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"x")
     found = look(str(tmp_path), False)
     assert (found["items"], found["faults"], found["tables"]) == (5, 1, ["gold.csv"])
+    assert found["labeled"] == 3
     assert found["folders"] == [["tops", 3], ["shoes", 2]]
     assert found["labels"] == [["red", 2], ["green", 1]]
     assert look(str(tmp_path / "gold.csv"), False)["items"] == 3

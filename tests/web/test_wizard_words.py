@@ -65,6 +65,16 @@ def test_a_step_says_what_is_missing(
     assert run(MISSING, [step, {**BASE, **changes}])[0] == field
 
 
+def test_items_that_come_with_a_label_ask_nobody(run: Run) -> None:
+    items = "(a, {wizard_words}) => wizard_words.itemsToLabel(a)"
+    found = {"items": 5, "labeled": 2, "labels": [["a", 2]]}
+    upload = {**BASE, "found": found, "source": {"kind": "upload", "path": ""}}
+    assert run(items, upload) == 3
+    assert run(items, {**upload, "source": {"kind": "server", "path": "/pictures"}}) == 5
+    assert run(items, {**upload, "source": {"kind": "server", "path": "/gold.csv"}}) == 3
+    assert run(items, {**upload, "source": {"kind": "none", "path": ""}}) == 0
+
+
 def test_changes_in_words(run: Run) -> None:
     words = "(c, {change_words}) => change_words.changeWords(c)"
     assert run(words, {"state": "archived"}) == ["Archived"]

@@ -18,15 +18,20 @@ NAMES_MAX = 5000
 _JSON = (".jsonl", ".ndjson")
 
 
+class Labels(Counter[str]):
+    """Rows by label, and how many rows have any."""
+
+    rows = 0
+
+
 def look(path: str, text: bool) -> dict[str, Any]:
-    """`{"items", "faults", "folders": [[name, n]], "labels": [[name, n]], "tables": [name],
-    "error"}`; most common first. `text`: the items are texts. `error`: why nothing can be read
-    there, in words; else None."""
+    """`{"items", "labeled" (rows with a label), "faults", "folders": [[name, n]], "labels":
+    [[name, n]], "tables": [name], "error"}`; most common first. `text`: the items are texts.
+    `error`: why nothing can be read there, in words; else None."""
     place = Path(path)
     try:
         if place.suffix.lower() in ROW_SUFFIXES and not place.is_dir():
-            labels: Counter[str] = Counter()
-            rows = _count(place, labels)
+            rows, labels = _count([place])
             return _said(rows, labels=labels, tables=[place.name])
         return _folder(place, text)
     except (BadFolder, BadTable) as error:
@@ -36,48 +41,50 @@ def look(path: str, text: bool) -> dict[str, Any]:
 
 
 def _folder(place: Path, text: bool) -> dict[str, Any]:
-    labels: Counter[str] = Counter()
     if text:
         texts, found, faults = list_texts(place)
         tables = [Path(path) for _, path in found]
-        rows = sum(_count(table, labels) for table in tables)
+        rows, labels = _count(tables)
         names = [name for name, _ in texts]
         return _said(len(texts) + rows, len(faults), names, labels, [t.name for t in tables])
     pictures, faults = list_folder(place)
     tables = sorted(p for p in place.iterdir() if p.suffix.lower() in (".csv", ".tsv"))
-    for table in tables:
-        _count(table, labels)
+    _, labels = _count(tables)
     names = [name for name, _ in pictures]
     return _said(len(pictures), len(faults), names, labels, [t.name for t in tables])
 
 
 def _said(
     items: int, faults: int = 0, names: list[str] | None = None,
-    labels: Counter[str] | None = None, tables: list[str] | None = None, error: str | None = None,
+    labels: Labels | None = None, tables: list[str] | None = None, error: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     folders = Counter(name.rpartition("/")[0] for name in names or () if "/" in name)
     return {
         "items": items,
+        "labeled": labels.rows if labels is not None else 0,
         "faults": faults,
         "folders": [list(pair) for pair in folders.most_common(NAMES_MAX)],
-        "labels": [list(pair) for pair in (labels or Counter()).most_common(NAMES_MAX)],
+        "labels": [list(pair) for pair in (labels or Labels()).most_common(NAMES_MAX)],
         "tables": (tables or [])[:TABLES_MAX],
         "error": error,
     }
 
 
-def _count(table: Path, labels: Counter[str]) -> int:
-    """The rows of a table; their labels are counted. Raises `BadTable` where it cannot be read."""
-    rows = 0
-    try:
-        read = _objects(table) if table.suffix.lower() in _JSON else _cells(table)
-        for label in read:
-            rows += 1
-            found = label if isinstance(label, list) else str(label or "").split("|")
-            labels.update(str(name).strip() for name in found if str(name).strip())
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise BadTable(f"{table.name}: {error}") from None
-    return rows
+def _count(tables: list[Path]) -> tuple[int, Labels]:
+    """(rows of the tables, their labels). Raises `BadTable` for one that cannot be read."""
+    rows, labels = 0, Labels()
+    for table in tables:
+        try:
+            read = _objects(table) if table.suffix.lower() in _JSON else _cells(table)
+            for label in read:
+                rows += 1
+                cells = label if isinstance(label, list) else str(label or "").split("|")
+                names = {str(name).strip() for name in cells} - {""}
+                labels.rows += bool(names) or isinstance(label, list) or label == "|"
+                labels.update(names)
+        except (UnicodeDecodeError, csv.Error, ValueError) as error:
+            raise BadTable(f"{table.name}: {error}") from None
+    return rows, labels
 
 
 def _cells(table: Path) -> Iterator[str | None]:

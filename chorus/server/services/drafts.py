@@ -27,7 +27,7 @@ BODY_MAX = 512 << 10
 DRAFTS_MAX = 50
 _LOOK = "chorus.server.formats.looking.look"
 NOTHING: dict[str, Any] = {
-    "items": 0, "faults": 0, "folders": [], "labels": [], "tables": [], "error": None,
+    "items": 0, "labeled": 0, "faults": 0, "folders": [], "labels": [], "tables": [], "error": None,
 }  # fmt: skip
 Call = Callable[..., Awaitable[Any]]
 

@@ -12,7 +12,7 @@ import { proseEditor, templateOf } from "./prose_editor.js";
 import { taskOf } from "./task.js";
 import { toast } from "./toast.js";
 import { wizardData } from "./wizard_data.js";
-import { ASSUMED_S, estimate, estimateWords, missingIn, saidIn } from "./wizard_words.js";
+import { ASSUMED_S, estimate, estimateWords, itemsToLabel, labelsCome, missingIn, saidIn } from "./wizard_words.js";
 
 const { user, palette } = boot();
 const STEPS = ["name", "task", "data", "classes", "instructions", "quality", "assist", "people", "summary"];
@@ -258,9 +258,8 @@ async function seconds() {
 fields.seconds.addEventListener("input", () => (answers.seconds_mine = true));
 
 function showEstimate() {
-  const items = answers.source.kind === "none" ? 0 : answers.found?.items ?? 0;
-  const gold = answers.source.gold && Boolean(answers.found?.labels.length);
-  setText($("#estimate"), estimateWords(estimate({ ...answers, items, gold, seconds: answers.seconds || 1 }), answers.assist && (answers.prelabel || answers.cluster)));
+  const gold = answers.source.gold && labelsCome(answers);
+  setText($("#estimate"), estimateWords(estimate({ ...answers, items: itemsToLabel(answers), gold, seconds: answers.seconds || 1 }), answers.assist && (answers.prelabel || answers.cluster)));
 }
 
 function showSummary() {

@@ -3,6 +3,7 @@ import { $, el, fill } from "./dom.js";
 import { api, decode, offline } from "./api.js";
 import { count, plural } from "./format.js";
 import { inParts } from "./importing.js";
+import { labelsCome } from "./wizard_words.js";
 import { taskOf } from "./task.js";
 import { toast } from "./toast.js";
 
@@ -81,8 +82,7 @@ export function wizardData(wizard) {
     const { thing, text } = taskOf(rest);
     for (const kind of ["upload", "server"]) $(`#source-${kind}`).hidden = source.kind !== kind;
     $("#drop-files").hidden = !(source.kind === "upload" && found?.items);
-    // Of a folder on the server the pictures come in; labels come from a table.
-    const labeled = found?.labels.length && (source.kind === "upload" || text || /\.(csv|tsv|jsonl|ndjson)$/i.test(source.path));
+    const labeled = labelsCome(wizard.answers());
     $("#gold-row").hidden = !labeled;
     $("#columns-row").hidden = !(text && found?.tables.length && source.kind !== "none");
     const box = $("#found");

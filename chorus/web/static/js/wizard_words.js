@@ -29,7 +29,7 @@ export function hoursWords(hours) {
 }
 
 export function estimateWords(found, helps) {
-  if (!found.votes) return "As soon as there is data, the votes and hours it takes show here.";
+  if (!found.votes) return "Nothing to label yet: as soon as there is, the votes and hours it takes show here.";
   const range = found.most > found.votes ? ` (up to ${count(found.most)} votes and ${hoursWords(found.hours_most)} if people disagree)` : "";
   const checks = found.checks ? `, ${plural(found.checks, "check")} among them` : "";
   const help = helps ? " Without the model's help; it usually takes a part of this off." : "";
@@ -56,6 +56,18 @@ export function missingIn(step, a) {
     default:
       return null;
   }
+}
+
+/** Do the data's labels come in with it? Of a folder on the server only pictures do. */
+export function labelsCome({ found, source, task_type }) {
+  if (source.kind === "none" || !found?.labels.length) return false;
+  return source.kind === "upload" || taskOf({ task_type }).text || /\.(csv|tsv|jsonl|ndjson)$/i.test(source.path);
+}
+
+/** Items that somebody has to answer: those that come with a label are decided. */
+export function itemsToLabel(a) {
+  if (a.source.kind === "none" || !a.found) return 0;
+  return Math.max(0, a.found.items - (labelsCome(a) ? a.found.labeled ?? 0 : 0));
 }
 
 /** What a step has been told, in a few words. */
