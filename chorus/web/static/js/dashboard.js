@@ -28,6 +28,7 @@ const at = (path) => `/p/${project.project_id}${path}`;
 const ask = (type, body = {}) => socket.request(type, { project_id: project.project_id, ...body });
 /** Points that the server has kept meanwhile are better than those that were seen here. */
 const CURVE_EVERY_MS = 300_000;
+const CURVE_SOON_MS = 10_000;
 
 const progress = new ProgressCard(at);
 const labels = new LabelsCard(at);
@@ -38,7 +39,7 @@ const curveCard = new CurveCard();
 const rounds = new Chart($("#rounds-chart"), roundsOption);
 const feed = new Feed($("#feed"), taskOf(project).thing);
 const curve = new Curve();
-const time = new TimeBar((ms) => ask("dashboard.moment", { at: ms }), showMoment);
+const time = new TimeBar(project.created_at, (ms) => ask("dashboard.moment", { at: ms }), showMoment);
 let classes = project.classes;
 let paused = project.state === "paused";
 let live = null;
@@ -94,8 +95,10 @@ function take(stats) {
 async function loadCurve() {
   curveLoaded = Date.now();
   try {
-    curve.load(await ask("dashboard.curve"));
-    time.begin(curve.points[0]?.at ?? 0);
+    const found = await ask("dashboard.curve");
+    curve.load(found);
+    // Of a new project they come a moment later.
+    if (found.points.length < 2) curveLoaded -= CURVE_EVERY_MS - CURVE_SOON_MS;
     if (live && !time.past) renderLive();
   } catch (error) {
     curveLoaded = 0;

@@ -13,13 +13,14 @@ const FRAME_MS = 150;
 
 export class TimeBar {
   /**
+   * @param {number} from when the project began
    * @param {(at: number) => Promise<any>} ask the Moment at a time
    * @param {(moment: any | null) => void} show a Moment, or null: live again
    */
-  constructor(ask, show) {
+  constructor(from, ask, show) {
     this._ask = ask;
     this._show = show;
-    this._from = 0;
+    this._from = from;
     this._wish = null;
     this._busy = false;
     this._timer = 0;
@@ -34,13 +35,6 @@ export class TimeBar {
 
   get past() {
     return this._wish !== null;
-  }
-
-  /** When the project's first event was. @param {number} at */
-  begin(at) {
-    this._from = at;
-    this._slider.disabled = !at;
-    $("#time-play").disabled = !at;
   }
 
   live() {
