@@ -37,9 +37,11 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
+from chorus.server.services.mine import Mine
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.preferences import OwnPreferences
 from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
@@ -216,6 +218,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         claims=Claims(),
         similar=Similar(store, projects, import_pool.call, paths.store, settings.backbones),
         comments=Comments(store),
+        preferences=OwnPreferences(store),
+        mine=Mine(store, projects, boards),
         notes=Notes(store),
         gold=Gold(store),
         quality=Quality(store, projects),

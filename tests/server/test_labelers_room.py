@@ -199,3 +199,58 @@ async def test_history_finds_checks_like_everything_else(bench: Bench, tmp_path:
         flags = (await rest.get(path, params={"kind": "flag", "since": "1", "limit": "200"})).json()
         assert {v["name"] for v in flags["votes"]} == {n for n, s in given.items() if s == "flag"}
         assert (await rest.get(path, params={"since": "yesterday"})).status_code == 400
+
+
+async def test_preferences_are_ones_own_and_last(bench: Bench) -> None:
+    await bench.make()
+    _, ann = await named(bench, "ann")
+    _, ben = await named(bench, "ben")
+    path = "/api/me/preferences"
+
+    def client(token: str) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}", "Accept-Language": "zh-CN"}
+        return httpx.AsyncClient(base_url=bench.server.url, headers=headers)
+
+    async with client(ann) as her, client(ben) as him:
+        first = (await her.get(path)).json()
+        assert (first["break_minutes"], first["motion"], first["language"]) == (50, "auto", None)
+        changed = await her.patch(path, json={"keys": {"skip": "k"}, "break_minutes": 25})
+        assert changed.json()["keys"] == {**first["keys"], "skip": "k"}
+        assert changed.json()["changed_keys"] == {"skip": "k"}
+        refused = await her.patch(path, json={"keys": {"skip": "f"}, "break_minutes": 5})
+        assert refused.status_code == 422
+        assert "F is already the key of flag" in refused.json()["error"]["message"]
+        assert (await her.get(path)).json()["break_minutes"] == 25, "and nothing was changed"
+        assert (await her.patch(path, json={"language": "tlh"})).status_code == 400
+        assert (await him.get(path)).json() == first
+        reset = (await her.patch(path, json={"keys": {}})).json()
+        assert reset["keys"] == first["keys"]
+        # The page is in the language of the browser, unless the person has chosen one.
+        assert '<html lang="zh-Hans"' in (await her.get("/")).text
+        await her.patch(path, json={"language": "en"})
+        assert '<html lang="en"' in (await her.get("/")).text
+    async with httpx.AsyncClient(base_url=bench.server.url) as nobody:
+        page = await nobody.get("/signin", headers={"Accept-Language": "zh"})
+        assert "<h1>登录</h1>" in page.text
+        assert (await nobody.get(path)).status_code == 401
+
+
+async def test_the_start_page_says_what_one_has_done(bench: Bench, tmp_path: Path) -> None:
+    project = await bench.make(pictures(tmp_path, 6), page_size=4)
+    _, token = await named(bench, "ann")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=bench.server.url, headers=headers) as rest:
+        (before,) = (await rest.get("/api/me/projects")).json()["projects"]
+        assert before["me"] == {
+            "today": 0, "total": 0, "last_at": None, "paused": False, "unread": 0,
+        }  # fmt: skip
+        assert (before["open"], before["labeled"], before["items"]) == (6, 0, 6)
+        assert "gold_rate" not in before
+        async with connect(bench, token) as ws:
+            raw = Raw(ws, project)
+            for item in (await first_page(raw))["items"]:
+                await raw.vote(item, "red")
+        (after,) = (await rest.get("/api/me/projects")).json()["projects"]
+        assert (after["me"]["today"], after["me"]["total"]) == (4, 4)
+        assert after["me"]["last_at"] > 0
+        assert (after["open"], after["labeled"]) == (2, 4)

@@ -41,6 +41,7 @@ def run() -> Iterator[Run]:
         names = [
             "answering",
             "change_words",
+            "break_clock",
             "class_tree",
             "effect",
             "keys",

@@ -119,3 +119,35 @@ def test_a_page_has_as_many_texts_as_fit(
         assert rows * (area / (width / columns - 40) + 50) > 1.2 * height
     else:
         assert 1 <= columns <= 3
+
+
+CLOCK = """({steps, minutes}, {break_clock}) => {
+    const clock = new break_clock.BreakClock(minutes);
+    return steps.map(([what, at]) => {
+        if (what === "rest") clock.rest(); else clock[what](at);
+        return clock.due(at);
+    });
+}"""
+MINUTE = 60_000
+
+
+def test_a_break_is_suggested_after_work_without_one(run: Run) -> None:
+    work = [["activity", minute * MINUTE] for minute in range(60)]
+    said = run(CLOCK, {"steps": work, "minutes": 50})
+    assert said == [0] * 50 + list(range(50, 60))
+    assert run(CLOCK, {"steps": work, "minutes": 0}) == [0] * 60
+    # Five minutes of nothing are a break, whenever they come.
+    pause = work[:40] + [["activity", (minute + 5) * MINUTE] for minute in range(40, 60)]
+    assert run(CLOCK, {"steps": pause, "minutes": 50}) == [0] * 60
+    later = [*work[:51], ["later", 50 * MINUTE], *work[51:]]
+    assert run(CLOCK, {"steps": later, "minutes": 50})[50:] == [50] + [0] * 10
+    assert (
+        run(CLOCK, {"steps": [*work[:51], ["rest", 0], *work[51:]], "minutes": 50})[51:] == [0] * 10
+    )
+
+
+def test_a_changed_key_does_what_the_old_one_did(run: Run) -> None:
+    say = "({key}, {keys}) => keys.intentOf({key}, 4, undefined, {...keys.KEYS, skip: 'k'})"
+    assert run(say, {"key": "K"}) == {"type": "skip"}
+    assert run(say, {"key": "s"}) is None
+    assert run(say, {"key": "f"}) == {"type": "flag"}

@@ -23,9 +23,11 @@ from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
+from chorus.server.services.mine import Mine
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.preferences import OwnPreferences
 from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
 from chorus.server.services.projects import Projects
@@ -55,6 +57,8 @@ class Services:
     claims: Claims
     similar: Similar
     comments: Comments
+    preferences: OwnPreferences
+    mine: Mine
     notes: Notes
     gold: Gold
     quality: Quality

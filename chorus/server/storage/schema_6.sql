@@ -107,3 +107,5 @@ CREATE TABLE source_object (
 ) WITHOUT ROWID;
 CREATE INDEX source_object_state ON source_object (source_id, state, name);
 CREATE INDEX source_object_content ON source_object (content_hash) WHERE content_hash IS NOT NULL;
+-- What a person has set for themselves (JSON of domain/preferences.Preferences).
+CREATE TABLE preference (user_id TEXT PRIMARY KEY REFERENCES person, body TEXT NOT NULL);

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import midnight, now_ms
 from chorus.server.errors import ApiError
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
@@ -145,11 +144,6 @@ class Unsubscribe(msgspec.Struct):
 @command("ping", Ping)
 async def ping(ctx: Context, id: int, body: Ping) -> dict[str, Any]:
     return {"now": now_ms()}
-
-
-def midnight() -> int:
-    """The start of today where the server runs, in ms."""
-    return int(time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) * 1000)
 
 
 @command("labeling.open", Open, "labeler")

@@ -16,9 +16,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from chorus.server.domain.classes import PALETTE
+from chorus.server.domain.preferences import LANGUAGES, Preferences
 from chorus.server.errors import ApiError
+from chorus.server.services.preferences import public
 from chorus.server.transport.auth import CurrentUser, current_user
 from chorus.server.transport.http import services
+from chorus.server.transport.languages import Catalog, chosen, load
 from chorus.server.transport.protocol import error_body
 
 WEB = Path(__file__).parent.parent.parent / "web"
@@ -32,23 +35,31 @@ SECURITY_HEADERS = {
     # A page shown again with "back" after signing out must not come from the cache.
     "Cache-Control": "no-store",
 }
-ERROR_TITLES = {
-    403: "This page is not for you",
-    404: "There is nothing here",
-    429: "Too many tries",
-}
+TRANSLATED = frozenset(
+    {"projects.html", "label.html", "history.html", "me.html", "signin.html", "invite.html",
+     "setup.html", "error.html"}
+)  # fmt: skip
+"""What labelers see. The supervisors' rooms are in English."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(WEB / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    extensions=["jinja2.ext.i18n"],
-)
-_templates.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+
+def _environment(catalog: Catalog) -> jinja2.Environment:
+    """The templates, in one language."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    found.install_gettext_translations(catalog.translations, newstyle=True)  # type: ignore[attr-defined]
+    return found
+
+
+_catalogs = {tag: load(WEB / "locale", tag) for tag in LANGUAGES}
+_templates = {tag: _environment(catalog) for tag, catalog in _catalogs.items()}
 
 
 class RevalidatedFiles(StaticFiles):
@@ -74,13 +85,29 @@ def render(
     **values: Any,
 ) -> Response:
     """An HTML page. `boot` is what its script starts from, as JSON in a data attribute."""
-    html = _templates.get_template(template).render(
-        user=user,
-        version=request.app.state.version,
-        boot=msgspec.json.encode(
-            {"user": user.public() if user is not None else None, **(boot or {})}
-        ).decode(),
-        **values,
+    own: Preferences = getattr(request.state, "preferences", Preferences())
+    language = own.language or chosen(request.headers.get("accept-language", ""))
+    if template not in TRANSLATED:
+        language = LANGUAGES[0]
+    html = (
+        _templates[language]
+        .get_template(template)
+        .render(
+            user=user,
+            version=request.app.state.version,
+            language=language,
+            motion=own.motion,
+            catalog=_catalogs[language].json,
+            preferences=own,
+            boot=msgspec.json.encode(
+                {
+                    "user": user.public() if user is not None else None,
+                    "preferences": public(own),
+                    **(boot or {}),
+                }
+            ).decode(),
+            **values,
+        )
     )
     return HTMLResponse(html, status, headers=SECURITY_HEADERS)
 
@@ -106,17 +133,16 @@ async def error_page(request: Request, error: ApiError) -> Response:
         user = await current_user(request)
     except ApiError:
         user = None
-    title = ERROR_TITLES.get(error.status, "That did not work")
     return render(
-        request, "error.html", user, error.status, title=title, message=error.message,
-        code=error.status,
-    )  # fmt: skip
+        request, "error.html", user, error.status, message=error.message, code=error.status
+    )
 
 
 async def signed_in(request: Request) -> CurrentUser:
     user = await current_user(request)
     if user is None:
         raise SignInFirst
+    request.state.preferences = await services(request).preferences.of(user.user_id)
     return user
 
 
@@ -145,6 +171,12 @@ def local_path(target: str) -> str:
 async def home(request: Request) -> Response:
     user = await signed_in(request)
     return render(request, "projects.html", user)
+
+
+@page
+async def me(request: Request) -> Response:
+    user = await signed_in(request)
+    return render(request, "me.html", user)
 
 
 @page
@@ -300,6 +332,7 @@ def routes() -> list[BaseRoute]:
     return [
         Mount("/static", RevalidatedFiles(directory=WEB / "static"), name="static"),
         Route("/", home),
+        Route("/me", me),
         Route("/signin", signin),
         Route("/setup", setup),
         Route("/invite/{token}", invite),

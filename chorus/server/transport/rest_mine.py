@@ -1,16 +1,47 @@
-"""REST: what a labeler has of their own."""
+"""REST: what a person has of their own: answers, preferences."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.server.clock import midnight
 from chorus.server.errors import ApiError
+from chorus.server.services.preferences import public
 from chorus.server.transport.answers_filter import AnswersBody, answers_of
-from chorus.server.transport.http import number, reply, services
+from chorus.server.transport.auth import require_user
+from chorus.server.transport.http import body_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `PATCH /api/me/preferences`; what is absent stays."""
+
+    language: Literal["en", "zh-Hans"] | msgspec.UnsetType | None = msgspec.UNSET
+    break_minutes: int | msgspec.UnsetType = msgspec.UNSET
+    motion: Literal["auto", "less"] | msgspec.UnsetType = msgspec.UNSET
+    keys: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+async def my_projects(request: Request) -> Response:
+    user = await require_user(request)
+    return reply({"projects": await services(request).mine.projects(user, midnight())})
+
+
+async def preferences(request: Request) -> Response:
+    user = await require_user(request)
+    return reply(public(await services(request).preferences.of(user.user_id)))
+
+
+async def change_preferences(request: Request) -> Response:
+    user = await require_user(request)
+    change = await body_of(request, Change)
+    given = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET}
+    return reply(public(await services(request).preferences.change(user.user_id, given)))
 
 
 async def history(request: Request) -> Response:
@@ -31,4 +62,9 @@ async def history(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    return [Route("/api/projects/{project_id}/history", history)]
+    return [
+        Route("/api/me/projects", my_projects),
+        Route("/api/me/preferences", preferences, methods=["GET"]),
+        Route("/api/me/preferences", change_preferences, methods=["PATCH"]),
+        Route("/api/projects/{project_id}/history", history),
+    ]

@@ -55,6 +55,18 @@ class PeopleSql(Base):
     def set_admin(self, user_id: str) -> None:
         self.run("UPDATE person SET admin = 1 WHERE user_id = ?", (user_id,))
 
+    def preference(self, user_id: str) -> str | None:
+        """What the person has set for themselves, as JSON."""
+        row = self.row("SELECT body FROM preference WHERE user_id = ?", (user_id,))
+        return str(row[0]) if row else None
+
+    def set_preference(self, user_id: str, body: str) -> None:
+        self.run(
+            "INSERT INTO preference VALUES (?,?) ON CONFLICT (user_id)"
+            " DO UPDATE SET body = excluded.body",
+            (user_id, body),
+        )
+
     def add_token(self, token_hash: str, user_id: str, name: str, at: int) -> None:
         self.run("INSERT INTO token VALUES (?,?,?,?)", (token_hash, user_id, name, at))
 

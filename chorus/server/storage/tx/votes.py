@@ -118,6 +118,18 @@ class VoteSql(Base):
         )
         return int(row[0]), int(row[1])
 
+    def last_answer_at(self, project_id: str, user_id: str) -> int | None:
+        """When the person answered last, corrections and checks included."""
+        times = [
+            self.row(
+                f"SELECT created_at FROM {table} WHERE user_id = ? AND project_id = ?"
+                " ORDER BY seq DESC LIMIT 1",
+                (user_id, project_id),
+            )
+            for table in ("vote", "check_vote")
+        ]
+        return max((int(row[0]) for row in times if row is not None), default=None)
+
     def add_review(
         self, project_id: str, item_id: int, user_id: str, action: str, value: str | None,
         seq: int, at: int, bulk_id: str | None = None,

@@ -8,6 +8,7 @@ import { answeringOf } from "./answering.js";
 import { _ } from "./i18n.js";
 import { uuid } from "./ids.js";
 import { missing, open, reduce, toSend } from "./page_state.js";
+import { errorWords } from "./words.js";
 import { NONE, toQuery } from "./answers_filter.js";
 
 const PAGE = 60;
@@ -73,7 +74,7 @@ export class Answers extends EventTarget {
       this.at = Math.max(0, at >= 0 ? at : Math.min(this.at, this.rows.length - 1));
     } catch (error) {
       if (asked !== this._asked || !(error instanceof ApiFailure)) return; // lost: `open` comes again
-      this.problem = error.message;
+      this.problem = errorWords(error);
     }
     this._changed();
   }
@@ -191,11 +192,11 @@ export class Answers extends EventTarget {
 
   _refused({ type, vote, error }) {
     if (type !== "vote.cast") {
-      this._note(_("It was not kept: %(why)s", { why: error.message }), "bad");
+      this._note(_("It was not kept: %(why)s", { why: errorWords(error) }), "bad");
       return;
     }
     this._past = this._past.filter((p) => p.vote !== vote.vote_id);
-    this._note(_("The correction was not taken: %(why)s", { why: error.message }), "bad");
+    this._note(_("The correction was not taken: %(why)s", { why: errorWords(error) }), "bad");
     this.load();
   }
 

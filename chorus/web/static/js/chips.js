@@ -36,14 +36,14 @@ export function answerChips(answer, prelabel, colors, onRemove) {
     return node;
   };
   // Without a score it is no model's answer: the label from before the project started over.
-  const origin = typeof prelabel?.score === "number" ? `model ${score(prelabel.score)}` : "earlier label";
+  const origin = typeof prelabel?.score === "number" ? _("model %(score)s", { score: score(prelabel.score) }) : _("earlier label");
   const model = (more = "") => (byModel ? el("span", { class: `chip-model ${more}` }, origin) : null);
   if (answer.kind !== "label") return [chip(passWord(answer.kind), NO_CLASS)];
   if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model())];
   if (!onRemove && answer.classes.length === 1) return [chip(answer.classes[0], colors(answer.classes[0]), model())];
   const remove = (name) =>
     onRemove && el("button", {
-      type: "button", class: "chip-remove", tabIndex: -1, title: `Take ${name} off`, "aria-label": `Take ${name} off`,
+      type: "button", class: "chip-remove", tabIndex: -1, title: _("Take %(name)s off", { name }), "aria-label": _("Take %(name)s off", { name }),
       onclick: (e) => {
         e.stopPropagation();
         onRemove(name);

@@ -3,6 +3,7 @@
 import { treeOf } from "./class_tree.js";
 import { $, el, fill, setVars } from "./dom.js";
 import { inkOn } from "./format.js";
+import { _ } from "./i18n.js";
 
 export class ClassList {
   /**
@@ -18,6 +19,7 @@ export class ClassList {
     this._classes = [];
     this._shown = "";
     this._list = $(".class-list", root);
+    this._list.dataset.none = _("No class has that name.");
     this._search = $(".class-search", root);
     this._search.addEventListener("input", () => this._filter());
     this._search.addEventListener("keydown", (e) => this._key(e));

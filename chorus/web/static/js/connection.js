@@ -1,11 +1,12 @@
 /** The sign in the top bar that says whether this page is live. */
 import { $, el, setText } from "./dom.js";
 import { toSignIn } from "./api.js";
+import { _ } from "./i18n.js";
 
 const ENDED = {
-  signed_out: "You are signed out.",
-  session_ended: "Your session has ended, or you are no longer a member.",
-  replaced: "This page was opened in another tab.",
+  signed_out: _("You are signed out."),
+  session_ended: _("Your session has ended, or you are no longer a member."),
+  replaced: _("This page was opened in another tab."),
 };
 
 /**
@@ -18,20 +19,20 @@ export function showConnection(socket, { takeOver = () => location.reload() } = 
     sign.dataset.state = state;
     setText($(".connection-text", sign), text);
   };
-  socket.addEventListener("open", () => show("live", "Live"));
-  socket.addEventListener("lost", () => show("lost", "Reconnecting …"));
+  socket.addEventListener("open", () => show("live", _("Live")));
+  socket.addEventListener("lost", () => show("lost", _("Reconnecting …")));
   socket.addEventListener("ended", (e) => {
-    show("ended", "Disconnected");
+    show("ended", _("Disconnected"));
     const { reason } = e.detail;
     const again = reason === "replaced" ? takeOver : toSignIn;
     const dialog = el(
       "dialog",
       { class: "dialog", "aria-labelledby": "ended-title" },
-      el("h2", { id: "ended-title" }, ENDED[reason] ?? "The connection was closed."),
+      el("h2", { id: "ended-title" }, ENDED[reason] ?? _("The connection was closed.")),
       el(
         "button",
         { class: "button primary", onclick: again },
-        reason === "replaced" ? "Continue here" : "Sign in again",
+        reason === "replaced" ? _("Continue here") : _("Sign in again"),
       ),
     );
     dialog.addEventListener("cancel", (event) => event.preventDefault());

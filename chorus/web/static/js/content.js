@@ -3,6 +3,7 @@
  * whatever they contain.
  */
 import { el, fill, setText } from "./dom.js";
+import { _ } from "./i18n.js";
 import { texts } from "./texts.js";
 
 const AGAIN_MS = 3_000;
@@ -92,7 +93,7 @@ function whenThere(node, url, show) {
     },
     (error) => {
       node.dataset.state = "missing";
-      setText(node, `This text could not be loaded: ${error.message}`);
+      setText(node, _("This text could not be loaded: %(why)s", { why: error.message }));
       setTimeout(() => node.isConnected && whenThere(node, url, show), AGAIN_MS);
     },
   );

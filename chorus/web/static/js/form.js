@@ -1,5 +1,6 @@
 /** Forms that post JSON: the button waits, the server's reason shows in the form. */
 import { el } from "./dom.js";
+import { errorWords } from "./words.js";
 
 /**
  * @param {HTMLFormElement} form
@@ -39,7 +40,7 @@ export function valuesOf(form) {
 /** Show why it did not work, at the end of the form; the field it names is marked. */
 export function showError(form, error) {
   form.querySelector(".error")?.remove();
-  const box = el("p", { class: "error", role: "alert" }, error.message);
+  const box = el("p", { class: "error", role: "alert" }, errorWords(error));
   const button = form.querySelector("[type=submit]");
   if (button) button.before(box);
   else form.append(box);

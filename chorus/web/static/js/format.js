@@ -1,5 +1,5 @@
 /** How numbers, times and colours are shown, the same everywhere. */
-import { language } from "./i18n.js";
+import { _, language, ngettext } from "./i18n.js";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -22,10 +22,10 @@ export function score(share) {
 export function ago(ms, now = Date.now()) {
   if (!ms) return "–";
   const minutes = Math.floor(Math.max(0, now - ms) / 60_000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
-  return `${Math.floor(minutes / 1440)} d ago`;
+  if (minutes < 1) return _("just now");
+  if (minutes < 60) return ngettext("%(n)s min ago", "%(n)s min ago", minutes);
+  if (minutes < 48 * 60) return ngettext("%(n)s h ago", "%(n)s h ago", Math.floor(minutes / 60));
+  return ngettext("%(n)s d ago", "%(n)s d ago", Math.floor(minutes / 1440));
 }
 
 /** When something was: today the time, else the day and the time. */

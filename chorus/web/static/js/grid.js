@@ -146,12 +146,12 @@ export class Grid {
   _tile(page, item) {
     const id = item.item_id;
     const [content, body] = textOf(item) === null ? [this._picture(page, item), null] : this._text(item);
-    const select = this._tool("tile-select", "Select", "Select (Space)", ICONS.check, () => this._on.toggle(id));
-    const zoom = this._tool("tile-zoom", "Zoom", "Zoom (Z)", ICONS.zoom, () => this._on.zoom(id));
-    const comment = this._tool("tile-comment", _("Comments"), _("Comment (C)"), ICONS.comment, () => this._on.comment(id));
+    const select = this._tool("tile-select", _("Select"), _("Select"), ICONS.check, () => this._on.toggle(id));
+    const zoom = this._tool("tile-zoom", _("Zoom"), _("Zoom"), ICONS.zoom, () => this._on.zoom(id));
+    const comment = this._tool("tile-comment", _("Comments"), _("Comments"), ICONS.comment, () => this._on.comment(id));
     const chips = el("span", { class: "chips" });
-    const odd = el("span", { class: "tile-odd" }, "looks different");
-    const settled = el("span", { class: "tile-settled" }, "new: the other was settled by colleagues");
+    const odd = el("span", { class: "tile-odd" }, _("looks different"));
+    const settled = el("span", { class: "tile-settled" }, _("new: the other was settled by colleagues"));
     const node = el(
       "li",
       {
@@ -179,7 +179,7 @@ export class Grid {
       src: pictureOf(item, page.items.length),
     });
     setVars(image, { most: `${Math.max(item.width, 1) * ENLARGE_MOST}px` });
-    const broken = el("span", { class: "tile-broken" }, "picture could not be loaded");
+    const broken = el("span", { class: "tile-broken" }, _("picture could not be loaded"));
     image.addEventListener("error", async () => {
       image.closest(".tile").dataset.broken = "true";
       setText(broken, await whyMissing(image.src));
@@ -190,7 +190,7 @@ export class Grid {
   _text(item) {
     const body = el("div", { class: "tile-body", onscroll: () => more(body) });
     body.append(reading(item.text, () => this._root.contains(body) && this.arrange()));
-    return [el("div", { class: "tile-text" }, body, el("span", { class: "tile-more", "aria-hidden": "true" }, "more below")), body];
+    return [el("div", { class: "tile-text" }, body, el("span", { class: "tile-more", "aria-hidden": "true" }, _("more below"))), body];
   }
 
   _tool(name, label, title, path, run) {
@@ -230,11 +230,16 @@ export class Grid {
     if (focused) node.setAttribute("aria-current", "true");
     else node.removeAttribute("aria-current");
     this._chips(tile, item, answer);
-    const said = answer ? `answered ${wordOf(answer)}` : "no answer yet";
-    const model = answer?.by === "model" ? ", by the model" : "";
-    const marks = `${selected ? ", selected" : ""}${odd ? ", looks different" : ""}${written.n ? `, ${ngettext("%(n)s comment", "%(n)s comments", written.n)}` : ""}`;
-    const thing = this._task.text ? "Text" : "Picture";
-    node.setAttribute("aria-label", `${thing} ${index + 1}, ${said}${model}${marks}`);
+    const said = answer ? _("answered %(answer)s", { answer: wordOf(answer) }) : _("no answer yet");
+    const place = { n: index + 1 };
+    node.setAttribute("aria-label", [
+      this._task.text ? _("Text %(n)s", place) : _("Picture %(n)s", place),
+      said,
+      answer?.by === "model" && _("by the model"),
+      selected && _("selected"),
+      odd && _("looks different"),
+      written.n && ngettext("%(n)s comment", "%(n)s comments", written.n),
+    ].filter(Boolean).join(", "));
   }
 
   _chips(tile, item, answer) {

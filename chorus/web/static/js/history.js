@@ -5,6 +5,7 @@ import { AnswersList } from "./answers_list.js";
 import { ClassList } from "./class_list.js";
 import { CommentDialog } from "./comment_dialog.js";
 import { Comments } from "./comments.js";
+import { KeyMap } from "./key_map.js";
 import { Outbox } from "./outbox.js";
 import { Socket } from "./socket.js";
 import { Zoom } from "./zoom.js";
@@ -17,7 +18,7 @@ import { toast } from "./toast.js";
 
 const TYPING_MS = 250;
 
-const { user, project } = boot();
+const { user, project, preferences } = boot();
 const task = taskOf(project);
 const socket = new Socket();
 const outbox = new Outbox(socket, user.user_id, project.project_id);
@@ -32,6 +33,7 @@ const classes = new ClassList($("#classes"), (name) => answers.act({ type: "labe
 const colors = (name) => classes.colors(name);
 const zoom = new Zoom($("#zoom"), () => list.takeKeyboard(true));
 const help = $("#help");
+const keyMap = new KeyMap(help, preferences.keys);
 const list = new AnswersList($("#answers"), answers, colors, {
   show: (index) => {
     answers.show(index);
@@ -104,8 +106,8 @@ const RUN = {
 document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select") || commenting.isOpen) return;
-  if (help.open && event.key !== "?") return;
-  const intent = intentOf(event, classes.length, { ...task, multi: task.multi });
+  if (keyMap.waiting || (help.open && event.key !== "?")) return;
+  const intent = intentOf(event, classes.length, task, keyMap.keys);
   // Tab leaves the list, as everywhere.
   if (!intent || !RUN[intent.type] || intent.type === "step") return;
   if (event.repeat && intent.type !== "move") return;

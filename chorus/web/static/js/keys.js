@@ -1,17 +1,14 @@
 /** Which key means what on the labeler's page. Pure: a keyboard event in, an intent out. */
 
-const COMMANDS = {
-  " ": { type: "toggle" },
-  a: { type: "selectAll" },
-  x: { type: "clear" },
-  s: { type: "skip" },
-  f: { type: "flag" },
-  c: { type: "comment" },
-  u: { type: "undo" },
-  z: { type: "zoom" },
+/** The actions whose key a person can change, and the key that each has by itself. */
+export const KEYS = {
+  selectAll: "a", clear: "x", skip: "s", flag: "f", comment: "c", undo: "u", zoom: "z", toggle: " ",
+  submit: "Enter",
+};
+
+const FIXED = {
   "?": { type: "help" },
   "/": { type: "search", text: "" },
-  Enter: { type: "submit" },
   Backspace: { type: "clear" },
   Escape: { type: "escape" },
   ArrowLeft: { type: "move", dx: -1, dy: 0 },
@@ -38,9 +35,10 @@ export const TEXTS = {
  *   shiftKey?: boolean}} event
  * @param {number} classes how many classes the project has
  * @param {{text: boolean, multi: boolean}} [task]
+ * @param {Record<string, string>} [keys] action -> key
  * @returns {?{type: string, [field: string]: any}} null: not ours
  */
-export function intentOf(event, classes, task = { text: false, multi: false }) {
+export function intentOf(event, classes, task = { text: false, multi: false }, keys = KEYS) {
   if (event.altKey) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
@@ -48,7 +46,9 @@ export function intentOf(event, classes, task = { text: false, multi: false }) {
   if (digit === 0 && task.multi) return { type: "none" };
   if (digit > 0) return digit <= Math.min(9, classes) ? { type: "class", index: digit - 1 } : null;
   if (task.multi && SETS[key]) return event.shiftKey ? { ...SETS[key], by: -SETS[key].by } : SETS[key];
-  const command = COMMANDS[key] ?? (task.text ? TEXTS[key] : undefined);
+  const action = Object.keys(KEYS).find((name) => keys[name] === key);
+  if (action) return { type: action };
+  const command = FIXED[key] ?? (task.text ? TEXTS[key] : undefined);
   if (command) return command;
   // Beyond nine classes a letter begins a search.
   if (classes > 9 && key.length === 1 && /\p{L}/u.test(key)) return { type: "search", text: key };

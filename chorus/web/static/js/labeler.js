@@ -1,10 +1,12 @@
 /** The labeler's page: keys, clicks and what the server pushes, put together. */
 import { $, boot, setText, setVars } from "./dom.js";
 import { AutoSize } from "./auto_size.js";
+import { BreakReminder } from "./break_reminder.js";
 import { ClassList } from "./class_list.js";
 import { CommentDialog } from "./comment_dialog.js";
 import { Comments } from "./comments.js";
 import { Grid } from "./grid.js";
+import { KeyMap } from "./key_map.js";
 import { Notes } from "./notes.js";
 import { Outbox } from "./outbox.js";
 import { Preload, pictureOf } from "./preload.js";
@@ -15,16 +17,17 @@ import { Socket } from "./socket.js";
 import { ThreadList } from "./thread_list.js";
 import { TypeSize } from "./type_size.js";
 import { Zoom } from "./zoom.js";
-import { count, plural } from "./format.js";
+import { count } from "./format.js";
 import { taskOf } from "./task.js";
 import { focused, missing, targets, touched } from "./page_state.js";
 import { intentOf } from "./keys.js";
 import { bannerWords, coverWords } from "./page_words.js";
 import { showConnection } from "./connection.js";
-import { _ } from "./i18n.js";
+import { _, ngettext } from "./i18n.js";
 import { toast } from "./toast.js";
+import { errorWords } from "./words.js";
 
-const { user, project } = boot();
+const { user, project, preferences } = boot();
 const task = taskOf(project);
 /** The page sizes that there are, ascending. */
 const SIZES = [1, 4, 6, 9];
@@ -46,6 +49,8 @@ const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
 const reading = new Reading(`/api/projects/${project.project_id}`, () => render());
+const keyMap = new KeyMap(help, preferences.keys);
+new BreakReminder($("#break"), preferences.break_minutes, user.user_id);
 const letters = new TypeSize();
 const autoSize = new AutoSize(project.project_id, task.text);
 const grid = new Grid(
@@ -67,7 +72,7 @@ const grid = new Grid(
   },
   colors,
 );
-const strip = new RecentStrip($("#recent"), task, (id) => session.correct(id), colors);
+const strip = new RecentStrip($("#recent"), (id) => session.correct(id), colors);
 
 // -- showing
 
@@ -166,32 +171,34 @@ function renderActions(page) {
   submit.dataset.ready = String(Boolean(page) && left === 0);
   setText($(".submit-text", submit), submitWords(page, left));
   const all = page !== null && page.selected.length === page.items.length;
-  setText($("#do-select .action-text"), all ? "Select none" : "Select all");
+  setText($("#do-select .action-text"), all ? _("Select none") : _("Select all"));
   const some = page?.selected.length ?? 0;
   const note = $("#selection");
   note.hidden = some === 0;
-  setText(note, some ? `${some} selected${selectionWords(page)}` : "");
+  setText(note, some ? selectionWords(page, some) : "");
 }
 
-function selectionWords(page) {
-  if (!task.multi) return " – now a class";
-  return page.spent ? "" : " – now classes";
+function selectionWords(page, some) {
+  if (task.multi && page.spent) return ngettext("%(n)s selected", "%(n)s selected", some);
+  return task.multi
+    ? ngettext("%(n)s selected – now classes", "%(n)s selected – now classes", some)
+    : ngettext("%(n)s selected – now a class", "%(n)s selected – now a class", some);
 }
 
 function submitWords(page, left) {
-  if (!page) return "Submit";
-  if (left) return `${left} to go`;
-  return page.correcting ? "Save" : "Submit";
+  if (!page) return _("Submit");
+  if (left) return ngettext("%(n)s to go", "%(n)s to go", left);
+  return page.correcting ? _("Save") : _("Submit");
 }
 
 function renderCounts() {
   setText($("#today"), count(session.me.today));
-  setText($("#total"), `${count(session.me.total)} in all`);
+  setText($("#total"), _("%(n)s in all", { n: count(session.me.total) }));
   const waiting = outbox.size;
   const unsynced = $("#unsynced");
   // While connected an answer is on its way for a blink; only what stays deserves a word.
   unsynced.hidden = waiting === 0 || socket.connected;
-  setText(unsynced, `${waiting} unsynced`);
+  setText(unsynced, _("%(n)s unsynced", { n: waiting }));
 }
 
 function openZoom() {
@@ -220,8 +227,9 @@ function fitNext() {
 function submit() {
   const lacking = session.submit();
   if (!lacking) return;
-  const verb = lacking === 1 ? "needs" : "need";
-  toast(`${plural(lacking, task.thing)} ${verb} an answer first.`, "warn");
+  toast(task.text
+    ? ngettext("%(n)s text needs an answer first.", "%(n)s texts need an answer first.", lacking)
+    : ngettext("%(n)s picture needs an answer first.", "%(n)s pictures need an answer first.", lacking), "warn");
   grid.takeKeyboard(session.current);
 }
 
@@ -288,8 +296,8 @@ document.addEventListener("keydown", (event) => {
   if (target.closest("input, textarea, select")) return;
   if (commenting.isOpen) return;
   if (reading.isOpen) return; // first the new instructions
-  if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
-  const intent = intentOf(event, classes.length, task);
+  if (keyMap.waiting || (help.open && event.key !== "?")) return; // the dialog closes itself on Escape
+  const intent = intentOf(event, classes.length, task, keyMap.keys);
   if (!intent || (event.repeat && !REPEATED.includes(intent.type))) return;
   if (intent.type === "step" && leaves(intent)) return;
   // A control reached with Tab answers to Enter and Space itself.
@@ -340,7 +348,7 @@ help.addEventListener("close", render);
 session.addEventListener("change", render);
 session.addEventListener("note", (e) => toast(e.detail.text, e.detail.tone));
 session.addEventListener("sending", fitNext);
-session.addEventListener("gone", (e) => toast(e.detail.message, "bad"));
+session.addEventListener("gone", (e) => toast(errorWords(e.detail), "bad"));
 outbox.addEventListener("refused", () => render());
 session.addEventListener("guideline", (e) => notes.take(e.detail));
 let instructions = "";

@@ -2,6 +2,7 @@
 import { $, el, fill, setText } from "./dom.js";
 import { preview } from "./content.js";
 import { ago } from "./format.js";
+import { _, ngettext } from "./i18n.js";
 
 const SHOWN = 20;
 /** Older notes are in the list; a banner is for what is news. */
@@ -65,7 +66,10 @@ export class Notes extends EventTarget {
       about.hidden = !newest.item;
       fill(about, newest.item ? preview(newest.item) : null);
       setText($(".note-text", banner), newest.text);
-      setText($(".note-by", banner), `${by(newest)}, ${ago(newest.at)}${news.length > 1 ? ` · ${news.length - 1} more under Notes` : ""}`);
+      setText($(".note-by", banner), [
+        `${by(newest)}, ${ago(newest.at)}`,
+        news.length > 1 && ngettext("%(n)s more under Notes", "%(n)s more under Notes", news.length - 1),
+      ].filter(Boolean).join(" · "));
       banner.title = newest.text;
     }
     $("#notes").hidden = !this.any;
@@ -79,5 +83,5 @@ export class Notes extends EventTarget {
 
 /** Who wrote it, and whether to this person alone. */
 function by(note) {
-  return note.to ? `${note.name} to you` : note.name;
+  return note.to ? _("%(name)s to you", note) : note.name;
 }

@@ -1,5 +1,5 @@
 /** What the labeler's page says: in the line above the items, and where there are none. Pure. */
-import { plural } from "./format.js";
+import { _, language, ngettext } from "./i18n.js";
 import { isOdd } from "./page_state.js";
 
 /**
@@ -12,23 +12,24 @@ export function bannerWords(kind, page, task) {
   switch (kind) {
     case "clustered": {
       const odd = page.items.filter(isOdd).length;
-      const look = odd ? ` ${plural(odd, task.thing)} in a dashed frame may not belong.` : "";
-      const then = task.multi ? "A selects all, then their classes." : "A selects all, then one class.";
-      return ["Tasks clustered", `These look alike: ${then}${look}`];
+      const look = odd && (task.text
+        ? ngettext("%(n)s text in a dashed frame may not belong.", "%(n)s texts in a dashed frame may not belong.", odd)
+        : ngettext("%(n)s picture in a dashed frame may not belong.", "%(n)s pictures in a dashed frame may not belong.", odd));
+      const then = task.multi
+        ? _("These look alike: select all, then give their classes.")
+        : _("These look alike: select all, then give one class.");
+      return [_("Tasks clustered"), sentences(then, look)];
     }
     case "prelabeled": {
-      const how = task.multi ? "Put its tags right" : "Correct what is wrong";
-      if (page.items.some((item) => item.prelabel && typeof item.prelabel.score !== "number")) {
-        return ["Tasks prelabeled", `Labels from before the project started over. ${how}, then Enter.${unprompted(page, task)}`];
-      }
-      return ["Tasks prelabeled", `The model has answered. ${how}, then Enter.${unprompted(page, task)}`];
+      const how = task.multi ? _("Put its tags right, then Enter.") : _("Correct what is wrong, then Enter.");
+      const before = page.items.some((item) => item.prelabel && typeof item.prelabel.score !== "number");
+      const whose = before ? _("Labels from before the project started over.") : _("The model has answered.");
+      return [_("Tasks prelabeled"), sentences(sentences(whose, how), unprompted(page, task))];
     }
     case "correcting":
-      return ["Correcting an earlier page", "Change what was wrong, then Enter."];
+      return [_("Correcting an earlier page"), _("Change what was wrong, then Enter.")];
     case "manual":
-      return ["Tasks manual", task.multi
-        ? `Give each ${task.thing} all classes that apply, or 0: none of them.`
-        : `Give each ${task.thing} its class.`];
+      return [_("Tasks manual"), manualWords(task)];
     default:
       return ["", ""];
   }
@@ -40,17 +41,20 @@ export function bannerWords(kind, page, task) {
  * @returns {[string, string]} title and sentence
  */
 export function coverWords(why, task) {
-  const things = `${task.thing}s`;
   const words = {
-    done: ["All done", "There is nothing left for you to label here. Thank you!"],
-    waiting: ["Your colleagues have the rest", `The next ${things} come by themselves as soon as one is free again.`],
-    paused: ["Paused", "A supervisor has paused this project. It goes on by itself."],
-    no_items: [`No ${things} yet`, `As soon as ${things} are added, your first page appears here.`],
-    archived: ["Archived", "This project has been put away. There is nothing to do here."],
-    stopped: ["You are paused", "A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost."],
-    idle: ["Still there?", "Your page went back to the others. Press any key or tap to go on."],
-    loading: ["One moment …", "Your next page is on its way."],
-    offline: ["No connection", "Your answers are kept here. The next page comes when you are back."],
+    done: [_("All done"), _("There is nothing left for you to label here. Thank you!")],
+    waiting: [_("Your colleagues have the rest"), task.text
+      ? _("The next texts come by themselves as soon as one is free again.")
+      : _("The next pictures come by themselves as soon as one is free again.")],
+    paused: [_("Paused"), _("A supervisor has paused this project. It goes on by itself.")],
+    no_items: task.text
+      ? [_("No texts yet"), _("As soon as texts are added, your first page appears here.")]
+      : [_("No pictures yet"), _("As soon as pictures are added, your first page appears here.")],
+    archived: [_("Archived"), _("This project has been put away. There is nothing to do here.")],
+    stopped: [_("You are paused"), _("A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost.")],
+    idle: [_("Still there?"), _("Your page went back to the others. Press any key or tap to go on.")],
+    loading: [_("One moment …"), _("Your next page is on its way.")],
+    offline: [_("No connection"), _("Your answers are kept here. The next page comes when you are back.")],
   };
   return words[why] ?? words.loading;
 }
@@ -58,5 +62,23 @@ export function coverWords(why, task) {
 /** Some items of a prelabeled page come without the model's answer: the blind audit. */
 function unprompted(page, task) {
   const blind = page.items.filter((item) => !item.prelabel).length;
-  return blind ? ` ${plural(blind, task.thing)} without an answer: give it yourself.` : "";
+  if (!blind) return "";
+  return task.text
+    ? ngettext("%(n)s text without an answer: give it yourself.", "%(n)s texts without an answer: give it yourself.", blind)
+    : ngettext("%(n)s picture without an answer: give it yourself.", "%(n)s pictures without an answer: give it yourself.", blind);
+}
+
+function manualWords(task) {
+  if (task.multi) {
+    return task.text
+      ? _("Give each text all classes that apply, or 0: none of them.")
+      : _("Give each picture all classes that apply, or 0: none of them.");
+  }
+  return task.text ? _("Give each text its class.") : _("Give each picture its class.");
+}
+
+/** One after the other; Chinese has no space between them. */
+function sentences(first, second) {
+  if (!second) return first;
+  return language.startsWith("zh") ? `${first}${second}` : `${first} ${second}`;
 }

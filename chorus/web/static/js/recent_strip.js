@@ -2,7 +2,7 @@
 import { el, fill, setVars } from "./dom.js";
 import { NO_CLASS, wordOf } from "./chips.js";
 import { preview } from "./content.js";
-import { plural } from "./format.js";
+import { _, ngettext } from "./i18n.js";
 import { columnsOf } from "./page_state.js";
 import { classesOf } from "./task.js";
 
@@ -11,13 +11,11 @@ const SHOWN = 12;
 export class RecentStrip {
   /**
    * @param {HTMLElement} root
-   * @param {import("./task.js").Task} task
    * @param {(pageId: any) => void} onPick
    * @param {(name: string) => Record<string, string>} colors
    */
-  constructor(root, task, onPick, colors) {
+  constructor(root, onPick, colors) {
     this._root = root;
-    this._thing = task.thing;
     this._onPick = onPick;
     this._colors = colors;
     this._drawn = null;
@@ -50,8 +48,8 @@ export class RecentStrip {
         type: "button",
         class: "mosaic",
         dataset: { page: String(page.page_id) },
-        title: "Correct this page",
-        "aria-label": `Correct page ${index + 1} before this one, ${plural(page.items.length, this._thing)}`,
+        title: _("Correct this page"),
+        "aria-label": ngettext("Correct the page sent %(back)s before, %(n)s item", "Correct the page sent %(back)s before, %(n)s items", page.items.length, { back: index + 1 }),
         "aria-pressed": String(page.page_id === current),
         onclick: () => this._onPick(page.page_id),
         onmousedown: (e) => e.preventDefault(),

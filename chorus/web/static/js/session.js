@@ -2,18 +2,20 @@
  * One labeler at work in one tab: the pages in hand, the next ones, the ones sent.
  *
  * Events: `change` when there is something new to show, `sending` while the page in view leaves it,
- * `note` (detail: {text, tone}) for a message that passes, `gone` (detail: {message}) when this
+ * `note` (detail: {text, tone}) for a message that passes, `gone` (detail: {code, message}) when this
  * person may not work here any more.
  */
 import { ApiFailure } from "./api.js";
 import { answeringOf } from "./answering.js";
 import { Drafts } from "./drafts.js";
+import { _ } from "./i18n.js";
 import { newTabId, tabId, uuid } from "./ids.js";
 import { PageTime } from "./page_time.js";
 import { renamedFrom } from "./class_tree.js";
 import { missing, open, reduce, renamed, renamedItem, reopen, toSend, touched } from "./page_state.js";
 import { pagesOf, withPage } from "./recent.js";
 import { taskOf } from "./task.js";
+import { errorWords } from "./words.js";
 
 /** One page in hand, one ahead: the next page is there when this one is sent. */
 const PAGES_AHEAD = 2;
@@ -35,7 +37,7 @@ export class Session extends EventTarget {
     this._tab = tabId();
     this.project = project;
     this._answering = answeringOf(project, () => this.project.classes.map((c) => c.name));
-    this._thing = taskOf(project).thing;
+    this._text = taskOf(project).text;
     this.me = { today: 0, total: 0 };
     this.pageSize = project.page_size;
     /** @type {import("./page_state.js").PageState[]} pages to label, in the order they came */
@@ -117,7 +119,7 @@ export class Session extends EventTarget {
       ? this.recent.findIndex((p) => p.page_id === this.correcting?.page_id) + 1
       : 0;
     if (this.recent[at]) this.correct(this.recent[at].page_id);
-    else this._note("There is nothing to undo.");
+    else this._note(_("There is nothing to undo."));
   }
 
   /** Open an earlier page to correct it. */
@@ -146,7 +148,7 @@ export class Session extends EventTarget {
       this.pageSize = before;
       this._changed();
       const refused = error instanceof ApiFailure;
-      this._note(refused ? error.message : "Offline: the size can be changed when you are back.", "warn");
+      this._note(refused ? errorWords(error) : _("Offline: the size can be changed when you are back."), "warn");
     }
   }
 
@@ -203,7 +205,7 @@ export class Session extends EventTarget {
       }
     } catch (error) {
       if (error instanceof ApiFailure) {
-        this.dispatchEvent(new CustomEvent("gone", { detail: { message: error.message } }));
+        this.dispatchEvent(new CustomEvent("gone", { detail: { code: error.code, message: error.message } }));
       } // else: connection lost, `open` comes again
     }
     this._changed();
@@ -246,7 +248,7 @@ export class Session extends EventTarget {
     const page = this.queue.find((p) => p.page_id === page_id);
     if (!page) return;
     this._replace(page, reduce(page, { type: "close", item_id, replacement }));
-    if (page_id === this.current?.page_id) this._note(`One ${this._thing} was settled by colleagues.`);
+    if (page_id === this.current?.page_id) this._note(this._text ? _("One text was settled by colleagues.") : _("One picture was settled by colleagues."));
   }
 
   _pageClosed({ page_id, reason }) {
@@ -262,13 +264,13 @@ export class Session extends EventTarget {
 
   _refused({ type, vote, error }) {
     if (type !== "vote.cast") {
-      this._note(`It was not kept: ${error.message}`, "bad");
+      this._note(_("It was not kept: %(why)s", { why: errorWords(error) }), "bad");
       return;
     }
     if (error.code === "item_closed" || error.code === "already_voted") {
-      this._note(`An answer was not needed any more: the ${this._thing} is settled.`);
+      this._note(_("An answer was not needed any more: it is settled."));
     } else {
-      this._note(`An answer was refused: ${error.message}`, "bad");
+      this._note(_("An answer was refused: %(why)s", { why: errorWords(error) }), "bad");
     }
     this.recent = this.recent.map((p) => ({
       ...p,
@@ -333,8 +335,11 @@ export class Session extends EventTarget {
 }
 
 function closedWords(reason, sent) {
-  const kept = sent ? " What you had answered was sent." : "";
-  if (reason === "expired") return `The time for this page ran out.${kept}`;
-  if (reason === "taken_back") return `A supervisor took this page back and gives it to others; here is another one.${kept}`;
-  return `This page was taken back.${kept}`;
+  if (reason === "expired") return _("The time for this page ran out. What you had answered was sent.");
+  if (reason === "taken_back") {
+    return sent
+      ? _("A supervisor took this page back and gives it to others; here is another one. What you had answered was sent.")
+      : _("A supervisor took this page back and gives it to others; here is another one.");
+  }
+  return _("This page was taken back. What you had answered was sent.");
 }

@@ -3,8 +3,10 @@
  * whether an answer is one class or a set of them. Pure.
  */
 
+import { _ } from "./i18n.js";
+
 /** The answer that says that no class applies. */
-export const NONE_WORD = "None of these";
+export const NONE_WORD = _("None of these");
 
 /**
  * @typedef {{text: boolean, multi: boolean, thing: string}} Task

@@ -1,0 +1,14 @@
+/** A person's own settings. */
+import { $ } from "./dom.js";
+import { api } from "./api.js";
+import { onSubmit } from "./form.js";
+
+const form = $("form");
+onSubmit(form, async ({ language, break_minutes, motion }) => {
+  $("#saved").hidden = true;
+  await api("PATCH", "/api/me/preferences", { language: language || null, break_minutes, motion });
+  // In the new language, if it is another one.
+  if (language !== initial) location.reload();
+  $("#saved").hidden = false;
+});
+const initial = form.elements.language.value;
