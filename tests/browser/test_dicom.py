@@ -47,15 +47,12 @@ async def test_window_and_level(browser: Browser, bench: Bench, tmp_path: Path) 
     await expect(stage).to_have_attribute(
         "src", re.compile(re.escape(plain) + r"\?wc=-?[\d.]+&ww=[\d.]+$")
     )
-    await page.wait_for_function(
-        "document.querySelector('.zoom-stage img').complete"
-        " && document.querySelector('.zoom-stage img').naturalWidth === 128"
-    )
+    await stage.evaluate("image => image.decode()")
     # All is above the lowest level, so all is white.
     assert await page.evaluate(MEAN) > 200
     await page.get_by_role("button", name="Reset").click()
     await expect(stage).to_have_attribute("src", plain)
-    await page.wait_for_function("document.querySelector('.zoom-stage img').complete")
+    await stage.evaluate("image => image.decode()")
     assert await page.evaluate(MEAN) < 150
 
     # The file itself names the patient: it is not for labelers.

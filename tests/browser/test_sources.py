@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -51,10 +53,6 @@ async def test_a_bucket_from_address_to_pictures(
     await card.get_by_text("1 could not be taken in").click()
     await expect(card).to_contain_text("not an image")
 
-    # Somebody labels while a picture goes away in the bucket: it is said, and the page is whole.
-    labeler = await signed_in(browser, bench)
-    await open_labeling(labeler, bench)
-    await expect(labeler.locator(".tile-picture img").first).to_be_visible()
     s3.remove("street", "day/003.png")
     s3.put("street", "day/012.png", drawn(12))
     await card.get_by_role("button", name="Refresh").click()
@@ -63,3 +61,19 @@ async def test_a_bucket_from_address_to_pictures(
     await expect(card).to_contain_text("003.png")
     await card.get_by_role("button", name="Remove").click()
     await expect(card).to_contain_text("pictures are shown from it")
+
+    # What is gone altogether is said to be so, on a page that is whole.
+    for name in files(13):
+        s3.remove("street", name)
+    for part in (bench.server.process.data_dir / "cache").glob("??"):
+        shutil.rmtree(part)
+    labeler = await signed_in(browser, bench)
+    await open_labeling(labeler, bench)
+    await expect(labeler.locator(".tile-broken").first).to_have_text(
+        "This picture is no longer where it lay"
+    )
+    await expect(labeler.locator(".tile")).to_have_count(9)
+    await labeler.locator(".tile").first.dblclick()
+    await expect(labeler.locator(".zoom-stage img")).to_have_attribute(
+        "alt", "This picture is no longer where it lay"
+    )

@@ -44,6 +44,15 @@ export async function whyMissing(url) {
   return "This picture could not be loaded";
 }
 
+/** A picture that does not come says why, where it would have been. @param {HTMLImageElement} image */
+export function sayWhyMissing(image) {
+  image.addEventListener("error", async () => {
+    const url = image.src;
+    const why = await whyMissing(url);
+    if (image.src === url) image.alt = why;
+  });
+}
+
 /**
  * An item small: its thumbnail, or the beginning of its text.
  * @param {any} item @param {Record<string, any>} [props] of a picture

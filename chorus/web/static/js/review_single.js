@@ -1,6 +1,6 @@
 /** One item large: what it is, who said what, the model, what looks like it, and the keys. */
 import { $, el, fill, setText, setVars } from "./dom.js";
-import { preview, reading, textOf } from "./content.js";
+import { preview, reading, sayWhyMissing, textOf } from "./content.js";
 import { ago, plural, score, seconds } from "./format.js";
 import { saidOf } from "./review_filter.js";
 import { Words, answerOf, decidedWords, modelWords, sureWords, tally, votedOf, why } from "./review_words.js";
@@ -27,6 +27,7 @@ export class Single {
     this._drawn = "";
     this._strip = "";
     $(".rv-picture", root).addEventListener("click", () => on.zoom());
+    sayWhyMissing($(".rv-picture img", root));
     for (const button of root.querySelectorAll("[data-action]")) {
       button.addEventListener("click", () => on.decide(button.dataset.action));
       button.addEventListener("mousedown", (e) => e.preventDefault());

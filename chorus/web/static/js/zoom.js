@@ -4,7 +4,7 @@
  */
 import { $, fill, setText, setVars } from "./dom.js";
 import { answerChips } from "./chips.js";
-import { reading, textOf } from "./content.js";
+import { reading, sayWhyMissing, textOf } from "./content.js";
 import { WindowLevel } from "./window_level.js";
 
 const MOST = 8;
@@ -16,6 +16,7 @@ export class Zoom {
   constructor(dialog, onClose = () => {}) {
     this._dialog = dialog;
     this._image = $("img", dialog);
+    sayWhyMissing(this._image);
     this._stage = $(".zoom-stage", dialog);
     this._text = $(".zoom-text", dialog);
     this._window = new WindowLevel($(".zoom-window", dialog), this._image);
