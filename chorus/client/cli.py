@@ -1,4 +1,4 @@
-"""`chorus import` and `chorus export`: data in and out of a running server, over REST."""
+"""`chorus import` and `chorus export`: data and labels in and out of a server, over REST."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import httpx
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chorus.client.errors import ApiError
-from chorus.client.messages import Job, Project
+from chorus.client.doors import bring_in, exported, look_through
+from chorus.client.errors import ApiError, ChorusError
+from chorus.client.messages import Export, Job, LabelImport, Project
 from chorus.client.rest import Rest
 from chorus.client.upload import follow, upload_folder
 
@@ -51,12 +53,53 @@ def import_(
             " names, labels and gold).",
         ),
     ] = None,
+    as_: Annotated[
+        Literal["labels", "votes", "prelabels"] | None,
+        typer.Option("--as", help="The file has labels of items that are in the project already."),
+    ] = None,
+    person: Annotated[
+        str | None, typer.Option(help="With --as votes: the login whose votes all of them are.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --as: other labels and votes give way.")
+    ] = False,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind",
+            help="With --as: people gave them without a model's answer, on items drawn by chance;"
+            " only then may they prove what the model can do.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --as: say what would happen, and do nothing.")
+    ] = False,
+    add_classes: Annotated[
+        bool, typer.Option("--add-classes", help="With --as: make the classes that are missing.")
+    ] = False,
+    add_people: Annotated[
+        bool, typer.Option("--add-people", help="With --as votes: let in whoever is missing.")
+    ] = False,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="With --as: go on without what cannot be used.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Bring pictures or texts into a project. Faulty files and rows are listed with the reason."""
+    """Bring pictures or texts into a project, or (--as) labels of those that are there.
+
+    Faulty files and rows are listed with the reason.
+    """
     shown = [name.strip() for name in columns.split(",")] if columns else None
     source = source.absolute()
     if not source.exists():
         _fail(f"there is no {source}")
+    if as_ is not None:
+        options: dict[str, Any] = {"existing": "replace" if replace else "keep", "blind": blind}
+        if person is not None:
+            options["person"] = person
+        how = {"add_classes": add_classes, "add_people": add_people, "leave_out": leave_out}
+        _labels(url, token, project, source, as_, options, how, dry_run, as_json)
+        return
     if gold and source.is_dir() and not upload:
         _fail("a folder brings no labels that could be gold; give a CSV")
 
@@ -85,6 +128,9 @@ def import_(
             return await follow(rest, found.project_id, job, show)
 
     job = _with(url, token, run)
+    if as_json:
+        typer.echo(msgspec.json.encode(job))
+        raise typer.Exit(1 if job.state == "failed" else 0)
     for fault in job.errors:
         typer.echo(f"{fault.name}: {fault.reason}", err=True)
     typer.echo(f"{job.added} added, {job.duplicates} there already, {job.faulty} faulty")
@@ -92,34 +138,149 @@ def import_(
         _fail(job.error or "the import failed")
 
 
+def _labels(
+    url: str, token: str, project: str, source: Path, kind: str, options: dict[str, Any],
+    how: dict[str, bool], dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    async def run(rest: Rest) -> LabelImport:
+        found = await _find(rest, project)
+        with _progress() as progress:
+            task = progress.add_task("looking through", total=None)
+
+            def show(one: LabelImport) -> None:
+                text = "bringing in" if one.state == "landing" else "looking through"
+                at, total = one.landed, one.total or None
+                if one.state == "checking":
+                    at, total = round(100 * one.progress), 100
+                progress.update(task, description=text, completed=at, total=total)
+
+            one = await look_through(rest, found.project_id, source, kind, options, show)
+            if dry_run or one.state == "failed":
+                if one.state == "ready":
+                    await rest.delete_label_import(found.project_id, one.import_id)
+                return one
+            try:
+                return await bring_in(rest, found.project_id, one, how, show)
+            except ApiError:
+                _say_labels(one)
+                await rest.delete_label_import(found.project_id, one.import_id)
+                raise
+
+    one = _with(url, token, run)
+    if as_json:
+        typer.echo(msgspec.json.encode(one))
+    else:
+        _say_labels(one)
+    if one.state == "failed":
+        _fail(one.error or "the import failed")
+
+
+def _say_labels(one: LabelImport) -> None:
+    for error in one.errors:
+        typer.echo(f"{error['place']}: {error['name']}: {error['reason']}", err=True)
+    for key in ("unknown_classes", "unknown_people", "conflicts"):
+        for name, n in ((one.summary or {}).get(key) or {}).items():
+            typer.echo(f"{key.replace('_', ' ')}: {name} ({n})", err=True)
+    s = one.summary or {}
+    if one.state == "done":
+        typer.echo(f"{one.done} brought in, {s.get('same', 0)} there already")
+    elif s:
+        typer.echo(
+            f"{s['entries']} in the file, {s['matched']} mean an item, {s['ready']} would go in,"
+            f" {s['same']} there already, {s['unmatched']} unmatched, {s['faulty']} faulty"
+        )
+
+
+STREAMS = ("csv", "votes", "json")
+
+
 def export(
     project: Project_,
     token: Token,
     url: Url = DEFAULT_URL,
     format: Annotated[
-        Literal["csv", "votes", "json"],
-        typer.Option(help="csv: items with consensus; votes: every vote; json: COCO style."),
+        Literal[
+            "csv", "votes", "json", "tables", "jsonl", "coco", "label-studio", "imagefolder",
+            "parquet",
+        ],
+        typer.Option(
+            help="csv: items with consensus; votes: every vote; json: COCO style. The others are"
+            " kept on the server, too, of one moment and with a manifest, as a zip: tables (both"
+            " CSVs), jsonl, coco, label-studio, imagefolder, parquet."
+        ),
     ] = "csv",
-    out: Annotated[Path | None, typer.Option(help="File to write (default: the screen).")] = None,
-) -> None:
+    out: Annotated[
+        Path | None, typer.Option(help="File to write (default: the screen; of a zip its name).")
+    ] = None,
+    state: Annotated[str, typer.Option(help="Of a zip: items in this state.")] = "all",
+    class_: Annotated[str | None, typer.Option("--class", help="Of a zip: of this class.")] = None,
+    text: Annotated[str | None, typer.Option(help="Of a zip: with this in the name.")] = None,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="Of a zip: people under other names.")
+    ] = False,
+    content: Annotated[
+        bool, typer.Option(help="Of parquet and texts: with the pictures or texts themselves.")
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Of a zip: print what it is, manifest and all.")
+    ] = False,
+) -> None:  # fmt: skip
     """Write a project's labels as they are now. Fine while people label."""
+    if format not in STREAMS:
+        wanted: dict[str, Any] = {"state": state}
+        wanted |= {} if class_ is None else {"class": class_}
+        wanted |= {} if text is None else {"text": text}
+        people = "pseudonyms" if pseudonyms else "logins"
+        order = {"filter": wanted, "people": people, "content": content}
+        kind = "csv" if format == "tables" else format
+        _export_zip(url, token, project, kind, order, out, as_json)
+        return
 
     async def run(rest: Rest) -> None:
         found = await _find(rest, project)
+        if out is not None:
+            await _save(rest, found.project_id, FILES[format], out)
+            return
         async with rest.download(found.project_id, FILES[format]) as chunks:
-            if out is None:
-                async for chunk in chunks:
-                    sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-                return
-            # Whole or not at all: a broken download must not look like an export.
-            part = out.with_name(out.name + ".part")
-            with part.open("wb") as file:
-                async for chunk in chunks:
-                    file.write(chunk)
-            part.replace(out)
+            async for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
 
     _with(url, token, run)
+
+
+def _export_zip(
+    url: str, token: str, project: str, format: str, order: dict[str, Any], out: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    async def run(rest: Rest) -> tuple[Export, Path]:
+        found = await _find(rest, project)
+        with _progress() as progress:
+            task = progress.add_task("exporting", total=100)
+
+            def show(one: Export) -> None:
+                progress.update(task, completed=round(100 * one.progress))
+
+            one = await exported(rest, found.project_id, format, order, show)
+        target = out or Path(f"{found.project_id}-{format}-{one.export_id}.zip")
+        await _save(rest, found.project_id, f"exports/{one.export_id}/file", target)
+        return one, target
+
+    one, target = _with(url, token, run)
+    if as_json:
+        typer.echo(msgspec.json.encode(one))
+    else:
+        typer.echo(f"{target}: {one.items} items, {one.labeled} labeled, {one.votes} votes")
+
+
+async def _save(rest: Rest, project_id: str, name: str, out: Path) -> None:
+    """Whole or not at all: a broken download must not look like an export."""
+    part = out.with_name(out.name + ".part")
+    async with rest.download(project_id, name) as chunks:
+        with part.open("wb") as file:
+            async for chunk in chunks:
+                file.write(chunk)
+    part.replace(out)
 
 
 async def _find(rest: Rest, project: str) -> Project:
@@ -145,6 +306,8 @@ def _with(url: str, token: str, run: Callable[[Rest], Awaitable[Any]]) -> Any:
         return asyncio.run(inside())
     except ApiError as error:
         _fail(error.message)
+    except ChorusError as error:
+        _fail(str(error))
     except (httpx.TransportError, OSError) as error:
         _fail(f"{url}: {error}")
 

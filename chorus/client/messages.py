@@ -452,3 +452,31 @@ class Export(Struct):
     votes: int | None = None
     manifest: dict[str, Any] | None = None
     """What is in it, once it is done and asked for alone."""
+
+
+class LabelImport(Struct):
+    """Labels from elsewhere, looked through (state ready) or brought in (done)."""
+
+    import_id: str
+    state: str
+    """checking, ready, landing, done or failed."""
+    progress: float
+    created_at: int
+    kind: str = "labels"
+    file: str = ""
+    format: str | None = None
+    error: str | None = None
+    finished_at: int | None = None
+    by: str | None = None
+    person: str | None = None
+    people: dict[str, str] = {}
+    existing: str = "keep"
+    blind: bool = False
+    summary: dict[str, Any] | None = None
+    """What the dry run has found."""
+    total: int = 0
+    landed: int = 0
+    done: int = 0
+    refused: dict[str, int] = {}
+    errors: list[dict[str, str]] = []
+    """Lines that cannot be used: place, name, reason."""

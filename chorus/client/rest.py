@@ -16,6 +16,7 @@ from chorus.client.messages import (
     Answer,
     Export,
     Job,
+    LabelImport,
     Pace,
     Project,
     Role,
@@ -262,6 +263,44 @@ class Rest:
 
     async def delete_export(self, project_id: str, export_id: str) -> None:
         await self.request("DELETE", f"/api/projects/{project_id}/exports/{export_id}")
+
+    # -- labels from elsewhere
+
+    async def begin_label_import(
+        self, project_id: str, name: str, content: bytes | BinaryIO, kind: str, **options: Any
+    ) -> LabelImport:
+        """Send a file of labels to be looked through (a dry run). Returns at once; see
+        `label_import`. kind: labels, votes or prelabels. `options`: person, people, existing
+        (keep or replace), blind (docs/exports-and-imports.md)."""
+        response = await self.request(
+            "POST", f"/api/projects/{project_id}/label-imports",
+            files=[("file", (name, content))],
+            data={"options": msgspec.json.encode({"kind": kind, **options}).decode()},
+        )  # fmt: skip
+        return msgspec.json.decode(response.content, type=LabelImport)
+
+    async def label_imports(self, project_id: str) -> list[LabelImport]:
+        """Newest first."""
+        path = f"/api/projects/{project_id}/label-imports"
+        return (await self._get(path, dict[str, list[LabelImport]]))["imports"]
+
+    async def label_import(self, project_id: str, import_id: str) -> LabelImport:
+        """With the lines that cannot be used."""
+        path = f"/api/projects/{project_id}/label-imports/{import_id}"
+        return await self._get(path, LabelImport)
+
+    async def apply_label_import(
+        self, project_id: str, import_id: str, *, add_classes: bool = False,
+        add_people: bool = False, leave_out: bool = False,
+    ) -> LabelImport:  # fmt: skip
+        """Let it in. What is missing may be made; lines that cannot be used may be left out."""
+        path = f"/api/projects/{project_id}/label-imports/{import_id}/apply"
+        body = {"add_classes": add_classes, "add_people": add_people, "leave_out": leave_out}
+        return await self._send("POST", path, body, LabelImport)
+
+    async def delete_label_import(self, project_id: str, import_id: str) -> None:
+        """Forget it; what it brought in stays."""
+        await self.request("DELETE", f"/api/projects/{project_id}/label-imports/{import_id}")
 
     @asynccontextmanager
     async def download(self, project_id: str, name: str) -> AsyncIterator[AsyncIterator[bytes]]:

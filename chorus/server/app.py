@@ -35,6 +35,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
@@ -74,6 +75,7 @@ from chorus.server.transport import (
     rest_drafts,
     rest_exports,
     rest_instructions,
+    rest_label_imports,
     rest_mine,
     rest_people,
     rest_projects,
@@ -114,6 +116,7 @@ def build(settings: Settings) -> Starlette:
         *rest_sources.routes(),
         *rest_dashboard.routes(),
         *rest_exports.routes(),
+        *rest_label_imports.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
         *pages.routes(),
     ]
@@ -174,6 +177,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         settings.upload_max_bytes,
     )  # fmt: skip
     cache = Cache(settings.cache, settings.cache_bytes)
+    classes = Classes(store, projects, remerging, starting)
+    label_imports = LabelImports(
+        store, projects, classes, import_pool.call, settings.data_dir / "label-imports"
+    )
     exports = Exports(
         store, projects, Runner(import_pool), settings.data_dir / "exports", blobs.root,
         settings.secret(),
@@ -204,12 +211,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     services = Services(
         accounts=accounts,
         projects=projects,
-        classes=Classes(store, projects, remerging, starting),
         instructions=Instructions(store, blobs),
         drafts=drafts,
         cloning=Cloning(store, projects),
         deleting=deleting,
         previewing=Previewing(store),
+        classes=classes,
         labeling=Labeling(store, projects),
         assigning=assigning,
         review=review,
@@ -235,6 +242,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         refreshing=refreshing,
         exporting=Exporting(store, projects),
         exports=exports,
+        label_imports=label_imports,
     )
     # In this order: boards first, since the others read them.
     for listener in (
@@ -256,6 +264,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await importing.start()
     await exports.start()
     await refreshing.start()
+    await label_imports.start()
     await rounds.start()
     await skills.start()
     await remerging.start()
@@ -284,6 +293,6 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             timeline.stop(), pace.stop(),
         )  # fmt: skip
         await refreshing.stop()
-        await asyncio.gather(importing.stop(), exports.stop())
+        await asyncio.gather(importing.stop(), exports.stop(), label_imports.stop())
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())

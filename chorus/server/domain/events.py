@@ -135,6 +135,11 @@ def _vote_cast(board: Board, body: dict[str, Any], at: int) -> None:
     _tally(board, stats, 1, body)
 
 
+def _vote_imported(board: Board, body: dict[str, Any], at: int) -> None:
+    # It was given when it was given, not when it was brought in.
+    _vote_cast(board, body, body["created_at"])
+
+
 def _tally(board: Board, stats: LabelerStats, sign: int, vote: dict[str, Any] | None) -> None:
     """Count a vote in (1) or out (-1)."""
     if vote is None:
@@ -234,6 +239,7 @@ def _based(board: Board, body: dict[str, Any], at: int) -> None:
 _HANDLERS = {
     "board.based": _based,
     "vote.cast": _vote_cast,
+    "vote.imported": _vote_imported,
     "review.decided": _votes_set_aside,
     "votes.taken_back": _votes_restood,
     "votes.restored": _votes_restood,

@@ -21,6 +21,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
@@ -74,3 +75,4 @@ class Services:
     refreshing: Refreshing
     exporting: Exporting
     exports: Exports
+    label_imports: LabelImports

@@ -37,6 +37,7 @@ SHARE = 0.2
 COUNTED = {
     "vote.cast", "check.cast", "page.closed", "label.decided", "label.withdrawn",
     "review.decided", "votes.taken_back", "votes.restored", "gold.marked", "items.added",
+    "vote.imported",
 }  # fmt: skip
 """Events that may change a figure."""
 

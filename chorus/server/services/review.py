@@ -195,7 +195,7 @@ def decide(
             raise ApiError("conflict", "nobody has labeled this item: there is nothing to approve")
         if shown not in (None, value):
             raise ApiError("conflict", "new votes have changed the label meanwhile; look again")
-    if action in ("approve", "change"):
+    if action in ("approve", "change", "import"):
         item.review, item.review_value = "decided", value
         body["value"] = value
     elif action == "remove":
@@ -265,7 +265,7 @@ def _preset(item: Item) -> None:
 def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> None:
     """Back to what held before the item's newest decision; votes it set aside stand again."""
     stack = effective(tx.reviews(item.item_id))
-    if not stack or stack[-1][0] == "import":
+    if not stack or (stack[-1][0] == "import" and not tx.brought_in(item.item_id, stack[-1][2])):
         raise ApiError("conflict", "there is no decision to take back here")
     undone = stack.pop()
     body["undone"] = undone[0]

@@ -98,9 +98,10 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
 
 def _trusted(row: RoundRow, project: Project) -> bool:
     """Nobody saw what the model says, chance has brought the item and no choice of the model's,
-    and the label is not from before a broken promise."""
+    and the label is neither brought in from outside nor from before a broken promise."""
     return (
         row.n_prelabel_votes == 0
+        and row.outside == 0
         and row.chosen == 0
         and (row.label_at or 0) >= project.evidence_since
     )

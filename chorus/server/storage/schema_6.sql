@@ -109,3 +109,8 @@ CREATE INDEX source_object_state ON source_object (source_id, state, name);
 CREATE INDEX source_object_content ON source_object (content_hash) WHERE content_hash IS NOT NULL;
 -- What a person has set for themselves (JSON of domain/preferences.Preferences).
 CREATE TABLE preference (user_id TEXT PRIMARY KEY REFERENCES person, body TEXT NOT NULL);
+-- Imports of labels (services/label_imports.py) find items by name.
+CREATE INDEX item_name ON item (project_id, name);
+-- 1: the item's label leans on answers that were brought in from outside, of which nobody has said
+-- that people gave them blind: it teaches the model, and proves nothing of it.
+ALTER TABLE item ADD COLUMN outside INTEGER NOT NULL DEFAULT 0;

@@ -10,6 +10,7 @@ from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
+from chorus.server.storage.tx.label_imports import LabelImportSql
 from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
@@ -44,6 +45,7 @@ class Tx(
     SourceSql,
     EventSql,
     ExportSql,
+    LabelImportSql,
     TimelineSql,
 ):
     """One open transaction. Methods run one statement each; services compose them."""

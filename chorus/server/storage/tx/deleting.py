@@ -29,7 +29,8 @@ class DeletingSql(Base):
         """A round or an import is running."""
         return (
             self.row(
-                "SELECT 1 FROM job WHERE project_id = ? AND state IN ('running', 'queued')"
+                "SELECT 1 FROM job WHERE project_id = ?"
+                " AND state IN ('running', 'waiting', 'landing')"
                 " UNION ALL SELECT 1 FROM round WHERE project_id = ? AND state = 'running'"
                 " UNION ALL SELECT 1 FROM tuning WHERE project_id = ? AND state = 'running'"
                 " LIMIT 1",

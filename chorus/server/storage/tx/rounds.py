@@ -27,6 +27,7 @@ class RoundRow(NamedTuple):
     label_at: int | None
     chosen: int
     tuned: int
+    outside: int
 
 
 class RoundSql(Base):
@@ -178,6 +179,7 @@ class RoundSql(Base):
         n, right = self.row(
             "SELECT COUNT(*), COALESCE(SUM(pre_value = label), 0) FROM item WHERE project_id = ?"
             " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
+            " AND outside = 0"
             " AND pre_value IS NOT NULL",
             (project_id, since),
         )

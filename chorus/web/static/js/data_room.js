@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { ExportsList } from "./exports_list.js";
 import { offersContent, orderOf } from "./export_words.js";
+import { LabelsIn } from "./labels_in.js";
 import { taskOf } from "./task.js";
 
 const { project } = boot();
@@ -24,13 +25,15 @@ function offer() {
 form.addEventListener("change", offer);
 offer();
 
+const labels = new LabelsIn(root);
 try {
   const { members } = await api("GET", `${root}/members`);
   for (const member of members) {
     names.set(member.user_id, member.name);
     $("#x-labeler").append(el("option", { value: member.user_id }, member.name));
+    document.querySelector("#l-person")?.append(el("option", { value: member.login }, `${member.name} (${member.login})`));
   }
-  await list.load();
+  await Promise.all([list.load(), labels.load()]);
 } catch (error) {
   showError(form, error);
 }

@@ -1,0 +1,1 @@
+"""Reading labels from files of many tools: one module per format, all giving `LabelRow`s."""
