@@ -65,6 +65,12 @@ class Deleting:
                 raise ApiError("conflict", "only an archived project can be deleted")
             if tx.busy(project_id):
                 raise ApiError("conflict", "a round or an import is running; wait, or cancel it")
+            if tx.lends(project_id):
+                raise ApiError(
+                    "conflict",
+                    "another project shows pictures from a source of this one; give it that source"
+                    " first",
+                )
             tx.change_project(project_id, {"state": "deleting"})
 
         await self._store.write(fn)

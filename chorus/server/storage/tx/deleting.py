@@ -39,6 +39,22 @@ class DeletingSql(Base):
             is not None
         )
 
+    def lends(self, project_id: str) -> bool:
+        """Another project shows pictures that only a source of this one says where to find."""
+        return (
+            self.row(
+                "SELECT 1 FROM source s JOIN source_object o ON o.source_id = s.source_id"
+                " JOIN project p JOIN item i ON i.project_id = p.project_id"
+                " AND i.content_hash = o.content_hash"
+                " WHERE s.project_id = ? AND s.mode = 'reference' AND p.project_id <> ?"
+                " AND NOT EXISTS (SELECT 1 FROM source_object e JOIN source t"
+                " ON t.source_id = e.source_id WHERE e.content_hash = o.content_hash"
+                " AND t.project_id <> ?) LIMIT 1",
+                (project_id, project_id, project_id),
+            )
+            is not None
+        )
+
     def own_content(self, project_id: str, limit: int) -> list[str]:
         """Content hashes of the project's next items that no other project has, in whichever use;
         of its instructions' pictures as well once no items are left."""

@@ -33,7 +33,12 @@ class SourceSql(Base):
 
     def scheduled_sources(self) -> list[Source]:
         """Those that are read by themselves, the next one first."""
-        return self._sources("next_at IS NOT NULL", (), "next_at")
+        return self._sources(
+            "next_at IS NOT NULL AND project_id IN"
+            " (SELECT project_id FROM project WHERE state IN ('running', 'paused'))",
+            (),
+            "next_at",
+        )
 
     def _sources(self, where: str, args: Sequence[Any], order: str = "created_at") -> list[Source]:
         return [
