@@ -9,7 +9,7 @@ import pytest
 
 from chorus.server.domain.model import BY_HAND
 from chorus.server.services.dashboard import snapshot
-from chorus.server.services.landing import Plan, land_chunk
+from chorus.server.services.landing import Limits, Plan, land_chunk
 from chorus.server.services.round_files import Place, Prediction, write_items
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -37,7 +37,7 @@ def land(w: World, number: int, **plan: dict[int, Prediction] | dict[int, Place]
     tx = w.tx()
     found: Plan = Plan(
         number,
-        {"1": 0.9},
+        Limits({"1": 0.9}),
         True,
         plan.get("predictions", {}),
         plan.get("clusters", {}),
