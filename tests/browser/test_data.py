@@ -55,3 +55,37 @@ async def test_a_supervisor_takes_labels_out(
         await boss.get_by_role("dialog").get_by_role("button", name="Delete").click()
         await expect(boss.locator("#past-none")).to_be_visible()
         assert errors == []
+
+
+async def test_a_supervisor_brings_labels_in(
+    server: TestServer, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 6))
+        boss = await signed_in(browser, bench, "supervisor")
+        errors: list[str] = []
+        boss.on("pageerror", lambda error: errors.append(str(error)))
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}/data")
+        file = tmp_path / "labels.csv"
+        rows = ["photos/green-00000.png,green", "red-00001.png,teal", "nobody.png,red"]
+        file.write_text("path,label\n" + "\n".join(rows), encoding="utf-8")
+        await expect(boss.locator("input[value=votes]")).to_have_count(0)  # an admin's
+        await boss.locator("#labels-file").set_input_files(str(file))
+        await boss.get_by_role("button", name="Look through").click()
+        # What would happen, line by line; nothing has.
+        await expect(boss.locator("#result-said")).to_contain_text("1 would go in")
+        await expect(boss.locator("#result-faults")).to_contain_text("nobody.png")
+        bring = boss.locator("#result-apply")
+        await expect(bring).to_be_disabled()
+        assert (await bench.stats()).counts.labeled == 0
+        await boss.get_by_label("Make 1 new class: teal").check()
+        await boss.get_by_label("Leave out what cannot be used").check()
+        await expect(bring).to_have_text("Bring in 2")
+        await bring.click()
+        await expect(boss.locator("#result-said")).to_contain_text("2 brought in")
+        assert (await bench.stats()).labels == {"green": 1, "red": 0, "teal": 1}
+        await expect(boss.locator("#brought tbody tr")).to_contain_text("2 brought in")
+        watch = await bench.watch()
+        await boss.get_by_role("button", name="Take them back").click()
+        await watch.until(lambda stats: stats.counts.labeled == 0)
+        assert errors == []
