@@ -242,7 +242,7 @@ async def test_the_start_page_says_what_one_has_done(bench: Bench, tmp_path: Pat
     async with httpx.AsyncClient(base_url=bench.server.url, headers=headers) as rest:
         (before,) = (await rest.get("/api/me/projects")).json()["projects"]
         assert before["me"] == {
-            "today": 0, "total": 0, "last_at": None, "paused": False, "unread": 0,
+            "today": 0, "total": 0, "last_at": None, "paused": False, "unread": 0, "per_hour": None,
         }  # fmt: skip
         assert (before["open"], before["labeled"], before["items"]) == (6, 0, 6)
         assert "gold_rate" not in before

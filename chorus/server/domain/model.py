@@ -90,6 +90,10 @@ class Project(msgspec.Struct):
     instructions_rev: int = 0
     """Changes of the instructions that labelers were told of."""
     fine_tune: bool = False
+    show_pace: bool = True
+    """Labelers see how fast they work."""
+    show_agreement: bool = False
+    """Labelers see how often the settled label is their answer."""
     """A network's last stages learn from the project's labels (see domain/tuning)."""
 
     @property

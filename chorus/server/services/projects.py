@@ -70,6 +70,8 @@ class NewProject(msgspec.Struct):
     gold_rate: float = 0.05
     audit_share: float = 0.05
     ordering: str = "random"
+    show_pace: bool = True
+    show_agreement: bool = False
     fine_tune: bool | None = None
     """None: for pictures, where the server has a GPU."""
     seed: int | None = None
@@ -94,6 +96,8 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
     ordering: str | msgspec.UnsetType = msgspec.UNSET
+    show_pace: bool | msgspec.UnsetType = msgspec.UNSET
+    show_agreement: bool | msgspec.UnsetType = msgspec.UNSET
     fine_tune: bool | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
     quiet: bool = False
@@ -295,6 +299,8 @@ class Projects:
             "cluster": project.cluster,
             "prelabel": project.prelabel,
             "ordering": project.ordering,
+            "show_pace": project.show_pace,
+            "show_agreement": project.show_agreement,
             "fine_tune": project.fine_tune,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
@@ -344,6 +350,8 @@ class Projects:
             audit_share=new.audit_share,
             set_rule=new.set_rule,
             ordering=new.ordering,
+            show_pace=new.show_pace,
+            show_agreement=new.show_agreement,
             fine_tune=(
                 self._gpu and not is_text(new.task_type) if new.fine_tune is None else new.fine_tune
             ),

@@ -114,3 +114,7 @@ CREATE INDEX item_name ON item (project_id, name);
 -- 1: the item's label leans on answers that were brought in from outside, of which nobody has said
 -- that people gave them blind: it teaches the model, and proves nothing of it.
 ALTER TABLE item ADD COLUMN outside INTEGER NOT NULL DEFAULT 0;
+
+-- What labelers are shown of their own work: how fast, and how often the settled label is theirs.
+ALTER TABLE project ADD COLUMN show_pace INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE project ADD COLUMN show_agreement INTEGER NOT NULL DEFAULT 0;

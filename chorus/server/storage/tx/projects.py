@@ -11,11 +11,12 @@ from chorus.server.domain.model import LabelClass, Project, StartOver
 from chorus.server.domain.values import Schema
 from chorus.server.storage.tx.base import PROJECT, START_OVER, Base, marks
 
-_BOOLS = ("cluster", "prelabel", "fine_tune")
+_BOOLS = ("cluster", "prelabel", "fine_tune", "show_pace", "show_agreement")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
     "audit_share", "set_rule", "ordering", "instructions_rev", "fine_tune",
+    "show_pace", "show_agreement",
 )  # fmt: skip
 
 
@@ -24,6 +25,8 @@ def _project(row: Sequence[Any]) -> Project:
     project.cluster = bool(project.cluster)
     project.prelabel = bool(project.prelabel)
     project.fine_tune = bool(project.fine_tune)
+    project.show_pace = bool(project.show_pace)
+    project.show_agreement = bool(project.show_agreement)
     return project
 
 

@@ -130,6 +130,36 @@ class VoteSql(Base):
         ]
         return max((int(row[0]) for row in times if row is not None), default=None)
 
+    def answer_times(self, project_id: str, user_id: str, limit: int) -> list[int]:
+        """When the person gave their newest answers, checks among them, oldest first."""
+        times = [
+            at
+            for table in ("vote", "check_vote")
+            for (at,) in self.rows(
+                f"SELECT created_at FROM {table} WHERE user_id = ? AND project_id = ?"
+                " AND supersedes IS NULL ORDER BY seq DESC LIMIT ?",
+                (user_id, project_id, limit),
+            )
+        ]
+        return sorted(times)[-limit:]
+
+    def own_agreement(
+        self, project_id: str, user_id: str, before: int, limit: int
+    ) -> tuple[int, int]:
+        """(answers, those that the label agrees with) among the person's newest standing label
+        votes on items that several people or a decision settled before that time. Gold is no part
+        of it: it would tell which items are checks."""
+        row = self.row(
+            "SELECT COUNT(*), COALESCE(SUM(same), 0) FROM (SELECT v.value = i.label AS same"
+            " FROM vote v JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
+            " AND s.vote_id = v.vote_id JOIN item i ON i.item_id = v.item_id"
+            " WHERE v.user_id = ? AND v.project_id = ? AND v.kind = 'label'"
+            " AND i.state = 'labeled' AND i.gold = 0 AND i.label_at < ?"
+            " AND (i.n_labels > 1 OR i.label_source = 'review') ORDER BY v.seq DESC LIMIT ?)",
+            (user_id, project_id, before, limit),
+        )
+        return int(row[0]), int(row[1])
+
     def add_review(
         self, project_id: str, item_id: int, user_id: str, action: str, value: str | None,
         seq: int, at: int, bulk_id: str | None = None,

@@ -4,6 +4,7 @@
  */
 import { el, fill, setText } from "./dom.js";
 import { _ } from "./i18n.js";
+import { errorWords } from "./words.js";
 import { texts } from "./texts.js";
 
 const AGAIN_MS = 3_000;
@@ -37,11 +38,11 @@ export function reading(url, onShown = () => {}) {
 export async function whyMissing(url) {
   try {
     const answer = await fetch(url, { credentials: "same-origin" });
-    if (!answer.ok) return (await answer.json()).error.message;
+    if (!answer.ok) return errorWords((await answer.json()).error);
   } catch {
     // No connection, or an answer of somebody else.
   }
-  return "This picture could not be loaded";
+  return _("picture could not be loaded");
 }
 
 /** A picture that does not come says why, where it would have been. @param {HTMLImageElement} image */

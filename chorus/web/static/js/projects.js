@@ -23,7 +23,9 @@ function card(project) {
     el("dl", { class: "facts" },
       fact(_("my answers today"), count(me.today)),
       fact(_("in all"), count(me.total)),
-      fact(_("last answer"), me.last_at ? ago(me.last_at) : "–")),
+      fact(_("last answer"), me.last_at ? ago(me.last_at) : "–"),
+      me.per_hour ? fact(_("an hour"), count(me.per_hour)) : null,
+      me.agreement !== undefined && me.agreement !== null ? fact(_("as others say"), percent(me.agreement, 0)) : null),
     project.instructions.trim() ? instructions(project) : null,
     el(
       "p",

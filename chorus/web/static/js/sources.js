@@ -30,7 +30,7 @@ export function sourcesCard(root, admin, text) {
       if (sources.some((s) => s.last?.state === "running")) wait = LOOK_MS;
       draw(sources);
     } catch (error) {
-      if (!drawn) fill(list, el("p", { class: "error", role: "alert" }, error.message));
+      if (!drawn) fill(list, el("div", { role: "group" }, el("p", { class: "error", role: "alert" }, error.message)));
     }
     timer = setTimeout(look, wait);
   }
@@ -69,7 +69,7 @@ export function sourcesCard(root, admin, text) {
       },
     }, name);
     const path = `${root}/sources/${source.source_id}`;
-    return el("article", { class: "source", role: "listitem", dataset: { source: source.source_id } },
+    return el("article", { class: "source", dataset: { source: source.source_id } },
       el("div", { class: "row" },
         el("h3", { class: "spring" }, source.name),
         running
