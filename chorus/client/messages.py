@@ -450,6 +450,8 @@ class Export(Struct):
     items: int | None = None
     labeled: int | None = None
     votes: int | None = None
+    missing: int = 0
+    """Pictures or texts that should be in it and are not on the server's machine."""
     manifest: dict[str, Any] | None = None
     """What is in it, once it is done and asked for alone."""
 

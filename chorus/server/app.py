@@ -182,7 +182,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         store, projects, classes, import_pool.call, settings.data_dir / "label-imports"
     )
     exports = Exports(
-        store, projects, Runner(import_pool), settings.data_dir / "exports", blobs.root,
+        store, projects, Runner(import_pool), settings.data_dir / "exports",
+        [blobs.root, settings.cache],
         settings.secret(),
     )  # fmt: skip
     spending = Spending(store)

@@ -149,7 +149,10 @@ def write_bundle(head: Head, spool: Spool, media: Media, target: Path) -> dict[s
     _WRITE[head.format](writer, head, spool, media)
     manifest = {
         **msgspec.to_builtins(head),
-        "counts": counts | ({"pictures": writer.pictures} if writer.pictures else {}),
+        "counts": counts
+        | ({"pictures": writer.pictures} if writer.pictures else {})
+        # Pictures or texts that should be in it and are not on this machine.
+        | ({"missing": len(media.missing)} if media.missing else {}),
         "files": writer.files,
     }
     writer.close(manifest)

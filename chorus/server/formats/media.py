@@ -22,25 +22,32 @@ _SUFFIXES = {
 
 
 class Media:
-    """What lies in the blob folder `root`."""
+    """What lies in the blob folders `roots`; the first that has it is asked."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, *roots: Path) -> None:
+        self._roots = roots
+        self.missing: set[str] = set()
+        """Content hashes of what was asked for and is not here."""
 
     def picture(self, content_hash: str) -> Path | None:
         """The original, or the largest size that is here; None: none is."""
         for size in _SIZES:
-            path = blob_path(self._root, content_hash, size)
-            if path.is_file():
-                return path
+            for root in self._roots:
+                path = blob_path(root, content_hash, size)
+                if path.is_file():
+                    return path
+        self.missing.add(content_hash)
         return None
 
     def fields(self, content_hash: str) -> texts.Fields | None:
         """The (name, text) pairs of a text; None when it is not here or is none."""
-        try:
-            return texts.read(blob_path(self._root, content_hash, "o").read_bytes())
-        except (OSError, msgspec.DecodeError):
-            return None
+        for root in self._roots:
+            try:
+                return texts.read(blob_path(root, content_hash, "o").read_bytes())
+            except (OSError, msgspec.DecodeError):
+                continue
+        self.missing.add(content_hash)
+        return None
 
 
 def suffix_of(path: Path) -> str:

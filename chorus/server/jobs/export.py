@@ -19,13 +19,13 @@ _EVERY_S = 0.2
 
 
 def export(params: dict[str, Any]) -> dict[str, Any]:
-    """params: head (JSON of `Head`), spool, rows (how many are in it), blobs, target, progress.
-    Returns `{"manifest", "bytes"}`."""
+    """params: head (JSON of `Head`), spool, rows (how many are in it), blobs (folders), target,
+    progress. Returns `{"manifest", "bytes"}`."""
     head = msgspec.json.decode(Path(params["head"]).read_bytes(), type=Head)
     target = Path(params["target"])
     follow = _follow(Path(params["progress"]), params["rows"] * PASSES[head.format])
     spool = Spool(Path(params["spool"]), follow)
-    manifest = write_bundle(head, spool, Media(Path(params["blobs"])), target)
+    manifest = write_bundle(head, spool, Media(*map(Path, params["blobs"])), target)
     return {"manifest": manifest, "bytes": target.stat().st_size}
 
 

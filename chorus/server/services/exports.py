@@ -77,7 +77,7 @@ class Exports:
     """`run_job` runs a function in a worker (see jobs/runner)."""
 
     def __init__(
-        self, store: Store, projects: Projects, run_job: RunJob, folder: Path, blobs: Path,
+        self, store: Store, projects: Projects, run_job: RunJob, folder: Path, blobs: list[Path],
         secret: str,
     ) -> None:  # fmt: skip
         self._store = store
@@ -181,7 +181,7 @@ class Exports:
                 "head": str(head),
                 "spool": str(spool),
                 "rows": rows,
-                "blobs": str(self._blobs),
+                "blobs": [str(root) for root in self._blobs],
                 "target": str(target),
                 "progress": str(scratch / "progress"),
             },
@@ -269,6 +269,7 @@ class Exports:
             "items": counts.get("items"),
             "labeled": counts.get("states", {}).get("labeled", 0) if counts else None,
             "votes": counts.get("votes"),
+            "missing": counts.get("missing", 0),
             **({"manifest": manifest} if whole else {}),
         }
 

@@ -43,7 +43,7 @@ export function orderOf(values, text) {
  * @param {any} past an export @param {Map<string, string>} names of people by user_id
  * @returns {string} "Labeled, cat, sure from 80 %"
  */
-export function filterWords({ filter, people }, names) {
+export function filterWords({ filter, people, missing = 0 }, names) {
   const out = [STATES[filter.state ?? "all"] ?? filter.state];
   if (filter.class !== undefined) out.push(filter.class === "" ? "none of the classes" : filter.class);
   if (filter.labeler) out.push(`answered by ${names.get(filter.labeler) ?? "somebody who has left"}`);
@@ -56,6 +56,7 @@ export function filterWords({ filter, people }, names) {
   if (filter.text) out.push(`“${filter.text}” in the name`);
   if (filter.item_ids) out.push(`${filter.item_ids.length} chosen`);
   if (people === "pseudonyms") out.push("pseudonyms");
+  if (missing) out.push(`${missing} left out: not on this server`);
   return out.join(", ");
 }
 
