@@ -24,7 +24,7 @@ from chorus.client.messages import Frame, User, VoteAck
 T = TypeVar("T")
 WAIT_MIN = 0.25
 WAIT_MAX = 10.0
-FOR_GOOD = frozenset({"replaced", "session_ended"})
+FOR_GOOD = frozenset({"replaced", "session_ended", "token_ended"})
 """Reasons of a `bye` after which connecting again would be wrong."""
 
 _frame = msgspec.json.Decoder(Frame)

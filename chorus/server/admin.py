@@ -9,19 +9,25 @@ from typing import Any
 
 from chorus.server.services import fsck as checks
 from chorus.server.services.accounts import Accounts
+from chorus.server.services.tokens import NewToken, Tokens
 from chorus.server.settings import Settings
 from chorus.server.storage.sqlite import SqliteStore, connect
 from chorus.server.storage.tx import Tx
 
 
 @asynccontextmanager
-async def _accounts(data_dir: Path) -> AsyncIterator[Accounts]:
-    settings = Settings(data_dir=data_dir)
-    store = SqliteStore(settings.database, lambda events: None, readers=1)
+async def _store(data_dir: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(Settings(data_dir=data_dir).database, lambda events: None, readers=1)
     try:
-        yield Accounts(store, settings.secret())
+        yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _accounts(data_dir: Path) -> AsyncIterator[Accounts]:
+    async with _store(data_dir) as store:
+        yield Accounts(store, Settings(data_dir=data_dir).secret())
 
 
 async def has_admin(data_dir: Path) -> bool:
@@ -33,9 +39,13 @@ async def add_user(
     data_dir: Path, login: str, name: str, password: str, admin: bool, token: bool
 ) -> str | None:
     """Returns a bearer token if asked for. Raises `ApiError`."""
-    async with _accounts(data_dir) as accounts:
+    async with _store(data_dir) as store:
+        accounts = Accounts(store, Settings(data_dir=data_dir).secret())
         user = await accounts.add_user(login, name, password, admin)
-        return await accounts.add_token(user.user_id, "command line") if token else None
+        if not token:
+            return None
+        secret, _ = await Tokens(store).add(user.user_id, NewToken("command line"))
+        return secret
 
 
 async def users(data_dir: Path) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ from chorus.server.services.spending import Spending
 from chorus.server.services.starting_over import StartingOver
 from chorus.server.services.supervising import Supervising
 from chorus.server.services.timeline import Timeline
+from chorus.server.services.tokens import Tokens
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
@@ -82,6 +83,7 @@ from chorus.server.transport import (
     rest_rounds,
     rest_setup,
     rest_sources,
+    rest_tokens,
 )
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
@@ -105,6 +107,7 @@ def build(settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         WebSocketRoute("/ws", websocket),
         *rest_accounts.routes(),
+        *rest_tokens.routes(),
         *rest_people.routes(),
         *rest_comments.routes(),
         *rest_classes.routes(),
@@ -146,6 +149,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             return blob_path(cache.root, content_hash, "m")
 
     accounts = Accounts(store, settings.secret())
+    tokens = Tokens(store)
     remerging = Remerging(store)
     projects = Projects(store, remerging, settings.gpu)
     starting = StartingOver(store)
@@ -211,6 +215,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     bulks = Bulks(store, review)
     services = Services(
         accounts=accounts,
+        tokens=tokens,
         projects=projects,
         instructions=Instructions(store, blobs),
         drafts=drafts,
@@ -256,6 +261,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     for service in (rounds, skills, remerging, starting, supervising, pace, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
+    tokens.ended = hub.end_token
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()

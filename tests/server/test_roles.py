@@ -130,6 +130,10 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/api/invites", {"role": "labeler", "project_id": "{p}"}, SUPERVISORS),
     ("POST", "/api/invites", {"role": "supervisor", "project_id": "{p}"}, ADMINS),
     ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
+    ("GET", "/api/tokens", None, {"stranger", *ALL}),
+    ("POST", "/api/tokens", {"scope": "none"}, {"stranger", *ALL}),
+    ("POST", "/api/tokens", {"project_id": "{p}"}, ALL),
+    ("DELETE", "/api/tokens/none", None, {"stranger", *ALL}),
 ]
 
 

@@ -268,6 +268,20 @@ class User(msgspec.Struct):
     created_at: int
 
 
+class Token(msgspec.Struct):
+    """By which a program acts as a person, as far as `scope` and `project_id` go."""
+
+    token_hash: str
+    user_id: str
+    name: str
+    created_at: int
+    scope: str
+    """One of domain/grants.SCOPES."""
+    project_id: str | None
+    expires_at: int | None
+    last_used_at: int | None
+
+
 class Event(msgspec.Struct):
     project_id: str
     seq: int

@@ -38,11 +38,13 @@ from chorus.server.services.review import Review
 from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.supervising import Supervising
+from chorus.server.services.tokens import Tokens
 
 
 @dataclass(frozen=True)
 class Services:
     accounts: Accounts
+    tokens: Tokens
     projects: Projects
     classes: Classes
     instructions: Instructions

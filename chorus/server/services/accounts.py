@@ -1,4 +1,4 @@
-"""People: passwords, sessions, tokens, invitations, roles."""
+"""People: passwords, sessions, invitations, roles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from chorus.server.clock import now_ms
+from chorus.server.domain.grants import Grant
 from chorus.server.domain.model import User
 from chorus.server.errors import ApiError
 from chorus.server.storage.store import Store
@@ -35,6 +36,8 @@ class CurrentUser(msgspec.Struct, frozen=True):
     login: str
     name: str
     admin: bool
+    grant: Grant | None = None
+    """How far their token goes; None: they came by a session."""
 
     def public(self) -> dict[str, Any]:
         return {
@@ -104,16 +107,6 @@ class Accounts:
         if user is None or user.session_epoch != epoch:
             return None
         return _current(user)
-
-    async def by_token(self, token: str) -> CurrentUser | None:
-        user = await self._store.read(lambda tx: tx.user_by_token(digest(token)))
-        return _current(user) if user else None
-
-    async def add_token(self, user_id: str, name: str) -> str:
-        token = secrets.token_urlsafe(32)
-        now = now_ms()
-        await self._store.write(lambda tx: tx.add_token(digest(token), user_id, name, now))
-        return token
 
     async def signin_link(self, user_id: str) -> str:
         """A signed token that signs this person in, for 24 hours."""

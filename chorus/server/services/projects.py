@@ -19,6 +19,7 @@ from chorus.server.domain.classes import (
     color_of,
     keys_of,
 )  # fmt: skip
+from chorus.server.domain.grants import role_by
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.domain.ordering import ORDERINGS
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_text
@@ -220,9 +221,18 @@ class Projects:
     # -- roles
 
     async def role(self, user: CurrentUser, project_id: str) -> str:
-        """The user's role. Raises `forbidden` for a project they cannot see, `not_found` for
-        one that is not there (said to admins only: others learn nothing)."""
-        if user.admin:
+        """The user's role, as far as their token goes. Raises `forbidden` for a project they cannot
+        see, `not_found` for one that is not there (said to admins only: others learn nothing)."""
+        role = await self._whole_role(user, project_id)
+        if user.grant is None:
+            return role
+        left = role_by(user.grant, project_id, role)
+        if left is None:
+            raise ApiError("forbidden", "this token is for another project")
+        return left
+
+    async def _whole_role(self, user: CurrentUser, project_id: str) -> str:
+        if _is_admin(user):
             self.classes(project_id)
             return "admin"
         if project_id not in self._schemas:
@@ -244,9 +254,17 @@ class Projects:
     async def require_any(self, user: CurrentUser, least: str) -> None:
         """Raises `forbidden` where the role suffices in no project."""
         if not user.admin:
-            roles = await self._store.read(lambda tx: tx.roles_of(user.user_id))
+            roles = await self._store.read(lambda tx: self._roles_by(tx, user))
             if not any(RANKS[role] >= RANKS[least] for role in roles):
                 raise ApiError("forbidden", f"this needs the role {least} in a project")
+
+    def _roles_by(self, tx: Tx, user: CurrentUser) -> list[str]:
+        """The roles that the user has in any project, as far as their token goes."""
+        if user.grant is None:
+            return tx.roles_of(user.user_id)
+        found = [(p.project_id, role) for p, role in _projects_of(tx, user)]
+        left = (role_by(user.grant, project_id, role) for project_id, role in found)
+        return [role for role in left if role is not None]
 
     def forget_roles(self) -> None:
         """After any change of members."""
@@ -260,17 +278,12 @@ class Projects:
 
     async def list_for(self, user: CurrentUser) -> list[dict[str, Any]]:
         def fn(tx: Tx) -> list[dict[str, Any]]:
-            if user.admin:
-                return [
-                    self._public(tx, p.project_id, "admin", user.user_id) for p in tx.projects()
-                ]
-            return [
-                self._public(
-                    tx, p.project_id, tx.role(p.project_id, user.user_id) or "labeler", user.user_id
-                )
-                for p in tx.projects_of(user.user_id)
-                if p.state != "archived" or tx.role(p.project_id, user.user_id) == "supervisor"
-            ]
+            found = []
+            for project, role in _projects_of(tx, user):
+                left = role_by(user.grant, project.project_id, role) if user.grant else role
+                if left is not None and (project.state != "archived" or left != "labeler"):
+                    found.append(self._public(tx, project.project_id, left, user.user_id))
+            return found
 
         return await self._store.read(fn)
 
@@ -472,6 +485,19 @@ class Projects:
 
         await self._store.write(fn)
         self.forget_roles()
+
+
+def _is_admin(user: CurrentUser) -> bool:
+    return user.admin or (user.grant is not None and user.grant.admin)
+
+
+def _projects_of(tx: Tx, user: CurrentUser) -> list[tuple[Project, str]]:
+    """Projects the person may see, and their role in each, whatever their token."""
+    if _is_admin(user):
+        return [(p, "admin") for p in tx.projects()]
+    return [
+        (p, tx.role(p.project_id, user.user_id) or "labeler") for p in tx.projects_of(user.user_id)
+    ]
 
 
 def public_classes(classes: Sequence[LabelClass]) -> list[dict[str, Any]]:

@@ -118,3 +118,11 @@ ALTER TABLE item ADD COLUMN outside INTEGER NOT NULL DEFAULT 0;
 -- What labelers are shown of their own work: how fast, and how often the settled label is theirs.
 ALTER TABLE project ADD COLUMN show_pace INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE project ADD COLUMN show_agreement INTEGER NOT NULL DEFAULT 0;
+
+-- API tokens: what each may do (read, label, all), where (NULL: in every project), until when (NULL:
+-- until it is revoked), and when it was last used, to the minute.
+ALTER TABLE token ADD COLUMN scope TEXT NOT NULL DEFAULT 'all';
+ALTER TABLE token ADD COLUMN project_id TEXT;
+ALTER TABLE token ADD COLUMN expires_at INTEGER;
+ALTER TABLE token ADD COLUMN last_used_at INTEGER;
+CREATE INDEX token_by_user ON token (user_id);

@@ -13,11 +13,19 @@ from chorus.server.services.accounts import DAY, SESSION_DAYS, CurrentUser
 COOKIE = "chorus_session"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
-__all__ = ["COOKIE", "CurrentUser", "current_user", "require_user", "same_origin", "set_session"]
+__all__ = [
+    "COOKIE",
+    "CurrentUser",
+    "current_user",
+    "require_unlimited",
+    "require_user",
+    "same_origin",
+    "set_session",
+]
 
 
 async def current_user(request: HTTPConnection) -> CurrentUser | None:
-    """The person behind a request or websocket, or None.
+    """The person behind a request or websocket, or None; by a token, as far as that goes.
 
     Raises `ApiError('bad_origin')` when another site's page uses the person's cookie: always
     for websockets, for HTTP on everything that may change something.
@@ -25,7 +33,10 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
     accounts = request.app.state.services.accounts
     header = request.headers.get("authorization", "")
     if header.lower().startswith("bearer "):
-        user: CurrentUser | None = await accounts.by_token(header[7:].strip())
+        tokens = request.app.state.services.tokens
+        user: CurrentUser | None = await tokens.find(header[7:].strip())
+        if user is not None and user.grant is not None and user.grant.scope == "read":
+            _only_reads(request)
         return user
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
@@ -35,6 +46,12 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
         raise ApiError("bad_origin", "this request does not come from Chorus's own pages")
     user = await accounts.by_session(cookie)
     return user
+
+
+def _only_reads(request: HTTPConnection) -> None:
+    """What a websocket's commands do is looked at one by one (commands.READING)."""
+    if request.scope["type"] == "http" and request.scope["method"] not in SAFE_METHODS:
+        raise ApiError("forbidden", "this token may only read")
 
 
 def same_origin(request: HTTPConnection) -> bool:
@@ -47,6 +64,15 @@ async def require_user(request: HTTPConnection) -> CurrentUser:
     user = await current_user(request)
     if user is None:
         raise ApiError("not_signed_in", "sign in first")
+    return user
+
+
+async def require_unlimited(request: HTTPConnection) -> CurrentUser:
+    """For what opens further doors: a token that is not for everything, or that ends, must not
+    make itself a way around that. Raises not_signed_in, forbidden."""
+    user = await require_user(request)
+    if user.grant is not None and user.grant.limited:
+        raise ApiError("forbidden", "a token with a limit or an end may not do this")
     return user
 
 

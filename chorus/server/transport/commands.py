@@ -64,6 +64,14 @@ CHANGING = {
 """What an archived project refuses. A vote on an item that was handed out before still counts."""
 
 
+READING = {
+    "ping", "subscribe", "unsubscribe", "labeling.history", "dashboard.moment", "dashboard.curve",
+    "person.pages", "quality.get", "votes.takebacks", "review.list", "note.list", "comment.list",
+    "comment.threads",
+}  # fmt: skip
+"""What a token that only reads may send."""
+
+
 def command(name: str, schema: type[Any], role: str | None = None) -> Callable[[Handler], Handler]:
     """Register a handler; `role` is the least role in the body's project."""
 
@@ -79,6 +87,9 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
     entry = COMMANDS.get(command.type)
     if entry is None:
         raise ApiError("unknown_type", f"no command {command.type!r}")
+    grant = ctx.user.grant
+    if grant is not None and grant.scope == "read" and command.type not in READING:
+        raise ApiError("forbidden", "this token may only read")
     body = decode_body(command.body, entry.schema)
     if entry.role is not None:
         await ctx.services.projects.require(ctx.user, body.project_id, entry.role)

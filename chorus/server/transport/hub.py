@@ -116,6 +116,8 @@ class Hub:
         self._server_ticker: asyncio.Task[None] | None = None
         self._outboxes: dict[Outbox, str] = {}
         """Of every open socket: whose it is."""
+        self._tokens: dict[Outbox, str] = {}
+        """Of those that were opened by a token: its id."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -279,15 +281,24 @@ class Hub:
 
     # -- sockets
 
-    def join(self, outbox: Outbox, user_id: str) -> None:
+    def join(self, outbox: Outbox, user_id: str, token_id: str | None = None) -> None:
         self._outboxes[outbox] = user_id
+        if token_id is not None:
+            self._tokens[outbox] = token_id
         self._nobody.clear()
 
     def leave(self, outbox: Outbox) -> None:
         self.unsubscribe(outbox)
         self._outboxes.pop(outbox, None)
+        self._tokens.pop(outbox, None)
         if not self._outboxes:
             self._nobody.set()
+
+    def end_token(self, token_id: str) -> None:
+        """Close what this token has opened."""
+        for outbox in [o for o, opened in self._tokens.items() if opened == token_id]:
+            self.unsubscribe(outbox)
+            outbox.close("token_ended")
 
     async def say_goodbye(self, reason: str) -> None:
         """Close every socket after what is queued for it; waits until they have gone, or

@@ -207,6 +207,16 @@ async def invite(request: Request) -> Response:
 
 
 @page
+async def tokens(request: Request) -> Response:
+    user = await signed_in(request)
+    mine = [
+        {"project_id": p["project_id"], "name": p["name"]}
+        for p in await services(request).projects.list_for(user)
+    ]
+    return render(request, "tokens.html", user, boot={"projects": mine})
+
+
+@page
 async def new_project(request: Request) -> Response:
     user = await signed_in(request)
     _require_admin(user)
@@ -338,6 +348,7 @@ def routes() -> list[BaseRoute]:
         Route("/invite/{token}", invite),
         Route("/projects/new", new_project),
         Route("/people", people),
+        Route("/me/tokens", tokens),
         Route("/overview", overview),
         Route("/wall", walls),
         Route("/p/{project_id}", dashboard),

@@ -1,4 +1,4 @@
-"""REST: sessions, people, tokens, invitations."""
+"""REST: sessions, people, invitations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chorus.server.errors import ApiError
-from chorus.server.transport.auth import COOKIE, current_user, require_user, set_session
+from chorus.server.transport.auth import (
+    COOKIE,
+    current_user,
+    require_unlimited,
+    require_user,
+    set_session,
+)
 from chorus.server.transport.http import body_of, reply, services
 
 
@@ -32,10 +38,6 @@ class NewUser(msgspec.Struct):
     password: str | None = None
     """None: they sign in by links, which an admin makes."""
     admin: bool = False
-
-
-class TokenName(msgspec.Struct):
-    name: str = "token"
 
 
 class Invite(msgspec.Struct):
@@ -86,12 +88,6 @@ async def setup(request: Request) -> Response:
     return _signed_in(request, {"user": user.public()}, cookie)
 
 
-async def add_token(request: Request) -> Response:
-    user = await require_user(request)
-    body = await body_of(request, TokenName)
-    return reply({"token": await services(request).accounts.add_token(user.user_id, body.name)})
-
-
 async def _require_admin(request: Request) -> None:
     user = await require_user(request)
     if not user.admin:
@@ -106,6 +102,8 @@ async def users(request: Request) -> Response:
 async def add_user(request: Request) -> Response:
     await _require_admin(request)
     body = await body_of(request, NewUser)
+    if body.admin:
+        await require_unlimited(request)
     user = await services(request).accounts.add_user(
         body.login, body.name, body.password, body.admin
     )
@@ -114,6 +112,7 @@ async def add_user(request: Request) -> Response:
 
 async def signin_link(request: Request) -> Response:
     await _require_admin(request)
+    await require_unlimited(request)
     token = await services(request).accounts.signin_link(request.path_params["user_id"])
     return reply({"url": f"{str(request.base_url).rstrip('/')}/signin-link?token={token}"})
 
@@ -136,6 +135,8 @@ async def invite(request: Request) -> Response:
         if body.role != "labeler" or body.project_id is None:
             raise ApiError("forbidden", "a supervisor can invite labelers to their own project")
         await services(request).projects.require(user, body.project_id, "supervisor")
+    elif body.role == "admin":
+        await require_unlimited(request)
     token, expires_at = await services(request).accounts.invite(
         user.user_id, body.role, body.project_id, body.uses, body.days
     )
@@ -161,6 +162,7 @@ async def accept(request: Request) -> Response:
         user = await current_user(request)
         if user is None:
             raise ApiError("not_signed_in", "sign in, or give login, name and password")
+        await require_unlimited(request)  # joining answers with a session
         existing = user.user_id
     joined, cookie, project_id = await accounts.accept(request.path_params["token"], new, existing)
     services(request).projects.forget_roles()
@@ -173,7 +175,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/session", sign_out, methods=["DELETE"]),
         Route("/api/me", me),
         Route("/api/setup", setup, methods=["POST"]),
-        Route("/api/tokens", add_token, methods=["POST"]),
         Route("/api/users", users, methods=["GET"]),
         Route("/api/users", add_user, methods=["POST"]),
         Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT_MAX = 64
 """Commands of one socket being worked on; more wait unread (TCP pushes back)."""
-CLOSE_CODES = {"restart": 1012, "slow": 1013, "replaced": 4001, "session_ended": 4003}
+CLOSE_CODES = {"restart": 1012, "slow": 1013, "replaced": 4001, "session_ended": 4003,
+               "token_ended": 4003}  # fmt: skip
 
 
 async def websocket(ws: WebSocket) -> None:
@@ -42,7 +43,14 @@ async def websocket(ws: WebSocket) -> None:
     await ws.accept()
     outbox = Outbox()
     hub = ws.app.state.hub
-    hub.join(outbox, user.user_id)
+    grant = user.grant
+    hub.join(outbox, user.user_id, grant.token_id if grant else None)
+    end = None
+    if grant is not None and await current_user(ws) is None:
+        outbox.close("token_ended")  # it was revoked before its sockets could be found
+    elif grant is not None and grant.expires_at is not None:
+        left = max(0, grant.expires_at - now_ms()) / 1000
+        end = asyncio.get_running_loop().call_later(left, hub.end_token, grant.token_id)
     ctx = commands.Context(user, ws.app.state.services, hub, outbox)
     outbox.put(
         plain_frame(
@@ -55,6 +63,8 @@ async def websocket(ws: WebSocket) -> None:
     try:
         await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        if end is not None:
+            end.cancel()
         hub.leave(outbox)
         outbox.close("session_ended")
         for task in (reader, writer):
@@ -99,6 +109,8 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
 
 async def _run(ctx: commands.Context, command: Command, came: float) -> None:
     """`came`: when its frame came in, by the monotonic clock."""
+    if ctx.outbox.closing == "token_ended":
+        return  # whoever reads nothing, and so keeps the socket open, does nothing either
     try:
         frame = reply_frame(command.id, await commands.run(ctx, command))
         if command.type == "vote.cast":

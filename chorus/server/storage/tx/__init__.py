@@ -21,6 +21,7 @@ from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.sources import SourceSql
 from chorus.server.storage.tx.takebacks import TakebackSql
 from chorus.server.storage.tx.timeline import TimelineSql
+from chorus.server.storage.tx.tokens import TokenSql
 from chorus.server.storage.tx.tunings import TuningSql
 from chorus.server.storage.tx.votes import VoteSql
 
@@ -34,6 +35,7 @@ class Tx(
     PaceSql,
     TakebackSql,
     PeopleSql,
+    TokenSql,
     ProjectSql,
     ItemSql,
     VoteSql,

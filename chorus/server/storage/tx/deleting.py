@@ -13,6 +13,7 @@ OF_PROJECT = (
     "check_debt", "feature_pass", "pace_mark", "pace_time", "pace_error", "round", "job",
     "board_copy", "board_point", "instructions_read", "prose_picture", "invite", "tuning",
     "source",
+    "token",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")

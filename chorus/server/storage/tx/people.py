@@ -17,14 +17,6 @@ class PeopleSql(Base):
         row = self.row(f"SELECT {USER} FROM person WHERE login = ?", (login,))
         return User(*row) if row else None
 
-    def user_by_token(self, token_hash: str) -> User | None:
-        row = self.row(
-            f"SELECT {USER} FROM person WHERE user_id ="
-            " (SELECT user_id FROM token WHERE token_hash = ?)",
-            (token_hash,),
-        )
-        return User(*row) if row else None
-
     def users(self) -> list[User]:
         return [User(*row) for row in self.rows(f"SELECT {USER} FROM person ORDER BY login")]
 
@@ -66,9 +58,6 @@ class PeopleSql(Base):
             " DO UPDATE SET body = excluded.body",
             (user_id, body),
         )
-
-    def add_token(self, token_hash: str, user_id: str, name: str, at: int) -> None:
-        self.run("INSERT INTO token VALUES (?,?,?,?)", (token_hash, user_id, name, at))
 
     def add_invite(
         self,
