@@ -186,6 +186,9 @@ async def record(folder: Path) -> Tape:
                         route = f"/api/projects/{project_id}/instructions/confirm"
                         await reader.request("POST", route, json={"revision": 1})
                     await supervise(boss, labeler)
+                    more = draw(folder / "more", 4, start=80)
+                    await import_pictures(admin, project_id, more, upload=True)
+                    await step_in(boss, labeler, ben.user_id)
                 await boss.ask("subscribe", topic=f"project/{project_id}/stats")
                 await boss.until(typed("stats"))
                 await boss.ask("unsubscribe", sub=boss._id)
@@ -334,10 +337,6 @@ async def people(boss: Talk, labeler: Talk, user_id: str) -> None:
     found = await boss.ask("review.list", state="labeled", limit=2, order="item")
     ids = [item["item_id"] for item in found["body"]["items"]]
     await boss.ask("gold.mark", item_ids=[*ids, 1_000_000], gold=True)
-    await boss.ask("person.pages", user_id=user_id)
-    await boss.ask("person.take_page", user_id=user_id)
-    await boss.ask("priority.set", bulk_id=PRIORITY, text="green-05")
-    await boss.until(lambda f: f["type"] == "bulk" and f["body"]["action"] == "raise")
     await boss.ask("person.pause", user_id=user_id, paused=True)
     await boss.ask("person.pause", user_id=user_id, paused=False)
     taken = await boss.ask("votes.take_back", user_id=user_id)
@@ -371,6 +370,15 @@ async def supervise(boss: Talk, labeler: Talk) -> None:
             if item["vote"] is None:
                 await labeler.vote(item)
         await labeler.ask("labeling.credit", n=1)
+
+
+async def step_in(boss: Talk, labeler: Talk, user_id: str) -> None:
+    """What one person sees; some items come first; the page is taken back."""
+    await labeler.page()
+    await boss.ask("person.pages", user_id=user_id)
+    await boss.ask("priority.set", bulk_id=PRIORITY, text="green-08")
+    await boss.until(lambda f: f["type"] == "bulk" and f["body"]["action"] == "raise")
+    await boss.ask("person.take_page", user_id=user_id)
 
 
 def short(value: Any) -> Any:
