@@ -180,7 +180,7 @@ async def test_history_finds_checks_like_everything_else(bench: Bench, tmp_path:
             n for n, said in given.items() if said not in ("skip", "flag")
         }
         name = next(iter(given))
-        assert await found(text=name[:-5].upper()) == {name}
+        assert await found(text=name[:-4].upper()) == {name}
         assert await found(text="%") == set()
         assert await found(since=1) == given.keys()
         assert await found(until=1) == set()
