@@ -38,7 +38,7 @@ textures, of which every picture has the same kinds."""
 PASSES = 12
 STEPS_MIN, STEPS_MAX = 150, 4000
 BATCH = 32
-LEARNING_RATE, LAST_RATE = 3e-4, 1e-3
+LEARNING_RATE, LAST_RATE = 1e-3, 1e-3
 WARM_STEPS = 20
 WEIGHT_DECAY = 0.05
 SMOOTHING = 0.1
