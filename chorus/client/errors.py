@@ -28,3 +28,7 @@ class Closed(ChorusError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class JobFailed(ChorusError):
+    """An import or export ended without success; the message is the server's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 import msgspec
 
-from chorus.client.errors import ApiError
+from chorus.client.answers import Events, Item, Items, LogEvent
+from chorus.client.errors import ApiError, JobFailed
 from chorus.client.messages import (
     Answer,
     Export,
@@ -27,6 +29,11 @@ from chorus.client.messages import (
 )
 
 T = TypeVar("T")
+ENDED = ("done", "failed")
+POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 1.0
+"""Pauses between two looks at a job: a small one is over in a moment, a large one takes long."""
+LISTEN_S = 25.0
+"""Most that one request waits for events."""
 
 
 class Rest:
@@ -39,6 +46,7 @@ class Rest:
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
         self.url = url.rstrip("/")
         self.token = token
+        self._timeout = timeout
         # Origin: what a browser sends of itself; needed where a session cookie is used.
         headers = {"Origin": self.url}
         if token is not None:
@@ -186,6 +194,64 @@ class Rest:
     async def job(self, project_id: str, job_id: str) -> Job:
         return await self._get(f"/api/projects/{project_id}/jobs/{job_id}", Job)
 
+    async def wait_for_job(self, project_id: str, job: Job) -> Job:
+        """The import once it has ended. Raises `JobFailed`."""
+        wait = POLL_FIRST_S
+        while job.state not in ENDED:
+            await asyncio.sleep(wait)
+            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
+            job = await self.job(project_id, job.job_id)
+        if job.state == "failed":
+            raise JobFailed(job.error or "the import failed")
+        return job
+
+    # -- items
+
+    async def items(self, project_id: str, state: str | None = None) -> AsyncIterator[Item]:
+        """All items (in that state), page by page as they are needed; without their votes."""
+        after: int | None = None
+        while True:
+            page = await self._get(
+                f"/api/projects/{project_id}/items", Items, state=state, after=after, limit=200
+            )
+            for item in page.items:
+                yield item
+            if page.next is None:
+                return
+            after = page.next
+
+    async def item(self, project_id: str, item_id: int) -> Item:
+        """One item, with its votes."""
+        return await self._get(f"/api/projects/{project_id}/items/{item_id}", Item)
+
+    async def media(self, project_id: str, content_hash: str, size: str = "o") -> bytes:
+        """A picture's file (`size`: "s" at most 256 px, "m" 1,024 px, "o" as it came), or a text
+        as JSON. `content_hash` is a column of export.csv."""
+        return (await self.request("GET", f"/media/{project_id}/{content_hash}/{size}")).content
+
+    # -- events
+
+    async def events(
+        self, project_id: str, since: int | None = None, *, follow: bool = True
+    ) -> AsyncIterator[LogEvent]:
+        """What happens in a project, in order, from the event after `since` on (0: the first;
+        None: from now), for good, or with `follow` false up to now.
+
+        None is missed and none comes twice; keep the `seq` of the last one to go on from there
+        later, in another program too.
+        """
+        path = f"/api/projects/{project_id}/events"
+        wait_ms = int(min(LISTEN_S, self._timeout / 2) * 1000) if follow else 0
+        if since is None:
+            since = (await self._get(path, Events, since=-1)).next
+        while True:
+            found = await self._get(path, Events, since=since, limit=500, wait_ms=wait_ms)
+            for event in found.events:
+                yield event
+            since = found.next
+            if not found.events and not follow:
+                return
+
     # -- model, review, data out
 
     async def train(self, project_id: str) -> None:
@@ -251,6 +317,17 @@ class Rest:
         with `exports/ID/file`. `filter`: as of docs/protocol.md, `review.list`."""
         body = {"format": format, "filter": filter or {}, "people": people, "content": content}
         return await self._send("POST", f"/api/projects/{project_id}/exports", body, Export)
+
+    async def wait_for_export(self, project_id: str, export: Export) -> Export:
+        """The export once it is made, with its manifest. Raises `JobFailed`."""
+        wait = POLL_FIRST_S
+        while export.state not in ENDED:
+            await asyncio.sleep(wait)
+            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
+            export = await self.past_export(project_id, export.export_id)
+        if export.state == "failed":
+            raise JobFailed(export.error or "the export failed")
+        return export
 
     async def past_exports(self, project_id: str) -> list[Export]:
         """Newest first."""

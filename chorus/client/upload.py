@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from chorus.client.errors import ChorusError
+from chorus.client.errors import JobFailed
 from chorus.client.messages import Job
 from chorus.client.rest import Rest
 
@@ -20,7 +20,7 @@ POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 0.2
 OnProgress = Callable[[Job], None]
 
 
-class ImportFailed(ChorusError):
+class ImportFailed(JobFailed):
     """The import job ended without success."""
 
 

@@ -39,6 +39,7 @@ from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
+from chorus.server.services.news import News
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
@@ -74,10 +75,12 @@ from chorus.server.transport import (
     rest_comments,
     rest_dashboard,
     rest_drafts,
+    rest_events,
     rest_exports,
     rest_instructions,
     rest_label_imports,
     rest_mine,
+    rest_openapi,
     rest_people,
     rest_projects,
     rest_rounds,
@@ -96,16 +99,9 @@ IMPORT_NICE = 5
 ML_NICE = 10
 
 
-def build(settings: Settings) -> Starlette:
-    """The ASGI application of one server. Nothing is opened before its lifespan starts."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(app, settings):
-            yield
-
-    routes: list[BaseRoute] = [
-        WebSocketRoute("/ws", websocket),
+def rest_routes() -> list[BaseRoute]:
+    """All REST routes. Each handler says what it takes and gives (transport/described.py)."""
+    return [
         *rest_accounts.routes(),
         *rest_tokens.routes(),
         *rest_people.routes(),
@@ -120,7 +116,24 @@ def build(settings: Settings) -> Starlette:
         *rest_dashboard.routes(),
         *rest_exports.routes(),
         *rest_label_imports.routes(),
+        *rest_events.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
+    ]
+
+
+def build(settings: Settings) -> Starlette:
+    """The ASGI application of one server. Nothing is opened before its lifespan starts."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with running(app, settings):
+            yield
+
+    rest = rest_routes()
+    routes: list[BaseRoute] = [
+        WebSocketRoute("/ws", websocket),
+        *rest_openapi.routes(rest),
+        *rest,
         *pages.routes(),
     ]
     return Starlette(
@@ -193,6 +206,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     spending = Spending(store)
     timeline = Timeline(store)
     meter = Meter()
+    news = News()
     pace = Pace(store)
     supervising = Supervising(store)
     dashboard = Dashboard(
@@ -240,6 +254,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         supervising=supervising,
         dashboard=dashboard,
         meter=meter,
+        news=news,
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
@@ -254,7 +269,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     for listener in (
         meter.on_events, boards.on_events, spending.on_events, timeline.on_events,
         dashboard.on_events, assigning.on_events, rounds.on_events,
-        skills.on_events, pace.on_events, hub.on_events,
+        skills.on_events, pace.on_events, hub.on_events, news.on_events,
     ):  # fmt: skip
         bus.listen(listener)
     # Changes that are in no event reach the dashboards too.
@@ -293,6 +308,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         ticker.cancel()
+        news.end()
         await rounds.stop()
         await skills.stop()
         await asyncio.gather(

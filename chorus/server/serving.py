@@ -25,6 +25,7 @@ class Server(uvicorn.Server):
         # first, and stop listening before that, or clients would come back to a dying server.
         for server in self.servers:
             server.close()
+        self._app.state.services.news.end()  # requests that wait for events are answered now
         await self._app.state.hub.say_goodbye("restart")
         await super().shutdown(sockets)
 

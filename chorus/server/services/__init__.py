@@ -25,6 +25,7 @@ from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
+from chorus.server.services.news import News
 from chorus.server.services.notes import Notes
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
@@ -69,6 +70,7 @@ class Services:
     supervising: Supervising
     dashboard: Dashboard
     meter: Meter
+    news: News
     rounds: Rounds
     artifacts: Artifacts
     importing: Importing

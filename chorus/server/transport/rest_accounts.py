@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers, messages
 from chorus.server.errors import ApiError
 from chorus.server.transport.auth import (
     COOKIE,
@@ -17,6 +18,7 @@ from chorus.server.transport.auth import (
     require_user,
     set_session,
 )
+from chorus.server.transport.described import Query, api
 from chorus.server.transport.http import body_of, reply, services
 
 
@@ -59,6 +61,13 @@ def _signed_in(request: Request, body: dict[str, Any], cookie: str) -> Response:
     return response
 
 
+@api(
+    "Sign in as a browser does",
+    "anyone",
+    body=SignIn,
+    answer=answers.SignedIn,
+    errors=("wrong_password", "rate_limited"),
+)
 async def sign_in(request: Request) -> Response:
     body = await body_of(request, SignIn)
     address = request.client.host if request.client else ""
@@ -66,6 +75,7 @@ async def sign_in(request: Request) -> Response:
     return _signed_in(request, {"user": user.public()}, cookie)
 
 
+@api("Sign out", "signed in", status=204)
 async def sign_out(request: Request) -> Response:
     await require_user(request)
     response = Response(status_code=204)
@@ -73,6 +83,7 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
+@api("Who I am, and my projects", "signed in", answer=answers.Me)
 async def me(request: Request) -> Response:
     user = await require_user(request)
     return reply(
@@ -80,6 +91,13 @@ async def me(request: Request) -> Response:
     )
 
 
+@api(
+    "Make the first admin, by the link printed at the first start",
+    "anyone",
+    body=Setup,
+    answer=answers.SignedIn,
+    errors=("forbidden", "conflict"),
+)
 async def setup(request: Request) -> Response:
     body = await body_of(request, Setup)
     user, cookie = await services(request).accounts.setup(
@@ -94,11 +112,13 @@ async def _require_admin(request: Request) -> None:
         raise ApiError("forbidden", "this needs the role admin")
 
 
+@api("Everybody with an account", "admin", answer=answers.Users)
 async def users(request: Request) -> Response:
     await _require_admin(request)
     return reply({"users": await services(request).accounts.users()})
 
 
+@api("Make an account", "admin", body=NewUser, answer=messages.User, errors=("conflict",))
 async def add_user(request: Request) -> Response:
     await _require_admin(request)
     body = await body_of(request, NewUser)
@@ -110,6 +130,7 @@ async def add_user(request: Request) -> Response:
     return reply(user.public())
 
 
+@api("Make a link that signs a person in", "admin", answer=answers.Link)
 async def signin_link(request: Request) -> Response:
     await _require_admin(request)
     await require_unlimited(request)
@@ -117,6 +138,13 @@ async def signin_link(request: Request) -> Response:
     return reply({"url": f"{str(request.base_url).rstrip('/')}/signin-link?token={token}"})
 
 
+@api(
+    "Open a sign-in link",
+    "anyone",
+    status=303,
+    query={"token": Query(str, "of the link"), "next": Query(str, "path to go on to")},
+    errors=("forbidden",),
+)
 async def open_signin_link(request: Request) -> Response:
     token = request.query_params.get("token", "")
     _, cookie = await services(request).accounts.by_link(token)
@@ -128,6 +156,13 @@ async def open_signin_link(request: Request) -> Response:
     return response
 
 
+@api(
+    "Invite somebody by a link",
+    "signed in",
+    body=Invite,
+    answer=answers.Invited,
+    errors=("forbidden", "not_found"),
+)
 async def invite(request: Request) -> Response:
     user = await require_user(request)
     body = await body_of(request, Invite)
@@ -144,11 +179,19 @@ async def invite(request: Request) -> Response:
     return reply({"url": url, "token": token, "expires_at": expires_at})
 
 
+@api("What an invitation is for", "anyone", answer=answers.Invitation)
 async def invitation(request: Request) -> Response:
     role, _, project = await services(request).accounts.invitation(request.path_params["token"])
     return reply({"role": role, "project": project})
 
 
+@api(
+    "Accept an invitation",
+    "anyone",
+    body=Accept,
+    answer=answers.Joined,
+    errors=("not_signed_in", "conflict"),
+)
 async def accept(request: Request) -> Response:
     body = await body_of(request, Accept)
     accounts = services(request).accounts

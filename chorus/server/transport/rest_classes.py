@@ -6,18 +6,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers, messages
 from chorus.server.errors import ApiError
 from chorus.server.services.classes import AddClasses, ClassChange
+from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_projects import member_of
 
 
+@api("Add classes", "supervisor", body=AddClasses, answer=messages.Project)
 async def add(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, AddClasses)
     return reply(await services(request).classes.add(user, project_id, body))
 
 
+@api("Rename or recolour a class", "supervisor", body=ClassChange, answer=messages.Project)
 async def change(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     try:
@@ -28,6 +32,7 @@ async def change(request: Request) -> Response:
     return reply(await services(request).classes.change(user, project_id, index, body))
 
 
+@api("Refused: a class cannot be deleted", "supervisor", status=409)
 async def drop(request: Request) -> Response:
     await member_of(request, "supervisor")
     raise ApiError(
@@ -37,11 +42,13 @@ async def drop(request: Request) -> Response:
     )
 
 
+@api("Names in the data that are no class yet", "supervisor", answer=answers.FoundClasses)
 async def found(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).classes.found(project_id))
 
 
+@api("How far starting over is", "supervisor", answer=answers.StartingOver)
 async def start_over(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(services(request).classes.start_over(project_id))

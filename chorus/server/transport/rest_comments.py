@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
+from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
 
@@ -21,6 +23,7 @@ class Read(msgspec.Struct):
     seq: int
 
 
+@api("Write about an item", "labeler", body=NewComment, answer=answers.CommentKept, status=201)
 async def add(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     body = await body_of(request, NewComment)
@@ -31,6 +34,7 @@ async def add(request: Request) -> Response:
     return reply(kept, 200 if kept["duplicate"] else 201)
 
 
+@api("What is written about an item", "labeler", answer=answers.Comments)
 async def of_item(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     role = await services(request).projects.role(user, project_id)
@@ -40,6 +44,15 @@ async def of_item(request: Request) -> Response:
     return reply({"comments": found})
 
 
+@api(
+    "Threads, newest first",
+    "labeler",
+    answer=answers.Threads,
+    query={
+        "unread": Query(bool, "only those with something new"),
+        **paging(before="the `next` of the page before", limit="at most so many (50)"),
+    },
+)
 async def threads(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     role = await services(request).projects.role(user, project_id)
@@ -50,6 +63,7 @@ async def threads(request: Request) -> Response:
     return reply(await found.threads(project_id, user.user_id, role, unread, before, limit))
 
 
+@api("I have read so far", "labeler", body=Read, answer=answers.Unread)
 async def read(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     body = await body_of(request, Read)

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.transport.auth import require_user
+from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_instructions import Preview
 
@@ -26,35 +28,47 @@ def _id(request: Request) -> str:
     return str(request.path_params["draft_id"])
 
 
+@api("My drafts", "admin", answer=answers.Drafts)
 async def mine(request: Request) -> Response:
     return reply({"drafts": await services(request).drafts.mine(await admin(request))})
 
 
+@api("Begin a draft", "admin", body=dict[str, Any], answer=answers.Draft, status=201)
 async def begin(request: Request) -> Response:
     user = await admin(request)
     body = await body_of(request, dict[str, Any])
     return reply(await services(request).drafts.put(user, None, body), 201)
 
 
+@api("One draft", "admin", answer=answers.Draft)
 async def get(request: Request) -> Response:
     return reply(await services(request).drafts.get(await admin(request), _id(request)))
 
 
+@api("Keep what a draft says now", "admin", body=dict[str, Any], answer=answers.Draft)
 async def put(request: Request) -> Response:
     user = await admin(request)
     body = await body_of(request, dict[str, Any])
     return reply(await services(request).drafts.put(user, _id(request), body))
 
 
+@api("Throw a draft away", "admin", status=204)
 async def discard(request: Request) -> Response:
     await services(request).drafts.discard(await admin(request), _id(request))
     return Response(status_code=204)
 
 
+@api("What the draft's data holds", "admin", answer=answers.DraftData)
 async def data(request: Request) -> Response:
     return reply(await services(request).drafts.data(await admin(request), _id(request)))
 
 
+@api(
+    "Send files to keep with the draft",
+    "admin",
+    takes="multipart/form-data",
+    answer=answers.DraftData,
+)
 async def add_files(request: Request) -> Response:
     user = await admin(request)
     kept = services(request)
@@ -68,16 +82,19 @@ async def add_files(request: Request) -> Response:
         return reply(await kept.drafts.add_files(user, _id(request), files))
 
 
+@api("Throw its files away", "admin", status=204)
 async def drop_files(request: Request) -> Response:
     await services(request).drafts.drop_files(await admin(request), _id(request))
     return Response(status_code=204)
 
 
+@api("Make the project of a draft", "admin", answer=answers.Initialized, status=201)
 async def initialize(request: Request) -> Response:
     user = await admin(request)
     return reply(await services(request).drafts.initialize(user, _id(request)), 201)
 
 
+@api("Instructions as labelers will see them", "admin", body=Preview, answer=answers.Html)
 async def preview(request: Request) -> Response:
     await admin(request)
     body = await body_of(request, Preview)

@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers, messages
 from chorus.server.domain.tasks import is_text
 from chorus.server.services.exports import Order, formats_of
+from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_projects import member_of
 from chorus.server.transport.review_filter import FilterBody, ListState, filter_of
@@ -32,6 +34,13 @@ class NewExport(msgspec.Struct):
     """With the pictures or texts themselves, where the format leaves the choice."""
 
 
+@api(
+    "Ask for an export of this moment",
+    "supervisor",
+    body=NewExport,
+    answer=messages.Export,
+    status=202,
+)
 async def begin(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, NewExport)
@@ -46,6 +55,7 @@ async def begin(request: Request) -> Response:
     return reply(await kept.exports.begin(project_id, user.user_id, order), 202)
 
 
+@api("Past exports, and formats that fit", "supervisor", answer=answers.Exports)
 async def past(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     kept = services(request)
@@ -54,12 +64,14 @@ async def past(request: Request) -> Response:
     return reply({"exports": exports, "formats": formats_of(text)})
 
 
+@api("One export, with its manifest", "supervisor", answer=messages.Export)
 async def one(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     export_id = request.path_params["export_id"]
     return reply(await services(request).exports.get(project_id, export_id))
 
 
+@api("Download an export", "supervisor", gives="application/zip", errors=("conflict",))
 async def file(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     export_id = request.path_params["export_id"]
@@ -67,6 +79,7 @@ async def file(request: Request) -> Response:
     return FileResponse(path, media_type="application/zip", filename=name)
 
 
+@api("Delete an export", "supervisor", answer=answers.Nothing)
 async def delete(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     await services(request).exports.delete(project_id, request.path_params["export_id"])

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.instructions import PICTURE_MAX
+from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_projects import IMMUTABLE, member_of
 
@@ -21,23 +23,33 @@ class Preview(msgspec.Struct):
     text: str
 
 
+@api("Who has read the instructions", "supervisor", answer=answers.Readers)
 async def readers(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).instructions.readers(project_id))
 
 
+@api("I have read the instructions", "labeler", body=Confirm, answer=answers.Confirmed)
 async def confirm(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     body = await body_of(request, Confirm)
     return reply(await services(request).instructions.confirm(user, project_id, body.revision))
 
 
+@api("Instructions as labelers will see them", "supervisor", body=Preview, answer=answers.Html)
 async def preview(request: Request) -> Response:
     await member_of(request, "supervisor")
     body = await body_of(request, Preview)
     return reply(services(request).instructions.preview(body.text))
 
 
+@api(
+    "Add a picture to the instructions",
+    "supervisor",
+    takes="image/*",
+    answer=answers.Link,
+    status=201,
+)
 async def add_picture(request: Request) -> Response:
     """The body is the picture itself."""
     _, project_id = await member_of(request, "supervisor")
@@ -49,6 +61,7 @@ async def add_picture(request: Request) -> Response:
     return reply(await services(request).instructions.add_picture(project_id, bytes(data)), 201)
 
 
+@api("A picture of the instructions", "labeler", gives="image/*")
 async def picture(request: Request) -> Response:
     _, project_id = await member_of(request, "labeler")
     path, media_type = await services(request).instructions.picture(

@@ -7,13 +7,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.label_imports import Apply
 from chorus.server.services.label_ops import Options
+from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_projects import member_of
 
 
+@api(
+    "Send labels from elsewhere; nothing changes yet",
+    "supervisor",
+    takes="multipart/form-data",
+    answer=answers.LabelImport,
+    status=202,
+)
 async def begin(request: Request) -> Response:
     """Multipart: `file`, and the `options` as JSON."""
     user, project_id = await member_of(request, "supervisor")
@@ -33,17 +42,20 @@ async def begin(request: Request) -> Response:
     return reply(answer, 202)
 
 
+@api("Label imports, newest first", "supervisor", answer=answers.LabelImports)
 async def past(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply({"imports": await services(request).label_imports.list(project_id)})
 
 
+@api("One label import, with its errors", "supervisor", answer=answers.LabelImport)
 async def one(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     import_id = request.path_params["import_id"]
     return reply(await services(request).label_imports.get(project_id, import_id))
 
 
+@api("Let the labels in", "supervisor", body=Apply, answer=answers.LabelImport, status=202)
 async def apply(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Apply)
@@ -53,6 +65,7 @@ async def apply(request: Request) -> Response:
     )
 
 
+@api("Forget a label import", "supervisor", answer=answers.Nothing)
 async def delete(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     await services(request).label_imports.delete(project_id, request.path_params["import_id"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
 from chorus.server.clock import midnight
 from chorus.server.errors import ApiError
 from chorus.server.services.preferences import public
 from chorus.server.transport.answers_filter import AnswersBody, answers_of
 from chorus.server.transport.auth import require_user
+from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
 
@@ -27,16 +29,19 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     keys: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
+@api("What waits for me in my projects", "signed in", answer=answers.MyProjects)
 async def my_projects(request: Request) -> Response:
     user = await require_user(request)
     return reply({"projects": await services(request).mine.projects(user, midnight())})
 
 
+@api("My language, keys and breaks", "signed in", answer=dict[str, Any])
 async def preferences(request: Request) -> Response:
     user = await require_user(request)
     return reply(public(await services(request).preferences.of(user.user_id)))
 
 
+@api("Change them", "signed in", body=Change, answer=dict[str, Any])
 async def change_preferences(request: Request) -> Response:
     user = await require_user(request)
     change = await body_of(request, Change)
@@ -44,6 +49,22 @@ async def change_preferences(request: Request) -> Response:
     return reply(public(await services(request).preferences.change(user.user_id, given)))
 
 
+@api(
+    "My answers, newest first",
+    "labeler",
+    answer=answers.History,
+    query={
+        "kind": Query(Literal["label", "skip", "flag"], "only these"),
+        "class": Query(str, "only answers of this class"),
+        "text": Query(str, "in the item's name"),
+        **paging(
+            since="given from then on",
+            until="given until then",
+            limit="at most so many (20)",
+            before="seq: only older ones",
+        ),
+    },
+)
 async def history(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     given = {k: v for k, v in request.query_params.items() if k not in ("limit", "before")}

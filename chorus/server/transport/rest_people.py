@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers, messages
 from chorus.server.errors import ApiError
 from chorus.server.services.supervising import TakeBack
+from chorus.server.transport.described import Query, api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.rest_projects import member_of
 
@@ -29,17 +31,27 @@ class Message(msgspec.Struct):
     to: str | None = None
 
 
+@api("What each way of working costs", "supervisor", answer=messages.Pace)
 async def pace(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).pace.of(project_id))
 
 
+@api(
+    "How good people are, and how far they agree",
+    "supervisor",
+    answer=answers.Quality,
+    query={"user_id": Query(str, "confusion of this person alone")},
+)
 async def quality(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     person = request.query_params.get("user_id")
     return reply(await services(request).quality.of(project_id, person))
 
 
+@api(
+    "Make labeled items gold, or ordinary again", "supervisor", body=Mark, answer=answers.GoldMarked
+)
 async def mark_gold(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Mark)
@@ -47,6 +59,13 @@ async def mark_gold(request: Request) -> Response:
     return reply(await gold.mark(project_id, body.item_ids, body.gold, user.user_id))
 
 
+@api(
+    "Write to all labelers, or to one",
+    "supervisor",
+    body=Message,
+    answer=answers.NoteKept,
+    status=201,
+)
 async def add_note(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Message)
@@ -56,6 +75,12 @@ async def add_note(request: Request) -> Response:
     return reply({"note": note}, 201)
 
 
+@api(
+    "The latest notes",
+    "labeler",
+    answer=answers.Notes,
+    query={"to": Query(str, "only messages to this person")},
+)
 async def notes(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     role = await services(request).projects.role(user, project_id)
@@ -64,6 +89,7 @@ async def notes(request: Request) -> Response:
     return reply({"notes": await found.latest(project_id, user.user_id, role, to)})
 
 
+@api("Pause a person, or let them go on", "supervisor", body=Pause, answer=answers.Paused)
 async def pause(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Pause)
@@ -72,11 +98,15 @@ async def pause(request: Request) -> Response:
     return reply({"paused": body.paused})
 
 
+@api("Votes that were taken back", "supervisor", answer=answers.Takebacks)
 async def takebacks(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply({"takebacks": await services(request).supervising.takebacks(project_id)})
 
 
+@api(
+    "Take a person's votes back", "supervisor", body=TakeBack, answer=answers.TakenBack, status=201
+)
 async def take_back(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     which = await body_of(request, TakeBack)
@@ -84,6 +114,7 @@ async def take_back(request: Request) -> Response:
     return reply(found, 201)
 
 
+@api("Let them count again", "supervisor", answer=answers.TakenBack)
 async def restore(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     try:

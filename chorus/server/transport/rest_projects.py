@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers, messages
 from chorus.server.errors import ApiError
 from chorus.server.formats.sniff import DICOM_TYPE
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewProject
 from chorus.server.transport.auth import SAFE_METHODS, require_user
+from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
 from chorus.server.transport.review_filter import BulkBody, filter_of
 
@@ -59,11 +61,13 @@ async def member_of(request: Request, least: str) -> tuple[CurrentUser, str]:
     return user, project_id
 
 
+@api("My projects; all for an admin", "signed in", answer=answers.Projects)
 async def projects(request: Request) -> Response:
     user = await require_user(request)
     return reply({"projects": await services(request).projects.list_for(user)})
 
 
+@api("Make a project", "admin", body=NewProject, answer=messages.Project, status=201)
 async def add_project(request: Request) -> Response:
     user = await require_user(request)
     if not user.admin:
@@ -72,11 +76,18 @@ async def add_project(request: Request) -> Response:
     return reply(await services(request).projects.create(user, new), 201)
 
 
+@api("One project", "labeler", answer=messages.Project)
 async def project(request: Request) -> Response:
     user, project_id = await member_of(request, "labeler")
     return reply(await services(request).projects.get_for(user, project_id))
 
 
+@api(
+    "Change a project's settings, pause it, archive it",
+    "supervisor",
+    body=Change,
+    answer=messages.Project,
+)
 async def change_project(request: Request) -> Response:
     user = await require_user(request)
     project_id = request.path_params["project_id"]
@@ -84,17 +95,20 @@ async def change_project(request: Request) -> Response:
     return reply(await services(request).projects.change(user, project_id, change))
 
 
+@api("What a change would do", "supervisor", body=Change, answer=answers.ChangePreview)
 async def preview_change(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     change = await body_of(request, Change)
     return reply(await services(request).previewing.of(project_id, change))
 
 
+@api("Members and their roles", "supervisor", answer=answers.Members)
 async def members(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply({"members": await services(request).projects.members(project_id)})
 
 
+@api("Add a member, or change their role", "supervisor", body=Member, answer=answers.Members)
 async def set_member(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Member)
@@ -105,6 +119,7 @@ async def set_member(request: Request) -> Response:
     return reply({"members": await kept.projects.members(project_id)})
 
 
+@api("Remove a member", "supervisor", answer=answers.Members)
 async def drop_member(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     kept = services(request)
@@ -120,6 +135,13 @@ async def drop_member(request: Request) -> Response:
 # -- data
 
 
+@api(
+    "Import a folder or a table that lies on the server",
+    "admin",
+    body=ImportFrom,
+    answer=messages.Job,
+    status=202,
+)
 async def start_import(request: Request) -> Response:
     user = await require_user(request)
     if not user.admin:
@@ -142,6 +164,13 @@ async def start_import(request: Request) -> Response:
     return reply(job, 202)
 
 
+@api(
+    "Import files that are sent",
+    "supervisor",
+    takes="multipart/form-data",
+    answer=messages.Job,
+    status=202,
+)
 async def upload(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     importing = services(request).importing
@@ -158,16 +187,27 @@ async def upload(request: Request) -> Response:
     return reply(job, 202)
 
 
+@api("How far an import is", "supervisor", answer=messages.Job)
 async def job(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).importing.job(project_id, request.path_params["job_id"]))
 
 
+@api("The dashboard's figures", "supervisor", answer=messages.Stats)
 async def stats(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).dashboard.stats(project_id))
 
 
+@api(
+    "Items, page by page",
+    "supervisor",
+    answer=answers.Items,
+    query={
+        "state": Query(str, "only items in it"),
+        **paging(after="the `next` of the page before", limit="at most so many (50)"),
+    },
+)
 async def items(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     found = await services(request).review.items(
@@ -180,11 +220,13 @@ async def items(request: Request) -> Response:
     return reply(found)
 
 
+@api("One item, with its votes", "supervisor", answer=answers.Item)
 async def item(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(await services(request).review.item(project_id, item_id_of(request)))
 
 
+@api("Decide about an item", "supervisor", body=Decision, answer=answers.DecisionMade)
 async def decide(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Decision)
@@ -194,6 +236,13 @@ async def decide(request: Request) -> Response:
     return reply(decided)
 
 
+@api(
+    "Decide about all items of a filter",
+    "supervisor",
+    body=BulkBody,
+    answer=answers.Bulk,
+    status=202,
+)
 async def decide_all(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, BulkBody)
@@ -208,16 +257,27 @@ async def decide_all(request: Request) -> Response:
     return reply(bulk, 202)
 
 
+@api("How far such a decision is", "supervisor", answer=answers.Bulk)
 async def bulk(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(services(request).bulks.get(project_id, request.path_params["bulk_id"]))
 
 
+@api("End such a decision; what is decided stays", "supervisor", answer=answers.Bulk)
 async def cancel_all(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     return reply(services(request).bulks.cancel(project_id, request.path_params["bulk_id"]))
 
 
+@api(
+    "Items that look like this one",
+    "supervisor",
+    answer=answers.SimilarItems,
+    query={
+        "settled": Query(bool, "among labeled items (true), or those still to be settled"),
+        **paging(limit="at most so many (12)"),
+    },
+)
 async def similar(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     settled = request.query_params.get("settled", "true") != "false"
@@ -226,12 +286,18 @@ async def similar(request: Request) -> Response:
     return reply(await found.items(project_id, item_id_of(request), settled, limit))
 
 
+@api("Start a round of the model now", "supervisor", answer=answers.Nothing, status=202)
 async def train(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     await services(request).rounds.train_now(project_id)
     return reply({}, 202)
 
 
+@api(
+    "Download export.csv, votes.csv or export.json as of now",
+    "supervisor",
+    gives="application/octet-stream",
+)
 async def export(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     name = request.path_params["file"]
@@ -240,6 +306,15 @@ async def export(request: Request) -> Response:
     return StreamingResponse(stream, media_type=media_type, headers=headers)
 
 
+@api(
+    "A picture or a text",
+    "labeler",
+    gives="application/octet-stream",
+    query={
+        "wc": Query(float, "of DICOM: centre of the window"),
+        "ww": Query(float, "of DICOM: its width"),
+    },
+)
 async def media(request: Request) -> Response:
     """Images and texts never change under their content hash: browsers may keep them for good."""
     user, project_id = await member_of(request, "labeler")
@@ -272,6 +347,7 @@ def _window_of(request: Request) -> tuple[float, float] | None:
     return center, width
 
 
+@api("Is the server up?", "anyone", answer=answers.Health)
 async def healthz(request: Request) -> Response:
     return reply({"ok": True, "version": request.app.state.version})
 

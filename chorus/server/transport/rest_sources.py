@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.data_sources import NewSource, SourceChange
 from chorus.server.transport.auth import CurrentUser
+from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
 
@@ -22,28 +26,33 @@ async def _member(request: Request, admin: bool = False) -> tuple[CurrentUser, s
     return user, project_id
 
 
+@api("Data sources", "supervisor", answer=answers.Sources)
 async def sources(request: Request) -> Response:
     _, project_id = await _member(request)
     return reply({"sources": await services(request).data.list(project_id)})
 
 
+@api("Add a data source", "admin", body=NewSource, answer=dict[str, Any], status=201)
 async def add_source(request: Request) -> Response:
     user, project_id = await _member(request, admin=True)
     new = await body_of(request, NewSource)
     return reply(await services(request).data.add(project_id, user.user_id, new), 201)
 
 
+@api("Can such a source be read?", "admin", body=NewSource, answer=answers.SourceTest)
 async def test_new(request: Request) -> Response:
     user, project_id = await _member(request, admin=True)
     new = await body_of(request, NewSource)
     return reply(await services(request).data.test(project_id, user.user_id, new))
 
 
+@api("One source, and its last refresh", "supervisor", answer=dict[str, Any])
 async def source(request: Request) -> Response:
     _, project_id = await _member(request)
     return reply(await services(request).data.get(project_id, request.path_params["source_id"]))
 
 
+@api("Change a source", "admin", body=SourceChange, answer=dict[str, Any])
 async def change_source(request: Request) -> Response:
     _, project_id = await _member(request, admin=True)
     change = await body_of(request, SourceChange)
@@ -51,18 +60,21 @@ async def change_source(request: Request) -> Response:
     return reply(await services(request).data.change(project_id, source_id, change))
 
 
+@api("Remove a source", "admin", status=204)
 async def remove_source(request: Request) -> Response:
     _, project_id = await _member(request, admin=True)
     await services(request).data.remove(project_id, request.path_params["source_id"])
     return Response(status_code=204)
 
 
+@api("Can the source be read?", "admin", answer=answers.SourceTest)
 async def test_kept(request: Request) -> Response:
     _, project_id = await _member(request, admin=True)
     source_id = request.path_params["source_id"]
     return reply(await services(request).data.test_kept(project_id, source_id))
 
 
+@api("Read the source again", "supervisor", answer=dict[str, Any], status=202)
 async def refresh(request: Request) -> Response:
     user, project_id = await _member(request)
     source_id = request.path_params["source_id"]
@@ -70,6 +82,7 @@ async def refresh(request: Request) -> Response:
     return reply(begun, 202)
 
 
+@api("End such a refresh", "supervisor", answer=dict[str, Any])
 async def cancel(request: Request) -> Response:
     _, project_id = await _member(request)
     kept, source_id = services(request), request.path_params["source_id"]
@@ -77,6 +90,16 @@ async def cancel(request: Request) -> Response:
     return reply(await kept.data.get(project_id, source_id))
 
 
+@api(
+    "What the last refresh found",
+    "supervisor",
+    answer=answers.SourceObjects,
+    query={
+        "state": Query(str, "only these"),
+        "after": Query(str, "the `next` of the page before"),
+        **paging(limit="at most so many (100)"),
+    },
+)
 async def objects(request: Request) -> Response:
     _, project_id = await _member(request)
     state = request.query_params.get("state") or None

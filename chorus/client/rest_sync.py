@@ -1,0 +1,375 @@
+"""The REST routes, typed. One method per route a program needs; `request` reaches the rest."""
+
+# Made from rest.py by `python -m scripts.sync_client`; change that, not this.
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar
+
+import httpx
+import msgspec
+
+from chorus.client.answers import Events, Item, Items, LogEvent
+from chorus.client.errors import ApiError, JobFailed
+from chorus.client.messages import (
+    Answer,
+    Export,
+    Job,
+    Pace,
+    Project,
+    Role,
+    RoundStats,
+    Stats,
+    User,
+    wire_value,
+)
+
+T = TypeVar("T")
+ENDED = ("done", "failed")
+POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 1.0
+"""Pauses between two looks at a job: a small one is over in a moment, a large one takes long."""
+LISTEN_S = 25.0
+"""Most that one request waits for events."""
+
+
+class SyncRest:
+    """REST client of one person, without asyncio, by bearer token.
+
+    Every method raises `ApiError` when the server refuses and `httpx.TransportError` when it
+    cannot be reached.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        self._timeout = timeout
+        # Origin: what a browser sends of itself; needed where a session cookie is used.
+        headers = {"Origin": self.url}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Any route; `options` as httpx takes them (`json`, `params`, `files` …)."""
+        response = self._http.request(method, path, **options)
+        if response.is_error:
+            raise _error(response)
+        return response
+
+    def _get(self, path: str, kind: type[T], **params: Any) -> T:
+        query = {k: v for k, v in params.items() if v is not None}
+        response = self.request("GET", path, params=query)
+        return msgspec.json.decode(response.content, type=kind)
+
+    def _send(self, method: str, path: str, body: Any, kind: type[T]) -> T:
+        response = self.request(method, path, json=body)
+        return msgspec.json.decode(response.content, type=kind)
+
+    # -- people
+
+    def sign_in(self, login: str, password: str) -> User:
+        """Sign in as a browser does; the session cookie stays with this client."""
+        answer = self._send(
+            "POST", "/api/session", {"login": login, "password": password}, dict[str, User]
+        )
+        return answer["user"]
+
+    def sign_in_by(self, link: str) -> None:
+        """Open a sign-in link as a browser does; the session cookie stays with this client."""
+        self.request("GET", link)
+
+    def create_token(self, name: str) -> str:
+        """A bearer token that acts as the signed-in person."""
+        answer = self._send("POST", "/api/tokens", {"name": name}, dict[str, Any])
+        return str(answer["token"])
+
+    def create_user(
+        self, login: str, name: str, password: str | None = None, *, admin: bool = False
+    ) -> User:
+        """A new account; without a password they sign in by links (`signin_link`)."""
+        body = {"login": login, "name": name, "password": password, "admin": admin}
+        return self._send("POST", "/api/users", body, User)
+
+    def me(self) -> User:
+        return msgspec.convert((self._get("/api/me", dict[str, Any]))["user"], User)
+
+    def users(self) -> list[User]:
+        return (self._get("/api/users", dict[str, list[User]]))["users"]
+
+    def signin_link(self, user_id: str) -> str:
+        """A link that signs this person in, once."""
+        answer = self._send("POST", f"/api/users/{user_id}/signin-link", {}, dict[str, Any])
+        return str(answer["url"])
+
+    def set_member(self, project_id: str, user_id: str, role: Role) -> None:
+        self.request(
+            "PUT", f"/api/projects/{project_id}/members", json={"user_id": user_id, "role": role}
+        )
+
+    # -- projects
+
+    def projects(self) -> list[Project]:
+        return (self._get("/api/projects", dict[str, list[Project]]))["projects"]
+
+    def project(self, project_id: str) -> Project:
+        return self._get(f"/api/projects/{project_id}", Project)
+
+    def create_project(self, name: str, classes: Sequence[str], **settings: Any) -> Project:
+        """`settings`: description, instructions, votes_min, votes_max, target, page_size …"""
+        body = {"name": name, "classes": list(classes), **settings}
+        return self._send("POST", "/api/projects", body, Project)
+
+    def change_project(self, project_id: str, **changes: Any) -> Project:
+        return self._send("PATCH", f"/api/projects/{project_id}", changes, Project)
+
+    def stats(self, project_id: str) -> Stats:
+        return self._get(f"/api/projects/{project_id}/stats", Stats)
+
+    def pace(self, project_id: str) -> Pace:
+        """What each way of working costs, and how clusters turn out."""
+        return self._get(f"/api/projects/{project_id}/pace", Pace)
+
+    def quality(self, project_id: str) -> dict[str, Any]:
+        """How people do, and how far they agree (docs/protocol.md, `quality`)."""
+        return self._get(f"/api/projects/{project_id}/quality", dict[str, Any])
+
+    # -- data in
+
+    # `columns`: of tables of texts, the columns that people see; all but names and labels if None.
+
+    def import_folder(
+        self, project_id: str, folder: Path | str, *, columns: Sequence[str] | None = None
+    ) -> Job:
+        """Import a folder (absolute path on the server's machine). Returns at once; see `job`."""
+        body = {"folder": str(folder), "columns": columns}
+        return self._send("POST", f"/api/projects/{project_id}/import", body, Job)
+
+    def import_csv(
+        self, project_id: str, csv: Path | str, *, gold: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Job:  # fmt: skip
+        """Import by a CSV (absolute path there) with a column of paths and maybe labels; for texts
+        the rows themselves (CSV, TSV or JSON Lines).
+
+        `gold`: the labels are right, and people are checked against them; a column `gold` says
+        so of single rows."""
+        body = {"csv": str(csv), "gold": gold, "columns": columns}
+        return self._send("POST", f"/api/projects/{project_id}/import", body, Job)
+
+    def upload(
+        self, project_id: str, files: Mapping[str, bytes | BinaryIO], *, gold: bool = False,
+        columns: Sequence[str] | None = None,
+    ) -> Job:  # fmt: skip
+        """Send files (name -> content, or open file) to the project. Returns at once; see `job`.
+        `gold`: as of `import_csv`."""
+        parts = [("files", (name, content)) for name, content in files.items()]
+        fields: dict[str, Any] = {"gold": "1"} if gold else {}
+        if columns:
+            fields["columns"] = list(columns)
+        response = self.request(
+            "POST", f"/api/projects/{project_id}/upload", files=parts, data=fields
+        )
+        return msgspec.json.decode(response.content, type=Job)
+
+    def job(self, project_id: str, job_id: str) -> Job:
+        return self._get(f"/api/projects/{project_id}/jobs/{job_id}", Job)
+
+    def wait_for_job(self, project_id: str, job: Job) -> Job:
+        """The import once it has ended. Raises `JobFailed`."""
+        wait = POLL_FIRST_S
+        while job.state not in ENDED:
+            time.sleep(wait)
+            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
+            job = self.job(project_id, job.job_id)
+        if job.state == "failed":
+            raise JobFailed(job.error or "the import failed")
+        return job
+
+    # -- items
+
+    def items(self, project_id: str, state: str | None = None) -> Iterator[Item]:
+        """All items (in that state), page by page as they are needed; without their votes."""
+        after: int | None = None
+        while True:
+            page = self._get(
+                f"/api/projects/{project_id}/items", Items, state=state, after=after, limit=200
+            )
+            for item in page.items:
+                yield item
+            if page.next is None:
+                return
+            after = page.next
+
+    def item(self, project_id: str, item_id: int) -> Item:
+        """One item, with its votes."""
+        return self._get(f"/api/projects/{project_id}/items/{item_id}", Item)
+
+    def media(self, project_id: str, content_hash: str, size: str = "o") -> bytes:
+        """A picture's file (`size`: "s" at most 256 px, "m" 1,024 px, "o" as it came), or a text
+        as JSON. `content_hash` is a column of export.csv."""
+        return (self.request("GET", f"/media/{project_id}/{content_hash}/{size}")).content
+
+    # -- events
+
+    def events(
+        self, project_id: str, since: int | None = None, *, follow: bool = True
+    ) -> Iterator[LogEvent]:
+        """What happens in a project, in order, from the event after `since` on (0: the first;
+        None: from now), for good, or with `follow` false up to now.
+
+        None is missed and none comes twice; keep the `seq` of the last one to go on from there
+        later, in another program too.
+        """
+        path = f"/api/projects/{project_id}/events"
+        wait_ms = int(min(LISTEN_S, self._timeout / 2) * 1000) if follow else 0
+        if since is None:
+            since = (self._get(path, Events, since=-1)).next
+        while True:
+            found = self._get(path, Events, since=since, limit=500, wait_ms=wait_ms)
+            for event in found.events:
+                yield event
+            since = found.next
+            if not found.events and not follow:
+                return
+
+    # -- model, review, data out
+
+    def train(self, project_id: str) -> None:
+        self.request("POST", f"/api/projects/{project_id}/train", json={})
+
+    def rounds(self, project_id: str) -> list[RoundStats]:
+        """Every round of the model, oldest first."""
+        path = f"/api/projects/{project_id}/rounds"
+        return (self._get(path, dict[str, list[RoundStats]]))["rounds"]
+
+    def round_card(self, project_id: str, number: int) -> dict[str, Any]:
+        """A round's threshold card, jobs and whether its model can be downloaded."""
+        return self._get(f"/api/projects/{project_id}/rounds/{number}/card", dict[str, Any])
+
+    def job_log(self, project_id: str, number: int, kind: str) -> str:
+        """The end of what a round's job (`featurize`, `train` …) printed."""
+        path = f"/api/projects/{project_id}/rounds/{number}/jobs/{kind}/log"
+        return str((self._get(path, dict[str, Any]))["log"])
+
+    def cancel_round(self, project_id: str) -> None:
+        """End the running round; returns when it has ended."""
+        self.request("POST", f"/api/projects/{project_id}/rounds/cancel", json={})
+
+    def retry_round(self, project_id: str, number: int) -> None:
+        """Another round in place of the newest one, which failed or was cancelled."""
+        self.request("POST", f"/api/projects/{project_id}/rounds/{number}/retry", json={})
+
+    def review(
+        self, project_id: str, item_id: int, action: str, answer: Answer | None = None,
+        seen: int | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`seen`: seq of the newest decision you know of (0: none); a newer one is a conflict."""
+        body: dict[str, Any] = {"action": action}
+        if seen is not None:
+            body["seen"] = seen
+        if answer is not None:
+            body["value"] = wire_value(answer)
+        path = f"/api/projects/{project_id}/items/{item_id}/review"
+        return self._send("POST", path, body, dict[str, Any])
+
+    def mark_gold(
+        self, project_id: str, item_ids: Sequence[int], gold: bool = True
+    ) -> dict[str, Any]:
+        """Make labeled items gold (or ordinary again): `{"done", "refused"}`."""
+        body = {"item_ids": list(item_ids), "gold": gold}
+        return self._send("POST", f"/api/projects/{project_id}/gold", body, dict[str, Any])
+
+    def note(
+        self, project_id: str, text: str, *, item_id: int | None = None, to: str | None = None
+    ) -> dict[str, Any]:
+        """Write a note to all labelers, or a message to the person `to` (a user_id) alone."""
+        body = {"text": text, "item_id": item_id, "to": to}
+        answer = self._send("POST", f"/api/projects/{project_id}/notes", body, dict[str, Any])
+        return dict(answer["note"])
+
+    # -- exports to keep
+
+    def begin_export(
+        self, project_id: str, format: str, *, filter: Mapping[str, Any] | None = None,
+        people: str = "logins", content: bool = True,
+    ) -> Export:  # fmt: skip
+        """Ask for an export of one moment. Returns at once; see `past_export`, and `download`
+        with `exports/ID/file`. `filter`: as of docs/protocol.md, `review.list`."""
+        body = {"format": format, "filter": filter or {}, "people": people, "content": content}
+        return self._send("POST", f"/api/projects/{project_id}/exports", body, Export)
+
+    def wait_for_export(self, project_id: str, export: Export) -> Export:
+        """The export once it is made, with its manifest. Raises `JobFailed`."""
+        wait = POLL_FIRST_S
+        while export.state not in ENDED:
+            time.sleep(wait)
+            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
+            export = self.past_export(project_id, export.export_id)
+        if export.state == "failed":
+            raise JobFailed(export.error or "the export failed")
+        return export
+
+    def past_exports(self, project_id: str) -> list[Export]:
+        """Newest first."""
+        answer = self._get(f"/api/projects/{project_id}/exports", dict[str, Any])
+        return msgspec.convert(answer["exports"], list[Export])
+
+    def past_export(self, project_id: str, export_id: str) -> Export:
+        """With its manifest."""
+        return self._get(f"/api/projects/{project_id}/exports/{export_id}", Export)
+
+    def delete_export(self, project_id: str, export_id: str) -> None:
+        self.request("DELETE", f"/api/projects/{project_id}/exports/{export_id}")
+
+    @contextmanager
+    def download(self, project_id: str, name: str) -> Iterator[Iterator[bytes]]:
+        """Stream `export.csv`, `votes.csv`, `export.json`, `features.zip`, a past export,
+        `exports/ID/file`, or a round's model, `rounds/3/model.zip`, in chunks, in constant memory.
+
+        >>> with rest.download(project_id, "votes.csv") as chunks:   # doctest: +SKIP
+        ...     for chunk in chunks: ...
+        """
+        path = f"/api/projects/{project_id}/{name}"
+        with self._http.stream("GET", path) as response:
+            if response.is_error:
+                response.read()
+                raise _error(response)
+            yield response.iter_bytes()
+
+    def export(self, project_id: str, name: str) -> str:
+        """`download`, whole, as text."""
+        with self.download(project_id, name) as chunks:
+            return b"".join([chunk for chunk in chunks]).decode()
+
+
+def _error(response: httpx.Response) -> ApiError:
+    try:
+        error = response.json()["error"]
+        return ApiError(
+            error["code"],
+            error["message"],
+            retry=bool(error.get("retry")),
+            status=response.status_code,
+        )
+    except (ValueError, KeyError, TypeError):
+        return ApiError("internal", response.text[:200], status=response.status_code)
