@@ -19,6 +19,7 @@ from chorus.client.messages import (
     Answer,
     Export,
     Job,
+    LabelImport,
     Pace,
     Project,
     Role,
@@ -340,6 +341,44 @@ class SyncRest:
 
     def delete_export(self, project_id: str, export_id: str) -> None:
         self.request("DELETE", f"/api/projects/{project_id}/exports/{export_id}")
+
+    # -- labels from elsewhere
+
+    def begin_label_import(
+        self, project_id: str, name: str, content: bytes | BinaryIO, kind: str, **options: Any
+    ) -> LabelImport:
+        """Send a file of labels to be looked through (a dry run). Returns at once; see
+        `label_import`. kind: labels, votes or prelabels. `options`: person, people, existing
+        (keep or replace), blind (docs/exports-and-imports.md)."""
+        response = self.request(
+            "POST", f"/api/projects/{project_id}/label-imports",
+            files=[("file", (name, content))],
+            data={"options": msgspec.json.encode({"kind": kind, **options}).decode()},
+        )  # fmt: skip
+        return msgspec.json.decode(response.content, type=LabelImport)
+
+    def label_imports(self, project_id: str) -> list[LabelImport]:
+        """Newest first."""
+        path = f"/api/projects/{project_id}/label-imports"
+        return (self._get(path, dict[str, list[LabelImport]]))["imports"]
+
+    def label_import(self, project_id: str, import_id: str) -> LabelImport:
+        """With the lines that cannot be used."""
+        path = f"/api/projects/{project_id}/label-imports/{import_id}"
+        return self._get(path, LabelImport)
+
+    def apply_label_import(
+        self, project_id: str, import_id: str, *, add_classes: bool = False,
+        add_people: bool = False, leave_out: bool = False,
+    ) -> LabelImport:  # fmt: skip
+        """Let it in. What is missing may be made; lines that cannot be used may be left out."""
+        path = f"/api/projects/{project_id}/label-imports/{import_id}/apply"
+        body = {"add_classes": add_classes, "add_people": add_people, "leave_out": leave_out}
+        return self._send("POST", path, body, LabelImport)
+
+    def delete_label_import(self, project_id: str, import_id: str) -> None:
+        """Forget it; what it brought in stays."""
+        self.request("DELETE", f"/api/projects/{project_id}/label-imports/{import_id}")
 
     @contextmanager
     def download(self, project_id: str, name: str) -> Iterator[Iterator[bytes]]:

@@ -20,7 +20,7 @@ from chorus.server.transport.http import body_of, number, reply, services
 from chorus.server.transport.rest_projects import member_of
 
 
-class Change(msgspec.Struct, forbid_unknown_fields=True):
+class NewPreferences(msgspec.Struct, forbid_unknown_fields=True):
     """Body of `PATCH /api/me/preferences`; what is absent stays."""
 
     language: Literal["en", "zh-Hans"] | msgspec.UnsetType | None = msgspec.UNSET
@@ -41,10 +41,10 @@ async def preferences(request: Request) -> Response:
     return reply(public(await services(request).preferences.of(user.user_id)))
 
 
-@api("Change them", "signed in", body=Change, answer=dict[str, Any])
+@api("Change them", "signed in", body=NewPreferences, answer=dict[str, Any])
 async def change_preferences(request: Request) -> Response:
     user = await require_user(request)
-    change = await body_of(request, Change)
+    change = await body_of(request, NewPreferences)
     given = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not msgspec.UNSET}
     return reply(public(await services(request).preferences.change(user.user_id, given)))
 
