@@ -45,8 +45,21 @@ class Me(Struct):
     projects: list[Project]
 
 
+class MemberRole(Struct):
+    project_id: str
+    role: str
+
+
+class Person(User, kw_only=True):
+    email: str | None = None
+    last_seen_at: int | None = None
+    """To the minute."""
+    roles: list[MemberRole] = []
+    """One for each project they are a member of."""
+
+
 class Users(Struct):
-    users: list[User]
+    users: list[Person]
 
 
 class Link(Struct):
@@ -63,6 +76,35 @@ class Invitation(Struct):
     role: str
     project: str | None = None
     """Its name."""
+    login: str | None = None
+    """Of the one person it is for."""
+    name: str | None = None
+
+
+class Invitee(Struct):
+    line: int
+    login: str
+    name: str
+    role: str
+    project_id: str
+    does: Literal["invite", "join", "change", "nothing"]
+    email: str | None = None
+    project: str | None = None
+    """Its name."""
+    url: str | None = None
+    """A link for this person alone, shown once."""
+
+
+class ListFault(Struct):
+    line: int
+    message: str
+
+
+class InvitedList(Struct):
+    people: list[Invitee]
+    faults: list[ListFault]
+    """With one of them nothing is done."""
+    done: bool
 
 
 class Joined(Struct):

@@ -35,6 +35,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.inviting import Inviting
 from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
@@ -230,6 +231,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     services = Services(
         accounts=accounts,
         tokens=tokens,
+        inviting=Inviting(store),
         projects=projects,
         instructions=Instructions(store, blobs),
         drafts=drafts,

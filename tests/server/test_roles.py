@@ -130,6 +130,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/api/invites", {"role": "labeler", "project_id": "{p}"}, SUPERVISORS),
     ("POST", "/api/invites", {"role": "supervisor", "project_id": "{p}"}, ADMINS),
     ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
+    ("POST", "/api/invites/list", {"text": "x", "dry_run": True}, SUPERVISORS),
     ("GET", "/api/tokens", None, {"stranger", *ALL}),
     ("POST", "/api/tokens", {"scope": "none"}, {"stranger", *ALL}),
     ("POST", "/api/tokens", {"project_id": "{p}"}, ALL),

@@ -268,6 +268,15 @@ class User(msgspec.Struct):
     created_at: int
 
 
+class Invite(msgspec.Struct):
+    role: str
+    project_id: str | None
+    login: str | None
+    """Of the one person it is for; None: whoever has the link."""
+    name: str | None
+    email: str | None
+
+
 class Token(msgspec.Struct):
     """By which a program acts as a person, as far as `scope` and `project_id` go."""
 

@@ -21,6 +21,7 @@ from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.inviting import Inviting
 from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
 from chorus.server.services.meter import Meter
@@ -46,6 +47,7 @@ from chorus.server.services.tokens import Tokens
 class Services:
     accounts: Accounts
     tokens: Tokens
+    inviting: Inviting
     projects: Projects
     classes: Classes
     instructions: Instructions

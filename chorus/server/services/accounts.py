@@ -16,7 +16,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.grants import Grant
-from chorus.server.domain.model import User
+from chorus.server.domain.model import Invite, User
 from chorus.server.errors import ApiError
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -26,6 +26,7 @@ SESSION_DAYS = 14
 PASSWORD_MIN = 8
 FAILURES_MAX = 8
 FAILURE_WINDOW_S = 300.0
+SEEN_MS = 60_000
 LOGIN = re.compile(r"[\w.@+-]{1,64}")
 
 
@@ -68,6 +69,7 @@ class Accounts:
         self._failures: defaultdict[str, list[float]] = defaultdict(list)
         self._dummy_hash = self._hasher.hash("nobody")
         self.setup_token: str | None = None
+        self._seen: dict[str, int] = {}
 
     # -- signing in
 
@@ -130,8 +132,33 @@ class Accounts:
     # -- people
 
     async def users(self) -> list[dict[str, Any]]:
-        users = await self._store.read(lambda tx: tx.users())
-        return [_current(user).public() for user in users]
+        """Each a User with `email`, `last_seen_at` (ms or None) and `roles`, one for each project
+        they are a member of: `{"project_id", "role"}`."""
+
+        def fn(tx: Tx) -> list[dict[str, Any]]:
+            more = {user_id: rest for user_id, *rest in tx.people_table()}
+            roles: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+            for user_id, project_id, role in tx.all_roles():
+                roles[user_id].append({"project_id": project_id, "role": role})
+            return [
+                {
+                    **_current(user).public(),
+                    "email": more[user.user_id][0],
+                    "last_seen_at": more[user.user_id][1],
+                    "roles": roles[user.user_id],
+                }
+                for user in tx.users()
+            ]
+
+        return await self._store.read(fn)
+
+    async def seen(self, user_id: str) -> None:
+        """Note that somebody is here, at most once in SEEN_MS."""
+        now = now_ms()
+        if now - self._seen.get(user_id, 0) < SEEN_MS:
+            return
+        self._seen[user_id] = now
+        await self._store.write(lambda tx: tx.seen(user_id, now))
 
     async def make_user(
         self, login: str, name: str, password: str | None, admin: bool = False
@@ -199,15 +226,15 @@ class Accounts:
         await self._store.write(fn)
         return token, expires
 
-    async def invitation(self, token: str) -> tuple[str, str | None, str | None]:
-        """(role, project_id, project name)."""
+    async def invitation(self, token: str) -> tuple[Invite, str | None]:
+        """(the invitation, project name)."""
 
-        def fn(tx: Tx) -> tuple[str, str | None, str | None]:
+        def fn(tx: Tx) -> tuple[Invite, str | None]:
             found = tx.invite(digest(token), now_ms())
             if found is None:
                 raise ApiError("not_found", "this invitation is not valid (any more)")
-            project = tx.project(found[1]) if found[1] else None
-            return found[0], found[1], project.name if project else None
+            project = tx.project(found.project_id) if found.project_id else None
+            return found, project.name if project else None
 
         return await self._store.read(fn)
 
@@ -221,8 +248,9 @@ class Accounts:
             found = tx.invite(digest(token), now)
             if found is None:
                 raise ApiError("not_found", "this invitation is not valid (any more)")
-            role, project_id = found
+            role, project_id = found.role, found.project_id
             if new is not None:
+                _meant(found, new)
                 insert_user(tx, new)
                 user = new
             else:
@@ -230,6 +258,9 @@ class Accounts:
                 if known is None:
                     raise ApiError("not_signed_in", "sign in first")
                 user = known
+                _meant(found, user)
+            if new is not None and found.email is not None:
+                tx.set_email(user.user_id, found.email)
             if role == "admin":
                 tx.set_admin(user.user_id)
                 user.admin = True
@@ -242,6 +273,12 @@ class Accounts:
 
         user, project_id = await self._store.write(fn)
         return _current(user), self.session_for(user), project_id
+
+
+def _meant(invite: Invite, user: User) -> None:
+    """Raises forbidden for whom a person's own invitation is not for."""
+    if invite.login is not None and invite.login != user.login:
+        raise ApiError("forbidden", f"this invitation is for {invite.login}; sign out first")
 
 
 def insert_user(tx: Tx, user: User) -> None:

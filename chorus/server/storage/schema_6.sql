@@ -126,3 +126,11 @@ ALTER TABLE token ADD COLUMN project_id TEXT;
 ALTER TABLE token ADD COLUMN expires_at INTEGER;
 ALTER TABLE token ADD COLUMN last_used_at INTEGER;
 CREATE INDEX token_by_user ON token (user_id);
+
+-- An invitation for one person: their login is this, and nobody else's. NULL: whoever has the link.
+ALTER TABLE invite ADD COLUMN login TEXT;
+ALTER TABLE invite ADD COLUMN name TEXT;
+ALTER TABLE invite ADD COLUMN email TEXT;
+-- To the minute.
+ALTER TABLE person ADD COLUMN last_seen_at INTEGER;
+ALTER TABLE person ADD COLUMN email TEXT;

@@ -37,7 +37,7 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
         user: CurrentUser | None = await tokens.find(header[7:].strip())
         if user is not None and user.grant is not None and user.grant.scope == "read":
             _only_reads(request)
-        return user
+        return await _seen(request, user)
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
         return None
@@ -45,6 +45,12 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
     if changing and not same_origin(request):
         raise ApiError("bad_origin", "this request does not come from Chorus's own pages")
     user = await accounts.by_session(cookie)
+    return await _seen(request, user)
+
+
+async def _seen(request: HTTPConnection, user: CurrentUser | None) -> CurrentUser | None:
+    if user is not None:
+        await request.app.state.services.accounts.seen(user.user_id)
     return user
 
 

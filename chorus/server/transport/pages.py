@@ -199,10 +199,10 @@ async def setup(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     token = request.path_params["token"]
     user = await current_user(request)
-    role, project_id, project = await services(request).accounts.invitation(token)
+    meant, project = await services(request).accounts.invitation(token)
     return render(
-        request, "invite.html", user, boot={"token": token, "project_id": project_id},
-        role=role, project=project, token=token,
+        request, "invite.html", user, boot={"token": token, "project_id": meant.project_id},
+        meant=meant, role=meant.role, project=project, token=token,
     )  # fmt: skip
 
 

@@ -49,6 +49,14 @@ class Invite(msgspec.Struct):
     days: int = 7
 
 
+class InviteList(msgspec.Struct):
+    text: str
+    role: str = "labeler"
+    project_id: str | None = None
+    days: int = 7
+    dry_run: bool = False
+
+
 class Accept(msgspec.Struct):
     login: str | None = None
     name: str | None = None
@@ -179,10 +187,40 @@ async def invite(request: Request) -> Response:
     return reply({"url": url, "token": token, "expires_at": expires_at})
 
 
+@api(
+    "Invite many by a list",
+    "signed in",
+    body=InviteList,
+    answer=answers.InvitedList,
+    errors=("forbidden",),
+)
+async def invite_list(request: Request) -> Response:
+    user = await require_user(request)
+    kept = services(request)
+    await kept.projects.require_any(user, "supervisor")
+    body = await body_of(request, InviteList)
+    mine = {
+        p["project_id"]: p["name"]
+        for p in await kept.projects.list_for(user)
+        if p["role"] != "labeler"
+    }
+    found = await kept.inviting.by_list(
+        user.user_id, body.text, mine, body.role, body.project_id, body.days, user.admin,
+        body.dry_run,
+    )  # fmt: skip
+    kept.projects.forget_roles()
+    root = str(request.base_url).rstrip("/")
+    for person in found["people"]:
+        person["project"] = mine.get(person["project_id"])
+        if token := person.pop("token", None):
+            person["url"] = f"{root}/invite/{token}"
+    return reply(found)
+
+
 @api("What an invitation is for", "anyone", answer=answers.Invitation)
 async def invitation(request: Request) -> Response:
-    role, _, project = await services(request).accounts.invitation(request.path_params["token"])
-    return reply({"role": role, "project": project})
+    found, project = await services(request).accounts.invitation(request.path_params["token"])
+    return reply({"role": found.role, "project": project, "login": found.login, "name": found.name})
 
 
 @api(
@@ -223,6 +261,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),
         Route("/signin-link", open_signin_link),
         Route("/api/invites", invite, methods=["POST"]),
+        Route("/api/invites/list", invite_list, methods=["POST"]),
         Route("/api/invites/{token}", invitation, methods=["GET"]),
         Route("/api/invites/{token}", accept, methods=["POST"]),
     ]

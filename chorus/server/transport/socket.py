@@ -66,6 +66,8 @@ async def websocket(ws: WebSocket) -> None:
         if end is not None:
             end.cancel()
         hub.leave(outbox)
+        with contextlib.suppress(ApiError):
+            await ctx.services.accounts.seen(user.user_id)
         outbox.close("session_ended")
         for task in (reader, writer):
             task.cancel()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chorus.server.domain.model import User
-from chorus.server.storage.tx.base import USER, Base
+from chorus.server.domain.model import Invite, User
+from chorus.server.storage.tx.base import INVITE, USER, Base
 
 
 class PeopleSql(Base):
@@ -68,20 +68,44 @@ class PeopleSql(Base):
         at: int,
         expires_at: int,
         uses: int,
+        whom: tuple[str | None, str | None, str | None] = (None, None, None),
     ) -> None:
+        """`whom`: login, name and e-mail address of the one person it is for."""
         self.run(
-            "INSERT INTO invite VALUES (?,?,?,?,?,?,?)",
-            (token_hash, role, project_id, created_by, at, expires_at, uses),
+            "INSERT INTO invite (token_hash, role, project_id, created_by, created_at, expires_at,"
+            " uses_left, login, name, email) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (token_hash, role, project_id, created_by, at, expires_at, uses, *whom),
         )
 
-    def invite(self, token_hash: str, now: int) -> tuple[str, str | None] | None:
-        """(role, project_id) of a usable invitation."""
+    def invite(self, token_hash: str, now: int) -> Invite | None:
+        """A usable invitation."""
         row = self.row(
-            "SELECT role, project_id FROM invite"
+            f"SELECT {INVITE} FROM invite"
             " WHERE token_hash = ? AND expires_at > ? AND uses_left > 0",
             (token_hash, now),
         )
-        return (row[0], row[1]) if row else None
+        return Invite(*row) if row else None
+
+    def seen(self, user_id: str, at: int) -> None:
+        self.run("UPDATE person SET last_seen_at = ? WHERE user_id = ?", (at, user_id))
+
+    def set_email(self, user_id: str, email: str) -> None:
+        self.run("UPDATE person SET email = ? WHERE user_id = ?", (email, user_id))
+
+    def people_table(self) -> list[tuple[str, str | None, int | None]]:
+        """(user_id, e-mail address, last seen) of everybody."""
+        return [tuple(row) for row in self.rows("SELECT user_id, email, last_seen_at FROM person")]
+
+    def all_roles(self) -> list[tuple[str, str, str]]:
+        """(user_id, project_id, role) of every membership."""
+        return [
+            tuple(row)
+            for row in self.rows(
+                "SELECT m.user_id, m.project_id, m.role FROM member m"
+                " JOIN project p ON p.project_id = m.project_id"
+                " WHERE p.state <> 'deleting' ORDER BY p.name, m.project_id"
+            )
+        ]
 
     def use_invite(self, token_hash: str) -> None:
         self.run("UPDATE invite SET uses_left = uses_left - 1 WHERE token_hash = ?", (token_hash,))

@@ -5,6 +5,7 @@ import { classesCard } from "./classes_card.js";
 import { instructionsCard } from "./instructions_card.js";
 import { lifeCard } from "./life_card.js";
 import { importForm } from "./import_form.js";
+import { inviteList } from "./invite_list.js";
 import { onSubmit, showError } from "./form.js";
 import { agreed, effectWords } from "./effect.js";
 import { sourcesCard } from "./sources.js";
@@ -67,4 +68,5 @@ onSubmit($("#invite-form"), async ({ role }) => {
   fill(box, "Good for one person, seven days: ", el("code", {}, new URL(url, location.href).href));
 });
 
+inviteList([project], showMembers);
 showMembers().catch((error) => showError($("#invite-form"), error));

@@ -1,0 +1,80 @@
+"""Invitations by list: a dry run, all or nothing, links for one person each."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+
+from chorus.client import ApiError, Rest
+from tests.servers import Bench
+
+PASSWORD = "correct horse"
+
+
+async def send(who: Rest, text: str, **more: Any) -> dict[str, Any]:
+    answer = await who.request("POST", "/api/invites/list", json={"text": text, **more})
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def members(bench: Bench) -> dict[str, str]:
+    path = f"/api/projects/{bench.project.project_id}/members"
+    found = (await bench.admin.request("GET", path)).json()["members"]
+    return {m["login"]: m["role"] for m in found}
+
+
+async def test_a_list_is_checked_then_done_whole_and_each_link_is_for_one(bench: Bench) -> None:
+    project = (await bench.make()).project_id
+    ending = secrets.token_hex(3)
+    new, other, known = f"new-{ending}", f"other-{ending}", f"known-{ending}"
+    await bench.admin.create_user(known, "Known")
+    text = f"login,email,name,role\n{new},{new}@x.org,New,supervisor\n{known},,,\n{other},,,"
+    dry = await send(bench.admin, text, project_id=project, dry_run=True)
+    assert [p["does"] for p in dry["people"]] == ["invite", "join", "invite"]
+    assert "url" not in dry["people"][0]
+    assert await members(bench) == {}
+    broken = await send(bench.admin, f"{text}\n!?,,,", project_id=project)
+    assert broken["faults"][0]["line"] == 5
+    assert await members(bench) == {}, "nothing is done by half"
+    done = await send(bench.admin, text, project_id=project)
+    assert await members(bench) == {known: "labeler"}
+    tokens = {p["login"]: p["url"].rpartition("/")[2] for p in done["people"] if "url" in p}
+    assert set(tokens) == {new, other}
+    async with Rest(bench.server.url) as anyone:
+        path = f"/api/invites/{tokens[new]}"
+        assert (await anyone.request("GET", path)).json()["login"] == new
+        body = {"login": "somebody", "name": "S", "password": PASSWORD}
+        with pytest.raises(ApiError) as caught:
+            await anyone.request("POST", path, json=body)
+        assert caught.value.code == "forbidden", "it is for another"
+        await anyone.request("POST", path, json={**body, "login": new})
+        assert (await members(bench))[new] == "supervisor"
+        with pytest.raises(ApiError) as caught:
+            await anyone.request("POST", f"/api/invites/{tokens[other]}", json={})
+        assert caught.value.code == "forbidden", "who is signed in is somebody else"
+    users = {
+        u["login"]: u for u in (await bench.admin.request("GET", "/api/users")).json()["users"]
+    }
+    assert users[new]["email"] == f"{new}@x.org"
+    assert users[new]["roles"] == [{"project_id": project, "role": "supervisor"}]
+    assert users[new]["last_seen_at"] is not None
+    assert users[known]["last_seen_at"] is None
+    again = await send(bench.admin, f"{new}\n{known}", project_id=project)
+    assert [p["does"] for p in again["people"]] == ["nothing", "nothing"]
+    assert (await members(bench))[new] == "supervisor", "a list takes no role away"
+
+
+async def test_a_supervisor_invites_labelers_to_their_projects_only(bench: Bench) -> None:
+    other = (await bench.make()).project_id
+    mine = (await bench.make()).project_id
+    async with Rest(bench.server.url, await bench.person("supervisor")) as supervisor:
+        for text in (f"ada,Ada,labeler,{other}", f"ada,Ada,supervisor,{mine}"):
+            assert len((await send(supervisor, text))["faults"]) == 1
+        found = await send(supervisor, f"ada-{secrets.token_hex(3)},Ada", project_id=mine)
+        assert "url" in found["people"][0]
+    async with Rest(bench.server.url, await bench.person("labeler")) as labeler:
+        with pytest.raises(ApiError) as caught:
+            await send(labeler, "ada", project_id=mine)
+        assert caught.value.code == "forbidden"
