@@ -3,7 +3,7 @@ them (transport/openapi.py), so they are said once. Times are ms since 1970 UTC.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -54,7 +54,7 @@ class Person(User, kw_only=True):
     email: str | None = None
     last_seen_at: int | None = None
     """To the minute."""
-    roles: list[MemberRole] = []
+    roles: list[MemberRole] = field(default_factory=list)
     """One for each project they are a member of."""
 
 
