@@ -42,6 +42,7 @@ from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
 from chorus.server.services.news import News
 from chorus.server.services.notes import Notes
+from chorus.server.services.once import Once
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
 from chorus.server.services.preferences import OwnPreferences
@@ -257,6 +258,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         dashboard=dashboard,
         meter=meter,
         news=news,
+        once=Once(store),
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,

@@ -28,6 +28,7 @@ from chorus.server.services.meter import Meter
 from chorus.server.services.mine import Mine
 from chorus.server.services.news import News
 from chorus.server.services.notes import Notes
+from chorus.server.services.once import Once
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
 from chorus.server.services.preferences import OwnPreferences
@@ -73,6 +74,7 @@ class Services:
     dashboard: Dashboard
     meter: Meter
     news: News
+    once: Once
     rounds: Rounds
     artifacts: Artifacts
     importing: Importing

@@ -134,3 +134,10 @@ ALTER TABLE invite ADD COLUMN email TEXT;
 -- To the minute.
 ALTER TABLE person ADD COLUMN last_seen_at INTEGER;
 ALTER TABLE person ADD COLUMN email TEXT;
+
+-- Requests with an Idempotency-Key, kept a day; status NULL: not answered (yet).
+CREATE TABLE request_key (
+  user_id TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, status INTEGER,
+  answer BLOB NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
+) WITHOUT ROWID;
+CREATE INDEX request_key_age ON request_key (created_at);

@@ -20,6 +20,7 @@ from chorus.server.transport.auth import (
 )
 from chorus.server.transport.described import Query, api
 from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.once import once
 
 
 class SignIn(msgspec.Struct):
@@ -127,6 +128,7 @@ async def users(request: Request) -> Response:
 
 
 @api("Make an account", "admin", body=NewUser, answer=messages.User, errors=("conflict",))
+@once
 async def add_user(request: Request) -> Response:
     await _require_admin(request)
     body = await body_of(request, NewUser)

@@ -14,6 +14,7 @@ from chorus.server.services.accounts import CurrentUser
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.rest_instructions import Preview
 
 
@@ -34,6 +35,7 @@ async def mine(request: Request) -> Response:
 
 
 @api("Begin a draft", "admin", body=dict[str, Any], answer=answers.Draft, status=201)
+@once
 async def begin(request: Request) -> Response:
     user = await admin(request)
     body = await body_of(request, dict[str, Any])
@@ -89,6 +91,7 @@ async def drop_files(request: Request) -> Response:
 
 
 @api("Make the project of a draft", "admin", answer=answers.Initialized, status=201)
+@once
 async def initialize(request: Request) -> Response:
     user = await admin(request)
     return reply(await services(request).drafts.initialize(user, _id(request)), 201)

@@ -14,6 +14,7 @@ from chorus.server.domain.tasks import is_text
 from chorus.server.services.exports import Order, formats_of
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.rest_projects import member_of
 from chorus.server.transport.review_filter import FilterBody, ListState, filter_of
 
@@ -41,6 +42,7 @@ class NewExport(msgspec.Struct):
     answer=messages.Export,
     status=202,
 )
+@once
 async def begin(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, NewExport)

@@ -13,6 +13,7 @@ from chorus.server.errors import ApiError
 from chorus.server.services.supervising import TakeBack
 from chorus.server.transport.described import Query, api
 from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.rest_projects import member_of
 
 
@@ -66,6 +67,7 @@ async def mark_gold(request: Request) -> Response:
     answer=answers.NoteKept,
     status=201,
 )
+@once
 async def add_note(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, Message)
@@ -107,6 +109,7 @@ async def takebacks(request: Request) -> Response:
 @api(
     "Take a person's votes back", "supervisor", body=TakeBack, answer=answers.TakenBack, status=201
 )
+@once
 async def take_back(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     which = await body_of(request, TakeBack)

@@ -19,6 +19,7 @@ from chorus.server.services.projects import Change, NewProject
 from chorus.server.transport.auth import SAFE_METHODS, require_user
 from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.review_filter import BulkBody, filter_of
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -68,6 +69,7 @@ async def projects(request: Request) -> Response:
 
 
 @api("Make a project", "admin", body=NewProject, answer=messages.Project, status=201)
+@once
 async def add_project(request: Request) -> Response:
     user = await require_user(request)
     if not user.admin:
@@ -142,6 +144,7 @@ async def drop_member(request: Request) -> Response:
     answer=messages.Job,
     status=202,
 )
+@once
 async def start_import(request: Request) -> Response:
     user = await require_user(request)
     if not user.admin:

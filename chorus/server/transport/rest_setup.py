@@ -14,6 +14,7 @@ from chorus.server.services.cloning import Clone
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.described import api, paging
 from chorus.server.transport.http import body_of, number, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.rest_projects import member_of
 
 
@@ -45,6 +46,7 @@ async def changes(request: Request) -> Response:
 
 
 @api("Copy a project", "admin", body=Clone, answer=messages.Project, status=201)
+@once
 async def clone(request: Request) -> Response:
     user, project_id = await admin_of(request)
     body = await body_of(request, Clone)

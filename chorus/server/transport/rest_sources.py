@@ -14,6 +14,7 @@ from chorus.server.services.data_sources import NewSource, SourceChange
 from chorus.server.transport.auth import CurrentUser
 from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, number, reply, services
+from chorus.server.transport.once import once
 from chorus.server.transport.rest_projects import member_of
 
 STATES = ("new", "in", "faulty", "changed", "gone")
@@ -33,6 +34,7 @@ async def sources(request: Request) -> Response:
 
 
 @api("Add a data source", "admin", body=NewSource, answer=dict[str, Any], status=201)
+@once
 async def add_source(request: Request) -> Response:
     user, project_id = await _member(request, admin=True)
     new = await body_of(request, NewSource)

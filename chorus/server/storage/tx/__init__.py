@@ -11,6 +11,7 @@ from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.label_imports import LabelImportSql
+from chorus.server.storage.tx.once import OnceSql
 from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.projects import ProjectSql
@@ -46,6 +47,7 @@ class Tx(
     TuningSql,
     SourceSql,
     EventSql,
+    OnceSql,
     ExportSql,
     LabelImportSql,
     TimelineSql,
