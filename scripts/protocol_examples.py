@@ -429,7 +429,8 @@ def sets_chapter(tape: Tape) -> str:
     for name in ("vote.cast", "labeling.history", "review.list", "quality.get"):
         sent, answer = tape.commands[name]
         parts.append(f"`{name}`\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
-    for name in ("vote.cast", "label.decided"):
+    # The last two: the only project there into which votes are brought.
+    for name in ("vote.cast", "label.decided", "labels.imported", "vote.imported"):
         parts.append(f"`{name}`\n```json\n{shown(tape.events[name])}\n```\n")
     return "\n".join(parts) + "\n"
 
