@@ -602,3 +602,53 @@ class LabelImport(Struct):
 
 class LabelImports(Struct):
     imports: list[LabelImport]
+
+
+# -- webhooks
+
+
+class Webhook(Struct):
+    """`state`: active, off, or failed (it was turned off after failing for three days)."""
+
+    webhook_id: str
+    url: str
+    state: str
+    types: list[str]
+    delivered_seq: int
+    failures: int
+    created_at: int
+    failing_since: int | None = None
+    next_at: int | None = None
+
+
+class FreshWebhook(Webhook, kw_only=True):
+    secret: str
+    """Shown once."""
+
+
+class Webhooks(Struct):
+    webhooks: list[Webhook]
+
+
+class Delivery(Struct):
+    """One attempt; `error` None: it was taken."""
+
+    message_id: str
+    events: int
+    attempt: int
+    ms: int
+    at: int
+    status: int | None = None
+    error: str | None = None
+
+
+class Deliveries(Struct):
+    deliveries: list[Delivery]
+    """Newest first."""
+
+
+class WebhookTest(Struct):
+    ok: bool
+    ms: int
+    status: int | None = None
+    error: str | None = None

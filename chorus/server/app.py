@@ -63,11 +63,13 @@ from chorus.server.services.starting_over import StartingOver
 from chorus.server.services.supervising import Supervising
 from chorus.server.services.timeline import Timeline
 from chorus.server.services.tokens import Tokens
+from chorus.server.services.webhooks import Webhooks
 from chorus.server.settings import Settings
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.bus import Bus
 from chorus.server.storage.cache import Cache
 from chorus.server.storage.guard import Guard
+from chorus.server.storage.outbound import Outbound
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.vault import Vault
 from chorus.server.transport import (
@@ -89,6 +91,7 @@ from chorus.server.transport import (
     rest_setup,
     rest_sources,
     rest_tokens,
+    rest_webhooks,
 )
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
@@ -119,6 +122,7 @@ def rest_routes() -> list[BaseRoute]:
         *rest_exports.routes(),
         *rest_label_imports.routes(),
         *rest_events.routes(),
+        *rest_webhooks.routes(),
         *rest_projects.routes(),  # after the others: its last route takes any one name
     ]
 
@@ -229,6 +233,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     deleting = Deleting(store, projects, blobs, [paths.rounds, settings.data_dir / "exports"], idle)
     review = Review(store, projects)
     bulks = Bulks(store, review)
+    webhooks = Webhooks(
+        store, Vault(settings.vault_key), Outbound(settings.allow_webhook_hosts), news,
+        dashboard.public_event,
+    )  # fmt: skip
     services = Services(
         accounts=accounts,
         tokens=tokens,
@@ -259,6 +267,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         meter=meter,
         news=news,
         once=Once(store),
+        webhooks=webhooks,
         rounds=rounds,
         artifacts=Artifacts(store, projects, Runner(import_pool), paths, settings.backbones),
         importing=importing,
@@ -307,12 +316,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             f"  http://{settings.host}:{settings.port}/setup?token={accounts.setup_token}\n",
             flush=True,
         )
+    await webhooks.start()
     ticker = asyncio.ensure_future(assigning.run())
     try:
         yield
     finally:
         ticker.cancel()
         news.end()
+        await webhooks.stop()
         await rounds.stop()
         await skills.stop()
         await asyncio.gather(

@@ -75,6 +75,14 @@ def serve(
             help="Let data sources be on this host, whatever its address (again for more).",
         ),
     ] = None,
+    allow_webhook_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CHORUS_ALLOW_WEBHOOK_HOSTS",
+            help="Let webhooks go to this host although it is not on the public internet (again"
+            " for more).",
+        ),
+    ] = None,
     cache_gb: Annotated[
         float, typer.Option(min=0, help="Most that is kept of what can be fetched again.")
     ] = 20,
@@ -86,6 +94,7 @@ def serve(
     settings = Settings(
         data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
         allow_download=allow_download, allow_folders=allow_folder or [],
+        allow_webhook_hosts=allow_webhook_host or [],
         allow_endpoints=allow_endpoint or [], cache_bytes=int(cache_gb * (1 << 30)),
     )  # fmt: skip
     if text_backbone is not None:

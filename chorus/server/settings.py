@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """Most that is kept of what can be made or fetched again."""
     allow_folders: list[Path] = []
     """Below which file:// sources may read."""
+    allow_webhook_hosts: list[str] = []
+    """Hosts that webhooks may be sent to although they are not on the public internet."""
     allow_endpoints: list[str] = []
     """Hosts of sources allowed whatever their address (see storage/guard)."""
 

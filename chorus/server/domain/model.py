@@ -341,3 +341,23 @@ class Tuning(msgspec.Struct):
     finished_at: int | None
     body: str
     """JSON: what the dashboard shows of it."""
+
+
+class Webhook(msgspec.Struct):
+    """Where a project's events are sent."""
+
+    webhook_id: str
+    project_id: str
+    url: str
+    types: str
+    """JSON list; empty: all."""
+    secret: str
+    """Sealed."""
+    state: str
+    """active, off (by a person) or failed (by failing too long)."""
+    delivered_seq: int
+    failures: int
+    failing_since: int | None
+    next_at: int
+    created_by: str
+    created_at: int

@@ -42,6 +42,7 @@ from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.supervising import Supervising
 from chorus.server.services.tokens import Tokens
+from chorus.server.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Services:
     meter: Meter
     news: News
     once: Once
+    webhooks: Webhooks
     rounds: Rounds
     artifacts: Artifacts
     importing: Importing

@@ -141,3 +141,21 @@ CREATE TABLE request_key (
   answer BLOB NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (user_id, key)
 ) WITHOUT ROWID;
 CREATE INDEX request_key_age ON request_key (created_at);
+
+-- Webhooks: events up to delivered_seq have been taken, or were not asked for. types: a JSON list,
+-- empty: all. secret: sealed (storage/vault.py). failing_since: of the failures in a row.
+CREATE TABLE webhook (
+  webhook_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, url TEXT NOT NULL, types TEXT NOT NULL,
+  secret TEXT NOT NULL, state TEXT NOT NULL, delivered_seq INTEGER NOT NULL,
+  failures INTEGER NOT NULL, failing_since INTEGER, next_at INTEGER NOT NULL, created_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX webhook_by_project ON webhook (project_id);
+-- The newest attempts of each.
+CREATE TABLE delivery (
+  delivery_id INTEGER PRIMARY KEY, webhook_id TEXT NOT NULL, project_id TEXT NOT NULL,
+  message_id TEXT NOT NULL, events INTEGER NOT NULL, attempt INTEGER NOT NULL, status INTEGER,
+  error TEXT, ms INTEGER NOT NULL, at INTEGER NOT NULL
+);
+CREATE INDEX delivery_by_webhook ON delivery (webhook_id, delivery_id);
+CREATE INDEX delivery_by_project ON delivery (project_id);

@@ -25,6 +25,7 @@ from chorus.server.storage.tx.timeline import TimelineSql
 from chorus.server.storage.tx.tokens import TokenSql
 from chorus.server.storage.tx.tunings import TuningSql
 from chorus.server.storage.tx.votes import VoteSql
+from chorus.server.storage.tx.webhooks import WebhookSql
 
 
 class Tx(
@@ -48,6 +49,7 @@ class Tx(
     SourceSql,
     EventSql,
     OnceSql,
+    WebhookSql,
     ExportSql,
     LabelImportSql,
     TimelineSql,

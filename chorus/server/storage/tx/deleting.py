@@ -14,6 +14,8 @@ OF_PROJECT = (
     "board_copy", "board_point", "instructions_read", "prose_picture", "invite", "tuning",
     "source",
     "token",
+    "webhook",
+    "delivery",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")
