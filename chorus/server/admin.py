@@ -9,6 +9,7 @@ from typing import Any
 
 from chorus.server.services import fsck as checks
 from chorus.server.services.accounts import Accounts
+from chorus.server.services.identities import Identities
 from chorus.server.services.tokens import NewToken, Tokens
 from chorus.server.settings import Settings
 from chorus.server.storage.sqlite import SqliteStore, connect
@@ -46,6 +47,13 @@ async def add_user(
             return None
         secret, _ = await Tokens(store).add(user.user_id, NewToken("command line"))
         return secret
+
+
+async def link(data_dir: Path, login: str, issuer: str, sub: str) -> None:
+    """Who a person is to a provider of OpenID Connect. Raises `ApiError`."""
+    async with _store(data_dir) as store:
+        accounts = Accounts(store, Settings(data_dir=data_dir).secret())
+        await Identities(store, accounts, None).link(login, issuer, sub)
 
 
 async def users(data_dir: Path) -> list[dict[str, Any]]:

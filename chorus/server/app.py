@@ -33,6 +33,7 @@ from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
+from chorus.server.services.identities import Identities
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
 from chorus.server.services.inviting import Inviting
@@ -73,6 +74,7 @@ from chorus.server.storage.outbound import Outbound
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.vault import Vault
 from chorus.server.transport import (
+    oidc,
     pages,
     rest_accounts,
     rest_classes,
@@ -140,6 +142,7 @@ def build(settings: Settings) -> Starlette:
         WebSocketRoute("/ws", websocket),
         *rest_openapi.routes(rest),
         *rest,
+        *oidc.routes(),
         *pages.routes(),
     ]
     return Starlette(
@@ -168,6 +171,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             return blob_path(cache.root, content_hash, "m")
 
     accounts = Accounts(store, settings.secret())
+    accounts.passwords = settings.passwords
     tokens = Tokens(store)
     remerging = Remerging(store)
     projects = Projects(store, remerging, settings.gpu)
@@ -241,6 +245,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         accounts=accounts,
         tokens=tokens,
         inviting=Inviting(store),
+        identities=Identities(store, accounts, settings.provider),
         projects=projects,
         instructions=Instructions(store, blobs),
         drafts=drafts,
@@ -290,6 +295,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     tokens.ended = hub.end_token
+    app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import msgspec
 import typer
 
 from chorus import __version__
+from chorus.server.domain.provider import Provider
 from chorus.server.settings import BACKBONE, TEXT_BACKBONES, Settings
 
 app = typer.Typer(
@@ -58,6 +61,36 @@ def serve(
     allow_download: Annotated[
         bool, typer.Option(help="Let timm fetch weights that are not here.")
     ] = False,
+    oidc_issuer: Annotated[
+        str | None,
+        typer.Option(envvar="CHORUS_OIDC_ISSUER", help="Sign in by OpenID Connect: its issuer."),
+    ] = None,
+    oidc_client_id: Annotated[
+        str | None, typer.Option(envvar="CHORUS_OIDC_CLIENT_ID", help="Our client id there.")
+    ] = None,
+    oidc_secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CHORUS_OIDC_SECRET_FILE",
+            exists=True,
+            dir_okay=False,
+            help="File with our client secret (none: a public client).",
+        ),
+    ] = None,
+    oidc_label: Annotated[
+        str | None,
+        typer.Option(envvar="CHORUS_OIDC_LABEL", help='What stands after "Sign in with".'),
+    ] = None,
+    oidc_auto_create: Annotated[
+        bool,
+        typer.Option(
+            envvar="CHORUS_OIDC_AUTO_CREATE",
+            help="Whoever signs in there gets an account, without rights.",
+        ),
+    ] = False,
+    passwords: Annotated[
+        bool, typer.Option(envvar="CHORUS_PASSWORDS", help="Let people sign in by a password.")
+    ] = True,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one model job (default: all cores).")
     ] = None,
@@ -99,11 +132,36 @@ def serve(
     )  # fmt: skip
     if text_backbone is not None:
         settings.text_backbone = text_backbone
+    settings.provider = _provider(
+        oidc_issuer, oidc_client_id, oidc_secret_file, oidc_label, oidc_auto_create
+    )
+    settings.passwords = passwords
+    if not passwords and settings.provider is None:
+        _fail("without passwords nobody could sign in: give --oidc-issuer")
     if threads is not None:
         settings.threads = threads
     _prepare(settings)
     if not run(build(settings), settings):
         raise typer.Exit(3)
+
+
+def _provider(
+    issuer: str | None,
+    client_id: str | None,
+    secret_file: Path | None,
+    label: str | None,
+    auto_create: bool,
+) -> Provider | None:
+    if issuer is None:
+        return None
+    if client_id is None:
+        _fail("--oidc-issuer needs --oidc-client-id")
+    local = urlsplit(issuer).hostname in ("localhost", "127.0.0.1", "::1")
+    if not issuer.startswith("https://") and not local:
+        _fail("the issuer must be an https:// address")
+    secret = secret_file.read_text("utf-8").strip() if secret_file is not None else None
+    found = Provider(issuer, str(client_id), secret, auto_create=auto_create)
+    return msgspec.structs.replace(found, label=label) if label else found
 
 
 def _prepare(settings: Settings) -> None:
@@ -184,6 +242,24 @@ def _add_user(
     typer.echo(f"Added {login}.")
     if printed is not None:
         typer.echo(printed)
+
+
+@user_app.command("link")
+def user_link(
+    login: Annotated[str, typer.Option(help="Login of somebody with an account.")],
+    issuer: Annotated[str, typer.Option(help="Issuer, as given to serve.")],
+    sub: Annotated[str, typer.Option(help="Who they are there: the claim `sub`.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Let somebody with an account sign in by OpenID Connect."""
+    from chorus.server import admin
+    from chorus.server.errors import ApiError
+
+    try:
+        asyncio.run(admin.link(data_dir, login, issuer, sub))
+    except ApiError as error:
+        _fail(error.message)
+    typer.echo(f"{login} signs in there as {sub}.")
 
 
 @user_app.command("list")

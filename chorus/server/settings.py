@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from chorus.server.domain.features import Backbones
+from chorus.server.domain.provider import Provider
 
 BACKBONE = "efficientnet_lite0+efficientnet_lite2"
 """Measured (docs/features-and-heads.md): the two together see more than either; the first alone
@@ -46,6 +47,10 @@ class Settings(msgspec.Struct, kw_only=True):
     """Whether timm may fetch weights that are not here."""
     threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads of one ML job."""
+    provider: Provider | None = None
+    """Signing in by OpenID Connect."""
+    passwords: bool = True
+    """Whether people may sign in by a password."""
     upload_max_bytes: int = 4 << 30
     cache_bytes: int = 20 << 30
     """Most that is kept of what can be made or fetched again."""

@@ -19,6 +19,7 @@ from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
+from chorus.server.services.identities import Identities
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
 from chorus.server.services.inviting import Inviting
@@ -50,6 +51,7 @@ class Services:
     accounts: Accounts
     tokens: Tokens
     inviting: Inviting
+    identities: Identities
     projects: Projects
     classes: Classes
     instructions: Instructions

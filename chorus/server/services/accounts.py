@@ -70,25 +70,40 @@ class Accounts:
         self._dummy_hash = self._hasher.hash("nobody")
         self.setup_token: str | None = None
         self._seen: dict[str, int] = {}
+        self.passwords = True
+        """Whether people may sign in, and join, by a password."""
 
     # -- signing in
 
     async def sign_in(self, login: str, password: str, address: str) -> tuple[CurrentUser, str]:
         """(user, cookie value). Raises wrong_password, rate_limited."""
+        if not self.passwords:
+            raise ApiError("forbidden", "passwords are switched off; use the other way to sign in")
         key = f"{address}|{login}"
-        now = time.monotonic()
-        recent = [t for t in self._failures[key] if now - t < FAILURE_WINDOW_S]
-        self._failures[key] = recent
-        if len(recent) >= FAILURES_MAX:
-            raise ApiError("rate_limited", "too many failed sign-ins; try again in a few minutes")
+        self.slow_down(key)
         user = await self._store.read(lambda tx: tx.user_by_login(login))
         known = user.password_hash if user and user.password_hash else self._dummy_hash
         # The same work for unknown logins, so that time tells nothing about who exists.
         fits = await asyncio.to_thread(self._verify, known, password)
         if user is None or not user.password_hash or not fits:
-            self._failures[key].append(now)
+            self.failed(key)
             raise ApiError("wrong_password", "login or password is wrong")
         self._failures.pop(key, None)
+        return _current(user), self.session_for(user)
+
+    def slow_down(self, key: str) -> None:
+        """Raises rate_limited where `key` has failed too often."""
+        now = time.monotonic()
+        recent = [t for t in self._failures[key] if now - t < FAILURE_WINDOW_S]
+        self._failures[key] = recent
+        if len(recent) >= FAILURES_MAX:
+            raise ApiError("rate_limited", "too many failed sign-ins; try again in a few minutes")
+
+    def failed(self, key: str) -> None:
+        self._failures[key].append(time.monotonic())
+
+    def enter(self, user: User) -> tuple[CurrentUser, str]:
+        """(user, cookie value) of somebody who has been let in by other means."""
         return _current(user), self.session_for(user)
 
     def _verify(self, password_hash: str, password: str) -> bool:

@@ -159,3 +159,10 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_by_webhook ON delivery (webhook_id, delivery_id);
 CREATE INDEX delivery_by_project ON delivery (project_id);
+
+-- Who a person is to a provider of OpenID Connect.
+CREATE TABLE identity (
+  issuer TEXT NOT NULL, sub TEXT NOT NULL, user_id TEXT NOT NULL REFERENCES person,
+  created_at INTEGER NOT NULL, PRIMARY KEY (issuer, sub)
+) WITHOUT ROWID;
+CREATE INDEX invite_by_email ON invite (email) WHERE email IS NOT NULL;

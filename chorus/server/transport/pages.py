@@ -179,13 +179,27 @@ async def me(request: Request) -> Response:
     return render(request, "me.html", user)
 
 
+def _ways(request: Request, target: str) -> dict[str, Any]:
+    """For a template: how people may sign in."""
+    kept = services(request)
+    provider = kept.identities.provider
+    query = "" if target == "/" else f"?next={quote(target, safe='/')}"
+    return {
+        "passwords": kept.accounts.passwords,
+        "provider": provider.label if provider else None,
+        "provider_url": f"/oidc/start{query}",
+    }
+
+
 @page
 async def signin(request: Request) -> Response:
     target = local_path(request.query_params.get("next", "/"))
     if await current_user(request) is not None:
         return RedirectResponse(target, 303, headers=SECURITY_HEADERS)
     no_admin = not await services(request).accounts.has_admin()
-    return render(request, "signin.html", boot={"next": target}, no_admin=no_admin)
+    return render(
+        request, "signin.html", boot={"next": target}, no_admin=no_admin, **_ways(request, target)
+    )
 
 
 @page
@@ -203,6 +217,7 @@ async def invite(request: Request) -> Response:
     return render(
         request, "invite.html", user, boot={"token": token, "project_id": meant.project_id},
         meant=meant, role=meant.role, project=project, token=token,
+        **_ways(request, request.url.path),
     )  # fmt: skip
 
 

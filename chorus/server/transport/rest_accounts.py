@@ -75,7 +75,7 @@ def _signed_in(request: Request, body: dict[str, Any], cookie: str) -> Response:
     "anyone",
     body=SignIn,
     answer=answers.SignedIn,
-    errors=("wrong_password", "rate_limited"),
+    errors=("wrong_password", "forbidden", "rate_limited"),
 )
 async def sign_in(request: Request) -> Response:
     body = await body_of(request, SignIn)
@@ -230,7 +230,7 @@ async def invitation(request: Request) -> Response:
     "anyone",
     body=Accept,
     answer=answers.Joined,
-    errors=("not_signed_in", "conflict"),
+    errors=("not_signed_in", "forbidden", "conflict"),
 )
 async def accept(request: Request) -> Response:
     body = await body_of(request, Accept)
@@ -240,6 +240,8 @@ async def accept(request: Request) -> Response:
     if body.login is not None:
         if body.password is None:
             raise ApiError("bad_message", "choose a password")
+        if not accounts.passwords:
+            raise ApiError("forbidden", "passwords are switched off; use the other way to sign in")
         new = await accounts.make_user(body.login, body.name or body.login, body.password)
     else:
         user = await current_user(request)

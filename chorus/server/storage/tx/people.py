@@ -86,6 +86,31 @@ class PeopleSql(Base):
         )
         return Invite(*row) if row else None
 
+    def invites_to(self, email: str, now: int) -> list[tuple[str, Invite]]:
+        """(hash of its token, invitation) of the usable ones for one person at this address."""
+        rows = self.rows(
+            f"SELECT token_hash, {INVITE} FROM invite WHERE email IS NOT NULL"
+            " AND lower(email) = lower(?) AND login IS NOT NULL AND expires_at > ?"
+            " AND uses_left > 0 ORDER BY created_at, token_hash",
+            (email, now),
+        )
+        return [(row[0], Invite(*row[1:])) for row in rows]
+
+    def users_by_email(self, email: str) -> list[User]:
+        rows = self.rows(
+            f"SELECT {USER} FROM person WHERE email IS NOT NULL AND lower(email) = lower(?)",
+            (email,),
+        )
+        return [User(*row) for row in rows]
+
+    def identity(self, issuer: str, sub: str) -> str | None:
+        """Whose it is."""
+        row = self.row("SELECT user_id FROM identity WHERE issuer = ? AND sub = ?", (issuer, sub))
+        return str(row[0]) if row else None
+
+    def add_identity(self, issuer: str, sub: str, user_id: str, at: int) -> None:
+        self.run("INSERT INTO identity VALUES (?,?,?,?)", (issuer, sub, user_id, at))
+
     def seen(self, user_id: str, at: int) -> None:
         self.run("UPDATE person SET last_seen_at = ? WHERE user_id = ?", (at, user_id))
 

@@ -3,7 +3,7 @@ import { api } from "./api.js";
 
 document.querySelector("#sign-out")?.addEventListener("click", async () => {
   await api("DELETE", "/api/session").catch(() => {});
-  location.assign("/signin");
+  location.assign("/oidc/signed-out");
 });
 
 // A menu closes when the person clicks elsewhere or presses Escape.
