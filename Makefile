@@ -1,5 +1,5 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
-.PHONY: setup demo test lint bench screenshots protocol chromium clean help
+.PHONY: setup demo test lint bench screenshots protocol docs chromium clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -17,6 +17,7 @@ help:
 	@echo "make bench                what it measures on this machine"
 	@echo "make screenshots          the pictures of the README"
 	@echo "make protocol             the examples of docs/protocol.md"
+	@echo "make docs                 the pages of docs/ as a site, in site/"
 	@echo "make setup                only the virtual environment and the browser parts"
 	@echo "make clean                what the others made, but for your data"
 
@@ -50,7 +51,11 @@ screenshots: setup chromium
 protocol: setup
 	$(BIN)/python -m scripts.protocol_examples
 
+docs: setup
+	$(BIN)/python -m scripts.cli_reference
+	$(BIN)/zensical build --strict --clean
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf chorus/web/node_modules chorus/demo/node_modules chorus/web/static/vendor
 	find chorus tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -299,7 +299,7 @@ def _fail(message: str) -> None:
     raise typer.Exit(1)
 
 
-def _mount_others() -> None:
+def mount_others() -> None:
     """Commands that drive a server from outside; they import nothing of it."""
     from chorus.client.cli import export, import_
     from chorus.demo.cli import demo
@@ -316,7 +316,7 @@ def _mount_others() -> None:
 def main() -> None:
     # `chorus serve` must start fast and without the tools' dependencies.
     if len(sys.argv) < 2 or sys.argv[1] not in ("serve", "user", "fsck", "init", "version"):
-        _mount_others()
+        mount_others()
     app()
 
 
