@@ -41,6 +41,11 @@ from chorus.server.storage.tx.items import OpenItem
 
 log = logging.getLogger(__name__)
 
+PARTIAL = (
+    "No prelabels yet: the model has not looked at all items. The next round begins by itself when"
+    " it has."
+)
+
 
 class RoundRun:
     def __init__(
@@ -125,7 +130,9 @@ class RoundRun:
                     lambda tx, card=card: tx.put_card(project_id, record.number, card)  # type: ignore[misc]
                 )
         state.landing = True
-        figures = await self._land(project_id, record.number, folder, project.prelabel, results)
+        figures = await self._land(
+            project_id, record.number, folder, project.prelabel, results, state.partial
+        )
         await self.end(
             record, "done", {**figures, "evidence": evidence, "backbone": backbone, "tuned": tuned}
         )
@@ -177,10 +184,15 @@ class RoundRun:
 
     async def _land(
         self, project_id: str, number: int, folder: Path, prelabel: bool,
-        results: dict[str, dict[str, Any]],
+        results: dict[str, dict[str, Any]], partial: bool,
     ) -> dict[str, Any]:  # fmt: skip
         card = await asyncio.to_thread(round_files.read_card, folder)
         project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
+        if partial and card["threshold"] is not None:
+            # It would reach some of the items only, and use up the proof for the others: labels
+            # of sure items count no more once prelabels began, and such items are still open.
+            card["threshold"], card["reason"] = None, PARTIAL
+            card["labels_needed"] = None
         if found.breached:
             card["threshold"], card["reason"] = None, _broken(found, project.target)
             card["labels_needed"] = None
