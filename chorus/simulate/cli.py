@@ -178,7 +178,8 @@ async def _until_stopped(options: Options, watcher: Watcher) -> dict[str, Any]:
 
 
 def _fail(console: Console, message: str) -> Any:
-    console.print(f"[red]error:[/] {message}", highlight=False)
+    # Paths are copied from it: no line breaks of ours.
+    console.print(f"[red]error:[/] {message}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 
 

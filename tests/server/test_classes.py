@@ -123,7 +123,7 @@ def test_a_round_that_knows_fewer_classes_lands(answers: list[tuple[int, int]]) 
         world.commit(tx)
         ids = [item.item_id for item in world.items()]
         guesses = {i: Prediction(str(i % 3), 0.9, f"{i % 3}:0.9,{(i + 1) % 3}:0.1") for i in ids}
-        plan = landing.Plan(1, {"0": 0.5, "1": 0.5}, True, guesses, {}, {})
+        plan = landing.Plan(1, landing.Limits({"0": 0.5, "1": 0.5}), True, guesses, {}, {})
         tx = world.tx()
         landing.land_chunk(tx, "p", plan, ids, world.now)
         world.commit(tx)

@@ -100,7 +100,7 @@ def test_the_model_learns_from_items_that_wait(world: World, tmp_path: Path) -> 
     rows = [line.split("\t") for line in path.read_text("ascii").splitlines()[1:]]
     by_id = {int(row[0]): row for row in rows}
     for item_id, value in zip(voted, ["0", "1"], strict=True):
-        _, _, label, soft, trusted, _, open_, _ = by_id[item_id]
+        _, _, label, soft, trusted, _, open_, _, _ = by_id[item_id]
         shares = dict(pair.split(":") for pair in soft.split(","))
         assert (label, trusted, open_) == (value, "1", "0")
         assert 0.8 < float(shares[value]) < 0.95, "one vote proves little: the target is soft"
