@@ -419,6 +419,6 @@ async def test_the_dashboard_says_what_votes_have_brought(
         figures = boss.locator("#votes .figure")
         await expect(figures.nth(0)).to_contain_text("36")
         await expect(figures.nth(1)).to_contain_text("2.00")
-        await expect(figures.nth(2)).to_contain_text("saved by stopping early, against 4 for each item")
+        await expect(figures.nth(2)).to_contain_text("saved by stopping early, against 4")
         await expect(figures.nth(3)).to_contain_text("12")
         await expect(boss.locator("#votes-empty")).to_be_hidden()
