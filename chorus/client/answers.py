@@ -263,6 +263,8 @@ class Item(Struct):
     agreement: float | None = None
     doubt: float | None = None
     gold: bool = False
+    gold_note: str | None = None
+    """What whoever practises on it is told beside the label."""
     decided: Decided | None = None
     votes: list[dict[str, Any]] = field(default_factory=list)
     model: dict[str, Any] | None = None
@@ -329,6 +331,16 @@ class RefusedItem(Struct):
 class GoldMarked(Struct):
     done: list[int]
     refused: list[RefusedItem]
+
+
+class GoldNoteKept(Struct):
+    item_id: int
+    text: str
+
+
+class PracticeOrdered(Struct):
+    run: int
+    """How many times the person will have been asked to practise."""
 
 
 class Comment(Struct):

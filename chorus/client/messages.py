@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
-PageKind = Literal["manual", "clustered", "prelabeled"]
+PageKind = Literal["manual", "clustered", "prelabeled", "practice"]
 VoteKind = Literal["label", "skip", "flag"]
 Role = Literal["labeler", "supervisor", "admin"]
 Id = str | int
@@ -49,6 +49,8 @@ class Project(Struct):
     """What is labeled next by hand: random, uncertain or auto."""
     fine_tune: bool = False
     """A network's last stages learn from the project's labels."""
+    practice: int = 0
+    """Gold items that come, with their answers, before a person's first real page."""
     gold_rate: float | None = None
     audit_share: float | None = None
     """None for a labeler: how much of their work is checked is not theirs to know."""
@@ -139,6 +141,12 @@ class Text(Struct):
     fields: list[tuple[str, str]]
 
 
+class PracticePlace(Struct):
+    done: int
+    """Practice items before this page."""
+    of: int
+
+
 class Page(Struct):
     page_id: Id
     kind: PageKind
@@ -146,6 +154,8 @@ class Page(Struct):
     items: list[PageItem]
     round: int | None = None
     expires_at: int = 0
+    practice: PracticePlace | None = None
+    """Only of a practice page."""
 
 
 class Counts(Struct):
@@ -417,6 +427,8 @@ class VoteAck(Struct):
 
     seq: int
     duplicate: bool = False
+    practice: dict[str, Any] | None = None
+    """In practice, what is right: `{"right", "answer", "note"}`."""
 
 
 class Frame(Struct):

@@ -299,6 +299,16 @@ class Rest:
         body = {"item_ids": list(item_ids), "gold": gold}
         return await self._send("POST", f"/api/projects/{project_id}/gold", body, dict[str, Any])
 
+    async def note_gold(self, project_id: str, item_id: int, text: str) -> dict[str, Any]:
+        """Say something of a gold item to whoever practises on it; "" takes it back."""
+        path = f"/api/projects/{project_id}/gold/{item_id}/note"
+        return await self._send("PUT", path, {"text": text}, dict[str, Any])
+
+    async def practise_again(self, project_id: str, user_id: str) -> int:
+        """Let a person practise before their next page; how often they then were asked to."""
+        path = f"/api/projects/{project_id}/people/{user_id}/practice"
+        return int((await self._send("POST", path, {}, dict[str, Any]))["run"])
+
     async def note(
         self, project_id: str, text: str, *, item_id: int | None = None, to: str | None = None
     ) -> dict[str, Any]:

@@ -300,6 +300,16 @@ class SyncRest:
         body = {"item_ids": list(item_ids), "gold": gold}
         return self._send("POST", f"/api/projects/{project_id}/gold", body, dict[str, Any])
 
+    def note_gold(self, project_id: str, item_id: int, text: str) -> dict[str, Any]:
+        """Say something of a gold item to whoever practises on it; "" takes it back."""
+        path = f"/api/projects/{project_id}/gold/{item_id}/note"
+        return self._send("PUT", path, {"text": text}, dict[str, Any])
+
+    def practise_again(self, project_id: str, user_id: str) -> int:
+        """Let a person practise before their next page; how often they then were asked to."""
+        path = f"/api/projects/{project_id}/people/{user_id}/practice"
+        return int((self._send("POST", path, {}, dict[str, Any]))["run"])
+
     def note(
         self, project_id: str, text: str, *, item_id: int | None = None, to: str | None = None
     ) -> dict[str, Any]:

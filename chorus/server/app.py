@@ -46,6 +46,7 @@ from chorus.server.services.notes import Notes
 from chorus.server.services.once import Once
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.practising import Practising
 from chorus.server.services.preferences import OwnPreferences
 from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
@@ -265,6 +266,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         mine=Mine(store, projects, boards),
         notes=Notes(store),
         gold=Gold(store),
+        practising=Practising(store),
         quality=Quality(store, projects),
         pace=pace,
         supervising=supervising,

@@ -19,8 +19,9 @@ STATES: tuple[State, ...] = (
 )
 OPEN_STATES: tuple[State, ...] = ("unlabeled", "in_progress")
 
-PageKind = Literal["manual", "clustered", "prelabeled"]
+PageKind = Literal["manual", "clustered", "prelabeled", "practice"]
 PAGE_KINDS: tuple[PageKind, ...] = ("manual", "clustered", "prelabeled")
+"""Kinds of work: what waits for people lies in a queue of its kind. Practice is none."""
 PAGE_SIZES = (1, 4, 6, 9)
 
 VoteKind = Literal["label", "skip", "flag"]
@@ -95,6 +96,8 @@ class Project(msgspec.Struct):
     show_agreement: bool = False
     """Labelers see how often the settled label is their answer."""
     """A network's last stages learn from the project's labels (see domain/tuning)."""
+    practice: int = 0
+    """Gold items that come, with their answers, before a person's first real page; 0: none."""
 
     @property
     def weighs(self) -> bool:

@@ -51,6 +51,8 @@ TYPES = frozenset(
         "comment.added",
         "gold.marked",
         "check.cast",
+        "practice.answered",
+        "practice.ordered",
         "member.joined",
         "member.left",
         "member.paused",

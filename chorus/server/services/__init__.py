@@ -32,6 +32,7 @@ from chorus.server.services.notes import Notes
 from chorus.server.services.once import Once
 from chorus.server.services.pace import Pace
 from chorus.server.services.pictures import Pictures
+from chorus.server.services.practising import Practising
 from chorus.server.services.preferences import OwnPreferences
 from chorus.server.services.previewing import Previewing
 from chorus.server.services.prioritizing import Prioritizing
@@ -71,6 +72,7 @@ class Services:
     mine: Mine
     notes: Notes
     gold: Gold
+    practising: Practising
     quality: Quality
     pace: Pace
     supervising: Supervising

@@ -336,6 +336,8 @@ class Assigning:
             body: dict[str, Any] = event.body
             if event.type in ("vote.cast", "check.cast"):
                 self._count(event.project_id, body)
+            if event.type in ("practice.answered", "practice.ordered"):
+                self._practised(event.project_id, str(body["user_id"]))
             if reopened := body.get("reopened"):
                 self._floors.reopened(event.project_id, reopened)
                 pump.add(event.project_id)
@@ -355,6 +357,13 @@ class Assigning:
                     self._spawn(self._item_closed(stream, closed["page_id"], closed["item_id"]))
         for project_id in pump:
             self._pump_project(project_id)
+
+    def _practised(self, project_id: str, user_id: str) -> None:
+        """What comes next may have waited for this."""
+        for stream in self._by_project.get(project_id, ()):
+            if stream.user_id == user_id:
+                stream.told = None
+                self._pump(stream)
 
     def _person_paused(self, project_id: str, user_id: str) -> None:
         """What they hold has gone back, or they may have pages again."""
@@ -420,7 +429,7 @@ class Assigning:
             if stream.counts_changed:
                 stream.counts_changed = False
                 stream.push("me", {"today": stream.today, "total": stream.total})
-            if stream.told == "waiting":
+            if stream.told in ("waiting", "practice"):
                 self._pump(stream)
         if await self._store.read(lambda tx: bool(tx.expired_leases(now, 1))):
             await self._expire(now)

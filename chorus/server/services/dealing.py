@@ -10,7 +10,7 @@ import msgspec
 
 from chorus.server.domain.model import Item, Lease, PageKind, Project
 from chorus.server.domain.values import Schema
-from chorus.server.services import checking
+from chorus.server.services import checking, practising
 from chorus.server.services.labeling import media
 from chorus.server.services.recording import Before, Delta, lease_changed, settle
 from chorus.server.storage.tx import Tx
@@ -64,6 +64,8 @@ def deal(
         return Dealt(reason="paused")
     if tx.member_paused(project_id, user_id):
         return Dealt(reason="stopped")
+    if (practice := _practice(tx, project, user_id, tab, size, now)) is not None:
+        return practice
     avoided: tuple[Collection[int], ...] = (not_yet, ()) if not_yet else ((),)
     urgency = (True, False) if tx.has_urgent(project_id) else (False,)
     for avoid, urgent, queue in product(avoided, urgency, ORDER):
@@ -127,6 +129,46 @@ def deal(
     if not tx.has_items(project_id):
         return Dealt(reason="no_items")
     return Dealt(reason="waiting" if tx.open_for(project_id, user_id) else "done")
+
+
+def _practice(
+    tx: Tx, project: Project, user_id: str, tab: str, size: int, now: int
+) -> Dealt | None:
+    """A practice page, or that one in hand comes first; None: no practice is due."""
+    found = practising.due(tx, project, user_id, now)
+    if found is None:
+        return None
+    _, items, held = found
+    if not items:
+        return Dealt(reason="practice" if held else None)
+    items = items[:size]
+    page_id = tx.add_page(project.project_id, user_id, tab, "practice", size, None, now)
+    leased = [
+        _lease(tx, project, item, user_id, tab, page_id, pos, "practice", Delta(), now, check=True)
+        for pos, item in enumerate(items)
+    ]
+    body = {
+        "page_id": page_id,
+        "user_id": user_id,
+        "kind": "practice",
+        "item_ids": [i.item_id for i in items],
+    }
+    tx.emit(project.project_id, now, "page.opened", body)
+    schema = tx.schema(project)
+    return Dealt(
+        page={
+            "page_id": page_id,
+            "kind": "practice",
+            "size": size,
+            "round": None,
+            "expires_at": now + project.lease_ms,
+            "practice": practising.place(tx, project, user_id, page_id),
+            "items": [
+                page_item(item, lease, schema, None)
+                for item, lease in zip(items, leased, strict=True)
+            ],
+        }
+    )
 
 
 def _kind(project: Project, queue: PageKind, size: int, items: Sequence[Item]) -> PageKind:
@@ -253,7 +295,7 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
             item = tx.item(lease.item_id)
             assert item is not None
             expires_at = max(expires_at, lease.expires_at)
-            given = _answer(tx, lease, schema)
+            given = _answer(tx, lease, kind, schema)
             items.append(page_item(item, lease, schema, given))
         pages.append(
             {
@@ -265,12 +307,16 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
                 "items": items,
             }
         )
+        if kind == "practice":
+            pages[-1]["practice"] = practising.place(tx, project, user_id, page_id)
     return pages
 
 
-def _answer(tx: Tx, lease: Lease, schema: Schema) -> dict[str, Any] | None:
+def _answer(tx: Tx, lease: Lease, kind: str, schema: Schema) -> dict[str, Any] | None:
     """What the holder has answered on the page of `lease`, so far."""
-    if lease.blind_check:
+    if kind == "practice":
+        found = tx.practice_given(lease.item_id, lease.user_id, lease.page_id)
+    elif lease.blind_check:
         found = tx.check_answer(lease.item_id, lease.user_id, lease.page_id)
     else:
         votes = tx.standing(lease.item_id)
@@ -278,8 +324,8 @@ def _answer(tx: Tx, lease: Lease, schema: Schema) -> dict[str, Any] | None:
         found = next(((v.vote_id, v.kind, v.value) for v in mine), None)
     if found is None:
         return None
-    vote_id, kind, value = found
-    return {"vote_id": vote_id, "kind": kind, "value": schema.to_wire(value)}
+    vote_id, said, value = found
+    return {"vote_id": vote_id, "kind": said, "value": schema.to_wire(value)}
 
 
 def page_item(

@@ -88,6 +88,8 @@ def _check_checks(tx: Tx, project: Project) -> Iterator[str]:
     where = f"project {project.project_id}"
     for vote_id in tx.misplaced_checks(project.project_id):
         yield f"{where}: answer {vote_id} is on a check that was not handed out like that"
+    for vote_id in tx.misplaced_practice(project.project_id):
+        yield f"{where}: answer {vote_id} is no practice that was handed out, or counts as work"
     for vote_id in tx.voted_on_checks(project.project_id):
         yield f"{where}: vote {vote_id} is an answer on a check, and counts as a vote"
 

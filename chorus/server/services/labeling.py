@@ -11,7 +11,7 @@ from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import Item, StandingVote, VoteKind
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
-from chorus.server.services import checking
+from chorus.server.services import checking, practising
 from chorus.server.services.announcing import announce
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
@@ -40,19 +40,24 @@ class Labeling:
         self._projects = projects
 
     async def cast(self, user_id: str, user_name: str, vote: VoteCast) -> dict[str, Any]:
-        """Keep one vote. Resolves after COMMIT with `{"seq", "duplicate"}`.
+        """Keep one vote. Resolves after COMMIT with `{"seq", "duplicate"}`; in practice
+        also with what is right (see practising.told).
 
         Raises `ApiError`: bad_value, not_found, not_leased, already_voted, item_closed, conflict.
         """
         if not 8 <= len(vote.vote_id) <= 64:
             raise ApiError("bad_value", "vote_id must be a UUID made by the client")
         value: str | None = None
+        schema = self._projects.schema(vote.project_id)
         if vote.kind == "label":
-            value = self._projects.schema(vote.project_id).parse(vote.value)
-        seq, duplicate = await self._store.write(
-            lambda tx: cast(tx, user_id, user_name, vote, value, now_ms())
-        )
-        return {"seq": seq, "duplicate": duplicate}
+            value = schema.parse(vote.value)
+
+        def fn(tx: Tx) -> tuple[int, bool, dict[str, Any] | None]:
+            seq, duplicate = cast(tx, user_id, user_name, vote, value, now_ms())
+            return seq, duplicate, practising.told(tx, vote.vote_id, schema)
+
+        seq, duplicate, told = await self._store.write(fn)
+        return {"seq": seq, "duplicate": duplicate, **({} if told is None else {"practice": told})}
 
     async def history(
         self, project_id: str, user_id: str, limit: int, before: int | None,
@@ -93,9 +98,11 @@ def cast(
         raise ApiError("not_found", f"no item {vote.item_id} in this project")
     duration = max(0, min(vote.duration_ms, DURATION_MAX))
     lease = tx.lease_of(item.item_id, user_id) if vote.supersedes is None else None
+    answer = checking.Answer(vote.vote_id, vote.kind, value, duration, vote.supersedes)
+    if lease is not None and practising.is_practice(tx, lease):
+        return practising.cast(tx, item, user_id, user_name, answer, lease, now), False
     check = checking.check_of(tx, item, user_id, lease, vote.supersedes)
     if check is not None:
-        answer = checking.Answer(vote.vote_id, vote.kind, value, duration, vote.supersedes)
         return checking.cast(tx, item, user_id, user_name, answer, check, now), False
     if item.review in ("decided", "removed"):
         raise ApiError("item_closed", "a supervisor has decided this item")

@@ -38,6 +38,7 @@ RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
 SET_CHOICES = ("auto", "majority")
 """Consensus methods of label sets."""
 GOLD_RATE_MAX = 0.5
+PRACTICE_MAX = 200
 AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
 
@@ -69,6 +70,7 @@ class NewProject(msgspec.Struct):
     """None: for pictures. Texts that are alike are not seen at a glance."""
     prelabel: bool = True
     gold_rate: float = 0.05
+    practice: int = 0
     audit_share: float = 0.05
     ordering: str = "random"
     show_pace: bool = True
@@ -95,6 +97,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     votes_max: int | msgspec.UnsetType = msgspec.UNSET
     skips_max: int | msgspec.UnsetType = msgspec.UNSET
     gold_rate: float | msgspec.UnsetType = msgspec.UNSET
+    practice: int | msgspec.UnsetType = msgspec.UNSET
     audit_share: float | msgspec.UnsetType = msgspec.UNSET
     ordering: str | msgspec.UnsetType = msgspec.UNSET
     show_pace: bool | msgspec.UnsetType = msgspec.UNSET
@@ -133,6 +136,8 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse("skips_max must be 1 to 100")
     if "gold_rate" in settings and not 0 <= settings["gold_rate"] <= GOLD_RATE_MAX:
         refuse(f"gold_rate must be 0 (no checks) to {GOLD_RATE_MAX}")
+    if "practice" in settings and not 0 <= settings["practice"] <= PRACTICE_MAX:
+        refuse(f"practice must be 0 (none) to {PRACTICE_MAX} items")
     if "audit_share" in settings and not 0 <= settings["audit_share"] <= AUDIT_SHARE_MAX:
         refuse(f"audit_share must be 0 (no audit) to {AUDIT_SHARE_MAX}")
     if settings.get("state", "running") not in ("running", "paused", "archived"):
@@ -314,6 +319,7 @@ class Projects:
             "ordering": project.ordering,
             "show_pace": project.show_pace,
             "show_agreement": project.show_agreement,
+            "practice": project.practice,
             "fine_tune": project.fine_tune,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
@@ -360,6 +366,7 @@ class Projects:
             epoch=secrets.token_hex(4),
             created_at=now,
             gold_rate=new.gold_rate,
+            practice=new.practice,
             audit_share=new.audit_share,
             set_rule=new.set_rule,
             ordering=new.ordering,

@@ -19,6 +19,7 @@ from chorus.server.services.spending import note, spending, spread_of
 from chorus.server.services.vote_columns import UNKNOWN, VoteColumns
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.practice import Practised
 
 AUDITED_MIN = 20
 """Audited answers from which on the share of wrong prelabels is worth telling."""
@@ -112,6 +113,7 @@ def _labelers(
     speed = dict(tx.durations(project_id))
     checked = _Checks(tx, project_id)
     counts = {row[0]: row[3:] for row in tx.board_labelers(project_id)}
+    practised = {p.user_id: p for p in tx.practised(project_id)}
     number = {user_id: n for n, user_id in enumerate(votes.raters)}
     audited, agreed = tx.audited(project_id, 0)
     error = 1 - agreed / audited if audited >= AUDITED_MIN else None
@@ -147,9 +149,20 @@ def _labelers(
                 "wrong_let_through": int((wrong & (votes.value == votes.prelabel)).sum()),
                 "gold": _share(checked.right.get(user_id, [])),
                 "self_consistency": _share(checked.same.get(user_id, [])),
+                "practice": _practice(practised.get(user_id)),
             }
         )
     return sorted(out, key=lambda person: (-person["labels"], person["name"]))
+
+
+def _practice(done: Practised | None) -> dict[str, Any] | None:
+    return None if done is None else {
+        "run": done.run,
+        "finished_at": done.finished_at,
+        "answered": done.answered,
+        "judged": done.judged,
+        "right": done.right,
+    }  # fmt: skip
 
 
 class _Checks:

@@ -346,8 +346,11 @@ def _review_items(
     for item in out:
         item["flagged"] = []
         item["comments"] = 0
+        item["gold_note"] = None
     if ids:
         found = {item["item_id"]: item for item in out}
+        for item_id, text in tx.gold_notes(ids).items():
+            found[item_id]["gold_note"] = text
         for item_id, name, at in tx.flagged_checks(ids):
             found[item_id]["flagged"].append({"name": name, "at": at})
         for item_id, n in tx.comment_counts(ids):

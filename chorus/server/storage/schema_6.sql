@@ -166,3 +166,23 @@ CREATE TABLE identity (
   created_at INTEGER NOT NULL, PRIMARY KEY (issuer, sub)
 ) WITHOUT ROWID;
 CREATE INDEX invite_by_email ON invite (email) WHERE email IS NOT NULL;
+
+-- Practice: so many gold items come before a person's first real page, and they are told the
+-- answers (services/practising.py). run: how often they were asked to, 0: they had begun to work
+-- before; finished_at NULL: they are at it.
+ALTER TABLE project ADD COLUMN practice INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE practice (
+  project_id TEXT NOT NULL, user_id TEXT NOT NULL, run INTEGER NOT NULL, finished_at INTEGER,
+  PRIMARY KEY (project_id, user_id)
+) WITHOUT ROWID;
+-- truth: what the person was told; NULL: the item was no longer gold by then.
+CREATE TABLE practice_answer (
+  vote_id TEXT PRIMARY KEY, project_id TEXT NOT NULL, item_id INTEGER NOT NULL,
+  user_id TEXT NOT NULL, run INTEGER NOT NULL, seq INTEGER NOT NULL, page_id INTEGER NOT NULL,
+  kind TEXT NOT NULL, value TEXT, truth TEXT, duration_ms INTEGER, created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX practice_by_person ON practice_answer (project_id, user_id, run, item_id);
+CREATE INDEX practice_by_item ON practice_answer (item_id, user_id);
+-- What a supervisor says of a gold item to whoever practises on it.
+CREATE TABLE gold_note (item_id INTEGER PRIMARY KEY, project_id TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX gold_note_by_project ON gold_note (project_id);

@@ -26,6 +26,10 @@ class Mark(msgspec.Struct):
     gold: bool = True
 
 
+class GoldNote(msgspec.Struct):
+    text: str
+
+
 class Message(msgspec.Struct):
     text: str
     item_id: int | None = None
@@ -58,6 +62,29 @@ async def mark_gold(request: Request) -> Response:
     body = await body_of(request, Mark)
     gold = services(request).gold
     return reply(await gold.mark(project_id, body.item_ids, body.gold, user.user_id))
+
+
+@api(
+    "Say something of a gold item to whoever practises on it",
+    "supervisor",
+    body=GoldNote,
+    answer=answers.GoldNoteKept,
+)
+async def note_gold(request: Request) -> Response:
+    _, project_id = await member_of(request, "supervisor")
+    body = await body_of(request, GoldNote)
+    try:
+        item_id = int(request.path_params["item_id"])
+    except ValueError:
+        raise ApiError("not_found", "no such item") from None
+    return reply(await services(request).practising.note(project_id, item_id, body.text))
+
+
+@api("Let a person practise (again)", "supervisor", answer=answers.PracticeOrdered)
+async def practise(request: Request) -> Response:
+    user, project_id = await member_of(request, "supervisor")
+    person = request.path_params["user_id"]
+    return reply(await services(request).practising.again(project_id, person, user.user_id))
 
 
 @api(
@@ -134,6 +161,8 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/quality", quality),
         Route(f"{one}/pace", pace),
         Route(f"{one}/gold", mark_gold, methods=["POST"]),
+        Route(f"{one}/gold/{{item_id}}/note", note_gold, methods=["PUT"]),
+        Route(f"{one}/people/{{user_id}}/practice", practise, methods=["POST"]),
         Route(f"{one}/notes", notes, methods=["GET"]),
         Route(f"{one}/notes", add_note, methods=["POST"]),
         Route(f"{one}/people/{{user_id}}/pause", pause, methods=["POST"]),

@@ -14,6 +14,7 @@ from chorus.server.storage.tx.label_imports import LabelImportSql
 from chorus.server.storage.tx.once import OnceSql
 from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
+from chorus.server.storage.tx.practice import PracticeSql
 from chorus.server.storage.tx.projects import ProjectSql
 from chorus.server.storage.tx.prose import ProseSql
 from chorus.server.storage.tx.quality import QualitySql
@@ -42,6 +43,7 @@ class Tx(
     ItemSql,
     VoteSql,
     CheckSql,
+    PracticeSql,
     ReviewSql,
     EstimateSql,
     RoundSql,

@@ -15,9 +15,11 @@ _TRUE = "i.gold = 1 AND i.state = 'labeled'"
 _SERVABLE = (
     f"i.project_id = ? AND {_TRUE} AND NOT EXISTS"
     " (SELECT 1 FROM lease l WHERE l.item_id = i.item_id AND l.user_id = ?"
-    " AND l.released_at IS NULL)"
+    " AND l.released_at IS NULL) AND NOT EXISTS"
+    " (SELECT 1 FROM practice_answer a WHERE a.item_id = i.item_id AND a.user_id = ?)"
 )
-"""Of item AS i, for (project_id, user_id): there is a truth, and the person does not hold it."""
+"""Of item AS i, for (project_id, user_id, user_id): there is a truth, and the person neither holds
+it nor was told it in practice."""
 
 
 class CheckSql(Base):
@@ -67,7 +69,7 @@ class CheckSql(Base):
                 for row in self.rows(
                     f"SELECT {ITEM} FROM item AS i WHERE {_SERVABLE} AND {never}"
                     f" AND i.rank {side} ? ORDER BY i.rank LIMIT ?",
-                    (project_id, user_id, user_id, user_id, from_rank, limit - len(found)),
+                    (project_id, *[user_id] * 4, from_rank, limit - len(found)),
                 )
             ]
         return found
@@ -98,7 +100,7 @@ class CheckSql(Base):
                 f"SELECT * FROM (SELECT {ITEM}, {last} AS seen FROM item AS i WHERE {_SERVABLE}"
                 " ORDER BY i.rank LIMIT ?) AS looked WHERE seen BETWEEN 1 AND ?"
                 " ORDER BY seen LIMIT ?",
-                (user_id, user_id, project_id, user_id, SEEN_MAX, row[0], limit),
+                (user_id, user_id, project_id, user_id, user_id, SEEN_MAX, row[0], limit),
             )
         ]
 

@@ -6,6 +6,7 @@ from chorus.server.storage.tx.base import Base, marks
 
 OF_ITEMS = (
     "vote", "standing", "check_vote", "lease", "review", "pace_item", "comment", "comment_read",
+    "practice_answer", "gold_note",
 )  # fmt: skip
 """Tables whose rows are found by item_id."""
 OF_PROJECT = (
@@ -16,6 +17,7 @@ OF_PROJECT = (
     "token",
     "webhook",
     "delivery",
+    "practice",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")

@@ -11,11 +11,13 @@ from chorus.server.storage.tx.base import CHECK_STANDS, STANDING, Base, like
 
 class VoteSql(Base):
     def vote_seq(self, vote_id: str) -> tuple[str, int, int] | None:
-        """(user_id, item_id, seq) of a stored vote, or of an answer on a check."""
+        """(user_id, item_id, seq) of a stored vote, or of an answer on a check or in
+        practice."""
         row = self.row(
             "SELECT user_id, item_id, seq FROM vote WHERE vote_id = ? UNION ALL"
-            " SELECT user_id, item_id, seq FROM check_vote WHERE vote_id = ?",
-            (vote_id, vote_id),
+            " SELECT user_id, item_id, seq FROM check_vote WHERE vote_id = ? UNION ALL"
+            " SELECT user_id, item_id, seq FROM practice_answer WHERE vote_id = ?",
+            (vote_id, vote_id, vote_id),
         )
         return tuple(row) if row else None
 
