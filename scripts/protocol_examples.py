@@ -245,6 +245,45 @@ async def record_sets(folder: Path) -> Tape:
     return tape
 
 
+async def record_practice(folder: Path) -> Tape:
+    """One practice page, and the person told to practise again."""
+    process = ServerProcess(folder / "data-practice")
+    token = process.add_user("ada", "Ada", admin=True)
+    await process.start()
+    tape = Tape()
+    try:
+        async with Rest(process.url, token) as admin:
+            project = await admin.create_project(
+                "Colours", CLASSES, cluster=False, prelabel=False, seed=1, practice=1
+            )
+            project_id = project.project_id
+            table = await asyncio.to_thread(gold_of, draw(folder / "known", 2))
+            await follow(admin, project_id, await admin.import_csv(project_id, table))
+            ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+            url = process.url.replace("http", "ws", 1) + "/ws"
+            async with (
+                websockets.connect(
+                    url, additional_headers={"Authorization": f"Bearer {token}"}
+                ) as boss_ws,
+                websockets.connect(
+                    url, additional_headers={"Authorization": f"Bearer {labeler_token}"}
+                ) as labeler_ws,
+            ):
+                boss, labeler = (Talk(ws, project_id, tape) for ws in (boss_ws, labeler_ws))
+                await boss.ask("subscribe", topic=f"project/{project_id}/events")
+                await labeler.ask("labeling.open", tab="tab-1", credit=1)
+                page = await labeler.page()
+                await admin.note_gold(project_id, page["items"][0]["item_id"], "See its middle.")
+                await labeler.vote(page["items"][0])
+                await labeler.ask("labeling.credit", n=1)
+                await labeler.until(typed("empty"))
+                await admin.practise_again(project_id, ben.user_id)
+                await boss.until(typed("practice.ordered"))
+    finally:
+        await process.stop()
+    return tape
+
+
 async def bring_votes(admin: Rest, project_id: str, item: str) -> None:
     """A vote that somebody gave elsewhere."""
     content = f"item,labeler,label,created_at\n{item},ben,red,1700000000000\n".encode()
@@ -435,13 +474,24 @@ def sets_chapter(tape: Tape) -> str:
     return "\n".join(parts) + "\n"
 
 
+def practice_chapter(tape: Tape) -> str:
+    """A page of practice, an answer on it, and what supervisors see of it."""
+    parts = ["### Practice\n", f"`page`\n```json\n{shown(tape.pushes['page'])}\n```\n"]
+    sent, answer = tape.commands["vote.cast"]
+    parts.append(f"`vote.cast`\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
+    for name in ("practice.answered", "practice.ordered"):
+        parts.append(f"`{name}`\n```json\n{shown(tape.events[name])}\n```\n")
+    return "\n".join(parts) + "\n"
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="chorus-protocol-") as folder:
         tape = asyncio.run(record(Path(folder)))
         sets = asyncio.run(record_sets(Path(folder)))
+        practice = asyncio.run(record_practice(Path(folder)))
     text = DOC.read_text(encoding="utf-8")
     pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    new = BEGIN + chapter(tape) + sets_chapter(sets) + END
+    new = BEGIN + chapter(tape) + sets_chapter(sets) + practice_chapter(practice) + END
     text = pattern.sub(lambda _: new, text) if BEGIN in text else f"{text}\n## Examples\n\n{new}"
     DOC.write_text(text, encoding="utf-8")
     counts = len(tape.commands), len(tape.pushes), len(tape.events)

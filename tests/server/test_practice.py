@@ -157,7 +157,7 @@ def test_given_back_it_comes_again(worlds: list[World]) -> None:
 
 
 def test_whoever_is_at_work_is_not_asked_but_may_be_told_to(worlds: list[World]) -> None:
-    world = world_with(worlds, 0, 4, work=30)
+    world = world_with(worlds, 0, 20, work=30)
     with pytest.raises(Refused, match="switched off"):
         order_again(world, "u0")
     page = world.deal("u0", 4).page

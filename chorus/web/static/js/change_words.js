@@ -4,7 +4,7 @@ import { count, percent } from "./format.js";
 const NAMES = {
   name: "Name", description: "Description", page_size: "Items on a page", lease_ms: "Time for a page", target: "Prelabels right",
   consensus: "Votes are merged by", set_rule: "Label sets are merged by", cluster: "Clustered pages", prelabel: "Prelabels",
-  votes_min: "Votes at least", votes_max: "Votes at most", skips_max: "Skips at most", gold_rate: "Gold checks",
+  votes_min: "Votes at least", votes_max: "Votes at most", skips_max: "Skips at most", gold_rate: "Gold checks", practice: "Practice before the first page",
   audit_share: "Blind audit", ordering: "What comes next by hand", fine_tune: "Fine-tuning",
 };
 const STATES = { running: "Running", paused: "Paused", archived: "Archived" };

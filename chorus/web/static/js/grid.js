@@ -3,6 +3,8 @@ import { ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { answerChips, colorsOf, wordOf } from "./chips.js";
 import { reading, textOf, whyMissing } from "./content.js";
 import { isOdd } from "./page_state.js";
+import { verdictWords } from "./page_words.js";
+import { classesOf, wordsOf } from "./task.js";
 import { _, ngettext } from "./i18n.js";
 import { pictureOf } from "./preload.js";
 import { arrange, sizeFor } from "./text_layout.js";
@@ -152,6 +154,7 @@ export class Grid {
     const chips = el("span", { class: "chips" });
     const odd = el("span", { class: "tile-odd" }, _("looks different"));
     const settled = el("span", { class: "tile-settled" }, _("new: the other was settled by colleagues"));
+    const verdict = el("div", { class: "tile-verdict", hidden: true });
     const node = el(
       "li",
       {
@@ -166,9 +169,10 @@ export class Grid {
       select,
       comment,
       zoom,
+      verdict,
       el("div", { class: "tile-foot" }, chips, odd, settled),
     );
-    return { node, body, chips, odd, settled, select, comment, drawn: "", said: "" };
+    return { node, body, chips, odd, settled, verdict, select, comment, drawn: "", said: "" };
   }
 
   _picture(page, item) {
@@ -211,7 +215,8 @@ export class Grid {
     const selected = page.selected.includes(item.item_id);
     const odd = isOdd(item) && page.kind === "clustered";
     const written = this._written(item.item_id);
-    const drawn = JSON.stringify([answer, focused, selected, odd, page.settled, index, written]);
+    const told = page.verdicts && [page.verdicts[item.item_id] ?? null];
+    const drawn = JSON.stringify([answer, focused, selected, odd, page.settled, index, written, told]);
     if (tile.drawn === drawn) return;
     tile.drawn = drawn;
     const { node } = tile;
@@ -230,16 +235,27 @@ export class Grid {
     if (focused) node.setAttribute("aria-current", "true");
     else node.removeAttribute("aria-current");
     this._chips(tile, item, answer);
+    const judged = told ? this._verdict(tile, told[0]) : "";
+    tile.verdict.hidden = !told;
     const said = answer ? _("answered %(answer)s", { answer: wordOf(answer) }) : _("no answer yet");
     const place = { n: index + 1 };
     node.setAttribute("aria-label", [
       this._task.text ? _("Text %(n)s", place) : _("Picture %(n)s", place),
       said,
+      judged,
       answer?.by === "model" && _("by the model"),
       selected && _("selected"),
       odd && _("looks different"),
       written.n && ngettext("%(n)s comment", "%(n)s comments", written.n),
     ].filter(Boolean).join(", "));
+  }
+
+  /** Right or wrong, and why; returns it in words. */
+  _verdict(tile, verdict) {
+    const [tone, words] = verdictWords(verdict, verdict?.answer ? wordsOf(classesOf(verdict.answer)) : "");
+    tile.node.dataset.verdict = tone;
+    fill(tile.verdict, el("b", {}, words), verdict?.note && el("span", { class: "tile-note" }, verdict.note));
+    return [words, verdict?.note].filter(Boolean).join(". ");
   }
 
   _chips(tile, item, answer) {

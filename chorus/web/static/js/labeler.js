@@ -118,7 +118,7 @@ function sentWords(flagged) {
 /** Write about what is in focus, or flag it (or all that are selected). */
 function openComments(flag, ids = null) {
   const page = session.current;
-  if (!page || session.paused) return;
+  if (!page || session.paused || page.verdicts) return;
   if (zoom.isOpen) zoom.close();
   const about = ids ?? (flag ? targets(page) : [focused(page)?.item_id]);
   const items = page.items.filter((i) => about.includes(i.item_id));
@@ -165,7 +165,8 @@ function renderEmpty(page) {
 
 function renderActions(page) {
   const off = page === null || session.paused;
-  for (const id of ["#do-select", "#do-skip", "#do-flag", "#do-clear", "#do-submit"]) $(id).disabled = off;
+  $("#do-submit").disabled = off;
+  for (const id of ["#do-select", "#do-skip", "#do-flag", "#do-clear"]) $(id).disabled = off || Boolean(page.verdicts);
   const left = page ? missing(page) : 0;
   const submit = $("#do-submit");
   submit.dataset.ready = String(Boolean(page) && left === 0);
@@ -187,6 +188,7 @@ function selectionWords(page, some) {
 
 function submitWords(page, left) {
   if (!page) return _("Submit");
+  if (page.verdicts) return _("Go on");
   if (left) return ngettext("%(n)s to go", "%(n)s to go", left);
   return page.correcting ? _("Save") : _("Submit");
 }

@@ -5,7 +5,8 @@
  * Each vote has its own key: two tabs of one person never overwrite each other. Sending a vote
  * twice is harmless, its `vote_id` makes it one.
  *
- * Events: `change` when the number of votes on their way changes, `refused` when the server
+ * Events: `change` when the number of votes on their way changes, `kept` when the server has one
+ * (detail: {vote, reply}), `refused` when the server
  * will not have one (detail: {type, vote, error}).
  */
 import { ApiFailure } from "./api.js";
@@ -64,8 +65,9 @@ export class Outbox extends EventTarget {
   async _send(vote) {
     vote.sending = true;
     try {
-      await this._socket.request(vote.type, vote.body);
+      const reply = await this._socket.request(vote.type, vote.body);
       this._done(vote);
+      this.dispatchEvent(new CustomEvent("kept", { detail: { vote: vote.body, reply } }));
     } catch (error) {
       vote.sending = false;
       if (!(error instanceof ApiFailure)) return; // connection lost: sent again when it is back

@@ -8,10 +8,12 @@
  *   vote: ?{vote_id: string, kind: string, value: ?Value}}} Item
  * @typedef {{kind: "label"|"skip"|"flag", classes: string[], by: "person"|"model"|"vote"}} Answer
  *   a label without classes says that none applies
- * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled", size: number,
+ * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled"|"practice", size: number,
  *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[],
  *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[], came: number,
- *   answering: import("./answering.js").Answering}} PageState
+ *   answering: import("./answering.js").Answering, practice: ?{done: number, of: number},
+ *   verdicts: ?Record<number, {right: ?boolean, answer: ?Value, note: ?string}>}} PageState
+ *   `verdicts`: of a practice page that was sent, what is right, as far as it is known here;
  *   `came`: when it was first here, in ms; `spent`: the selection has got a class; it lasts until the person goes elsewhere
  */
 import { without } from "./answering.js";
@@ -55,6 +57,8 @@ export function open(page, answering, draft = {}) {
     past: [],
     came: draft.came ?? Date.now(),
     answering,
+    practice: page.practice ?? null,
+    verdicts: null,
   };
   const wanted = draft.focus ?? firstMissing(state);
   return { ...state, focus: clamp(wanted < 0 ? 0 : wanted, items.length) };
@@ -63,6 +67,11 @@ export function open(page, answering, draft = {}) {
 /** An earlier page, to be corrected: every item has the person's standing vote. */
 export function reopen(page, answering) {
   return { ...open(page, answering, { came: 0 }), focus: 0, correcting: true };
+}
+
+/** A practice page that was sent: nothing is answered there any more. */
+export function tell(state) {
+  return { ...state, selected: [], spent: false, past: [], focus: 0, verdicts: {} };
 }
 
 /**

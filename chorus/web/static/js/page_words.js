@@ -26,6 +26,8 @@ export function bannerWords(kind, page, task) {
       const whose = before ? _("Labels from before the project started over.") : _("The model has answered.");
       return [_("Tasks prelabeled"), sentences(sentences(whose, how), unprompted(page, task))];
     }
+    case "practice":
+      return practiceWords(page);
     case "correcting":
       return [_("Correcting an earlier page"), _("Change what was wrong, then Enter.")];
     case "manual":
@@ -33,6 +35,26 @@ export function bannerWords(kind, page, task) {
     default:
       return ["", ""];
   }
+}
+
+function practiceWords(page) {
+  if (!page.verdicts) {
+    const place = page.practice ?? { done: 0, of: page.items.length };
+    const where = _("Practice, %(from)s to %(to)s of %(of)s", { from: place.done + 1, to: place.done + page.items.length, of: place.of });
+    return [where, _("It counts for nothing: afterwards you are shown what is right.")];
+  }
+  const known = page.items.map((i) => page.verdicts[i.item_id]);
+  if (known.some((v) => !v)) return [_("Practice"), _("Your answers are on their way.")];
+  const judged = known.filter((v) => v.right !== null);
+  const words = { n: judged.filter((v) => v.right).length, of: judged.length };
+  return [_("%(n)s of %(of)s right", words), _("Look at what was different, then Enter to go on.")];
+}
+
+/** What a person is told of one answer in practice. @returns {[string, string]} tone and words */
+export function verdictWords(verdict, said) {
+  if (!verdict) return ["wait", _("on its way")];
+  if (verdict.right === null) return ["wait", _("nobody knows")];
+  return verdict.right ? ["right", _("Right")] : ["wrong", _("Wrong: it is %(answer)s", { answer: said })];
 }
 
 /**
@@ -51,6 +73,7 @@ export function coverWords(why, task) {
       ? [_("No texts yet"), _("As soon as texts are added, your first page appears here.")]
       : [_("No pictures yet"), _("As soon as pictures are added, your first page appears here.")],
     archived: [_("Archived"), _("This project has been put away. There is nothing to do here.")],
+    practice: [_("Practice first"), _("Your practice page is open in another tab. Finish it there; this one goes on by itself.")],
     stopped: [_("You are paused"), _("A supervisor has paused your work for now. Your page comes back when they resume it; nothing you sent is lost.")],
     idle: [_("Still there?"), _("Your page went back to the others. Press any key or tap to go on.")],
     loading: [_("One moment …"), _("Your next page is on its way.")],

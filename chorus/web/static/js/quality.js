@@ -1,4 +1,5 @@
 /** The quality page: how good the work is, who is how good, and what to do about it. */
+import { api } from "./api.js";
 import { $, boot, el, fill, setText } from "./dom.js";
 import { ago, count, percent } from "./format.js";
 import { heat } from "./heat.js";
@@ -82,7 +83,7 @@ function renderGold({ items, rate }) {
 }
 
 function renderPeople(people) {
-  const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
+  const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Practice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
   if (!people.length) {
     fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody is in this project yet."))));
     return;
@@ -99,13 +100,31 @@ function personRow(p) {
   return el("tr", { dataset: { user: p.user_id, paused: String(p.paused), poor: String(poor) } },
     el("td", {}, p.name, p.paused ? el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused") : null),
     el("td", {}, skillBar(p.skill)),
-    measured(p.gold), measured(p.self_consistency),
+    measured(p.gold), measured(p.self_consistency), practised(p.practice),
     num(count(p.labels)), num(percent(p.agreement)), num(p.seconds === null ? "–" : p.seconds.toFixed(1)),
     num(count(p.skips)), num(of(p.prelabels_changed, p.prelabels_seen) + expected(p)), num(of(p.wrong_let_through, p.wrong_prelabels)),
     el("td", { class: "num" }, el("span", { class: "row" },
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => message.open(p) }, "Message"),
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => act("person.pause", { user_id: p.user_id, paused: !p.paused }, p.paused ? `${p.name} gets pages again.` : `${p.name} is paused; what they held went back.`) }, p.paused ? "Resume" : "Pause"),
+      project.practice && p.role !== null && (!p.practice || p.practice.finished_at) ? el("button", { class: "button", type: "button", onclick: () => practise(p) }, p.practice ? "Practise again" : "Let practise") : null,
       el("button", { class: "button", type: "button", disabled: p.labels + p.skips === 0, onclick: () => askTakeBack(p) }, "Take back …"))));
+}
+
+/** How the latest practice went. */
+function practised(p) {
+  if (!p) return el("td", { class: "num" }, "–");
+  return el("td", { class: "num" }, p.judged ? `${count(p.right)} of ${count(p.judged)} right` : "not begun",
+    el("span", { class: "small muted range" }, [p.finished_at ? "" : "at it now", p.run > 1 ? `practice no. ${p.run}` : ""].filter(Boolean).join(", ")));
+}
+
+async function practise(person) {
+  try {
+    await api("POST", `/api/projects/${project.project_id}/people/${person.user_id}/practice`, {});
+    toast(`${person.name} practises before the next page.`, "good");
+    await load();
+  } catch (error) {
+    toast(error.message, "bad");
+  }
 }
 
 /** A share with how many answers it rests on, and its interval. */

@@ -9,7 +9,7 @@ import { Outbox } from "./outbox.js";
 import { ReviewComments } from "./review_comments.js";
 import { Draft } from "./review_draft.js";
 import { FilterForm } from "./review_form.js";
-import { markGold } from "./review_gold.js";
+import { GoldNote, markGold } from "./review_gold.js";
 import { NoteForm } from "./review_note.js";
 import { Preload } from "./preload.js";
 import { ReviewGrid } from "./review_grid.js";
@@ -62,7 +62,13 @@ let view = new URLSearchParams(location.search).get("view") === "grid" ? "grid" 
 
 // -- showing
 
+const goldNote = new GoldNote(project.project_id, () => {
+  const item = grid.chosen.length === 1 && !grid.everything ? room.items.get(grid.chosen[0]) : null;
+  return item?.gold ? item : null;
+});
+
 function render() {
+  goldNote.show();
   $("#main").dataset.view = view;
   draft.about(view === "single" ? `one ${room.current}` : `many ${grid.chosen}`);
   for (const button of document.querySelectorAll(".rv-views button")) {
@@ -239,7 +245,7 @@ const RUN = {
 
 document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
-  if (target.closest("input, textarea, select") || note.isOpen) return;
+  if (target.closest("input, textarea, select") || note.isOpen || target.closest("#gold-note-dialog")) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
   const intent = intentOf(event, view, classes.length, task);
   if (!intent || (event.repeat && !["move", "row", "read", "letters"].includes(intent.type))) return;

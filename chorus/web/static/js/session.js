@@ -12,7 +12,7 @@ import { _ } from "./i18n.js";
 import { newTabId, tabId, uuid } from "./ids.js";
 import { PageTime } from "./page_time.js";
 import { renamedFrom } from "./class_tree.js";
-import { missing, open, reduce, renamed, renamedItem, reopen, toSend, touched } from "./page_state.js";
+import { missing, open, reduce, renamed, renamedItem, reopen, tell, toSend, touched } from "./page_state.js";
 import { pagesOf, withPage } from "./recent.js";
 import { taskOf } from "./task.js";
 import { errorWords } from "./words.js";
@@ -44,6 +44,11 @@ export class Session extends EventTarget {
     this.queue = [];
     /** @type {?import("./page_state.js").PageState} an earlier page being corrected */
     this.correcting = null;
+    /**
+     * @type {?import("./page_state.js").PageState} a practice page that was sent: what was right is
+     * shown until the person goes on
+     */
+    this.told = null;
     /** @type {any[]} */
     this.recent = [];
     /** @type {?string} why there is no page, as the server says */
@@ -53,12 +58,13 @@ export class Session extends EventTarget {
     socket.addEventListener("open", () => this._open());
     socket.addEventListener("lost", () => this._changed());
     outbox.addEventListener("change", () => this._changed());
+    outbox.addEventListener("kept", (e) => this._kept(e.detail));
     outbox.addEventListener("refused", (e) => this._refused(e.detail));
   }
 
   /** The page in view. */
   get current() {
-    return this.correcting ?? this.queue.find((p) => p.items.length) ?? null;
+    return this.correcting ?? this.told ?? this.queue.find((p) => p.items.length) ?? null;
   }
 
   get paused() {
@@ -71,6 +77,7 @@ export class Session extends EventTarget {
   act(action) {
     const page = this.current;
     if (!page || this.paused) return;
+    if (page === this.told && action.type !== "move" && action.type !== "focus") return;
     this._time.activity(page.page_id);
     const next = reduce(page, action);
     if (next === page) return;
@@ -89,6 +96,11 @@ export class Session extends EventTarget {
   submit() {
     const page = this.current;
     if (!page || this.paused) return 0;
+    if (page === this.told) {
+      this.told = null;
+      this._changed();
+      return 0;
+    }
     const lacking = missing(page);
     if (lacking) {
       this._replace(page, reduce(page, { type: "focusMissing" }));
@@ -102,6 +114,7 @@ export class Session extends EventTarget {
       this.dispatchEvent(new CustomEvent("sending"));
       this._drafts.submitted(page.page_id);
       this.queue = this.queue.filter((p) => p !== page);
+      if (page.kind === "practice") this.told = tell(page);
       this._ask("labeling.credit", { n: 1 });
     }
     this._changed();
@@ -111,6 +124,7 @@ export class Session extends EventTarget {
   /** Take back the last thing done: an answer, a selection, or the sending of a page. */
   undo() {
     const page = this.current;
+    if (page === this.told) return;
     if (page?.past.length) {
       this.act({ type: "undo" });
       return;
@@ -263,6 +277,7 @@ export class Session extends EventTarget {
   }
 
   _refused({ type, vote, error }) {
+    if (type === "vote.cast" && this.told) this._verdict(vote.item_id, { right: null, answer: null, note: null });
     if (type !== "vote.cast") {
       this._note(_("It was not kept: %(why)s", { why: errorWords(error) }), "bad");
       return;
@@ -278,6 +293,17 @@ export class Session extends EventTarget {
     }));
     this.recent = this.recent.filter((p) => p.items.length);
     this._changed();
+  }
+
+  /** What is right comes with the acknowledgement of an answer in practice. */
+  _kept({ vote, reply }) {
+    if (!this.told || !reply?.practice) return;
+    this._verdict(vote.item_id, reply.practice);
+    this._changed();
+  }
+
+  _verdict(id, verdict) {
+    if (this.told.items.some((i) => i.item_id === id)) this.told = { ...this.told, verdicts: { ...this.told.verdicts, [id]: verdict } };
   }
 
   // -- helpers
@@ -304,7 +330,7 @@ export class Session extends EventTarget {
     const items = page.items
       .map((i) => ({ ...i, prelabel: null, odd: null, vote: votes.get(i.item_id) ?? i.vote }))
       .filter((i) => i.vote);
-    if (items.length) {
+    if (items.length && page.kind !== "practice") {
       const sent = { page_id: page.page_id, kind: page.kind, size: page.size, items };
       this.recent = withPage(this.recent, sent);
     }
@@ -312,6 +338,7 @@ export class Session extends EventTarget {
 
   _replace(old, next) {
     if (old === this.correcting) this.correcting = next;
+    else if (old === this.told) this.told = next;
     else this.queue = this.queue.map((p) => (p === old ? next : p));
   }
 
