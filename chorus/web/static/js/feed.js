@@ -68,6 +68,8 @@ function words(type, body, thing) {
       return "An item needs review";
     case "check.cast":
       return body.kind === "flag" ? `${body.name} flagged a gold ${thing}` : null;
+    case "practice.ordered":
+      return `${body.name} is to practise`;
     case "comment.added":
       return body.user_id === body.labeler_id ? `${body.name} commented on a ${thing}` : `${body.name} answered ${body.labeler}`;
     case "clusters.withdrawn":

@@ -167,6 +167,7 @@ function renderActions(page) {
   const off = page === null || session.paused;
   $("#do-submit").disabled = off;
   for (const id of ["#do-select", "#do-skip", "#do-flag", "#do-clear"]) $(id).disabled = off || Boolean(page.verdicts);
+  $("#do-undo").disabled = Boolean(page?.verdicts);
   const left = page ? missing(page) : 0;
   const submit = $("#do-submit");
   submit.dataset.ready = String(Boolean(page) && left === 0);

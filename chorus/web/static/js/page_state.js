@@ -71,7 +71,9 @@ export function reopen(page, answering) {
 
 /** A practice page that was sent: nothing is answered there any more. */
 export function tell(state) {
-  return { ...state, selected: [], spent: false, past: [], focus: 0, verdicts: {} };
+  // What was answered before a reload is not sent again, and not told again.
+  const before = state.items.filter((i) => i.vote).map((i) => [i.item_id, { right: null, answer: null, note: null }]);
+  return { ...state, selected: [], spent: false, past: [], focus: 0, verdicts: Object.fromEntries(before) };
 }
 
 /**
