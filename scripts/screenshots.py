@@ -80,7 +80,7 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
         labeler = opened(browser, signin["Label"])
         boss = opened(browser, signin["Supervise"], height=1180)
         labeler.locator("article a.primary").first.click()
-        boss.locator("article a.button:not(.primary)").first.click()
+        boss.get_by_role("link", name="Dashboard").first.click()
         expect(boss.locator("#done-of")).to_contain_text("labeled")
         keys = {name: str(key) for key, name in enumerate(sorted(set(truth.values())), 1)}
         labeler.locator('#sizes button[data-size="9"]').click()
@@ -101,6 +101,12 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
         boss.goto(boss.url.rstrip("/") + "/model")
         boss.wait_for_selector("canvas")
         save(boss, "model")
+        project = boss.url.removesuffix("/model")
+        for room in ("review", "quality", "data", "settings"):
+            boss.goto(f"{project}/{room}")
+            save(boss, room)
+        labeler.goto(project + "/history")
+        save(labeler, "history")
         take_types(opened(browser, signin["Administer"]), emoji, scratch, save)
         browser.close()
 
