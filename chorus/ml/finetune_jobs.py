@@ -71,13 +71,12 @@ def turn(params: dict[str, Any]) -> dict[str, Any]:
         folder / "items.tsv", "tune", int(params["classes"]), bool(params["multilabel"])
     )
     # What the untouched network could not read, this one cannot either.
-    _, known = Features(Path(params["store"]), params["base"]).get(rows.hashes)
-    if known.sum() < 2:
+    unread = Features(Path(params["store"]), params["base"]).missing(rows.hashes)
+    known = np.setdiff1d(np.arange(len(rows.hashes)), unread)
+    if len(known) < 2:
         raise ValueError("fewer than two of the pictures can be read")
     pictures = Pictures(
-        [path for path, good in zip(rows.paths, known, strict=True) if good],
-        rows.targets[known],
-        bool(params["multilabel"]),
+        [rows.paths[i] for i in known], rows.targets[known], bool(params["multilabel"])
     )
     tuner = Tuner(
         config, pictures, int(params["seed"]), folder / "state.pt", int(params["threads"])
