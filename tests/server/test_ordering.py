@@ -331,6 +331,8 @@ async def test_a_labeler_gets_every_second_picture_by_choice(
         answered.extend(i.item_id for i in page.items)
         return [i.item_id for i in page.items]
 
+    # A round that begins before is had again, with however many labels there are then.
+    await watch.until(lambda s: s.assist.featurized == 120)
     rank = [item_id for (item_id, _) in items("rank")]
     assert await work() == rank[:9], "before the first round chance alone has a say"
     for _ in range(2):
@@ -349,6 +351,7 @@ async def test_a_labeler_gets_every_second_picture_by_choice(
     by_choice = {item for item, chosen in expected[:9] if chosen}
     assert len(by_choice) == 5
 
+    await bench.admin.train(project.project_id)  # nine more labels alone begin none
     await finished(2)
     trusted = {int(r["item_id"]) for r in rows(2, "items.tsv") if r["trusted"] == "1"}
     taught = {int(r["item_id"]) for r in rows(2, "items.tsv") if r["label"]}

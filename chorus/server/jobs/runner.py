@@ -48,8 +48,9 @@ class Runner:
                 if attempt == ATTEMPTS:
                     raise JobFailed(f"its worker died {ATTEMPTS} times: {error}", attempt) from None
             except asyncio.CancelledError:
-                loop = asyncio.get_running_loop()
-                loop.run_in_executor(None, _note, log_file, f"attempt {attempt}: cancelled")
+                # Whoever cancelled it finds it in the log.
+                note = asyncio.to_thread(_note, log_file, f"attempt {attempt}: cancelled")
+                await asyncio.shield(note)
                 raise
             except Exception as error:
                 log.exception("%s failed", function)
