@@ -34,6 +34,14 @@ async def open_labeling(page: Page, bench: Bench) -> None:
     await page.wait_for_selector(".tile")
 
 
+async def go_offline(page: Page) -> None:
+    """Once it is connected; `page.context.set_offline(False)` brings it back."""
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await page.context.set_offline(True)
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+
+
 async def names(page: Page) -> list[str]:
     """Ids of the items in view."""
     found = await page.locator(".tile").evaluate_all("t => t.map(e => e.dataset.item)")

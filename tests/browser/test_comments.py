@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import go_offline, open_labeling, signed_in
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
@@ -63,10 +63,7 @@ async def test_a_comment_written_offline_arrives(
         await bench.make(pictures(folder, 4), page_size=4)
         page = await signed_in(browser, bench)
         await open_labeling(page, bench)
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-        await page.context.set_offline(True)
-        await page.evaluate("dispatchEvent(new Event('offline'))")
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+        await go_offline(page)
         await page.keyboard.press("c")
         await page.locator("#comment textarea").fill("Kept for later")
         await page.keyboard.press("Enter")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import names, open_labeling, signed_in
+from tests.browser.pages import go_offline, names, open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -68,10 +68,7 @@ async def test_answers_given_offline_arrive(
         await bench.make(pictures(folder, 24), page_size=4)
         page = await signed_in(browser, bench)
         await open_labeling(page, bench)
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-        await page.context.set_offline(True)
-        await page.evaluate("dispatchEvent(new Event('offline'))")
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+        await go_offline(page)
         await page.keyboard.press("a")
         await page.keyboard.press("1")
         await page.keyboard.press("Enter")

@@ -188,14 +188,15 @@ class RoundRun:
     ) -> dict[str, Any]:  # fmt: skip
         card = await asyncio.to_thread(round_files.read_card, folder)
         project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
-        if partial and card["threshold"] is not None:
+        withheld = None
+        if found.breached:
+            withheld = _broken(found, project.target)
+        elif partial and card["threshold"] is not None:
             # It would reach some of the items only, and use up the proof for the others: labels
             # of sure items count no more once prelabels began, and such items are still open.
-            card["threshold"], card["reason"] = None, PARTIAL
-            card["labels_needed"] = None
-        if found.breached:
-            card["threshold"], card["reason"] = None, _broken(found, project.target)
-            card["labels_needed"] = None
+            withheld = PARTIAL
+        if withheld is not None:
+            card["threshold"], card["reason"], card["labels_needed"] = None, withheld, None
         card["audit"] = msgspec.to_builtins(found)
         choosing_now = chooses(
             project.ordering, prelabel=prelabel, threshold=card["threshold"],
