@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from importlib.resources import files
 
-VERSION = 6
+VERSION = 7
 """schema_1.sql made the first tables; each later file takes a database one version on."""
 
 

@@ -1,0 +1,1 @@
+-- Version 7. One block per subject, each with a line that says what for.
