@@ -19,6 +19,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Filter
 from chorus.server.errors import ApiError
+from chorus.server.services.background import end
 from chorus.server.services.review import Review, decide, meanwhile
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -102,10 +103,7 @@ class Bulks:
 
     async def stop(self) -> None:
         """What is left of a bulk stays undone; asking for it again goes on with it."""
-        tasks = [b.task for b in self._bulks.values() if b.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(b.task for b in self._bulks.values())
 
     def decide(
         self, project_id: str, bulk_id: str, wanted: Filter, user_id: str, action: str,

@@ -29,6 +29,7 @@ from chorus.server.errors import ApiError, JobFailed
 from chorus.server.formats.bundle import FORMATS, PICTURE_FORMATS, Head
 from chorus.server.formats.spool import SpoolWriter
 from chorus.server.services import export_rows
+from chorus.server.services.background import end
 from chorus.server.services.projects import Projects
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -106,10 +107,7 @@ class Exports:
         await asyncio.to_thread(_sweep, self._folder)
 
     async def stop(self) -> None:
-        tasks = [r.task for r in self._running.values() if r.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(r.task for r in self._running.values())
 
     # -- asking for one
 

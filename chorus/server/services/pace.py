@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import thread_time
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from chorus.server.domain import pace, purity
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.services import clusters
+from chorus.server.services.background import Wakes, Woken
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -42,10 +43,9 @@ COUNTED = {
 """Events that may change a figure."""
 
 
-class _State:
+class _State(Woken):
     def __init__(self) -> None:
-        self.wanted = False
-        self.task: asyncio.Task[None] | None = None
+        super().__init__()
         self.busy = False
         self.figures: dict[str, Any] | None = None
         self.cost_s = 0.0
@@ -59,8 +59,7 @@ class Pace:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._states: defaultdict[str, _State] = defaultdict(_State)
-        self._closed = False
+        self._wakes = Wakes(_State, self._run)
         self.changed: Callable[[str], None] = lambda project_id: None
 
     # -- life
@@ -68,46 +67,36 @@ class Pace:
     async def start(self) -> None:
         """Go on with what a stop of the server cut off."""
         for project in await self._store.read(lambda tx: tx.projects()):
-            self._wake(project.project_id)
+            self._wakes.wake(project.project_id)
 
     async def stop(self) -> None:
-        self._closed = True
-        tasks = [s.task for s in self._states.values() if s.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._wakes.stop()
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""
         for project_id in {e.project_id for e in events if _matters(e)}:
-            self._wake(project_id)
+            self._wakes.wake(project_id)
 
     # -- what is told
 
     async def of(self, project_id: str) -> dict[str, Any]:
         """The figures (docs/protocol.md, `Pace`), as of now or a moment before."""
-        state = self._states[project_id]
+        state = self._wakes.of(project_id)
         if state.figures is None:
             state.figures = await self._store.read(lambda tx: figures(tx, project_id))
         return state.figures
 
     def measuring(self, project_id: str) -> bool:
         """Something has happened that is not counted yet, or clusters are being withdrawn."""
-        state = self._states[project_id]
+        state = self._wakes.of(project_id)
         return state.wanted or state.busy
 
     # -- counting
 
-    def _wake(self, project_id: str) -> None:
-        state = self._states[project_id]
-        state.wanted = True
-        if state.task is None and not self._closed:
-            state.task = asyncio.ensure_future(self._run(project_id, state))
-
     async def _run(self, project_id: str, state: _State) -> None:
         try:
-            while state.wanted and not self._closed:
-                state.wanted, state.busy = False, True
+            while self._wakes.again(state):
+                state.busy = True
                 while await self._some(project_id, state):
                     await _rest(state)
                 if state.withdrawing:
@@ -122,7 +111,7 @@ class Pace:
         except Exception:
             log.exception("what work on %s costs was not counted", project_id)
         finally:
-            state.task, state.busy = None, False
+            state.busy = False
             self.changed(project_id)
 
     async def _some(self, project_id: str, state: _State) -> bool:

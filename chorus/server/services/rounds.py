@@ -21,6 +21,7 @@ from chorus.server.domain.rounds import input_old, replaced_already, round_due, 
 from chorus.server.domain.tasks import is_text
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import round_stats
+from chorus.server.services.background import end
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_records import end_jobs, finish, open_round
@@ -88,15 +89,8 @@ class Rounds:
 
     async def stop(self) -> None:
         self._closed = self._features.closed = self._tunings.closed = True
-        tasks = [
-            task
-            for s in self._states.values()
-            for task in (s.round, s.featurizing, s.tuning)
-            if task is not None
-        ]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        states = self._states.values()
+        await end(task for s in states for task in (s.round, s.featurizing, s.tuning))
 
     async def _load(self, project_id: str) -> RoundState:
         def fn(tx: Tx) -> tuple[int | None, bool, Project, list[Tuning], int]:

@@ -19,6 +19,7 @@ from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.events import Board
 from chorus.server.domain.model import Event, Project
 from chorus.server.errors import ApiError, JobFailed
+from chorus.server.services.background import end
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.round_state import RunJob
@@ -64,10 +65,7 @@ class Skills:
 
     async def stop(self) -> None:
         self._closed = True
-        tasks = [s.task for s in self._states.values() if s.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(s.task for s in self._states.values())
 
     async def _load(self, project_id: str) -> _State:
         def fn(tx: Tx) -> tuple[bool, int]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import defaultdict
 from collections.abc import Sequence
 from time import thread_time
 from typing import Any
@@ -23,6 +22,7 @@ from chorus.server.domain.events import Board, apply, blank
 from chorus.server.domain.model import Event
 from chorus.server.domain.timeline import Marker, Point, point_of, thinned
 from chorus.server.errors import ApiError
+from chorus.server.services.background import Wakes, Woken
 from chorus.server.services.spending import spread_of
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -60,10 +60,9 @@ class _Follower:
         self.copied = copied
 
 
-class _State:
+class _State(Woken):
     def __init__(self) -> None:
-        self.wanted = False
-        self.task: asyncio.Task[None] | None = None
+        super().__init__()
         self.follower: _Follower | None = None
         self.points: list[Point] | None = None
         """All that are kept, once somebody has asked; new ones are added."""
@@ -72,8 +71,7 @@ class _State:
 class Timeline:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._states: defaultdict[str, _State] = defaultdict(_State)
-        self._closed = False
+        self._wakes = Wakes(_State, self._run)
 
     # -- life
 
@@ -84,19 +82,15 @@ class Timeline:
             if project.board_rev < BOARD_REV:
                 project_id = project.project_id
                 await self._store.write(lambda tx, p=project_id: base(tx, p, now_ms()))  # type: ignore[misc]
-            self._wake(project.project_id)
+            self._wakes.wake(project.project_id)
 
     async def stop(self) -> None:
-        self._closed = True
-        tasks = [s.task for s in self._states.values() if s.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._wakes.stop()
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""
         for project_id in {e.project_id for e in events}:
-            self._wake(project_id)
+            self._wakes.wake(project_id)
 
     # -- what is told
 
@@ -128,7 +122,7 @@ class Timeline:
 
     async def points(self, project_id: str) -> list[Point]:
         """All that are kept, oldest first; the last seconds are not among them yet."""
-        state = self._states[project_id]
+        state = self._wakes.of(project_id)
         if state.points is None:
             found = await self._store.read(lambda tx: tx.points(project_id))
             if state.points is None:
@@ -137,16 +131,9 @@ class Timeline:
 
     # -- following the log
 
-    def _wake(self, project_id: str) -> None:
-        state = self._states[project_id]
-        state.wanted = True
-        if state.task is None and not self._closed:
-            state.task = asyncio.ensure_future(self._run(project_id, state))
-
     async def _run(self, project_id: str, state: _State) -> None:
         try:
-            while state.wanted and not self._closed:
-                state.wanted = False
+            while self._wakes.again(state):
                 await asyncio.sleep(EVERY_S)
                 while cost := await self._some(project_id, state):
                     await _rest(cost)
@@ -155,8 +142,6 @@ class Timeline:
         except Exception:
             log.exception("the past of %s is not kept", project_id)
             state.follower = None
-        finally:
-            state.task = None
 
     async def _some(self, project_id: str, state: _State) -> float:
         """Read a chunk of the log; seconds of a processor that it took, 0: it is at its end."""
