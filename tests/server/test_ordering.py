@@ -22,6 +22,7 @@ from chorus.server.domain.ordering import (
     manual_places,
 )
 from chorus.server.services import choosing, landing, round_files
+from chorus.server.services.clusters import move as withdraw
 from chorus.server.services.round_files import Place, Prediction
 from tests.server.world import World
 from tests.servers import Bench, TestServer, page_of, pictures, right
@@ -273,12 +274,12 @@ def test_what_is_prelabeled_is_chosen_no_longer(world: World) -> None:
     assert {i.item_id for i in world.items() if i.chosen} == set(liked[1:])
 
 
-def test_clusters_switched_off_leave_no_choice_behind(world: World) -> None:
+def test_withdrawn_clusters_leave_no_choice_behind(world: World) -> None:
     world.add(18)
     ids = [i.item_id for i in world.items()]
     land(world, 1, [], {i: at // 9 for at, i in enumerate(ids)}, chosen_blocks=[1])
     tx = world.tx()
-    tx.empty_queue("p", "clustered")
+    assert withdraw(tx, "p", 1, ids, 0) == 18
     world.commit(tx)
     assert not any(i.chosen for i in world.items())
     assert page(world, size=9) == by_rank(world)[:9]

@@ -249,61 +249,17 @@ async def dashboard(request: Request) -> Response:
     )  # fmt: skip
 
 
-@page
-async def label(request: Request) -> Response:
-    user, project = await in_project(request, "labeler")
-    return render(
-        request, "label.html", user, boot={"project": project}, project=project, here="label"
-    )
+def room(name: str, least: str) -> Handler:
+    """A page of a project, for whoever has at least this role there."""
 
+    @page
+    async def show(request: Request) -> Response:
+        user, project = await in_project(request, least)
+        return render(
+            request, f"{name}.html", user, boot={"project": project}, project=project, here=name
+        )
 
-@page
-async def history(request: Request) -> Response:
-    user, project = await in_project(request, "labeler")
-    return render(
-        request, "history.html", user, boot={"project": project}, project=project, here="history"
-    )
-
-
-@page
-async def review(request: Request) -> Response:
-    user, project = await in_project(request, "supervisor")
-    return render(
-        request, "review.html", user, boot={"project": project}, project=project, here="review"
-    )
-
-
-@page
-async def quality(request: Request) -> Response:
-    user, project = await in_project(request, "supervisor")
-    return render(
-        request, "quality.html", user, boot={"project": project}, project=project, here="quality"
-    )
-
-
-@page
-async def model(request: Request) -> Response:
-    user, project = await in_project(request, "supervisor")
-    return render(
-        request, "model.html", user, boot={"project": project}, project=project, here="model"
-    )
-
-
-@page
-async def data(request: Request) -> Response:
-    user, project = await in_project(request, "supervisor")
-    return render(
-        request, "data.html", user, boot={"project": project}, project=project, here="data"
-    )
-
-
-@page
-async def settings(request: Request) -> Response:
-    user, project = await in_project(request, "supervisor")
-    return render(
-        request, "settings.html", user, boot={"project": project}, project=project,
-        here="settings",
-    )  # fmt: skip
+    return show
 
 
 @page
@@ -368,12 +324,11 @@ def routes() -> list[BaseRoute]:
         Route("/wall", walls),
         Route("/p/{project_id}", dashboard),
         Route("/p/{project_id}/wall", wall),
-        Route("/p/{project_id}/label", label),
-        Route("/p/{project_id}/history", history),
-        Route("/p/{project_id}/review", review),
-        Route("/p/{project_id}/quality", quality),
-        Route("/p/{project_id}/model", model),
-        Route("/p/{project_id}/data", data),
-        Route("/p/{project_id}/settings", settings),
+        Route("/p/{project_id}/label", room("label", "labeler")),
+        Route("/p/{project_id}/history", room("history", "labeler")),
+        *(
+            Route(f"/p/{{project_id}}/{name}", room(name, "supervisor"))
+            for name in ("review", "quality", "model", "data", "settings")
+        ),
         Route("/{path:path}", nowhere),
     ]

@@ -231,22 +231,6 @@ class ItemSql(Base):
             )
         ]
 
-    def empty_queue(self, project_id: str, queue: str) -> int:
-        """Send the open items of a queue back to the manual one; returns how many."""
-        (n,) = self.row(
-            "SELECT COUNT(*) FROM item WHERE project_id = ? AND queue = ?"
-            " AND state IN ('unlabeled', 'in_progress') AND preset IS NULL",
-            (project_id, queue),
-        )
-        self.run(
-            "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0,"
-            f" chosen = CASE WHEN {FRESH} THEN {BY_HAND} * priority ELSE chosen END,"
-            " pre_value = NULL, pre_score = NULL WHERE project_id = ? AND queue = ?"
-            " AND preset IS NULL",
-            (project_id, queue),
-        )
-        return int(n)
-
     # -- leases and pages
 
     def add_page(
