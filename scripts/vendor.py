@@ -13,6 +13,7 @@ WEB = Path(__file__).resolve().parent.parent / "chorus" / "web"
 PARTS = {
     "echarts": "dist/echarts.min.js",
     "htmx.org": "dist/htmx.min.js",
+    "konva": "konva.min.js",
 }
 """npm package -> the one file of it that the pages load."""
 
