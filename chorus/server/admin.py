@@ -12,6 +12,7 @@ from chorus.server.services.accounts import Accounts
 from chorus.server.services.identities import Identities
 from chorus.server.services.tokens import NewToken, Tokens
 from chorus.server.settings import Settings
+from chorus.server.storage.migrations import VERSION, found_version
 from chorus.server.storage.sqlite import SqliteStore, connect
 from chorus.server.storage.tx import Tx
 
@@ -62,10 +63,24 @@ async def users(data_dir: Path) -> list[dict[str, Any]]:
 
 
 def fsck(data_dir: Path) -> Iterator[str]:
-    """Findings of `services.fsck.check`, all of one moment."""
+    """Findings of `services.fsck.check`, all of one moment. Raises `RuntimeError` for a database
+    of another version."""
     db = connect(Settings(data_dir=data_dir).database, readonly=True)
     try:
+        if found_version(db) < VERSION:
+            raise RuntimeError("an older Chorus wrote this: start the server once to upgrade it")
         db.execute("BEGIN")
         yield from checks.check(Tx(db))
     finally:
         db.close()
+
+
+def refuse_newer(data_dir: Path) -> None:
+    """Raises `RuntimeError` if a newer Chorus wrote the data."""
+    path = Settings(data_dir=data_dir).database
+    if path.exists():
+        db = connect(path, readonly=True)
+        try:
+            found_version(db)
+        finally:
+            db.close()

@@ -172,6 +172,12 @@ def _prepare(settings: Settings) -> None:
     package = TEXT_BACKBONES[settings.text_backbone]
     if package is not None and importlib.util.find_spec(package) is None:
         _fail(f"{settings.text_backbone} needs the package {package}; see docs/texts.md")
+    from chorus.server import admin
+
+    try:
+        admin.refuse_newer(settings.data_dir)
+    except RuntimeError as error:
+        _fail(str(error))
     settings.keep_weights()
     # The ordinary ones are known to be good.
     if all(name in KNOWN for name in settings.backbone.split("+")):
@@ -280,9 +286,12 @@ def fsck(data_dir: DataDir = DATA_DIR) -> None:
     if not Settings(data_dir=data_dir).database.exists():
         _fail(f"there is no database in {data_dir}")
     findings = 0
-    for finding in admin.fsck(data_dir):
-        findings += 1
-        typer.echo(finding)
+    try:
+        for finding in admin.fsck(data_dir):
+            findings += 1
+            typer.echo(finding)
+    except RuntimeError as error:
+        _fail(str(error))
     if findings:
         _fail(f"{findings} findings")
     typer.echo("All is well: every state, count and label is what the facts say.")

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
-from chorus.server.storage.migrations import migrate
+from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class SqliteStore:
         self._publish = publish
         self._loop = asyncio.get_running_loop()
         self._db = connect(path)
+        keep_copy(self._db, path)
         migrate(self._db)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
