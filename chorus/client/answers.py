@@ -8,12 +8,12 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from chorus.client.messages import (
-    Answer,
     Counts,
     End,
     Export,
     Job,
     JobStats,
+    Label,
     LabelClass,
     LabelerStats,
     Page,
@@ -255,10 +255,10 @@ class Item(Struct):
     image: str | None = None
     text: str | None = None
     length: int = 0
-    label: Answer | None = None
+    label: Label | None = None
     source: str | None = None
     """votes or review."""
-    provisional: Answer | None = None
+    provisional: Label | None = None
     confidence: float | None = None
     agreement: float | None = None
     doubt: float | None = None
@@ -288,8 +288,8 @@ class SimilarItem(Struct):
     image: str | None = None
     width: int = 0
     height: int = 0
-    label: Answer | None = None
-    provisional: Answer | None = None
+    label: Label | None = None
+    provisional: Label | None = None
     source: str | None = None
 
 
@@ -302,7 +302,7 @@ class SimilarItems(Struct):
 class DecisionMade(Struct):
     state: str
     seq: int
-    label: Answer | None = None
+    label: Label | None = None
 
 
 class RefusedCount(Struct):

@@ -40,6 +40,10 @@ class Project(Struct):
     skips_max: int = 1
     consensus: str = "majority"
     set_rule: str = "class"
+    iou: float = 0.5
+    """From this overlap on two people's shapes are the same one."""
+    shape_agreement: float = 0.8
+    """Share of an item's shapes that people must agree on for it to settle by votes."""
     target: float = 0.95
     page_size: int = 9
     lease_ms: int = 600_000
@@ -70,16 +74,29 @@ class Project(Struct):
         return self.task_type.endswith("multilabel")
 
     @property
+    def shapes(self) -> bool:
+        """A label is any number of boxes, or of polygons, on a picture."""
+        return self.task_type in ("boxes", "polygons")
+
+    @property
     def class_names(self) -> list[str]:
         return [c.name for c in self.classes]
 
 
-Answer = str | list[str]
-"""A label: one class's name; of label sets, the names of its classes, maybe none."""
+Shapes = dict[str, list[dict[str, Any]]]
+"""`{"boxes": [{"class", "box": [x, y, width, height]}, …]}`, or `{"polygons": [{"class",
+"points": [[x, y], …]}, …]}`, in pixels of the upright picture; of a model each with its `score`."""
+Answer = str | list[str] | Shapes
+"""A label to give: one class's name; of label sets, the names of its classes, maybe none; shapes as
+they travel."""
+Label = str | list[Any]
+"""A label as it is told: one class's name; the names of a set; or the list of shapes."""
 
 
-def wire_value(answer: Answer) -> dict[str, Answer]:
+def wire_value(answer: Answer) -> dict[str, Any]:
     """How a label travels."""
+    if isinstance(answer, dict):
+        return answer
     return {"class": answer} if isinstance(answer, str) else {"classes": list(answer)}
 
 
@@ -91,9 +108,17 @@ class Prelabel(Struct, rename={"class_name": "class"}):
     score: float | None = 0.0
     classes: list[str] | None = None
     """Of label sets, in place of the one class."""
+    boxes: list[dict[str, Any]] | None = None
+    polygons: list[dict[str, Any]] | None = None
+    """Of shapes, each with a score of its own."""
 
     @property
     def answer(self) -> Answer:
+        """What an answer that lets it stand says."""
+        for kind in ("boxes", "polygons"):
+            shapes = getattr(self, kind)
+            if shapes is not None:
+                return {kind: [{k: v for k, v in s.items() if k != "score"} for s in shapes]}
         return self.class_name if self.classes is None else self.classes
 
 

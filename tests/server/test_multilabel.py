@@ -127,7 +127,7 @@ async def test_settings_that_cannot_be_are_refused(bench: Bench) -> None:
         ({"set_rule": "any"}, "class, exact"),
         ({"classes": []}, "at least one class"),
         ({"classes": ["a|b"]}, "'|'"),
-        ({"task_type": "boxes"}, "text-multilabel"),
+        ({"task_type": "circles"}, "text-multilabel"),
     ]:
         with pytest.raises(ApiError) as error:
             await bench.make(**{"task_type": "multilabel", "classes": CLASSES, **settings})

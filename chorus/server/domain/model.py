@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from chorus.server.domain.tasks import is_multilabel
+from chorus.server.domain.tasks import is_multilabel, is_shapes
 
 State = Literal["unlabeled", "in_progress", "labeled", "needs_review", "skipped", "removed"]
 STATES: tuple[State, ...] = (
@@ -98,6 +98,10 @@ class Project(msgspec.Struct):
     """A network's last stages learn from the project's labels (see domain/tuning)."""
     practice: int = 0
     """Gold items that come, with their answers, before a person's first real page; 0: none."""
+    iou: float = 0.5
+    """From this overlap (intersection over union) on two people's shapes are the same one."""
+    shape_agreement: float = 0.8
+    """Share of an item's shapes that people must agree on for it to settle by votes."""
 
     @property
     def weighs(self) -> bool:
@@ -110,10 +114,15 @@ class Project(msgspec.Struct):
         return is_multilabel(self.task_type)
 
     @property
+    def shapes(self) -> bool:
+        """A label is any number of boxes, or of polygons, on a picture."""
+        return is_shapes(self.task_type)
+
+    @property
     def equal_votes(self) -> bool:
         """Everybody's votes count the same, and nothing else does."""
         exact = self.multilabel and self.set_rule == "exact"
-        return self.consensus == "majority" or exact
+        return self.consensus == "majority" or exact or self.shapes
 
     @property
     def rules(self) -> Rules:

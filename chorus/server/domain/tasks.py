@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-TASK_TYPES = ("multiclass", "multilabel", "text-multiclass", "text-multilabel")
-"""What this version labels; DESIGN knows `boxes` and `polygons` as well."""
+TASK_TYPES = (
+    "multiclass", "multilabel", "boxes", "polygons", "text-multiclass", "text-multilabel",
+)  # fmt: skip
+"""What this version labels."""
 
 
 def is_text(task_type: str) -> bool:
@@ -12,5 +14,10 @@ def is_text(task_type: str) -> bool:
 
 
 def is_multilabel(task_type: str) -> bool:
-    """A label is a set of classes, none included; otherwise exactly one class."""
+    """A label is a set of classes, none included."""
     return task_type.endswith("multilabel")
+
+
+def is_shapes(task_type: str) -> bool:
+    """A label is any number of shapes on the picture, each with a class."""
+    return task_type in ("boxes", "polygons")

@@ -5,21 +5,26 @@ and renaming a class changes no vote:
 
 - one class: its index, "3"; on the wire `{"class": "cat"}`;
 - a set of classes: their indices, ascending, "0,3", or "-" for none of them, which is an answer,
-  too; on the wire `{"classes": ["cat", "dog"]}` in the project's order.
+  too; on the wire `{"classes": ["cat", "dog"]}` in the project's order;
+- shapes: a sorted JSON list (see `geometry.dump`); on the wire `{"boxes": [{"class", "box"}]}` or
+  `{"polygons": [{"class", "points"}]}`, of the model with a score each. An empty list is an answer.
 
 In a cell of a table a set is the names joined by "|"; "|" alone is the set of none (an empty cell
-is no label at all).
+is no label at all); shapes are the list on the wire, as JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from chorus.server.domain.model import LabelClass
+from chorus.server.domain.shapes import Size, is_shapes, load, read_shapes, wire_shapes
 from chorus.server.domain.tasks import is_multilabel
+from chorus.server.domain.tasks import is_shapes as draws_shapes
 from chorus.server.errors import ApiError
 
 NONE = "-"
@@ -27,12 +32,14 @@ NONE = "-"
 SEPARATOR = "|"
 """Between the names of a set in a cell; no class of a set may have it in its name."""
 
-Names = str | list[str]
-"""One class, or a set of them, by name."""
+Names = str | list[str] | list[dict[str, Any]]
+"""One class, or a set of them, by name; or shapes as they are on the wire."""
 
 
 def indices(value: str) -> tuple[int, ...]:
-    """The classes in a canonical value, of either kind, ascending: "3" -> (3,), "-" -> ()."""
+    """The classes in a canonical value, of any kind, ascending: "3" -> (3,), "-" -> ()."""
+    if is_shapes(value):
+        return tuple(sorted({shape.cls for shape in load(value)}))
     return () if value == NONE else tuple(int(c) for c in value.split(","))
 
 
@@ -43,7 +50,9 @@ def canonical(classes: Iterable[int]) -> str:
 
 def parts(value: str) -> tuple[str, ...]:
     """What a canonical value counts as where labels are counted by class: each of its classes
-    ("0,3" -> ("0", "3")), or "-" for none."""
+    ("0,3" -> ("0", "3")), of shapes each shape, or "-" for none."""
+    if is_shapes(value):
+        return tuple(str(shape.cls) for shape in load(value)) or (NONE,)
     return tuple(value.split(","))
 
 
@@ -59,11 +68,31 @@ class Schema(msgspec.Struct, frozen=True):
     def multilabel(self) -> bool:
         return is_multilabel(self.task_type)
 
-    def parse(self, value: object) -> str:
+    @property
+    def field(self) -> str:
+        """The field of a wire value that has the answer."""
+        if self.shapes:
+            return self.task_type
+        return "classes" if self.multilabel else "class"
+
+    @property
+    def shapes(self) -> bool:
+        """A label is any number of boxes, or of polygons."""
+        return draws_shapes(self.task_type)
+
+    def parse(self, value: object, size: Size | None = None, *, scored: bool = False) -> str:
         """Wire value -> canonical string.
 
-        Raises `ApiError('bad_value')` for another shape, an unknown class, a class twice.
+        `size`: of the picture, which shapes need to be checked against; without it only the empty
+        picture can be said. `scored`: shapes of a model, which keep their scores.
+
+        Raises `ApiError('bad_value')` for another shape, an unknown class, a class twice, a shape
+        that cannot be.
         """
+        if self.shapes:
+            if size is None and value != {self.task_type: []}:
+                raise ApiError("bad_value", "shapes belong to one picture")
+            return read_shapes(value, self.task_type, self.index, size or (0, 0), scored=scored)
         if not self.multilabel:
             if not isinstance(value, dict) or not isinstance(value.get("class"), str):
                 raise ApiError("bad_value", 'a label needs a value like {"class": "name"}')
@@ -82,25 +111,33 @@ class Schema(msgspec.Struct, frozen=True):
             return str(self.former[name])
         raise ApiError("bad_value", f"unknown class {name!r}")
 
-    def read(self, cell: str) -> str:
+    def read(self, cell: str, size: Size | None = None) -> str:
         """The canonical value of a table's cell that is not empty. Raises `ApiError('bad_value')`
         as `parse` does."""
+        if self.shapes:
+            try:
+                return self.parse({self.task_type: msgspec.json.decode(cell)}, size)
+            except msgspec.DecodeError:
+                raise ApiError("bad_value", "a cell with shapes is a list, as JSON") from None
         if not self.multilabel:
             return self.index(cell)
         names = [name.strip() for name in cell.split(SEPARATOR)]
         return self._set([name for name in names if name])
 
     def names(self, value: str | None) -> Names | None:
-        """Canonical value -> the class's name, or the names of the set's; None stays None."""
+        """Canonical value -> the class's name, the names of the set's, or the shapes as they are
+        on the wire; None stays None."""
         if value is None:
             return None
+        if self.shapes:
+            return wire_shapes(value, [c.name for c in self.classes])
         names = [self.classes[c].name for c in indices(value)]
         return names if self.multilabel else names[0]
 
     def to_wire(self, value: str | None) -> dict[str, Names] | None:
         """Canonical value -> wire value."""
         names = self.names(value)
-        return None if names is None else {"classes" if self.multilabel else "class": names}
+        return None if names is None else {self.field: names}
 
     def counted(self, counts: dict[str, int]) -> dict[str, int]:
         """Counts by class index ("-": of none) -> by class name ("": of none)."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-Names = str | list[str]
-"""A label: a class name, or the names of a set of classes in the project's order."""
+Names = str | list[Any]
+"""A label: a class name; the names of a set of classes in the project's order; or shapes, each
+`{"class", "box" | "points"}`, of the model with a `score`."""
 
 
 class VoteRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,6 +122,8 @@ class Assigning:
             if page_size is not None:
                 tx.set_member_page_size(project_id, user.user_id, page_size)
             size = page_size or tx.member_page_size(project_id, user.user_id) or project.page_size
+            if project.shapes:
+                size = 1  # whatever is asked for: they are drawn on one picture at a time
             tx.set_tab_expiry(project_id, user.user_id, tab, now + project.lease_ms)
             pages = dealing.held_pages(tx, project, user.user_id, tab)
             counts = tx.count_votes(project_id, user.user_id, midnight)
@@ -160,6 +162,9 @@ class Assigning:
     async def resize(self, stream: Stream, size: int, keep: Sequence[int]) -> int:
         """Remember the page size; untouched pages go back and come again in the new size."""
         check_size(size)
+        project = await self._store.read(lambda tx: tx.project(stream.project_id))
+        if project is not None and project.shapes:
+            size = 1
         stream.size = size
         drop = [page_id for page_id in stream.pages if page_id not in keep]
 

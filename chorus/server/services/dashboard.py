@@ -346,9 +346,10 @@ class Dashboard:
         }
 
     def _named(self, board: Board, counts: Mapping[str, int]) -> dict[str, int]:
-        """Items by class name; of label sets, "" is the set of none."""
+        """Items by class name, of shapes all of them; "" is the set of none, the empty picture."""
         named = {name: counts.get(str(i), 0) for i, name in enumerate(board.classes)}
-        if self._projects.schema(board.project_id).multilabel:
+        schema = self._projects.schema(board.project_id)
+        if schema.multilabel or schema.shapes:
             named[""] = counts.get(NONE, 0)
         return named
 

@@ -14,7 +14,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Draft
-from chorus.server.domain.tasks import is_text
+from chorus.server.domain.tasks import is_shapes, is_text
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.importing import Importing, Upload
@@ -59,6 +59,8 @@ class Answers(msgspec.Struct):
     votes_max: int = 1
     target: float = 0.95
     set_rule: str = "class"
+    iou: float = 0.5
+    shape_agreement: float = 0.8
     gold_rate: float = 0.05
     audit_share: float = 0.05
     ordering: str = "random"
@@ -166,6 +168,7 @@ class Drafts:
         `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made."""
         answers = _answers(await self._of(user, draft_id))
         source = answers.source
+        text, shapes = is_text(answers.task_type), is_shapes(answers.task_type)
         new = NewProject(
             name=answers.name,
             classes=list(answers.classes),
@@ -176,11 +179,13 @@ class Drafts:
             votes_max=answers.votes_max,
             set_rule=answers.set_rule,
             target=answers.target,
-            cluster=answers.assist and answers.cluster and not is_text(answers.task_type),
+            iou=answers.iou,
+            shape_agreement=answers.shape_agreement,
+            cluster=answers.assist and answers.cluster and not (text or shapes),
             prelabel=answers.assist and answers.prelabel,
             gold_rate=answers.gold_rate,
             audit_share=answers.audit_share,
-            ordering=answers.ordering if answers.assist else "random",
+            ordering=answers.ordering if answers.assist and not shapes else "random",
         )
         # What cannot be read is refused before anything is made.
         files = self._files(draft_id)

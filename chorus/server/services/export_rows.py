@@ -46,7 +46,9 @@ def chunk(
 
 def _remembered(schema: Schema) -> Names:
     """`schema.names`, which takes most of the time otherwise: the same few values come again and
-    again."""
+    again. Shapes do not."""
+    if schema.shapes:
+        return schema.names
     known: dict[str | None, rows.Names | None] = {}
 
     def names(value: str | None) -> rows.Names | None:

@@ -9,6 +9,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import Item, StandingVote, VoteKind
+from chorus.server.domain.shapes import plain
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import checking, practising
@@ -50,7 +51,12 @@ class Labeling:
         value: str | None = None
         schema = self._projects.schema(vote.project_id)
         if vote.kind == "label":
-            value = schema.parse(vote.value)
+            # A large polygon takes a while to check: on a reader's thread, before the writer.
+            value = (
+                await self._store.read(lambda tx: _on_picture(tx, schema, vote))
+                if schema.shapes
+                else schema.parse(vote.value)
+            )
 
         def fn(tx: Tx) -> tuple[int, bool, dict[str, Any] | None]:
             seq, duplicate = cast(tx, user_id, user_name, vote, value, now_ms())
@@ -81,6 +87,13 @@ class Labeling:
             lambda tx: tx.count_votes(project_id, user_id, midnight)
         )
         return {"today": today, "total": total}
+
+
+def _on_picture(tx: Tx, schema: Schema, vote: VoteCast) -> str:
+    item = tx.item(vote.item_id)
+    if item is None or item.project_id != vote.project_id:
+        raise ApiError("not_found", f"no item {vote.item_id} in this project")
+    return schema.parse(vote.value, (item.width, item.height))
 
 
 def cast(
@@ -125,6 +138,8 @@ def cast(
         page = tx.page(lease.page_id)
         page_id, page_kind = lease.page_id, page[0] if page else "manual"
         prelabel, score = lease.prelabel, lease.prelabel_score
+        if prelabel is not None and project.shapes:
+            prelabel = plain(prelabel)  # as an answer that lets it stand, which has no scores
     standing = StandingVote(item.item_id, user_id, vote.vote_id, vote.kind, value, prelabel, 0)
     was, votes = votes, [v for v in votes if v.user_id != user_id] + [standing]
     revision = item.revision

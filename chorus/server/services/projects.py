@@ -22,7 +22,7 @@ from chorus.server.domain.classes import (
 from chorus.server.domain.grants import role_by
 from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
 from chorus.server.domain.ordering import ORDERINGS
-from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_text
+from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_shapes, is_text
 from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
@@ -32,11 +32,16 @@ from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
-RULES = frozenset({"votes_min", "votes_max", "skips_max", "target", "consensus", "set_rule"})
+RULES = frozenset(
+    {
+        "votes_min", "votes_max", "skips_max", "target", "consensus", "set_rule", "iou",
+        "shape_agreement",
+    }
+)  # fmt: skip
 """Settings by which votes add up to labels, and items need votes."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
 SET_CHOICES = ("auto", "majority")
-"""Consensus methods of label sets."""
+"""Consensus methods of label sets, and of shapes."""
 GOLD_RATE_MAX = 0.5
 PRACTICE_MAX = 200
 AUDIT_SHARE_MAX = 0.5
@@ -64,10 +69,13 @@ class NewProject(msgspec.Struct):
     consensus: str = "auto"
     set_rule: str = "class"
     target: float = 0.95
-    page_size: int = 9
+    iou: float = 0.5
+    shape_agreement: float = 0.8
+    page_size: int | None = None
+    """None: 9, and 1 of boxes and polygons, which are drawn on one picture at a time."""
     lease_ms: int = 600_000
     cluster: bool | None = None
-    """None: for pictures. Texts that are alike are not seen at a glance."""
+    """None: for pictures with classes. Texts that are alike are not seen at a glance."""
     prelabel: bool = True
     gold_rate: float = 0.05
     practice: int = 0
@@ -91,6 +99,8 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     target: float | msgspec.UnsetType = msgspec.UNSET
     consensus: str | msgspec.UnsetType = msgspec.UNSET
     set_rule: str | msgspec.UnsetType = msgspec.UNSET
+    iou: float | msgspec.UnsetType = msgspec.UNSET
+    shape_agreement: float | msgspec.UnsetType = msgspec.UNSET
     cluster: bool | msgspec.UnsetType = msgspec.UNSET
     prelabel: bool | msgspec.UnsetType = msgspec.UNSET
     votes_min: int | msgspec.UnsetType = msgspec.UNSET
@@ -154,6 +164,21 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse(f"task_type must be one of {', '.join(TASK_TYPES)}")
     if is_multilabel(task_type) and settings.get("consensus", "auto") not in SET_CHOICES:
         refuse(f"for label sets, consensus must be one of {', '.join(SET_CHOICES)}")
+    if not 0.1 <= settings.get("iou", 0.5) <= 0.95:
+        refuse("iou must be 0.1 to 0.95")
+    if not 0 < settings.get("shape_agreement", 0.8) <= 1:
+        refuse("shape_agreement must be above 0 and at most 1")
+    if is_shapes(task_type):
+        if settings.get("consensus", "auto") not in SET_CHOICES:
+            refuse(f"for boxes and polygons, consensus must be one of {', '.join(SET_CHOICES)}")
+        if settings.get("page_size", 1) != 1:
+            refuse("boxes and polygons are drawn on one picture at a time: page_size must be 1")
+        if settings.get("cluster"):
+            refuse("boxes and polygons are not clustered")
+        if settings.get("fine_tune"):
+            refuse("fine-tuning is for classes; boxes are learned by a detector")
+        if settings.get("ordering", "random") != "random":
+            refuse("for boxes and polygons, ordering must be random")
 
 
 def make_classes(given: list[str | NewClass], task_type: str, first: int = 0) -> list[LabelClass]:
@@ -311,6 +336,8 @@ class Projects:
             "skips_max": project.skips_max,
             "consensus": project.consensus,
             "set_rule": project.set_rule,
+            "iou": project.iou,
+            "shape_agreement": project.shape_agreement,
             "target": project.target,
             "page_size": project.page_size,
             "lease_ms": project.lease_ms,
@@ -337,9 +364,13 @@ class Projects:
         if skips_max is None:
             # With one vote per item there is nobody else to ask.
             skips_max = settings["skips_max"] = 1 if new.votes_max == 1 else 2
+        shapes, text = is_shapes(new.task_type), is_text(new.task_type)
+        page_size = new.page_size
+        if page_size is None:
+            page_size = settings["page_size"] = 1 if shapes else 9
         check_settings(settings, new.task_type)
         classes = make_classes(new.classes, new.task_type)
-        if is_multilabel(new.task_type):
+        if is_multilabel(new.task_type) or shapes:
             if not classes:
                 raise ApiError("bad_value", "a project needs at least one class")
         elif len(classes) < 2:
@@ -356,9 +387,9 @@ class Projects:
             skips_max=skips_max,
             consensus=new.consensus,
             target=new.target,
-            page_size=new.page_size,
+            page_size=page_size,
             lease_ms=new.lease_ms,
-            cluster=not is_text(new.task_type) if new.cluster is None else new.cluster,
+            cluster=not text and not shapes if new.cluster is None else new.cluster,
             prelabel=new.prelabel,
             state="running",
             seed=secrets.randbits(40) if new.seed is None else new.seed,
@@ -373,8 +404,10 @@ class Projects:
             show_pace=new.show_pace,
             show_agreement=new.show_agreement,
             fine_tune=(
-                self._gpu and not is_text(new.task_type) if new.fine_tune is None else new.fine_tune
+                self._gpu and not text and not shapes if new.fine_tune is None else new.fine_tune
             ),
+            iou=new.iou,
+            shape_agreement=new.shape_agreement,
         )
 
         def fn(tx: Tx) -> dict[str, Any]:

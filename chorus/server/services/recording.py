@@ -16,6 +16,7 @@ from chorus.server.consensus.decide_sets import SetWitness, decide_sets
 from chorus.server.consensus.live import Params
 from chorus.server.consensus.merged import Merged
 from chorus.server.consensus.sets import merge_sets
+from chorus.server.consensus.shapes import decide_shapes
 from chorus.server.domain import probs
 from chorus.server.domain.events import spread_kind
 from chorus.server.domain.items import Facts, derive, room
@@ -171,6 +172,8 @@ def merged_label(
     rules = {"votes_min": project.votes_min, "votes_max": project.votes_max}
     if project.equal_votes:
         votes = [v.value or "" for v in labels]
+        if project.shapes:
+            return decide_shapes(votes, iou=project.iou, share=project.shape_agreement, **rules)
         if project.multilabel:
             return merge_sets(votes, rule=project.set_rule, **rules)
         return merge("majority", votes, **rules)

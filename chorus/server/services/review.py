@@ -10,6 +10,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import STATES, Item, StandingVote
+from chorus.server.domain.shapes import Size
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
@@ -108,8 +109,12 @@ class Review:
     ) -> dict[str, Any]:  # fmt: skip
         """Raises `ApiError`: bad_value, not_found, conflict (nothing to approve, somebody else
         has decided since `seen` …)."""
-        value = self.value_of(project_id, action, wire_value)
         schema = self._projects.schema(project_id)
+        size: Size | None = None
+        if schema.shapes and wire_value is not None:
+            item = await self._store.read(lambda tx: _item(tx, project_id, item_id))
+            size = item.width, item.height
+        value = self.value_of(project_id, action, wire_value, size)
 
         def fn(tx: Tx) -> dict[str, Any]:
             item = _item(tx, project_id, item_id)
@@ -151,14 +156,16 @@ class Review:
         return {"done": done, "refused": refused}
 
     def value_of(
-        self, project_id: str, action: str, wire_value: dict[str, Any] | None
-    ) -> str | None:
-        """The canonical value of a decision that has one. Raises bad_value."""
+        self, project_id: str, action: str, wire_value: dict[str, Any] | None,
+        size: Size | None = None,
+    ) -> str | None:  # fmt: skip
+        """The canonical value of a decision that has one; size: of the one picture that it is of.
+        Raises bad_value."""
         if action not in ACTIONS:
             raise ApiError("bad_value", f"action must be one of {', '.join(ACTIONS)}")
         schema = self._projects.schema(project_id)
         if action == "change" or (action == "approve" and wire_value is not None):
-            return schema.parse(wire_value)
+            return schema.parse(wire_value, size)
         return None
 
 
@@ -390,14 +397,14 @@ def _public(item: Item, last: tuple[Any, ...] | None, schema: Schema) -> dict[st
 
 def _named(value: str | None, schema: Schema) -> dict[str, Any]:
     """The wire value's field, there without a value, too."""
-    return {"classes" if schema.multilabel else "class": schema.names(value)}
+    return {schema.field: schema.names(value)}
 
 
 def _model(item: Item, schema: Schema) -> dict[str, Any] | None:
     """What the last round said of the item while it was open, else its heads' view of it now."""
     value, score = item.model_value, item.model_score
     if value is None:
-        if item.model_probs is None or schema.multilabel:
+        if item.model_probs is None or schema.multilabel or schema.shapes:
             return None
         value, _, share = item.model_probs.partition(",")[0].partition(":")
         score = float(share)

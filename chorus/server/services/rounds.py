@@ -111,7 +111,8 @@ class Rounds:
         state.last_evidence, state.replaced, project, tunings, tried = found
         state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
-        state.enabled = helps and project.state != "archived"
+        # Boxes and polygons have no detector yet.
+        state.enabled = helps and project.state != "archived" and not project.shapes
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = self._backbones.of(project.task_type)
         state.fine_tune = project.fine_tune and not is_text(project.task_type)

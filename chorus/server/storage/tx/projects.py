@@ -16,7 +16,7 @@ SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
     "audit_share", "set_rule", "ordering", "instructions_rev", "fine_tune",
-    "show_pace", "show_agreement", "practice",
+    "show_pace", "show_agreement", "practice", "iou", "shape_agreement",
 )  # fmt: skip
 
 

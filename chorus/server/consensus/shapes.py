@@ -1,0 +1,277 @@
+"""Several people's shapes on one picture, to one set of shapes.
+
+What belongs together is found from pairs of people: between every two of them the assignment of
+shapes one to one with the greatest sum of overlaps (the Hungarian method: Kuhn 1955, in scipy as
+Crouse 2016, "On implementing 2D rectangular assignment algorithms"), and those pairs are joined to
+clusters, the surest first, as Kruskal's minimum spanning tree (1956) joins edges, but never two
+shapes of one person. (The assignment over all people at once, which this approximates, is NP-hard
+from three on.) A member that does not overlap what its cluster adds up to goes out again.
+
+That people's boxes are clustered, merged and counted, and each box is a question of its own,
+follows Branson, Van Horn and Perona, "Lean Crowdsourcing" (CVPR 2017); that a merged shape keeps
+how many drew it, as a measure of how sure it is, Solovyev, Wang and Gabruseva, "Weighted boxes
+fusion" (2021). Everybody's votes count the same here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from chorus.server.consensus.merged import Merged
+from chorus.server.geometry import Box, Shape, dump, iou_matrix, load, number, overlapping
+
+OTHER_CLASS = 0.5
+"""What an overlap is worth beside the same between shapes of the same class: where things lie on
+one another, each is paired with its like."""
+METHOD = "shapes"
+
+
+class MergedShape(msgspec.Struct, frozen=True):
+    """What some people drew in one place."""
+
+    shape: Shape
+    """Where the middle of them has it, with the class that most of them chose."""
+    seen: int
+    """How many drew it."""
+    of: int
+    """How many looked."""
+    iou: float
+    """Mean overlap of their shapes with this one, 0..1; 1: nobody else drew it."""
+    class_share: float
+    """Share of those who drew it that chose its class."""
+    by: tuple[int, ...]
+    """Who drew it: places in the votes, ascending."""
+
+    @property
+    def majority(self) -> bool:
+        """More than half drew it: it is in the label."""
+        return 2 * self.seen > self.of
+
+    @property
+    def agreed(self) -> bool:
+        """More than half drew it, and more than half of those chose the class."""
+        return self.majority and self.class_share > 0.5
+
+    @property
+    def chance(self) -> float:
+        """That one more person would say of it what the label says, by Laplace's rule of
+        succession: draw it, with this class; or not draw it."""
+        like = round(self.class_share * self.seen) if self.majority else self.of - self.seen
+        return (like + 1) / (self.of + 2)
+
+
+class ShapeConsensus(msgspec.Struct, frozen=True):
+    """Each in the order of canonical values."""
+
+    shapes: list[MergedShape]
+    """The label: what more than half of the people drew."""
+    disputed: list[MergedShape]
+    """What somebody drew, and half or more did not."""
+    agreement: float
+    """Share of all these that people agree on (see `MergedShape.agreed`); 1: there is nothing on
+    the picture, as everybody says."""
+    confidence: float
+    """Mean, over all these, of the chance that one more person would say what the label says;
+    where nobody drew anything, that they would not, either. 0 without votes."""
+
+
+def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus:
+    """What people's shapes add up to.
+
+    `votes`: of each person who looked, maybe none. `iou`: in (0, 1], from which overlap on two
+    shapes are the same one. Neither the order of the votes nor that of the shapes in them matters.
+    Boxes merge to the median of each edge, polygons to the one of them that is most like the
+    others (`_medoid`).
+    """
+    n = len(votes)
+    # The order of what is said, not of who says it.
+    order = sorted(range(n), key=lambda v: [_key(s) for s in sorted(votes[v], key=_key)])
+    who = [v for v in order for _ in votes[v]]
+    shapes = [shape.plain for v in order for shape in sorted(votes[v], key=_key)]
+    edges = {(i, j): overlap for i, j, overlap in overlapping(shapes, iou) if who[i] != who[j]}
+    found: list[MergedShape] = []
+    for component in _components(len(shapes), edges):
+        for cluster in _clusters(component, shapes, who, edges, iou):
+            found.append(_merged(cluster, shapes, who, n))
+    found.sort(key=lambda m: (_key(m.shape), m.seen))
+    if not n:
+        return ShapeConsensus([], [], 0.0, 0.0)
+    total = len(found)
+    return ShapeConsensus(
+        [m for m in found if m.majority],
+        [m for m in found if not m.majority],
+        sum(m.agreed for m in found) / total if total else 1.0,
+        sum(m.chance for m in found) / total if total else (n + 1) / (n + 2),
+    )
+
+
+def decide_shapes(
+    votes: Sequence[str], *, iou: float, share: float, votes_min: int, votes_max: int
+) -> Merged:
+    """The label of one item; `votes`: canonical values in any order.
+
+    Reached at `votes_min` votes once people agree on `share` of the shapes. Raises `ValueError`
+    for rules out of order.
+    """
+    if not 1 <= votes_min <= votes_max:
+        raise ValueError(f"need 1 <= votes_min <= votes_max, got {votes_min} and {votes_max}")
+    n = len(votes)
+    if not n:
+        return Merged(None, 0.0, 0.0, 0, False, True, METHOD)
+    found = merge_shapes([load(vote) for vote in votes], iou)
+    reached = n >= votes_min and found.agreement >= share - 1e-9
+    return Merged(
+        value=dump(m.shape for m in found.shapes),
+        confidence=round(found.confidence, 6),
+        agreement=round(found.agreement, 6),
+        vote_count=n,
+        reached=reached,
+        provisional=not reached,
+        method=METHOD,
+    )
+
+
+Edges = dict[tuple[int, int], float]
+
+
+def _key(shape: Shape) -> tuple[Any, ...]:
+    return shape.cls, shape.box, shape.points or ()
+
+
+def _components(count: int, edges: Edges) -> list[list[int]]:
+    """Shapes that hang together by any overlaps, each list ascending."""
+    near: list[list[int]] = [[] for _ in range(count)]
+    for i, j in edges:
+        near[i].append(j)
+        near[j].append(i)
+    seen = [False] * count
+    out = []
+    for start in range(count):
+        if seen[start]:
+            continue
+        seen[start] = True
+        members, todo = [], [start]
+        while todo:
+            at = todo.pop()
+            members.append(at)
+            for other in near[at]:
+                if not seen[other]:
+                    seen[other] = True
+                    todo.append(other)
+        out.append(sorted(members))
+    return out
+
+
+def _clusters(
+    members: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], edges: Edges, iou: float
+) -> list[list[int]]:
+    """The members in groups of what is the same, no two of one person in any."""
+    if len(members) == 1:
+        return [list(members)]
+    group = {i: [i] for i in members}
+    for i, j in _pairs(members, shapes, who, edges):
+        a, b = group[i], group[j]
+        if a is b or {who[k] for k in a} & {who[k] for k in b}:
+            continue
+        a += b
+        for k in b:
+            group[k] = a
+    out, left = [], []
+    for cluster in {id(c): sorted(c) for c in group.values()}.values():
+        kept = _fitting(cluster, shapes, iou)
+        out.append(kept)
+        left += [i for i in cluster if i not in kept]
+    return out + (_clusters(sorted(left), shapes, who, edges, iou) if left else [])
+
+
+def _pairs(
+    members: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], edges: Edges
+) -> list[tuple[int, int]]:
+    """Between every two people the best assignment one to one; the surest pairs first."""
+    mine: dict[int, list[int]] = defaultdict(list)
+    for i in members:
+        mine[who[i]].append(i)
+    people = list(mine.values())
+    found: list[tuple[float, int, int]] = []
+    for n, ours in enumerate(people):
+        for theirs in people[n + 1 :]:
+            worth = np.array([[_worth(i, j, shapes, edges) for j in theirs] for i in ours])
+            found += [(-worth[a, b], ours[a], theirs[b]) for a, b in _assigned(worth)]
+    # Members are in the order of what they are, so that equals do not depend on who drew them.
+    return [(i, j) for worth, i, j in sorted(found) if worth < 0]
+
+
+def _worth(i: int, j: int, shapes: Sequence[Shape], edges: Edges) -> float:
+    overlap = edges.get((min(i, j), max(i, j)), 0.0)
+    return overlap if shapes[i].cls == shapes[j].cls else OTHER_CLASS * overlap
+
+
+def _assigned(worth: Any) -> list[tuple[int, int]]:
+    """The assignment of rows to columns with the greatest sum."""
+    if worth.shape == (1, 1):
+        return [(0, 0)]
+    from scipy.optimize import linear_sum_assignment  # takes a while, and is rarely needed
+
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return [(int(a), int(b)) for a, b in zip(rows, columns, strict=True)]
+
+
+def _fitting(cluster: Sequence[int], shapes: Sequence[Shape], iou: float) -> list[int]:
+    """The cluster without those that do not overlap what the rest adds up to, the worst first."""
+    kept = list(cluster)
+    while len(kept) > 2:  # the mean of two that overlap enough overlaps both enough
+        some = [shapes[i] for i in kept]
+        overlaps = iou_matrix([_middle(some)], some)[0]
+        worst = int(np.argmin(overlaps))
+        if overlaps[worst] >= iou - 1e-9:
+            break
+        del kept[worst]
+    return kept
+
+
+def _merged(
+    cluster: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], n: int
+) -> MergedShape:
+    some = [shapes[i] for i in cluster]
+    votes = Counter(s.cls for s in some)
+    cls = min(votes, key=lambda c: (-votes[c], c))
+    middle = msgspec.structs.replace(_middle(some), cls=cls)
+    return MergedShape(
+        shape=middle,
+        seen=len(some),
+        of=n,
+        iou=round(float(np.mean(iou_matrix([middle], some))), 4),
+        class_share=votes[cls] / len(some),
+        by=tuple(sorted(who[i] for i in cluster)),
+    )
+
+
+def _middle(some: Sequence[Shape]) -> Shape:
+    """What shapes of one thing add up to, wherever one of them strays."""
+    if some[0].points is None:
+        return Shape(some[0].cls, _median(some))
+    return some[_medoid(some)]
+
+
+def _median(some: Sequence[Shape]) -> Box:
+    """The median of each edge: as long as most have an edge right, one who does not moves it
+    no further than the next who does."""
+    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in (s.box for s in some)])
+    x1, y1, x2, y2 = (float(c) for c in np.median(corners, axis=0))
+    x, y = number(x1), number(y1)
+    return x, y, number(x2 - x), number(y2 - y)
+
+
+def _medoid(some: Sequence[Shape]) -> int:
+    """The one with the greatest mean overlap with the others (Kaufman and Rousseeuw 1987).
+
+    Not the area that most of them cover: of two people that is what both cover, smaller than what
+    either meant, and of more it has as many corners as all of them together. This one is as
+    somebody drew it, and can be moved by its corners.
+    """
+    return int(np.argmax(np.round(iou_matrix(some, some).sum(axis=1), 9)))
