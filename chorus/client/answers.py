@@ -48,14 +48,50 @@ class Me(Struct):
 class MemberRole(Struct):
     project_id: str
     role: str
+    by_team: bool = False
+    """By their teams alone."""
 
 
 class Person(User, kw_only=True):
     email: str | None = None
     last_seen_at: int | None = None
     """To the minute."""
+    time_zone: str | None = None
+    """As their browser says it, of the IANA database."""
     roles: list[MemberRole] = field(default_factory=list)
     """One for each project they are a member of."""
+    teams: list[str] = field(default_factory=list)
+    """Their ids."""
+
+
+class TeamRole(Struct):
+    project_id: str
+    role: str
+
+
+class Team(Struct):
+    team_id: str
+    name: str
+    people: list[str]
+    """user_id each."""
+    projects: list[TeamRole]
+
+
+class Teams(Struct):
+    teams: list[Team]
+
+
+class ProjectTeam(Struct):
+    team_id: str
+    name: str
+    people: list[str]
+    """user_id each."""
+    role: str | None = None
+    """In the project; None: not in it."""
+
+
+class ProjectTeams(Struct):
+    teams: list[ProjectTeam]
 
 
 class Users(Struct):
@@ -124,6 +160,11 @@ class ProjectMember(Struct):
     login: str
     name: str
     role: str
+    paused: bool = False
+    by_team: bool = False
+    """By their teams alone."""
+    last_seen_at: int | None = None
+    time_zone: str | None = None
 
 
 class Members(Struct):

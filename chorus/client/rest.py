@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 import msgspec
 
-from chorus.client.answers import Events, Item, Items, LogEvent
+from chorus.client.answers import Events, Item, Items, LogEvent, Team, Teams
 from chorus.client.errors import ApiError, JobFailed
 from chorus.client.messages import (
     Answer,
@@ -120,6 +120,37 @@ class Rest:
         """A link that signs this person in, once."""
         answer = await self._send("POST", f"/api/users/{user_id}/signin-link", {}, dict[str, Any])
         return str(answer["url"])
+
+    async def change_user(
+        self, user_id: str, *, name: str | None = None, admin: bool | None = None
+    ) -> None:
+        """Rename a person, make them an admin or none."""
+        body = {"name": name, "admin": admin}
+        await self.request("PATCH", f"/api/users/{user_id}", json=body)
+
+    async def teams(self) -> list[Team]:
+        return (await self._get("/api/teams", Teams)).teams
+
+    async def add_team(self, name: str) -> Team:
+        found = await self._send("POST", "/api/teams", {"name": name}, Teams)
+        return next(team for team in found.teams if team.name == name.strip())
+
+    async def drop_team(self, team_id: str) -> None:
+        """Its people leave the projects in which they were by this team alone."""
+        await self.request("DELETE", f"/api/teams/{team_id}")
+
+    async def set_team_person(self, team_id: str, user_id: str, there: bool = True) -> None:
+        """Take a person into a team, or out of it."""
+        path = f"/api/teams/{team_id}/people/{user_id}"
+        await self.request("PUT" if there else "DELETE", path)
+
+    async def set_team_role(self, project_id: str, team_id: str, role: Role | None) -> None:
+        """What a team is in a project; None: not in it."""
+        path = f"/api/projects/{project_id}/teams/{team_id}"
+        if role is None:
+            await self.request("DELETE", path)
+        else:
+            await self.request("PUT", path, json={"role": role})
 
     async def set_member(self, project_id: str, user_id: str, role: Role) -> None:
         await self.request(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 import msgspec
 
-from chorus.client.answers import Events, Item, Items, LogEvent
+from chorus.client.answers import Events, Item, Items, LogEvent, Team, Teams
 from chorus.client.errors import ApiError, JobFailed
 from chorus.client.messages import (
     Answer,
@@ -121,6 +121,37 @@ class SyncRest:
         """A link that signs this person in, once."""
         answer = self._send("POST", f"/api/users/{user_id}/signin-link", {}, dict[str, Any])
         return str(answer["url"])
+
+    def change_user(
+        self, user_id: str, *, name: str | None = None, admin: bool | None = None
+    ) -> None:
+        """Rename a person, make them an admin or none."""
+        body = {"name": name, "admin": admin}
+        self.request("PATCH", f"/api/users/{user_id}", json=body)
+
+    def teams(self) -> list[Team]:
+        return (self._get("/api/teams", Teams)).teams
+
+    def add_team(self, name: str) -> Team:
+        found = self._send("POST", "/api/teams", {"name": name}, Teams)
+        return next(team for team in found.teams if team.name == name.strip())
+
+    def drop_team(self, team_id: str) -> None:
+        """Its people leave the projects in which they were by this team alone."""
+        self.request("DELETE", f"/api/teams/{team_id}")
+
+    def set_team_person(self, team_id: str, user_id: str, there: bool = True) -> None:
+        """Take a person into a team, or out of it."""
+        path = f"/api/teams/{team_id}/people/{user_id}"
+        self.request("PUT" if there else "DELETE", path)
+
+    def set_team_role(self, project_id: str, team_id: str, role: Role | None) -> None:
+        """What a team is in a project; None: not in it."""
+        path = f"/api/projects/{project_id}/teams/{team_id}"
+        if role is None:
+            self.request("DELETE", path)
+        else:
+            self.request("PUT", path, json={"role": role})
 
     def set_member(self, project_id: str, user_id: str, role: Role) -> None:
         self.request(

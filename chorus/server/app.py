@@ -63,6 +63,7 @@ from chorus.server.services.skills import Skills
 from chorus.server.services.spending import Spending
 from chorus.server.services.starting_over import StartingOver
 from chorus.server.services.supervising import Supervising
+from chorus.server.services.teams import Teams
 from chorus.server.services.timeline import Timeline
 from chorus.server.services.tokens import Tokens
 from chorus.server.services.webhooks import Webhooks
@@ -93,6 +94,7 @@ from chorus.server.transport import (
     rest_rounds,
     rest_setup,
     rest_sources,
+    rest_teams,
     rest_tokens,
     rest_webhooks,
 )
@@ -112,6 +114,7 @@ def rest_routes() -> list[BaseRoute]:
     return [
         *rest_accounts.routes(),
         *rest_tokens.routes(),
+        *rest_teams.routes(),
         *rest_people.routes(),
         *rest_comments.routes(),
         *rest_classes.routes(),
@@ -220,6 +223,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     news = News()
     pace = Pace(store)
     supervising = Supervising(store)
+    teams = Teams(store, projects)
     dashboard = Dashboard(
         store, boards, projects, assigning.present, rounds.assist, importing.recent,
         skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.rules,
@@ -270,6 +274,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         quality=Quality(store, projects),
         pace=pace,
         supervising=supervising,
+        teams=teams,
         dashboard=dashboard,
         meter=meter,
         news=news,
@@ -297,6 +302,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
     tokens.ended = hub.end_token
+    accounts.demoted = hub.end_person
+
+    def less(project_id: str, user_id: str, role: str) -> None:
+        assigning.expel(project_id, user_id)
+        if role == "supervisor":
+            hub.end_person(user_id)
+
+    projects.less = teams.less = less
     app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def midnight() -> int:
-    """The start of today where the server runs, in ms."""
-    return int(time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1)) * 1000)
+def day_of(time_zone: str | None, now: int) -> tuple[int, int]:
+    """(start, end) in ms of the day that `now` is in, in a time zone of the IANA database; None:
+    where the server runs. A day has 23 or 25 hours when clocks change."""
+    zone = ZoneInfo(time_zone) if time_zone else None
+    at = datetime.fromtimestamp(now / 1000, zone)
+    start = at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # By the calendar, not by 24 hours.
+    tomorrow = (start + timedelta(days=1)).replace(fold=0)
+    return int(start.timestamp() * 1000), int(tomorrow.timestamp() * 1000)
+
+
+def midnight(time_zone: str | None) -> int:
+    """The start of today there, in ms."""
+    return day_of(time_zone, now_ms())[0]

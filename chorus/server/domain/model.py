@@ -278,6 +278,8 @@ class User(msgspec.Struct):
     password_hash: str | None
     session_epoch: int
     created_at: int
+    time_zone: str | None = None
+    """As their browser says it, of the IANA database; None: none has yet."""
 
 
 class Invite(msgspec.Struct):

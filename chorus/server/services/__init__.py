@@ -43,6 +43,7 @@ from chorus.server.services.review import Review
 from chorus.server.services.rounds import Rounds
 from chorus.server.services.similar import Similar
 from chorus.server.services.supervising import Supervising
+from chorus.server.services.teams import Teams
 from chorus.server.services.tokens import Tokens
 from chorus.server.services.webhooks import Webhooks
 
@@ -76,6 +77,7 @@ class Services:
     quality: Quality
     pace: Pace
     supervising: Supervising
+    teams: Teams
     dashboard: Dashboard
     meter: Meter
     news: News

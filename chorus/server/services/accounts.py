@@ -8,7 +8,9 @@ import re
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import argon2
 import msgspec
@@ -37,6 +39,8 @@ class CurrentUser(msgspec.Struct, frozen=True):
     login: str
     name: str
     admin: bool
+    time_zone: str | None = None
+    """Of the IANA database; None: not known yet."""
     grant: Grant | None = None
     """How far their token goes; None: they came by a session."""
 
@@ -50,7 +54,7 @@ class CurrentUser(msgspec.Struct, frozen=True):
 
 
 def _current(user: User) -> CurrentUser:
-    return CurrentUser(user.user_id, user.login, user.name, bool(user.admin))
+    return CurrentUser(user.user_id, user.login, user.name, bool(user.admin), user.time_zone)
 
 
 def digest(token: str) -> str:
@@ -70,6 +74,8 @@ class Accounts:
         self._dummy_hash = self._hasher.hash("nobody")
         self.setup_token: str | None = None
         self._seen: dict[str, int] = {}
+        self.demoted: Callable[[str], None] = lambda user_id: None
+        """Called for whoever is no admin any more."""
         self.passwords = True
         """Whether people may sign in, and join, by a password."""
 
@@ -147,25 +153,56 @@ class Accounts:
     # -- people
 
     async def users(self) -> list[dict[str, Any]]:
-        """Each a User with `email`, `last_seen_at` (ms or None) and `roles`, one for each project
-        they are a member of: `{"project_id", "role"}`."""
+        """Each a User with `email`, `last_seen_at` (ms or None), `time_zone` (IANA, or None),
+        `roles`, one for each project they are a member of: `{"project_id", "role", "by_team"}`,
+        and the ids of their `teams`."""
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             more = {user_id: rest for user_id, *rest in tx.people_table()}
-            roles: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-            for user_id, project_id, role in tx.all_roles():
-                roles[user_id].append({"project_id": project_id, "role": role})
+            roles: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+            for user_id, project_id, role, by_team in tx.all_roles():
+                held = {"project_id": project_id, "role": role, "by_team": by_team}
+                roles[user_id].append(held)
+            teams: defaultdict[str, list[str]] = defaultdict(list)
+            for team_id, user_id in tx.team_people():
+                teams[user_id].append(team_id)
             return [
                 {
                     **_current(user).public(),
                     "email": more[user.user_id][0],
                     "last_seen_at": more[user.user_id][1],
+                    "time_zone": user.time_zone,
                     "roles": roles[user.user_id],
+                    "teams": teams[user.user_id],
                 }
                 for user in tx.users()
             ]
 
         return await self._store.read(fn)
+
+    async def change(self, user_id: str, name: str | None, admin: bool | None) -> None:
+        """What an admin changes of a person; None stays. Raises bad_value, conflict, not_found."""
+
+        def fn(tx: Tx) -> None:
+            user = tx.user(user_id)
+            if user is None:
+                raise ApiError("not_found", "no such person")
+            if name is not None:
+                tx.set_name(user_id, check_person(name))
+            if admin is not None and admin != bool(user.admin):
+                if not admin and tx.count_admins() == 1:
+                    raise ApiError("conflict", "this is the last admin; make another one first")
+                tx.set_admin(user_id, admin)
+
+        await self._store.write(fn)
+        if admin is False:
+            self.demoted(user_id)
+
+    async def set_time_zone(self, user_id: str, time_zone: str) -> None:
+        """Where a person's browser is. Raises bad_value for no name of the IANA database."""
+        if not is_zone(time_zone):
+            raise ApiError("bad_value", "no such time zone")
+        await self._store.write(lambda tx: tx.set_time_zone(user_id, time_zone))
 
     async def seen(self, user_id: str) -> None:
         """Note that somebody is here, at most once in SEEN_MS."""
@@ -181,8 +218,7 @@ class Accounts:
         """A checked, not yet stored person; hashing takes a thread and tens of milliseconds."""
         if not LOGIN.fullmatch(login):
             raise ApiError("bad_value", "a login has 1 to 64 letters, digits or . _ - @ +")
-        if not name.strip() or len(name) > 100:
-            raise ApiError("bad_value", "a name has 1 to 100 characters")
+        check_person(name)
         hashed = None
         if password is not None:
             if len(password) < PASSWORD_MIN:
@@ -296,14 +332,30 @@ def _meant(invite: Invite, user: User) -> None:
         raise ApiError("forbidden", f"this invitation is for {invite.login}; sign out first")
 
 
+def check_person(name: str) -> str:
+    """A person's name without blanks around it. Raises bad_value."""
+    if not name.strip() or len(name) > 100:
+        raise ApiError("bad_value", "a name has 1 to 100 characters")
+    return name.strip()
+
+
+def is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; a path; a folder
+        return False
+    return True
+
+
 def insert_user(tx: Tx, user: User) -> None:
     if tx.user_by_login(user.login) is not None:
         raise ApiError("conflict", f"the login {user.login!r} is taken")
     tx.add_user(user)
 
 
-def join(tx: Tx, project_id: str, user: User, role: str, now: int) -> None:
-    tx.set_member(project_id, user.user_id, role, now)
+def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool = False) -> None:
+    """by_team: not by themselves, see domain/teams."""
+    tx.set_member(project_id, user.user_id, role, now, by_team)
     tx.emit(
         project_id,
         now,

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import day_of, now_ms
 from chorus.server.domain.model import PAGE_SIZES, Event, Lease
 from chorus.server.errors import ApiError
 from chorus.server.services import dealing
@@ -60,7 +60,9 @@ class Stream:
         """Its page ran out untouched: nothing more is handed out until somebody is back."""
         self.closed = False
         self.active_at = now_ms()
+        self.time_zone = user.time_zone
         self.today = 0
+        self.day_ends = 0
         self.total = 0
         self.counts_changed = False
         self.kind: str | None = None
@@ -102,7 +104,7 @@ class Assigning:
 
     async def open(
         self, user: CurrentUser, role: str, project_id: str, tab: str, page_size: int | None,
-        credit: int, midnight: int, push: Push, bye: Callable[[str], None],
+        credit: int, push: Push, bye: Callable[[str], None],
     ) -> tuple[Stream, dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
         """Returns the stream, the reply's fields, and the pages the tab still holds.
 
@@ -115,10 +117,12 @@ class Assigning:
             self._forget(old)
             old.bye("replaced")
 
+        now = now_ms()
+        today = day_of(user.time_zone, now)
+
         def fn(tx: Tx) -> tuple[int, list[dict[str, Any]], tuple[int, int], str]:
             project = tx.project(project_id)
             assert project is not None
-            now = now_ms()
             if page_size is not None:
                 tx.set_member_page_size(project_id, user.user_id, page_size)
             size = page_size or tx.member_page_size(project_id, user.user_id) or project.page_size
@@ -126,12 +130,13 @@ class Assigning:
                 size = 1  # whatever is asked for: they are drawn on one picture at a time
             tx.set_tab_expiry(project_id, user.user_id, tab, now + project.lease_ms)
             pages = dealing.held_pages(tx, project, user.user_id, tab)
-            counts = tx.count_votes(project_id, user.user_id, midnight)
+            counts = tx.count_votes(project_id, user.user_id, today[0])
             return size, pages, counts, project.state
 
         size, pages, counts, state = await self._store.write(fn)
         stream = Stream(project_id, user, tab, size, role, push, bye)
         stream.today, stream.total = counts
+        stream.day_ends = today[1]
         stream.credit = max(0, min(credit, CREDIT_MAX))
         reply = {
             "page_size": size,
@@ -431,6 +436,9 @@ class Assigning:
     async def tick(self) -> None:
         now = now_ms()
         for stream in list(self._streams.values()):
+            if now >= stream.day_ends:
+                stream.day_ends = day_of(stream.time_zone, now)[1]
+                stream.today, stream.counts_changed = 0, True
             if stream.counts_changed:
                 stream.counts_changed = False
                 stream.push("me", {"today": stream.today, "total": stream.total})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -210,6 +210,8 @@ class Projects:
         self._schemas: dict[str, Schema] = {}
         self._roles: dict[tuple[str, str], str | None] = {}
         self._archived: set[str] = set()
+        self.less: Callable[[str, str, str], None] = lambda project_id, user_id, role: None
+        """Called for whoever has left a project or has a lesser role, with the one until now."""
 
     async def load(self) -> None:
         def fn(tx: Tx) -> tuple[dict[str, Schema], set[str]]:
@@ -506,25 +508,38 @@ class Projects:
         if role not in ("labeler", "supervisor"):
             raise ApiError("bad_value", "role must be labeler or supervisor")
 
-        def fn(tx: Tx) -> None:
+        def fn(tx: Tx) -> tuple[str, str | None]:
             user: User | None = tx.user(user_id) if user_id else tx.user_by_login(login or "")
             if user is None:
                 raise ApiError("not_found", "no such person")
             if tx.project(project_id) is None:
                 raise ApiError("not_found", "no such project")
+            held = tx.role(project_id, user.user_id)
             join(tx, project_id, user, role, now_ms())
+            return user.user_id, held
 
-        await self._store.write(fn)
+        found, held = await self._store.write(fn)
         self.forget_roles()
+        if held == "supervisor" != role:
+            self.less(project_id, found, held)
 
     async def drop_member(self, project_id: str, user_id: str) -> None:
-        def fn(tx: Tx) -> None:
-            if not tx.drop_member(project_id, user_id):
+        def fn(tx: Tx) -> str:
+            held = tx.membership(project_id, user_id)
+            if held is None:
                 raise ApiError("not_found", "not a member of this project")
+            if tx.roles_by_teams(project_id, user_id):
+                raise ApiError(
+                    "conflict", "a team of theirs is in this project: take them out of the team,"
+                    " or the team out of the project",
+                )  # fmt: skip
+            tx.drop_member(project_id, user_id)
             tx.emit(project_id, now_ms(), "member.left", {"user_id": user_id})
+            return held[0]
 
-        await self._store.write(fn)
+        role = await self._store.write(fn)
         self.forget_roles()
+        self.less(project_id, user_id, role)
 
 
 def _is_admin(user: CurrentUser) -> bool:

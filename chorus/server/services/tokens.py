@@ -50,7 +50,9 @@ class Tokens:
             grant = Grant(
                 token_id(found), found.scope, found.project_id, found.expires_at, bool(user.admin)
             )
-            return found, CurrentUser(user.user_id, user.login, user.name, admin_by(grant), grant)
+            return found, CurrentUser(
+                user.user_id, user.login, user.name, admin_by(grant), user.time_zone, grant
+            )
 
         known = await self._store.read(fn)
         if known is None:

@@ -4,3 +4,20 @@
 -- of an item's shapes people must agree on for it to settle.
 ALTER TABLE project ADD COLUMN iou REAL NOT NULL DEFAULT 0.5;
 ALTER TABLE project ADD COLUMN shape_agreement REAL NOT NULL DEFAULT 0.8;
+-- Teams: a person belongs to any number of them, and is a member wherever one of their teams is,
+-- besides what they are by themselves. by_team 1: they are here by their teams alone.
+CREATE TABLE team (
+  team_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE team_person (
+  team_id TEXT NOT NULL REFERENCES team, user_id TEXT NOT NULL REFERENCES person,
+  PRIMARY KEY (team_id, user_id)
+) WITHOUT ROWID;
+CREATE INDEX team_of_person ON team_person (user_id);
+CREATE TABLE team_role (
+  project_id TEXT NOT NULL REFERENCES project, team_id TEXT NOT NULL REFERENCES team,
+  role TEXT NOT NULL, PRIMARY KEY (project_id, team_id)
+) WITHOUT ROWID;
+ALTER TABLE member ADD COLUMN by_team INTEGER NOT NULL DEFAULT 0;
+-- As their browser says it (a name of the IANA database); NULL: none has yet.
+ALTER TABLE person ADD COLUMN time_zone TEXT;

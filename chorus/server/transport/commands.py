@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.clock import midnight, now_ms
+from chorus.server.clock import now_ms
 from chorus.server.errors import ApiError
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
@@ -178,7 +178,6 @@ async def labeling_open(ctx: Context, id: int, body: Open) -> dict[str, Any]:
         body.tab,
         body.page_size,
         body.credit,
-        midnight(),
         lambda type, push: outbox.put(push_frame(id, type, push)),
         outbox.close,
     )

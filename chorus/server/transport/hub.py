@@ -36,6 +36,8 @@ class Outbox:
         self._size = 0
         self._wake = asyncio.Event()
         self.closing: str | None = None
+        self.barred = False
+        """Whoever is behind it may do nothing more, not even what is on its way."""
 
     def put(self, frame: str) -> None:
         if self.closing is not None:
@@ -296,9 +298,18 @@ class Hub:
 
     def end_token(self, token_id: str) -> None:
         """Close what this token has opened."""
-        for outbox in [o for o, opened in self._tokens.items() if opened == token_id]:
+        self._bar([o for o, opened in self._tokens.items() if opened == token_id], "token_ended")
+
+    def end_person(self, user_id: str) -> None:
+        """Close all that a person has open: they may do less than when they opened it."""
+        mine = [outbox for outbox, whose in self._outboxes.items() if whose == user_id]
+        self._bar(mine, "session_ended")
+
+    def _bar(self, outboxes: Sequence[Outbox], reason: str) -> None:
+        for outbox in outboxes:
             self.unsubscribe(outbox)
-            outbox.close("token_ended")
+            outbox.barred = True
+            outbox.close(reason)
 
     async def say_goodbye(self, reason: str) -> None:
         """Close every socket after what is queued for it; waits until they have gone, or

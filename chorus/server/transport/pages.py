@@ -103,6 +103,7 @@ def render(
                 {
                     "user": user.public() if user is not None else None,
                     "preferences": public(own),
+                    "time_zone": user.time_zone if user is not None else None,
                     **(boot or {}),
                 }
             ).decode(),

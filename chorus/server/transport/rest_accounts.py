@@ -43,6 +43,11 @@ class NewUser(msgspec.Struct):
     admin: bool = False
 
 
+class ChangeUser(msgspec.Struct, forbid_unknown_fields=True):
+    name: str | None = None
+    admin: bool | None = None
+
+
 class Invite(msgspec.Struct):
     role: str
     project_id: str | None = None
@@ -138,6 +143,23 @@ async def add_user(request: Request) -> Response:
         body.login, body.name, body.password, body.admin
     )
     return reply(user.public())
+
+
+@api(
+    "Rename a person, make them an admin or none",
+    "admin",
+    body=ChangeUser,
+    answer=answers.Users,
+    errors=("conflict",),
+)
+async def change_user(request: Request) -> Response:
+    await _require_admin(request)
+    body = await body_of(request, ChangeUser)
+    if body.admin is not None:
+        await require_unlimited(request)
+    accounts = services(request).accounts
+    await accounts.change(request.path_params["user_id"], body.name, body.admin)
+    return reply({"users": await accounts.users()})
 
 
 @api("Make a link that signs a person in", "admin", answer=answers.Link)
@@ -262,6 +284,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/setup", setup, methods=["POST"]),
         Route("/api/users", users, methods=["GET"]),
         Route("/api/users", add_user, methods=["POST"]),
+        Route("/api/users/{user_id}", change_user, methods=["PATCH"]),
         Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),
         Route("/signin-link", open_signin_link),
         Route("/api/invites", invite, methods=["POST"]),

@@ -29,10 +29,25 @@ class NewPreferences(msgspec.Struct, forbid_unknown_fields=True):
     keys: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
+class TimeZone(msgspec.Struct):
+    time_zone: str
+
+
+@api("Where my clock is", "signed in", body=TimeZone, status=204)
+async def time_zone(request: Request) -> Response:
+    """A name of the IANA database. Counts of today go by it; supervisors see it."""
+    user = await require_user(request)
+    body = await body_of(request, TimeZone)
+    await services(request).accounts.set_time_zone(user.user_id, body.time_zone)
+    return Response(status_code=204)
+
+
 @api("What waits for me in my projects", "signed in", answer=answers.MyProjects)
 async def my_projects(request: Request) -> Response:
     user = await require_user(request)
-    return reply({"projects": await services(request).mine.projects(user, midnight())})
+    return reply(
+        {"projects": await services(request).mine.projects(user, midnight(user.time_zone))}
+    )
 
 
 @api("My language, keys and breaks", "signed in", answer=dict[str, Any])
@@ -85,6 +100,7 @@ async def history(request: Request) -> Response:
 def routes() -> list[BaseRoute]:
     return [
         Route("/api/me/projects", my_projects),
+        Route("/api/me/time-zone", time_zone, methods=["PUT"]),
         Route("/api/me/preferences", preferences, methods=["GET"]),
         Route("/api/me/preferences", change_preferences, methods=["PATCH"]),
         Route("/api/projects/{project_id}/history", history),

@@ -117,6 +117,12 @@ async def set_member(request: Request) -> Response:
     if body.role == "supervisor" and not user.admin:
         raise ApiError("forbidden", "only an admin makes supervisors")
     kept = services(request)
+    held = {m["user_id"]: m for m in await kept.projects.members(project_id)}
+    member = held.get(body.user_id or "") or next(
+        (m for m in held.values() if m["login"] == body.login), None
+    )
+    if member is not None and member["role"] != body.role and not user.admin:
+        raise ApiError("forbidden", "only an admin changes what a supervisor is")
     await kept.projects.set_member(project_id, body.user_id, body.login, body.role)
     return reply({"members": await kept.projects.members(project_id)})
 
@@ -130,7 +136,6 @@ async def drop_member(request: Request) -> Response:
     if held.get(user_id) == "supervisor" and not user.admin:
         raise ApiError("forbidden", "only an admin removes supervisors")
     await kept.projects.drop_member(project_id, user_id)
-    kept.assigning.expel(project_id, user_id)
     return reply({"members": await kept.projects.members(project_id)})
 
 

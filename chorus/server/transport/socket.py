@@ -111,7 +111,7 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
 
 async def _run(ctx: commands.Context, command: Command, came: float) -> None:
     """`came`: when its frame came in, by the monotonic clock."""
-    if ctx.outbox.closing == "token_ended":
+    if ctx.outbox.barred:
         return  # whoever reads nothing, and so keeps the socket open, does nothing either
     try:
         frame = reply_frame(command.id, await commands.run(ctx, command))

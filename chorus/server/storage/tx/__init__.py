@@ -22,6 +22,7 @@ from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
 from chorus.server.storage.tx.sources import SourceSql
 from chorus.server.storage.tx.takebacks import TakebackSql
+from chorus.server.storage.tx.teams import TeamSql
 from chorus.server.storage.tx.timeline import TimelineSql
 from chorus.server.storage.tx.tokens import TokenSql
 from chorus.server.storage.tx.tunings import TuningSql
@@ -38,6 +39,7 @@ class Tx(
     PaceSql,
     TakebackSql,
     PeopleSql,
+    TeamSql,
     TokenSql,
     ProjectSql,
     ItemSql,

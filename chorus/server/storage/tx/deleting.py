@@ -18,6 +18,7 @@ OF_PROJECT = (
     "webhook",
     "delivery",
     "practice",
+    "team_role",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chorus.server.domain.model import Invite, User
-from chorus.server.storage.tx.base import INVITE, USER, Base
+from chorus.server.storage.tx.base import INVITE, USER, Base, marks
 
 
 class PeopleSql(Base):
@@ -25,7 +25,7 @@ class PeopleSql(Base):
 
     def add_user(self, user: User) -> None:
         self.run(
-            f"INSERT INTO person ({USER}) VALUES (?,?,?,?,?,?,?)",
+            f"INSERT INTO person ({USER}) VALUES ({marks(len(User.__struct_fields__))})",
             (
                 user.user_id,
                 user.login,
@@ -34,6 +34,7 @@ class PeopleSql(Base):
                 user.password_hash,
                 user.session_epoch,
                 user.created_at,
+                user.time_zone,
             ),
         )
 
@@ -44,8 +45,22 @@ class PeopleSql(Base):
             (password_hash, user_id),
         )
 
-    def set_admin(self, user_id: str) -> None:
-        self.run("UPDATE person SET admin = 1 WHERE user_id = ?", (user_id,))
+    def set_admin(self, user_id: str, admin: bool = True) -> None:
+        """Whoever is none any more has to sign in anew: an open session would still be one's."""
+        self.run(
+            "UPDATE person SET admin = ?, session_epoch = session_epoch + ? WHERE user_id = ?",
+            (int(admin), int(not admin), user_id),
+        )
+
+    def set_name(self, user_id: str, name: str) -> None:
+        self.run("UPDATE person SET name = ? WHERE user_id = ?", (name, user_id))
+
+    def set_time_zone(self, user_id: str, time_zone: str) -> None:
+        self.run("UPDATE person SET time_zone = ? WHERE user_id = ?", (time_zone, user_id))
+
+    def count_admins(self) -> int:
+        (n,) = self.row("SELECT COUNT(*) FROM person WHERE admin = 1")
+        return int(n)
 
     def preference(self, user_id: str) -> str | None:
         """What the person has set for themselves, as JSON."""
@@ -121,12 +136,12 @@ class PeopleSql(Base):
         """(user_id, e-mail address, last seen) of everybody."""
         return [tuple(row) for row in self.rows("SELECT user_id, email, last_seen_at FROM person")]
 
-    def all_roles(self) -> list[tuple[str, str, str]]:
-        """(user_id, project_id, role) of every membership."""
+    def all_roles(self) -> list[tuple[str, str, str, bool]]:
+        """(user_id, project_id, role, by their teams alone) of every membership."""
         return [
-            tuple(row)
+            (*row[:3], bool(row[3]))
             for row in self.rows(
-                "SELECT m.user_id, m.project_id, m.role FROM member m"
+                "SELECT m.user_id, m.project_id, m.role, m.by_team FROM member m"
                 " JOIN project p ON p.project_id = m.project_id"
                 " WHERE p.state <> 'deleting' ORDER BY p.name, m.project_id"
             )
@@ -148,11 +163,14 @@ class PeopleSql(Base):
             for row in self.rows("SELECT DISTINCT role FROM member WHERE user_id = ?", (user_id,))
         ]
 
-    def set_member(self, project_id: str, user_id: str, role: str, at: int) -> None:
+    def set_member(
+        self, project_id: str, user_id: str, role: str, at: int, by_team: bool = False
+    ) -> None:
         self.run(
-            "INSERT INTO member (project_id, user_id, role, joined_at) VALUES (?,?,?,?)"
-            " ON CONFLICT (project_id, user_id) DO UPDATE SET role = excluded.role",
-            (project_id, user_id, role, at),
+            "INSERT INTO member (project_id, user_id, role, joined_at, by_team) VALUES (?,?,?,?,?)"
+            " ON CONFLICT (project_id, user_id) DO UPDATE SET role = excluded.role,"
+            " by_team = excluded.by_team",
+            (project_id, user_id, role, at, int(by_team)),
         )
 
     def drop_member(self, project_id: str, user_id: str) -> int:
@@ -162,9 +180,19 @@ class PeopleSql(Base):
 
     def members(self, project_id: str) -> list[dict[str, Any]]:
         return [
-            {"user_id": u, "login": login, "name": name, "role": role, "paused": bool(paused)}
-            for u, login, name, role, paused in self.rows(
-                "SELECT p.user_id, p.login, p.name, m.role, m.paused_at IS NOT NULL"
+            {
+                "user_id": u,
+                "login": login,
+                "name": name,
+                "role": role,
+                "paused": bool(paused),
+                "by_team": bool(by_team),
+                "last_seen_at": seen,
+                "time_zone": zone,
+            }
+            for u, login, name, role, paused, by_team, seen, zone in self.rows(
+                "SELECT p.user_id, p.login, p.name, m.role, m.paused_at IS NOT NULL, m.by_team,"
+                " p.last_seen_at, p.time_zone"
                 " FROM member m JOIN person p ON p.user_id = m.user_id"
                 " WHERE m.project_id = ? ORDER BY p.login",
                 (project_id,),

@@ -1,10 +1,15 @@
-/** What every signed-in page has: signing out. */
+/** What every signed-in page has: signing out, and where the person's clock is. */
 import { api } from "./api.js";
+import { boot } from "./dom.js";
 
 document.querySelector("#sign-out")?.addEventListener("click", async () => {
   await api("DELETE", "/api/session").catch(() => {});
   location.assign("/oidc/signed-out");
 });
+
+// Counts of today go by it.
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (here && here !== boot().time_zone) api("PUT", "/api/me/time-zone", { time_zone: here }).catch(() => {});
 
 // A menu closes when the person clicks elsewhere or presses Escape.
 for (const menu of document.querySelectorAll("details.menu")) {

@@ -12,6 +12,7 @@ import { PersonDialog } from "./person_dialog.js";
 import { PriorityForm } from "./priority_form.js";
 import { ProgressCard } from "./progress_card.js";
 import { Socket } from "./socket.js";
+import { TeamFilter } from "./team_filter.js";
 import { TimeBar } from "./time_bar.js";
 import { plural } from "./format.js";
 import { renderModel, renderPastModel } from "./model_card.js";
@@ -43,6 +44,7 @@ const time = new TimeBar(project.created_at, (ms) => ask("dashboard.moment", { a
 let classes = project.classes;
 let paused = project.state === "paused";
 let live = null;
+const team = new TeamFilter($("#team"), project.project_id, () => live && !time.past && renderLive());
 let curveLoaded = 0;
 
 const sum = (numbers) => Object.values(numbers).reduce((a, b) => a + b, 0);
@@ -52,7 +54,7 @@ function renderFigures(figures, doneRounds, points) {
   progress.render(figures);
   renderVotes(figures);
   labels.render(figures, classes);
-  labelers.render(figures.labelers, figures.at);
+  labelers.render(team.of(figures.labelers), figures.at, figures.labelers.length > 0);
   rounds.set({ target: project.target, rounds: doneRounds.filter((r) => r.state === "done") });
   curveCard.render(points, figures.forecast, figures.at, time.past);
 }

@@ -30,15 +30,15 @@ export class LabelersCard {
     return el("span", { class: "who" }, el("span", { class: "presence" }), button, el("span", { class: "chip-plain", dataset: { tone: "warn" } }, "paused"));
   }
 
-  /** @param {any[]} people @param {number} now */
-  render(people, now) {
+  /** @param {any[]} people @param {number} now @param {boolean} [any] is there anybody, of whichever team? */
+  render(people, now, any = people.length > 0) {
     this._now = now;
     this._people = new Map(people.map((p) => [p.user_id, p]));
     const here = people.filter((p) => p.here).length;
     setText($("#here"), here ? `${here} here now` : "");
     $("#here").hidden = here === 0;
     if (!people.length) {
-      fill($("#labelers"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody has labeled yet. ", el("a", { href: this._at("/settings#people") }, "Invite people"), "."))));
+      fill($("#labelers"), el("tbody", {}, el("tr", {}, any ? el("td", { class: "muted" }, "Nobody of this team has labeled yet.") : el("td", { class: "muted" }, "Nobody has labeled yet. ", el("a", { href: this._at("/settings#people") }, "Invite people"), "."))));
       return;
     }
     this._table.set([...people].sort((a, b) => Number(b.here) - Number(a.here) || b.votes - a.votes || a.name.localeCompare(b.name)));

@@ -1,26 +1,41 @@
-/** Everybody on this server; sign-in links for those who lost their password. */
-import { $, el, fill } from "./dom.js";
+/** Everybody on this server: roles, teams, sign-in links for those who lost their password. */
+import { $, boot, el, fill } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
-import { ago } from "./format.js";
 import { inviteList } from "./invite_list.js";
+import { PeopleTable } from "./people_table.js";
+import { teamsCard } from "./teams_card.js";
+import { toast } from "./toast.js";
 
 const form = $("#add-person");
-let names = new Map();
+let projects = new Map();
 
 async function show() {
-  const { users } = await api("GET", "/api/users");
-  fill($("#users"),
-    el("thead", {}, el("tr", {}, ...["Name", "Login", "Roles", "Last seen"].map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))),
-    el("tbody", {}, ...users.map((u) =>
-      el("tr", {}, el("td", {}, u.name), el("td", { class: "muted" }, u.login), el("td", {}, rolesOf(u)), el("td", { class: "muted" }, u.last_seen_at === null ? "never" : ago(u.last_seen_at)),
-        el("td", { class: "num" }, el("button", { class: "button quiet", type: "button", onclick: () => link(u) }, "Sign-in link"))))));
+  const [{ users }, { teams }] = await Promise.all([api("GET", "/api/users"), api("GET", "/api/teams")]);
+  table.set(users, teams, projects);
+  cards.show(teams, new Map(users.map((u) => [u.user_id, u.name])), projects);
 }
 
-function rolesOf(user) {
-  const held = user.roles.map((r) => el("li", {}, `${r.role} in `, el("a", { href: `/p/${r.project_id}/settings` }, names.get(r.project_id) ?? "a project")));
-  return el("ul", { class: "plain" }, user.admin ? el("li", {}, "admin") : null, ...held);
+async function act(method, path, body) {
+  try {
+    await api(method, path, body);
+  } catch (error) {
+    toast(error.message, "bad");
+  }
+  await show().catch((error) => toast(error.message, "bad"));
 }
+
+const table = new PeopleTable({
+  id: boot().user.user_id, act, link,
+  rename: (user) => {
+    const name = prompt("Their name", user.name)?.trim();
+    if (name && name !== user.name) act("PATCH", `/api/users/${user.user_id}`, { name });
+  },
+});
+const cards = teamsCard(act, async (path, body) => {
+  await api("POST", path, body);
+  await show();
+});
 
 async function link(user) {
   try {
@@ -39,9 +54,9 @@ onSubmit(form, async (values) => {
   await show();
 });
 async function start() {
-  const { projects } = await api("GET", "/api/projects");
-  names = new Map(projects.map((p) => [p.project_id, p.name]));
-  inviteList(projects, show);
+  const found = await api("GET", "/api/projects");
+  projects = new Map(found.projects.map((p) => [p.project_id, p.name]));
+  inviteList(found.projects, show);
   await show();
 }
 start().catch((error) => showError(form, error));

@@ -7,6 +7,7 @@ import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
 import { MessageForm } from "./message.js";
 import { taskOf } from "./task.js";
+import { TeamFilter } from "./team_filter.js";
 import { toast } from "./toast.js";
 
 const { project } = boot();
@@ -19,6 +20,8 @@ const PAIRS_MOST = 24;
 
 /** Whose mix-ups are shown; "": everybody's. */
 let whose = "";
+let last = [];
+const team = new TeamFilter($("#team"), project.project_id, () => renderPeople(team.of(last), last.length > 0));
 
 const command = (type, body = {}) => socket.request(type, { project_id: project.project_id, ...body });
 
@@ -62,7 +65,8 @@ function render(q) {
   setText($("#left"), left === null ? "–" : count(left.value));
   setText($("#left-range"), left === null ? "Known after the first ten items." : `95 %: ${count(left.low)} to ${count(left.high)}`);
   renderGold(q.gold);
-  renderPeople(q.labelers);
+  last = q.labelers;
+  renderPeople(team.of(last), last.length > 0);
   renderWhose(q.labelers);
   if (q.tags) renderTags(q.tags, q.classes);
   else renderConfusion(q.confusion, q.classes);
@@ -82,10 +86,10 @@ function renderGold({ items, rate }) {
     : `No gold yet: mark labeled ${task.thing}s as gold in the review room's grid, or bring them in with a CSV.`);
 }
 
-function renderPeople(people) {
+function renderPeople(people, any) {
   const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Practice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
   if (!people.length) {
-    fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody is in this project yet."))));
+    fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, any ? "Nobody of this team is in this project." : "Nobody is in this project yet."))));
     return;
   }
   fill($("#people"),

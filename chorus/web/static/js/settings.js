@@ -1,5 +1,5 @@
 /** A project's settings: data, classes, quality, people. */
-import { $, boot, el, fill } from "./dom.js";
+import { $, boot } from "./dom.js";
 import { api } from "./api.js";
 import { classesCard } from "./classes_card.js";
 import { instructionsCard } from "./instructions_card.js";
@@ -7,6 +7,7 @@ import { lifeCard } from "./life_card.js";
 import { importForm } from "./import_form.js";
 import { inviteList } from "./invite_list.js";
 import { onSubmit, showError } from "./form.js";
+import { membersCard } from "./members_card.js";
 import { agreed, effectWords } from "./effect.js";
 import { sourcesCard } from "./sources.js";
 import { taskOf } from "./task.js";
@@ -44,29 +45,6 @@ onSubmit($("#settings-form"), async (values) => {
 
 // -- people
 
-async function showMembers() {
-  const { members } = await api("GET", `${root}/members`);
-  const row = (m) => el("tr", {}, el("td", {}, m.name), el("td", { class: "muted" }, m.login), el("td", {}, m.role),
-    el("td", { class: "num" }, el("button", { class: "button quiet danger", type: "button", onclick: () => remove(m) }, "Remove")));
-  fill($("#members"), el("tbody", {}, ...(members.length
-    ? members.map(row)
-    : [el("tr", {}, el("td", { class: "muted" }, "Nobody yet: make an invitation link."))])));
-}
-async function remove(member) {
-  if (!confirm(`Remove ${member.name} from this project? Their votes stay.`)) return;
-  try {
-    await api("DELETE", `${root}/members/${member.user_id}`);
-    await showMembers();
-  } catch (error) {
-    showError($("#invite-form"), error);
-  }
-}
-onSubmit($("#invite-form"), async ({ role }) => {
-  const { url } = await api("POST", "/api/invites", { role, project_id: project.project_id });
-  const box = $("#invitation");
-  box.hidden = false;
-  fill(box, "Good for one person, seven days: ", el("code", {}, new URL(url, location.href).href));
-});
-
-inviteList([project], showMembers);
-showMembers().catch((error) => showError($("#invite-form"), error));
+const members = membersCard(root, project, project.role === "admin");
+inviteList([project], members.show);
+members.show().catch((error) => showError($("#invite-form"), error));

@@ -1,0 +1,68 @@
+/** A project's people: roles changed in place, teams, links to invite by. */
+import { $, el, fill } from "./dom.js";
+import { api } from "./api.js";
+import { onSubmit } from "./form.js";
+import { ago, plural } from "./format.js";
+import { clockIn, teamsByPerson } from "./people_words.js";
+import { toast } from "./toast.js";
+
+/** @param {string} root of the project's REST routes @param {any} project @param {boolean} admin */
+export function membersCard(root, project, admin) {
+  async function show() {
+    const [{ members }, { teams }] = await Promise.all([api("GET", `${root}/members`), api("GET", `${root}/teams`)]);
+    const of = teamsByPerson(teams);
+    const heads = ["Name", "Login", "Teams", "Role", "Last seen", "Their time"];
+    const head = el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions"))));
+    fill($("#members"), ...(members.length ? [head, el("tbody", {}, ...members.map((m) => row(m, of.get(m.user_id) ?? [])))]
+      : [el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody yet: make an invitation link.")))]));
+    showTeams(teams);
+  }
+
+  async function act(method, path, body) {
+    try {
+      await api(method, path, body);
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    await show().catch((error) => toast(error.message, "bad"));
+  }
+
+  function row(m, teams) {
+    const role = admin
+      ? el("select", { class: "slim", "aria-label": `What ${m.name} is`, onchange: (e) => act("PUT", `${root}/members`, { user_id: m.user_id, role: e.target.value }) },
+        ...["labeler", "supervisor"].map((one) => el("option", { value: one, selected: one === m.role }, one)))
+      : m.role;
+    return el("tr", { dataset: { user: m.user_id } },
+      el("td", {}, m.name), el("td", { class: "muted" }, m.login), el("td", {}, teams.join(", ")),
+      el("td", {}, role, m.by_team ? el("span", { class: "muted small" }, " by a team") : null),
+      el("td", { class: "muted" }, m.last_seen_at === null ? "never" : ago(m.last_seen_at)),
+      el("td", { class: "muted", title: m.time_zone ?? "" }, clockIn(m.time_zone)),
+      el("td", { class: "num" }, m.by_team ? null : el("button", { class: "button quiet danger", type: "button", onclick: () => remove(m) }, "Remove")));
+  }
+
+  function remove(member) {
+    if (confirm(`Remove ${member.name} from this project? Their votes stay.`)) act("DELETE", `${root}/members/${member.user_id}`);
+  }
+
+  function showTeams(teams) {
+    const inside = teams.filter((t) => t.role);
+    const others = teams.filter((t) => !t.role);
+    const roles = admin ? ["labeler", "supervisor"] : ["labeler"];
+    $("#project-teams").hidden = !teams.length;
+    fill($("#project-teams"), el("span", { class: "muted" }, "Teams:"),
+      ...inside.map((t) => el("span", { class: "chip-plain" }, `${t.name} (${plural(t.people.length, t.role)})`,
+        admin || t.role === "labeler" ? el("button", { class: "chip-x", type: "button", "aria-label": `Take ${t.name} out`, onclick: () => act("DELETE", `${root}/teams/${t.team_id}`) }, "×") : null)),
+      others.length ? el("select", { class: "slim", "aria-label": "Add a team", onchange: (e) => {
+        const [role, id] = e.target.value.split(" ");
+        if (id) act("PUT", `${root}/teams/${id}`, { role });
+      } }, el("option", { value: "" }, "+ team"), ...others.flatMap((t) => roles.map((role) => el("option", { value: `${role} ${t.team_id}` }, `${t.name}, as ${role}s`)))) : null);
+  }
+
+  onSubmit($("#invite-form"), async ({ role }) => {
+    const { url } = await api("POST", "/api/invites", { role, project_id: project.project_id });
+    const box = $("#invitation");
+    box.hidden = false;
+    fill(box, "Good for one person, seven days: ", el("code", {}, new URL(url, location.href).href));
+  });
+  return { show };
+}

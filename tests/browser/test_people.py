@@ -1,0 +1,150 @@
+"""People as an admin and a supervisor deal with them in a browser: roles, teams, lists, tokens."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import httpx
+from playwright.async_api import Browser, Dialog, expect
+
+from chorus.simulate.setup import add_person
+from tests.browser.pages import signed_in
+from tests.browser.test_setup import admin_page
+from tests.servers import Bench, TestServer, pictures
+
+
+async def accept(dialog: Dialog) -> None:
+    await dialog.accept()
+
+
+async def test_teams_and_roles_are_changed_in_the_table_itself(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4)
+        project_id = bench.project.project_id
+        mark = secrets.token_hex(3)
+        ann, _ = await add_person(bench.admin, project_id, f"ann-{mark}", f"Ann {mark}", "labeler")
+        ben = await bench.admin.create_user(f"ben-{mark}", f"Ben {mark}")
+        page = await admin_page(browser, bench)
+        page.on("dialog", accept)
+        await page.goto(f"{server.url}/people")
+        await page.get_by_label("Name, login or address has in it").fill(mark)
+        rows = page.locator("#users tbody tr")
+        await expect(rows).to_have_count(2)
+        await page.get_by_label("Name of a new team").fill(f"Night {mark}")
+        await page.get_by_role("button", name="Make a team").click()
+        await expect(page.locator("#teams")).to_contain_text(f"Night {mark}")
+        await page.get_by_label(f"Take Ben {mark} into a team").select_option(f"Night {mark}")
+        hers = page.locator(f'#users tr[data-user="{ben.user_id}"]')
+        await expect(hers).to_contain_text(f"Night {mark}")
+        await page.get_by_label(f"Add Night {mark} to a project").select_option(
+            f"labeler {project_id}"
+        )
+        await expect(hers).to_contain_text("labeler, by a team")
+        # A role of one's own, and back to the team's.
+        role = page.get_by_label(f"Ben {mark} in {bench.project.name}")
+        await role.select_option("supervisor")
+        await expect(hers).not_to_contain_text("by a team")
+        await page.get_by_label("Of which team").select_option(f"Night {mark}")
+        await expect(rows).to_have_count(1)
+        await page.get_by_label("Of which team").select_option("")
+        await (
+            page.locator(f'#users tr[data-user="{ann.user_id}"]')
+            .get_by_role("button", name="Make an admin")
+            .click()
+        )
+        await expect(page.locator(f'#users tr[data-user="{ann.user_id}"]')).to_contain_text(
+            "No admin any more"
+        )
+        await page.get_by_role("button", name=f"Take Ben {mark} out of Night {mark}").click()
+        await expect(hers.locator(".chip-plain")).to_have_count(0)
+        await expect(page.locator(".toast")).to_have_count(0)
+
+
+async def test_a_supervisor_sees_teams_clocks_and_who_was_here(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4)
+        project_id = bench.project.project_id
+        name = f"Early {secrets.token_hex(3)}"
+        context = await browser.new_context(timezone_id="Asia/Tokyo")
+        user, _ = await add_person(bench.admin, project_id, name.replace(" ", "-"), name, "labeler")
+        theirs = await context.new_page()
+        async with theirs.expect_response("**/api/me/time-zone") as told:
+            await theirs.goto(await bench.admin.signin_link(user.user_id))
+        assert (await told.value).status == 204
+        other = await bench.person()
+        del other
+        team = await bench.admin.add_team(name)
+        await bench.admin.set_team_person(team.team_id, user.user_id)
+
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{project_id}/settings#people")
+        row = boss.locator(f'#members tr[data-user="{user.user_id}"]')
+        await expect(row).to_contain_text("UTC+9")
+        await expect(row).to_contain_text("just now")
+        await boss.goto(f"{server.url}/p/{project_id}")
+        await expect(boss.locator("#labelers tbody tr")).to_have_count(3)
+        await boss.get_by_label("Of which team").select_option(name)
+        await expect(boss.locator("#labelers tbody tr")).to_have_count(1)
+        await boss.goto(f"{server.url}/p/{project_id}/quality")
+        await boss.get_by_label("Of which team").select_option(name)
+        await expect(boss.locator("#people tbody tr")).to_have_count(1)
+
+
+async def test_many_are_invited_by_a_list_and_join_by_their_links(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4)
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{bench.project.project_id}/settings#people")
+        mark = secrets.token_hex(3)
+        form = boss.locator("#invite-list")
+        await form.locator("textarea").fill(f"cleo-{mark},Cleo\nnot a login!,x")
+        await form.get_by_role("button", name="Check the list").click()
+        await expect(boss.locator("#list-result")).to_contain_text("nothing is done")
+        await form.locator("textarea").fill(f"cleo-{mark},Cleo\ndan-{mark},Dan")
+        await form.get_by_role("button", name="Check the list").click()
+        await boss.get_by_role("button", name="Make 2 links").click()
+        links = boss.locator("#list-result code")
+        await expect(links).to_have_count(2)
+
+        guest = await (await browser.new_context()).new_page()
+        link = await links.first.inner_text()
+        await guest.goto(link)
+        await guest.get_by_label("Password", exact=True).fill("correct horse")
+        await guest.keyboard.press("Enter")
+        await guest.wait_for_url("**/label")
+        await boss.reload()
+        await expect(boss.locator("#members")).to_contain_text("Cleo")
+        again = await (await browser.new_context()).new_page()
+        await again.goto(link)
+        await expect(again.locator("main")).to_contain_text("not valid")
+
+
+async def test_a_token_is_made_shown_once_used_and_revoked(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4)
+        page = await signed_in(browser, bench)
+        page.on("dialog", accept)
+        await page.goto(f"{server.url}/me/tokens")
+        await page.get_by_label("Name", exact=True).fill("my script")
+        await page.get_by_label("It may").select_option("only read")
+        await page.get_by_role("button", name="Make a token").click()
+        secret = await page.locator("#made code").inner_text()
+        headers = {"Authorization": f"Bearer {secret}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers) as program:
+            assert (await program.get("/api/me")).status_code == 200
+            assert (await program.post("/api/tokens", json={"name": "x"})).status_code == 403
+            await page.reload()
+            await expect(page.locator("#tokens")).to_contain_text("just now")
+            await expect(page.get_by_text(secret)).to_have_count(0)
+            await page.get_by_role("button", name="Revoke my script").click()
+            await expect(page.get_by_text("my script", exact=True)).to_have_count(0)
+            assert (await program.get("/api/me")).status_code == 401
