@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import msgspec
@@ -81,8 +81,18 @@ class Prepared(msgspec.Struct):
     votes: list[list[dict[str, Any]]]
 
 
-async def over_sockets(folder: Path) -> tuple[dict[str, Any], Prepared]:
-    """The real thing. Returns the figures, and what `statements` needs."""
+class Watcher(Protocol):
+    """Looks at the server while it is voted on."""
+
+    def begin(self, pid: int) -> None: ...
+
+    async def end(self) -> None: ...
+
+
+async def over_sockets(
+    folder: Path, count: int = WAVES, watcher: Watcher | None = None
+) -> tuple[dict[str, Any], Prepared]:
+    """The real thing, `count` waves. Returns the figures, and what `statements` needs."""
     process = ServerProcess(folder / "data")
     token = process.add_user("admin", "Admin", admin=True)
     waves: list[list[float]] = []
@@ -97,7 +107,10 @@ async def over_sockets(folder: Path) -> tuple[dict[str, Any], Prepared]:
             cluster=False, prelabel=False,
         )  # fmt: skip
         await import_pictures(
-            admin, project.project_id, pictures.tiny(folder / "tiny", ITEMS), upload=False
+            admin,
+            project.project_id,
+            pictures.tiny(folder / "tiny", ITEMS * count // WAVES),
+            upload=False,
         )
         streams: list[LabelerStream] = []
         people: list[tuple[str, str]] = []
@@ -107,7 +120,9 @@ async def over_sockets(folder: Path) -> tuple[dict[str, Any], Prepared]:
             people.append((user.user_id, user.name))
             socket = await stack.enter_async_context(Socket(process.url, own))
             streams.append(await LabelerStream.open(socket, project.project_id, credit=0))
-        for _ in range(WAVES):
+        if watcher is not None:
+            watcher.begin(process.pid)
+        for _ in range(count):
             started = monotonic()
             await asyncio.gather(*(_fill(stream) for stream in streams))
             pages = sum(len(stream.pages) for stream in streams)
@@ -128,6 +143,8 @@ async def over_sockets(folder: Path) -> tuple[dict[str, Any], Prepared]:
             for stream in streams:
                 for page in list(stream.pages.values()):
                     await stream.finish(page, credit=False)
+        if watcher is not None:
+            await watcher.end()
     assert prepared is not None
     figures = {**msgspec.to_builtins(summary(waves)), "pages_per_s": round(max(handout), 1)}
     return figures, prepared

@@ -78,6 +78,8 @@ class Assigning:
         self._projects = projects
         self._streams: dict[tuple[str, str, str], Stream] = {}
         self._by_project: defaultdict[str, set[Stream]] = defaultdict(set)
+        self._by_person: defaultdict[tuple[str, str], set[Stream]] = defaultdict(set)
+        """By (project, person)."""
         self._floors = dealing.Floors()
         self._taken: dict[tuple[str, str], dict[int, int]] = {}
         """(project, person) -> item_id -> until when it does not come to them again."""
@@ -151,6 +153,7 @@ class Assigning:
             return
         self._streams[stream.key] = stream
         self._by_project[stream.project_id].add(stream)
+        self._by_person[stream.project_id, stream.user_id].add(stream)
         for page in pages:
             stream.pages[page["page_id"]] = page["kind"]
             stream.push("page", page)
@@ -228,7 +231,7 @@ class Assigning:
 
     def expel(self, project_id: str, user_id: str) -> None:
         """A removed member's tabs close; their leases run out as after a lost socket."""
-        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+        for stream in list(self._by_person.get((project_id, user_id), ())):
             stream.bye("session_ended")
 
     # -- what a supervisor sees and does of one person's pages
@@ -236,7 +239,7 @@ class Assigning:
     async def look(self, project_id: str, user_id: str) -> dict[str, Any]:
         """`{"here", "active_at", "pages"}`: the pages a person holds, oldest first, with the
         answers given so far; the first one with anything left to answer is what they see."""
-        streams = [s for s in self._by_project.get(project_id, ()) if s.user_id == user_id]
+        streams = list(self._by_person.get((project_id, user_id), ()))
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             project = tx.project(project_id)
@@ -273,7 +276,7 @@ class Assigning:
             raise ApiError("conflict", "this person holds no such page any more")
         until = now_ms() + TAKEN_MS
         self._taken.setdefault((project_id, user_id), {}).update(dict.fromkeys(item_ids, until))
-        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+        for stream in list(self._by_person.get((project_id, user_id), ())):
             for one in page_ids:
                 self._drop_page(stream, one, "taken_back")
             stream.told = None
@@ -370,27 +373,25 @@ class Assigning:
 
     def _practised(self, project_id: str, user_id: str) -> None:
         """What comes next may have waited for this."""
-        for stream in self._by_project.get(project_id, ()):
-            if stream.user_id == user_id:
-                stream.told = None
-                self._pump(stream)
+        for stream in self._by_person.get((project_id, user_id), ()):
+            stream.told = None
+            self._pump(stream)
 
     def _person_paused(self, project_id: str, user_id: str) -> None:
         """What they hold has gone back, or they may have pages again."""
-        for stream in [s for s in self._by_project[project_id] if s.user_id == user_id]:
+        for stream in list(self._by_person.get((project_id, user_id), ())):
             for page_id in list(stream.pages):
                 self._drop_page(stream, page_id, "withdrawn")
             stream.told = None
             self._pump(stream)
 
     def _count(self, project_id: str, body: dict[str, Any]) -> None:
-        for stream in self._by_project.get(project_id, ()):
-            if stream.user_id == body["user_id"]:
-                stream.kind = body["page_kind"]
-                if "superseded" not in body:
-                    stream.today += 1
-                    stream.total += 1
-                    stream.counts_changed = True
+        for stream in self._by_person.get((project_id, body["user_id"]), ()):
+            stream.kind = body["page_kind"]
+            if "superseded" not in body:
+                stream.today += 1
+                stream.total += 1
+                stream.counts_changed = True
 
     async def _tell_project(self, project_id: str) -> None:
         for stream in list(self._by_project.get(project_id, ())):
@@ -481,6 +482,10 @@ class Assigning:
         if self._streams.get(stream.key) is stream:
             del self._streams[stream.key]
         self._by_project[stream.project_id].discard(stream)
+        person = (stream.project_id, stream.user_id)
+        self._by_person[person].discard(stream)
+        if not self._by_person[person]:
+            del self._by_person[person]
         self.presence_changed(stream.project_id)
 
     def _spawn(self, coroutine: Any) -> None:

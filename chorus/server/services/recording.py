@@ -6,7 +6,7 @@ is decided in one place (DESIGN, law 1).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -57,13 +57,13 @@ class Delta:
 
     def __init__(self) -> None:
         self.urgent = 0
-        self.known: Counter[str] = Counter()
-        self.spread: Counter[str] = Counter()
-        self.compared: Counter[str] = Counter()
-        self.agreed: Counter[str] = Counter()
-        self.moves: Counter[tuple[str | None, str]] = Counter()
-        self.queue: Counter[str] = Counter()
-        self.labels: Counter[str] = Counter()
+        self.known: defaultdict[str, int] = defaultdict(int)
+        self.spread: defaultdict[str, int] = defaultdict(int)
+        self.compared: defaultdict[str, int] = defaultdict(int)
+        self.agreed: defaultdict[str, int] = defaultdict(int)
+        self.moves: defaultdict[tuple[str | None, str], int] = defaultdict(int)
+        self.queue: defaultdict[str, int] = defaultdict(int)
+        self.labels: defaultdict[str, int] = defaultdict(int)
         self.closed: list[dict[str, Any]] = []
         self.reopened: list[list[Any]] = []
 

@@ -22,6 +22,7 @@ from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.base import Heads
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -121,19 +122,24 @@ class SqliteStore:
     def _commit(self, batch: list[_Write]) -> list[Event]:
         db = self._db
         events: list[Event] = []
+        heads = Heads()
         try:
             db.execute("BEGIN IMMEDIATE")
             for write in batch:
-                tx = Tx(db)
+                before = heads.copy()
+                tx = Tx(db, heads)
                 db.execute("SAVEPOINT w")
                 try:
                     write.result = write.fn(tx)
                 except Exception as error:
                     db.execute("ROLLBACK TO w")
+                    heads.clear()
+                    heads.update(before)
                     write.error = error
                 else:
                     events += tx.events
                 db.execute("RELEASE w")
+            heads.store(db)
             db.execute("COMMIT")
         except Exception as error:
             # Disk full, I/O error …: nobody in this batch may be told that their write is kept.

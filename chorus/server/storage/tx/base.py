@@ -36,10 +36,24 @@ FLAGGED = (
 """Of check_vote AS c: a flag on a check that no decision has answered yet."""
 
 
+class Heads(dict[str, int]):
+    """How far each project's log has come within one commit that several writes share; stored
+    before the commit, once for all of them."""
+
+    def store(self, db: sqlite3.Connection) -> None:
+        for project_id, seq in self.items():
+            db.execute("UPDATE project SET last_seq = ? WHERE project_id = ?", (seq, project_id))
+
+
 class Base:
-    def __init__(self, db: sqlite3.Connection) -> None:
+    """`heads`: of the commit that this is a part of; None: every event moves its project's own."""
+
+    def __init__(self, db: sqlite3.Connection, heads: Heads | None = None) -> None:
         self.db = db
+        self.heads = heads
         self.events: list[model.Event] = []
+        self.known_items: dict[int, Any] = {}
+        """Rows of items as they were read, for `update_item`."""
 
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         return self.db.execute(sql, args).fetchall()

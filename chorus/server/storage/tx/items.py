@@ -17,12 +17,15 @@ _DERIVED = (
     "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
     "pre_score", "odd", "preset",
 )  # fmt: skip
-_UPDATE = f"UPDATE item SET {', '.join(f'{c} = ?' for c in _DERIVED)} WHERE item_id = ?"
+_AT = [(column, Item.__struct_fields__.index(column)) for column in _DERIVED]
 _INSERT_COLUMNS = ITEM.split(", ")[1:]
 _INSERT = (
     f"INSERT OR IGNORE INTO item ({', '.join(_INSERT_COLUMNS)})"
     f" VALUES ({marks(len(_INSERT_COLUMNS))})"
 )
+
+
+_UNKNOWN = object()
 
 
 FRESH = f"(n_leases = 0 AND n_labels = 0 AND n_skips = 0 AND queue_pos < {MORE_VOTES})"
@@ -57,7 +60,10 @@ class QueueRow(NamedTuple):
 class ItemSql(Base):
     def item(self, item_id: int) -> Item | None:
         row = self.row(f"SELECT {ITEM} FROM item WHERE item_id = ?", (item_id,))
-        return Item(*row) if row else None
+        if row is None:
+            return None
+        self.known_items[item_id] = row
+        return Item(*row)
 
     def items_by_id(self, item_ids: Sequence[int]) -> list[Item]:
         return [
@@ -76,13 +82,24 @@ class ItemSql(Base):
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
     def update_item(self, item: Item) -> None:
-        """Store the derived columns."""
-        values = [getattr(item, c) for c in _DERIVED]
-        self.run(_UPDATE, [*values, item.item_id])
+        """Store the derived columns; of an item that was read by `item`, those that have changed:
+        SQLite writes an index anew for every column that a statement names, changed or not."""
+        row = self.known_items.pop(item.item_id, None)
+        changed = [
+            (column, value)
+            for column, at in _AT
+            if (value := getattr(item, column)) != (row[at] if row is not None else _UNKNOWN)
+        ]
+        if changed:
+            self.run(
+                f"UPDATE item SET {', '.join(f'{c} = ?' for c, _ in changed)} WHERE item_id = ?",
+                [*(value for _, value in changed), item.item_id],
+            )
 
     def update_lease_count(self, item: Item) -> None:
         """Store what a granted or released lease changes: under new rules that have not reached
         the item yet, its label too."""
+        self.known_items.pop(item.item_id, None)
         self.run(
             "UPDATE item SET n_leases = ?, state = ?, room = ?, label = ?, label_source = ?,"
             " revision = ?, label_at = ? WHERE item_id = ?",

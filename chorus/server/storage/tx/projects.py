@@ -33,7 +33,12 @@ def _project(row: Sequence[Any]) -> Project:
 class ProjectSql(Base):
     def project(self, project_id: str) -> Project | None:
         row = self.row(f"SELECT {PROJECT} FROM project WHERE project_id = ?", (project_id,))
-        return _project(row) if row else None
+        if row is None:
+            return None
+        project = _project(row)
+        if self.heads is not None:
+            project.last_seq = self.heads.get(project_id, project.last_seq)
+        return project
 
     def projects(self) -> list[Project]:
         return [
