@@ -526,6 +526,15 @@ class Curve(Struct):
     points: list[list[int]]
 
 
+class BackupState(Struct):
+    """`at`: of the newest backup, ms since 1970; `error`: why the last attempt failed."""
+
+    at: int | None
+    error: str | None
+    failing_since: int | None
+    running: bool
+
+
 class ServerFigures(Struct):
     at: int
     people: int
@@ -535,6 +544,7 @@ class ServerFigures(Struct):
     votes_per_s: float
     p50_ms: float | None = None
     p99_ms: float | None = None
+    backup: BackupState | None = None
 
 
 # -- model

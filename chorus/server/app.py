@@ -21,6 +21,7 @@ from chorus.server.services import Services
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.artifacts import Artifacts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.backing_up import BackingUp
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
@@ -229,9 +230,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         skills.estimating, lambda p: remerging.running(p) or supervising.landing(p), spending.rules,
         pace.of, pace.measuring, timeline,
     )  # fmt: skip
+    backing_up = BackingUp(settings.data_dir, settings.backup)
     hub = Hub(
-        dashboard.stats, dashboard.public_event, dashboard.events_since, meter.figures,
-        dashboard.card,
+        dashboard.stats, dashboard.public_event, dashboard.events_since,
+        lambda: {**meter.figures(), "backup": backing_up.figures()}, dashboard.card,
     )  # fmt: skip
     drafts = Drafts(store, projects, importing, import_pool.call, settings.data_dir / "drafts")
 
@@ -338,12 +340,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             flush=True,
         )
     await webhooks.start()
+    await backing_up.start()
     ticker = asyncio.ensure_future(assigning.run())
     try:
         yield
     finally:
         ticker.cancel()
         news.end()
+        await backing_up.stop()
         await webhooks.stop()
         await rounds.stop()
         await skills.stop()

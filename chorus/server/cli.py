@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from chorus import __version__
+from chorus.server.domain.backups import KEEP, Plan, every_of
 from chorus.server.domain.provider import Provider
 from chorus.server.settings import BACKBONE, TEXT_BACKBONES, Settings
 
@@ -119,6 +120,25 @@ def serve(
     cache_gb: Annotated[
         float, typer.Option(min=0, help="Most that is kept of what can be fetched again.")
     ] = 20,
+    backup_to: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CHORUS_BACKUP_TO",
+            help="Back up there while running: a folder, or s3://, gs://, az://.",
+        ),
+    ] = None,
+    backup_every: Annotated[
+        str, typer.Option(envvar="CHORUS_BACKUP_EVERY", help="How often, such as 30m, 1h, 1d.")
+    ] = "1h",
+    backup_keep: Annotated[
+        int,
+        typer.Option(
+            min=0, envvar="CHORUS_BACKUP_KEEP", help="How many of the newest stay (0: all)."
+        ),
+    ] = KEEP,
+    backup_keys: Annotated[
+        bool, typer.Option(help="The keys of stored credentials and sessions go along.")
+    ] = False,
 ) -> None:
     """Run the server (stop it with Ctrl-C)."""
     from chorus.server.app import build
@@ -136,6 +156,12 @@ def serve(
         oidc_issuer, oidc_client_id, oidc_secret_file, oidc_label, oidc_auto_create
     )
     settings.passwords = passwords
+    if backup_to is not None:
+        try:
+            every_ms = every_of(backup_every)
+        except ValueError as error:
+            _fail(str(error))
+        settings.backup = Plan(backup_to, every_ms, backup_keep, backup_keys)
     if not passwords and settings.provider is None:
         _fail("without passwords nobody could sign in: give --oidc-issuer")
     if threads is not None:
@@ -312,6 +338,7 @@ def mount_others() -> None:
     """Commands that drive a server from outside; they import nothing of it."""
     from chorus.client.cli import export, import_
     from chorus.demo.cli import demo
+    from chorus.server.backup_cli import backup, restore_
     from chorus.server.consensus_cli import consensus
     from chorus.simulate.cli import simulate
 
@@ -320,6 +347,8 @@ def mount_others() -> None:
     app.command("simulate")(simulate)
     app.command("consensus")(consensus)
     app.command("demo")(demo)
+    app.add_typer(backup, name="backup")
+    app.command("restore")(restore_)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from chorus.server.domain.backups import Plan
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.provider import Provider
 
@@ -60,6 +61,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """Hosts that webhooks may be sent to although they are not on the public internet."""
     allow_endpoints: list[str] = []
     """Hosts of sources allowed whatever their address (see storage/guard)."""
+    backup: Plan | None = None
+    """Backups on a schedule."""
 
     @property
     def gpu(self) -> bool:

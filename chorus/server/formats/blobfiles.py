@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Collection
@@ -73,6 +74,14 @@ class Batch:
         part = self._staging / uuid.uuid4().hex
         self._staged[target] = part
         part.write_bytes(data)
+
+    def add_file(self, target: Path, source: Path) -> None:
+        """The same of a file, which is copied."""
+        if target in self._staged or target.exists():
+            return
+        part = self._staging / uuid.uuid4().hex
+        self._staged[target] = part
+        shutil.copyfile(source, part)
 
     def commit(self) -> None:
         """Sync, rename, sync the folders. Afterwards every added file is there for good."""

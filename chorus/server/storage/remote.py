@@ -153,7 +153,7 @@ class Bucket:
             try:
                 self._store = _store(address, self._endpoint, region, account, credentials)
             except (BaseError, ValueError, TypeError) as error:
-                raise _meaning(error, address) from None
+                raise meaning(error, address) from None
 
     def listing(self) -> Iterator[list[Found]]:
         prefix = self._address.prefix
@@ -168,7 +168,7 @@ class Bucket:
                         found.append(Found(name, file["size"], version))
                 yield found
         except (BaseError, OSError, ValueError) as error:
-            raise _meaning(error, self._address) from None
+            raise meaning(error, self._address) from None
 
     def fetch(self, name: str, target: Path, most: int) -> None:
         key = f"{self._address.prefix}/{name}" if self._address.prefix else name
@@ -181,7 +181,7 @@ class Bucket:
         except (FileNotFoundError, NotFoundError):
             raise Trouble("gone", "it is no longer there") from None
         except (BaseError, httpx.HTTPError, ValueError) as error:
-            raise _meaning(error, self._address) from None
+            raise meaning(error, self._address) from None
 
     def _from_endpoint(self, key: str, target: Path, most: int) -> None:
         """From a server that an admin has named. It may not send us on to another one: what that
@@ -201,7 +201,7 @@ class Bucket:
                 raise Trouble("wrong", "the server sends us on to another: that is not allowed")
             if not answer.is_success:
                 answer.read()
-                raise _meaning(
+                raise meaning(
                     ValueError(f"status code: {answer.status_code} {answer.text}"), self._address
                 )
             _copy(answer.iter_bytes(CHUNK), target, most)
@@ -312,7 +312,7 @@ _NETWORK: Sequence[tuple[str, str]] = (
 )
 
 
-def _meaning(error: Exception, address: Address) -> Trouble:
+def meaning(error: Exception, address: Address) -> Trouble:
     """What an error of a store means."""
     if isinstance(error, Trouble):
         return error

@@ -148,6 +148,16 @@ class SourceSql(Base):
             )
         ]
 
+    def content_of_our_own(self) -> list[str]:
+        """Hashes of the pictures and texts of items that no source has: ours alone."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT DISTINCT i.content_hash FROM item i WHERE NOT EXISTS"
+                " (SELECT 1 FROM source_object o WHERE o.content_hash = i.content_hash)"
+            )
+        ]
+
     def lying_at(self, content_hash: str) -> list[tuple[Source, ObjectRow]]:
         """Where a picture lies; where it is known to be first."""
         wanted = ", ".join(f"s.{name}" for name in SOURCE.split(", "))

@@ -1,0 +1,95 @@
+"""A data folder from a backup."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from chorus.server.storage.backup.ahead import ahead
+from chorus.server.storage.backup.making import DATABASE, Progress
+from chorus.server.storage.backup.places import BackupError
+from chorus.server.storage.backup.shelf import Shelf
+from chorus.server.storage.backup.snapshots import Entry, Snapshot
+from chorus.server.storage.migrations import VERSION
+
+
+def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress) -> None:
+    """Write the snapshot into `data_dir`, which must hold no server's data. Raises `BackupError`.
+
+    The database comes last: a folder with one is whole. Called again after it was cut off, it goes
+    on where it was.
+    """
+    if (data_dir / DATABASE).exists():
+        raise BackupError(f"{data_dir} has data already; restore into another folder")
+    if snapshot.schema > VERSION:
+        raise BackupError("the backup is of a newer Chorus; install that")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    needed = snapshot.database_bytes + snapshot.file_bytes
+    if shutil.disk_usage(data_dir).free < snapshot.database_bytes:
+        raise BackupError(f"there is no room for {needed / 1e6:.0f} MB in {data_dir}")
+    files, done = (entry for one in snapshot.lists for entry in shelf.entries(one)), 0
+    for entry, _ in ahead(partial(_file, shelf, data_dir), files):
+        done += entry.size
+        progress("files", done, snapshot.file_bytes)
+    part = data_dir / f"{DATABASE}.part"
+    database(shelf, snapshot, part, progress)
+    _renew(part)
+    os.sync()  # all files, at once
+    part.replace(data_dir / DATABASE)
+    os.sync()
+
+
+def database(shelf: Shelf, snapshot: Snapshot, target: Path, progress: Progress) -> None:
+    """Write the snapshot's database. Raises `BackupError` if it is not what was backed up."""
+    digest = hashlib.sha256()
+    with target.open("wb") as out:
+        for _, data in ahead(shelf.packed, snapshot.parts):
+            digest.update(data)
+            out.write(data)
+            progress("database", out.tell(), snapshot.database_bytes)
+    if digest.hexdigest() != snapshot.database_sha256:
+        raise BackupError("the database is not what was backed up")
+
+
+def _file(shelf: Shelf, data_dir: Path, entry: Entry) -> None:
+    path = data_dir / entry.path
+    if path.exists() and path.stat().st_size == entry.size:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256:
+                return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".restoring-{path.name}")
+    private = "/" not in entry.path  # the keys
+    try:
+        with open(part, "wb", opener=_private if private else None) as out:
+            for chunk in shelf.content(entry.sha256):
+                out.write(chunk)
+        os.utime(part, ns=(entry.mtime_ns, entry.mtime_ns))
+        part.replace(path)
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _renew(path: Path) -> None:
+    """Events after the snapshot are gone, and their numbers come again: a new epoch tells open
+    dashboards so."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise BackupError(f"the database is damaged: {verdict}")
+            db.execute("UPDATE project SET epoch = lower(hex(randomblob(8)))")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise BackupError(f"the database is damaged: {error}") from error
