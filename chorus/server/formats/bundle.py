@@ -20,16 +20,25 @@ from chorus.server.formats import (
     export_imagefolder,
     export_jsonl,
     export_label_studio,
+    export_voc,
+    export_yolo,
 )
 from chorus.server.formats.media import Media
-from chorus.server.formats.rows import ExportRow
+from chorus.server.formats.rows import Drawing, ExportRow, classes_in
 from chorus.server.formats.spool import Spool
 from chorus.server.formats.texts import Fields
 
-FORMATS = ("csv", "jsonl", "coco", "label-studio", "imagefolder", "parquet")
-PICTURE_FORMATS = ("coco", "imagefolder")
+FORMATS = (
+    "csv", "jsonl", "coco", "yolo", "voc", "label-studio", "imagefolder", "parquet",
+)  # fmt: skip
+PICTURE_FORMATS = ("coco", "yolo", "voc", "imagefolder")
 """Those that make no sense of texts."""
-PASSES = {"csv": 3, "jsonl": 2, "coco": 2, "label-studio": 2, "imagefolder": 3, "parquet": 2}
+SHAPE_FORMATS = ("yolo", "voc")
+"""Those of boxes and polygons alone."""
+PASSES = {
+    "csv": 4, "jsonl": 2, "coco": 2, "yolo": 6, "voc": 6, "label-studio": 2, "imagefolder": 3,
+    "parquet": 2,
+}  # fmt: skip
 """How often the rows are gone over: once to count them, then for each file."""
 MANIFEST = "manifest.json"
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -58,6 +67,8 @@ class Head(msgspec.Struct, kw_only=True):
     """With the pictures or texts themselves, where the format leaves the choice."""
     sets: bool
     text: bool
+    drawn: str | None = None
+    """Labels are "boxes" or "polygons"."""
 
     @property
     def names(self) -> list[str]:
@@ -100,7 +111,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(path, "w", allowZip64=True)
         self.files: list[dict[str, Any]] = []
-        self._n_pictures = 0
+        self._n_pictures = self._n_files = 0
 
     @contextmanager
     def member(self, name: str, *, packed: bool = True) -> Iterator[Member]:
@@ -122,9 +133,17 @@ class Writer:
             shutil.copyfileobj(source, out, 1 << 20)
         self._n_pictures += 1
 
+    def add_small(self, name: str, data: bytes) -> None:
+        """One of many files of labels, which the manifest does not list one by one."""
+        with self._zip.open(_info(name, True), "w") as out:
+            out.write(data)
+        self._n_files += 1
+
     @property
-    def pictures(self) -> int:
-        return self._n_pictures
+    def counts(self) -> dict[str, int]:
+        """Of the files that are not listed."""
+        counts = {"pictures": self._n_pictures, "label_files": self._n_files}
+        return {name: n for name, n in counts.items() if n}
 
     def close(self, manifest: dict[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
@@ -150,7 +169,7 @@ def write_bundle(head: Head, spool: Spool, media: Media, target: Path) -> dict[s
     manifest = {
         **msgspec.to_builtins(head),
         "counts": counts
-        | ({"pictures": writer.pictures} if writer.pictures else {})
+        | writer.counts
         # Pictures or texts that should be in it and are not on this machine.
         | ({"missing": len(media.missing)} if media.missing else {}),
         "files": writer.files,
@@ -175,12 +194,12 @@ def _count(rows: Iterable[ExportRow]) -> dict[str, Any]:
         items += 1
         states[row.state] += 1
         if row.label is not None:
-            labels.update([row.label] if isinstance(row.label, str) else row.label or [""])
+            labels.update(classes_in(row.label) or [""])
         votes += len(row.votes)
         for vote in row.votes:
             people.add(vote.labeler)
             standing += vote.standing
-        digest.update(encode((row.content_hash, row.label)))
+        digest.update(encode((row.content_hash, _bare(row.label))))
     return {
         "items": items,
         "states": dict(states),
@@ -190,6 +209,13 @@ def _count(rows: Iterable[ExportRow]) -> dict[str, Any]:
         "people": len(people),
         "labels_sha256": digest.hexdigest(),
     }
+
+
+def _bare(label: Any) -> Any:
+    """A label without what says how people came to it."""
+    if not isinstance(label, Drawing):
+        return label
+    return [(shape.class_name, shape.box or shape.points) for shape in label.shapes]
 
 
 # -- the formats
@@ -205,6 +231,8 @@ def _text_of(media: Media) -> Any:
 def _csv(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
     writer.add("items.csv", export_csv.items_csv(spool.rows(), head.names))
     writer.add("votes.csv", export_csv.votes_csv(spool.rows()))
+    if head.drawn:
+        writer.add("shapes.csv", export_csv.shapes_csv(spool.rows()))
 
 
 def _jsonl(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
@@ -219,19 +247,19 @@ def _coco(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
         "contributor": f"Chorus project {head.project['project_id']}",
         "date_created": head.created_at,
     }
-    chunks = export_coco.coco_json(spool.rows(), head.names, info, head.sets)
+    chunks = export_coco.coco_json(spool.rows(), head.names, info, head.sets, bool(head.drawn))
     writer.add("annotations.json", chunks)
 
 
 def _label_studio(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
     text = _text_of(media) if head.text else None
-    config = export_label_studio.label_config(head.names, head.sets, head.text)
+    config = export_label_studio.label_config(head.names, head.sets, head.text, head.drawn)
     writer.add("label_config.xml", [config])
     writer.add("tasks.json", export_label_studio.tasks_json(spool.rows(), text))
 
 
 def _imagefolder(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
-    lines = export_imagefolder.metadata_jsonl(spool.rows(), media, head.sets)
+    lines = export_imagefolder.metadata_jsonl(spool.rows(), media, head.sets, head.drawn)
     writer.add(f"{export_imagefolder.FOLDER}/metadata.jsonl", lines)
     for name, path in export_imagefolder.pictures(spool.rows(), media):
         writer.add_picture(name, path)
@@ -243,14 +271,40 @@ def _parquet(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
     with writer.member("data/train-00000-of-00001.parquet", packed=False) as out:
         write_parquet(
             cast(BinaryIO, out), spool.rows(), head.names, sets=head.sets, text=head.text,
-            media=media if head.content else None,
+            media=media if head.content else None, drawn=head.drawn,
         )  # fmt: skip
+
+
+def _yolo(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+    beside = media if head.content else None
+    writer.add("data.yaml", [export_yolo.data_yaml(head.names)])
+    writer.add("index.csv", export_yolo.index_csv(spool.rows(), beside))
+    for name, val in (("train.txt", False), ("val.txt", True)):
+        writer.add(name, export_yolo.lists(spool.rows(), beside, val))
+    for name, data in export_yolo.labels(spool.rows(), head.names):
+        writer.add_small(name, data)
+    if head.content:
+        for name, path in export_yolo.pictures(spool.rows(), media):
+            writer.add_picture(name, path)
+
+
+def _voc(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+    beside = media if head.content else None
+    for name, val in (("trainval", None), ("train", False), ("val", True)):
+        writer.add(f"ImageSets/Main/{name}.txt", export_voc.image_set(spool.rows(), val))
+    for name, data in export_voc.annotations(spool.rows(), beside):
+        writer.add_small(name, data)
+    if head.content:
+        for name, path in export_voc.pictures(spool.rows(), media):
+            writer.add_picture(name, path)
 
 
 _WRITE = {
     "csv": _csv,
     "jsonl": _jsonl,
     "coco": _coco,
+    "yolo": _yolo,
+    "voc": _voc,
     "label-studio": _label_studio,
     "imagefolder": _imagefolder,
     "parquet": _parquet,

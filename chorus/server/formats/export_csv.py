@@ -6,7 +6,8 @@ such a name back, take that apostrophe off; `cell_text` does it. An apostrophe t
 already is doubled when one of those characters follows, so nothing is lost.
 
 A set of classes is one cell, the names joined by "|", which no class of a set has in its name;
-"|" alone is the set of none of the classes, an empty cell no label.
+"|" alone is the set of none of the classes, an empty cell no label. A drawing (boxes, polygons) is
+one cell of JSON, as it travels (docs/boxes.md); in `shapes.csv` each box or polygon has a line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.formats.rows import ExportRow, Names
+from chorus.server.formats.rows import Drawing, ExportRow, Names, classes_in
 
 ITEM_COLUMNS = (
     "item",
@@ -52,6 +53,23 @@ VOTE_COLUMNS = (
     "supersedes",
     "check",
 )
+SHAPE_COLUMNS = (
+    "item",
+    "item_id",
+    "content_hash",
+    "image_width",
+    "image_height",
+    "state",
+    "class",
+    "x",
+    "y",
+    "width",
+    "height",
+    "points",
+    "seen",
+    "of",
+    "iou",
+)
 _CHUNK = 64 * 1024
 _BETWEEN = "|"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -61,7 +79,8 @@ def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[byt
     """One line per item, in chunks of about 64 KiB; columns `ITEM_COLUMNS`.
 
     `classes`: class names in the project's order. `label_counts` is a JSON object, class name ->
-    standing votes that have it, in that order: what soft labels are made of. Empty cells: no value.
+    standing votes that have it (of drawings: how many of it they have), in that order: what soft
+    labels are made of. Empty cells: no value.
     """
     return _lines(ITEM_COLUMNS, (_item(row, classes) for row in rows))
 
@@ -75,12 +94,23 @@ def votes_csv(rows: Iterable[ExportRow]) -> Iterator[bytes]:
     return _lines(VOTE_COLUMNS, (line for row in rows for line in _votes(row)))
 
 
+def shapes_csv(rows: Iterable[ExportRow]) -> Iterator[bytes]:
+    """One line per box or polygon of the labels; columns `SHAPE_COLUMNS`.
+
+    In pixels of the upright picture, `x` and `y` the upper left corner; of a polygon those of the
+    box around it, and its corners as JSON, [[x, y], …], in `points`. A picture on which nothing is
+    has no line here; in the file of items its label says so.
+    """
+    return _lines(SHAPE_COLUMNS, (line for row in rows for line in _shapes(row)))
+
+
 def cell_text(cell: str) -> str:
     """The text that a cell of these files stands for."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
-def _text(value: str | None) -> str:
+def text_cell(value: str | None) -> str:
+    """The cell for a text, as `cell_text` reads it."""
     if value is None:
         return ""
     return "'" + value if value.lstrip("'").startswith(_FORMULA) else value
@@ -88,8 +118,10 @@ def _text(value: str | None) -> str:
 
 def _label(value: Names | None) -> str:
     if value is None or isinstance(value, str):
-        return _text(value)
-    return _text(_BETWEEN.join(value) or _BETWEEN)
+        return text_cell(value)
+    if isinstance(value, Drawing):
+        return msgspec.json.encode(value).decode()
+    return text_cell(_BETWEEN.join(value) or _BETWEEN)
 
 
 def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
@@ -97,11 +129,11 @@ def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
         name
         for v in row.votes
         if v.standing and v.kind == "label" and v.value is not None
-        for name in ([v.value] if isinstance(v.value, str) else v.value)
+        for name in classes_in(v.value)
     )
     counts = {name: cast[name] for name in classes if cast[name]}
     return [
-        _text(row.name),
+        text_cell(row.name),
         row.item_id,
         row.state,
         _label(row.label),
@@ -122,9 +154,9 @@ def _votes(row: ExportRow) -> Iterator[list[Any]]:
     for vote in row.votes:
         yield [
             vote.vote_id,
-            _text(row.name),
+            text_cell(row.name),
             row.item_id,
-            _text(vote.labeler),
+            text_cell(vote.labeler),
             vote.kind,
             _label(vote.value),
             vote.page_kind,
@@ -134,6 +166,27 @@ def _votes(row: ExportRow) -> Iterator[list[Any]]:
             int(vote.standing),
             vote.supersedes,
             int(vote.check),
+        ]
+
+
+def _shapes(row: ExportRow) -> Iterator[list[Any]]:
+    if not isinstance(row.label, Drawing):
+        return
+    for shape in row.label.shapes:
+        points = "" if shape.points is None else msgspec.json.encode(shape.points).decode()
+        yield [
+            text_cell(row.name),
+            row.item_id,
+            row.content_hash,
+            row.width,
+            row.height,
+            row.state,
+            text_cell(shape.class_name),
+            *shape.bounds,
+            points,
+            shape.seen,
+            shape.of,
+            _number(shape.iou),
         ]
 
 

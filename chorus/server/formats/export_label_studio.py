@@ -4,7 +4,8 @@ An item is a task; every standing vote is an annotation of the person who cast i
 one that was cancelled; flags have no counterpart there and are left out). The consensus is one more
 annotation, of nobody, with `ground_truth`. What the model says is a prediction. Of the item,
 `data` holds what Label Studio shows (`image` or `text`) and what finds it again here (`name`,
-`content_hash`).
+`content_hash`). Classes are choices; boxes are `rectanglelabels`, polygons `polygonlabels`, in
+percent of the picture.
 """
 
 from __future__ import annotations
@@ -17,18 +18,31 @@ from xml.sax.saxutils import quoteattr
 import msgspec
 
 from chorus.server.formats.media import joined
-from chorus.server.formats.rows import ExportRow, Names, VoteRow
+from chorus.server.formats.rows import Drawing, ExportRow, Names, ShapeRow, VoteRow
 from chorus.server.formats.texts import Fields
 
 CONTROL = "label"
-"""The name of the choices in the labeling interface."""
+"""The name of the choices, or of the labels of shapes, in the labeling interface."""
+TOOLS = {"boxes": "RectangleLabels", "polygons": "PolygonLabels"}
 MODEL = "chorus"
 _CHUNK = 64 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-def label_config(classes: Sequence[str], sets: bool, text: bool) -> bytes:
-    """The labeling interface (XML) in which the tasks open."""
+def label_config(
+    classes: Sequence[str], sets: bool, text: bool, drawn: str | None = None
+) -> bytes:
+    """The labeling interface (XML) in which the tasks open. `drawn`: "boxes" or "polygons"."""
+    if drawn is not None:
+        lines = [
+            "<View>",
+            '  <Image name="image" value="$image" zoom="true"/>',
+            f'  <{TOOLS[drawn]} name="{CONTROL}" toName="image">',
+            *(f"    <Label value={quoteattr(name)}/>" for name in classes),
+            f"  </{TOOLS[drawn]}>",
+            "</View>",
+        ]
+        return ("\n".join(lines) + "\n").encode()
     shown = '<Text name="text" value="$text"/>' if text else '<Image name="image" value="$image"/>'
     choice = "multiple" if sets else "single"
     lines = [
@@ -68,7 +82,7 @@ def _task(row: ExportRow, text: Callable[[ExportRow], Fields | None] | None) -> 
         data |= {name: value for name, value in fields if name and name not in data}
         data["text"] = joined(fields)
     annotations = [
-        _annotation(vote, target, n)
+        _annotation(row, vote, target, n)
         for n, vote in enumerate((v for v in row.votes if v.standing and v.kind != "flag"), 1)
     ]
     if row.label is not None:
@@ -77,7 +91,7 @@ def _task(row: ExportRow, text: Callable[[ExportRow], Fields | None] | None) -> 
                 "id": len(annotations) + 1,
                 "ground_truth": True,
                 "was_cancelled": False,
-                "result": [_result(row.label, target)],
+                "result": _results(row, row.label, target),
             }
         )
     task: dict[str, Any] = {"id": row.item_id, "data": data, "annotations": annotations}
@@ -86,13 +100,13 @@ def _task(row: ExportRow, text: Callable[[ExportRow], Fields | None] | None) -> 
             {
                 "model_version": MODEL,
                 "score": row.model_score,
-                "result": [_result(row.model, target)],
+                "result": _results(row, row.model, target),
             }
         ]
     return task
 
 
-def _annotation(vote: VoteRow, target: str, number: int) -> dict[str, Any]:
+def _annotation(row: ExportRow, vote: VoteRow, target: str, number: int) -> dict[str, Any]:
     at = datetime.fromtimestamp(vote.created_at / 1000, UTC).isoformat(timespec="milliseconds")
     return {
         "id": number,
@@ -102,14 +116,34 @@ def _annotation(vote: VoteRow, target: str, number: int) -> dict[str, Any]:
         "lead_time": None if vote.duration_ms is None else vote.duration_ms / 1000,
         "ground_truth": False,
         "was_cancelled": vote.kind == "skip",
-        "result": [] if vote.value is None else [_result(vote.value, target)],
+        "result": [] if vote.value is None else _results(row, vote.value, target),
     }
 
 
-def _result(value: Names, target: str) -> dict[str, Any]:
-    return {
-        "from_name": CONTROL,
-        "to_name": target,
-        "type": "choices",
-        "value": {"choices": [value] if isinstance(value, str) else value},
-    }
+def _results(row: ExportRow, value: Names, target: str) -> list[dict[str, Any]]:
+    head = {"from_name": CONTROL, "to_name": target}
+    if isinstance(value, Drawing):
+        return [head | _region(row, shape, n) for n, shape in enumerate(value.shapes, 1)]
+    choices = [value] if isinstance(value, str) else value
+    return [head | {"type": "choices", "value": {"choices": choices}}]
+
+
+def _region(row: ExportRow, shape: ShapeRow, number: int) -> dict[str, Any]:
+    size = {"original_width": row.width, "original_height": row.height, "image_rotation": 0}
+    across, down = 100 / row.width, 100 / row.height
+    if shape.points is not None:
+        kind = "polygonlabels"
+        value: dict[str, Any] = {
+            "points": [[x * across, y * down] for x, y in shape.points],
+            "closed": True,
+        }
+    else:
+        x, y, width, height = shape.bounds
+        kind = "rectanglelabels"
+        value = {
+            "x": x * across, "y": y * down, "width": width * across, "height": height * down,
+            "rotation": 0,
+        }  # fmt: skip
+    score = {} if shape.score is None else {"score": shape.score}
+    value[kind] = [shape.class_name]
+    return {"id": f"{row.item_id}-{number}", "type": kind, **size, "value": value, **score}

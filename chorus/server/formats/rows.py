@@ -2,13 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-Names = str | list[Any]
-"""A label: a class name; the names of a set of classes in the project's order; or shapes, each
-`{"class", "box" | "points"}`, of the model with a `score`."""
+
+
+class ShapeRow(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"class_name": "class"}
+):
+    """One box or polygon. Coordinates are pixels of the upright picture, origin top left."""
+
+    class_name: str
+    box: tuple[float, float, float, float] | None = None
+    """x, y, width, height; None: a polygon."""
+    points: list[tuple[float, float]] | None = None
+    score: float | None = None
+    """Of a model's: how sure it is, 0..1."""
+    seen: int | None = None
+    """Of a label's: how many people drew it, …"""
+    of: int | None = None
+    """… of how many who looked, …"""
+    iou: float | None = None
+    """… and how well theirs cover it (mean intersection over union)."""
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x, y, width, height of the box around it."""
+        if self.box is not None:
+            return self.box
+        assert self.points is not None
+        xs, ys = [x for x, _ in self.points], [y for _, y in self.points]
+        left, top = min(xs), min(ys)
+        return left, top, round(max(xs) - left, 2), round(max(ys) - top, 2)
+
+
+class Drawing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is drawn on a picture, as it travels (docs/boxes.md): boxes or polygons, maybe none."""
+
+    boxes: list[ShapeRow] | None = None
+    polygons: list[ShapeRow] | None = None
+
+    @property
+    def shapes(self) -> list[ShapeRow]:
+        return (self.polygons if self.boxes is None else self.boxes) or []
+
+
+Names = str | list[str] | Drawing
+"""A label: a class name, the names of a set of classes in the project's order, or a drawing."""
+
+
+def classes_in(label: Names) -> list[str]:
+    """The classes of a label, as often as they are in it."""
+    if isinstance(label, str):
+        return [label]
+    return [s.class_name for s in label.shapes] if isinstance(label, Drawing) else label
 
 
 class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
