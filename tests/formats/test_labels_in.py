@@ -8,18 +8,25 @@ from typing import Any
 
 import pytest
 
+from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.read import entries, read_labels
-from chorus.server.formats.labels.rows import BadLabels, LabelRow, Problem, names_of
+from chorus.server.formats.labels.rows import LabelRow, Problem, names_of
 
 
 def read(
-    folder: Path, name: str, content: str | bytes, kind: str = "labels", sets: bool = False
+    folder: Path,
+    name: str,
+    content: str | bytes,
+    kind: str = "labels",
+    sets: bool = False,
+    drawn: bool = False,
 ) -> tuple[str, list[LabelRow | Problem]]:
     folder.mkdir(exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
     (folder / "in").write_bytes(data)
     done = read_labels(
-        str(folder / "in"), name, kind, sets, str(folder / "zip"), str(folder / "out")  # type: ignore[arg-type]
+        str(folder / "in"), name, kind, sets, drawn,  # type: ignore[arg-type]
+        str(folder / "zip"), str(folder / "out"),
     )  # fmt: skip
     found = list(entries(folder / "out"))
     assert len(found) == done.entries

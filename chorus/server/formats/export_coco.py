@@ -1,14 +1,15 @@
 """Labels as COCO JSON, of whole pictures or of what is drawn on them.
 
-`{"info", "images": [...], "categories": [...], "annotations": [...], "votes": [...]}`. `votes` holds
-every vote ever cast, of items without a consensus too. Category ids are the class's place, from 1,
-as in COCO.
+`{"info", "images": [...], "categories": [...], "annotations": [...], "votes": [...]}`. `votes`
+holds every vote ever cast, of items without a consensus too. Category ids are the class's place,
+from 1, as in COCO.
 
 - Boxes and polygons: COCO's detection format. An annotation is a shape of an item's consensus:
   `bbox`, `area`, `segmentation` (of a box none), `iscrowd` 0; beside them `seen` (how many people
-  drew it) `of` (how many looked), `iou` (how well theirs cover it) and the item's `confidence`. To a
-  reader of COCO an image without annotations has nothing on it, so what nobody has settled yet is
-  not in `images` but in a list of its own, `unlabeled`. Votes have `shapes` and `prelabel_shapes`.
+  drew it), `of` (how many looked), `iou` (how well theirs cover it) and the item's `confidence`.
+  To a reader of COCO an image without annotations has nothing on it, so what nobody has settled yet
+  is not in `images` but in a list of its own, `unlabeled`. Votes have `shapes` and
+  `prelabel_shapes`.
 - One class: the same lists without boxes. An annotation is an item's consensus (`score` is its
   confidence).
 - A set of classes: one annotation for each class in it, as COCO's readers want it, and each image

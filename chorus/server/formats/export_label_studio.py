@@ -29,9 +29,7 @@ _CHUNK = 64 * 1024
 _encode = msgspec.json.Encoder().encode
 
 
-def label_config(
-    classes: Sequence[str], sets: bool, text: bool, drawn: str | None = None
-) -> bytes:
+def label_config(classes: Sequence[str], sets: bool, text: bool, drawn: str | None = None) -> bytes:
     """The labeling interface (XML) in which the tasks open. `drawn`: "boxes" or "polygons"."""
     if drawn is not None:
         lines = [

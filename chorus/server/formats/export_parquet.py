@@ -24,9 +24,10 @@ def write_parquet(
     media: Media | None, drawn: str | None = None,
 ) -> None:  # fmt: skip
     """Columns: item_id, name, content_hash, `label` (index of the class; of label sets `labels`, a
-    list of them; of drawings `objects`, as in an image folder but categories by index), confidence, agreement, vote_count, state, source, gold, votes; with `media` also
-    `image` (struct of bytes and path) or, of texts, `text` and `fields`. `drawn`: labels are
-    "boxes" or "polygons"; those of votes are JSON then.
+    list of them; of drawings `objects`, as in an image folder but categories by index), confidence,
+    agreement, vote_count, state, source, gold, votes; with `media` also `image` (struct of bytes
+    and path) or, of texts, `text` and `fields`. `drawn`: labels are "boxes" or "polygons"; those of
+    votes are JSON then.
 
     `out` takes bytes in order; it need not be seekable.
     """

@@ -1,11 +1,11 @@
-"""Labels as Pascal VOC has them (Everingham et al., "The PASCAL Visual Object Classes Challenge 2012
-Development Kit"): an XML file for each picture, under its layout of folders.
+"""Labels as Pascal VOC has them (Everingham et al., "The PASCAL Visual Object Classes Challenge
+2012 Development Kit"): an XML file for each picture, under its layout of folders.
 
-Coordinates are pixels, `xmin` and `ymin` the upper left corner, `xmax` and `ymax` the lower right one,
-as today's tools read and write them (the kit itself counts from 1 and means pixels, not edges); they
-may have decimals. A polygon has its box, which is all that VOC knows, and its corners in an element
-`polygon` of its own. Only labeled pictures are in it. `ImageSets/Main/val.txt` names a tenth of them,
-drawn by their content, `train.txt` the others.
+Coordinates are pixels, `xmin` and `ymin` the upper left corner, `xmax` and `ymax` the lower right
+one, as today's tools read and write them (the kit itself counts from 1 and means pixels, not
+edges); they may have decimals. A polygon has its box, which is all that VOC knows, and its corners
+in an element `polygon` of its own. Only labeled pictures are in it. `ImageSets/Main/val.txt` names
+a tenth of them, drawn by their content, `train.txt` the others.
 """
 
 from __future__ import annotations

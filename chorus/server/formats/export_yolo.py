@@ -61,10 +61,9 @@ def index_csv(rows: Iterable[ExportRow], media: Media | None) -> Iterator[bytes]
     writer.writerow(INDEX_COLUMNS)
     for row, stem, _ in drawn(rows):
         file = f"images/{stem}{suffix(row, media)}"
-        writer.writerow(
-            [text_cell(file), text_cell(row.name), row.item_id, row.content_hash, row.width, row.height,
-             row.state]
-        )  # fmt: skip
+        size = row.width, row.height
+        names = text_cell(file), text_cell(row.name)
+        writer.writerow([*names, row.item_id, row.content_hash, *size, row.state])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 
-
 class ShapeRow(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"class_name": "class"}
 ):

@@ -26,8 +26,8 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Job, User
 from chorus.server.errors import ApiError
+from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.read import Read
-from chorus.server.formats.labels.rows import BadLabels
 from chorus.server.services import label_plan
 from chorus.server.services.accounts import CurrentUser, insert_user, join
 from chorus.server.services.classes import AddClasses, Classes
@@ -156,10 +156,11 @@ class LabelImports:
         end, reason = "ready", None
         faults: list[tuple[str, str, str]] = []
         try:
-            sets = self._projects.schema(job.project_id).multilabel
+            schema = self._projects.schema(job.project_id)
             read: Read = await self._call(
                 "chorus.server.formats.labels.read.read_labels", str(folder / "file"), about.file,
-                about.options.kind, sets, str(folder / "unpacked"), str(folder / "entries"),
+                about.options.kind, schema.multilabel, schema.shapes, str(folder / "unpacked"),
+                str(folder / "entries"),
             )  # fmt: skip
             about.format = read.format
             seen = 0

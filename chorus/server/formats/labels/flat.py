@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from chorus.server.formats.export_csv import cell_text
+from chorus.server.formats.labels.errors import Bad, BadLabels
 from chorus.server.formats.labels.records import knows, row_of
-from chorus.server.formats.labels.rows import Bad, BadLabels, Entry, Problem
+from chorus.server.formats.labels.rows import Entry, Problem
 from chorus.server.formats.texts import BadText, encoding_of
 
 LINE_MAX = 16 << 20
@@ -108,7 +109,11 @@ def read_parquet(path: Path, sets: bool) -> Iterator[Entry]:
             place += 1
             record = {key.lower(): value for key, value in raw.items()}
             for name, known in classes.items():
-                record[name] = _named(record.get(name), known)
+                outer, dot, inner = name.partition(".")
+                if not dot:
+                    record[name] = _named(record.get(name), known)
+                elif isinstance(record.get(outer), dict):
+                    record[outer][inner] = _named(record[outer].get(inner), known)
             yield from _entry(record, f"row {place}", sets)
 
 
@@ -122,6 +127,9 @@ def _classes(schema: Any) -> dict[str, list[str]]:
     except (msgspec.DecodeError, KeyError, TypeError):
         return {}
     found = {}
+    objects = features.get("objects")
+    if isinstance(objects, dict):
+        features = features | {f"objects.{name}": f for name, f in objects.items()}
     for name, feature in features.items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else None
         if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":

@@ -1,18 +1,25 @@
-"""Label Studio's JSON: tasks, each with any number of people's annotations."""
+"""Label Studio's JSON: tasks, each with any number of people's annotations.
+
+Of an annotation its choices count, or where labels are drawn its rectangles and polygons, which are
+in percent of the picture. An annotation without any is one of a picture on which nothing is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from chorus.server.formats.labels.drawn import Drawn, ShapeIn, finite
+from chorus.server.formats.labels.errors import Bad
 from chorus.server.formats.labels.rows import (
-    Bad,
     Entry,
     LabelRow,
     Problem,
     Said,
     VoteIn,
     hashes_of,
+    meant,
     moment,
     names_of,
     share,
@@ -20,6 +27,10 @@ from chorus.server.formats.labels.rows import (
     whole,
 )
 
+_NO_CHOICES = "choices; boxes, regions and the like have none"
+_NO_REGIONS = "result"
+_BESIDE = ("choices", "textarea", "rating", "taxonomy")
+"""Parts of a result that say something else, of a region or of the picture."""
 _DATA_NAMES = ("name", "image", "url", "img", "text_url", "file_name", "path")
 
 
@@ -30,18 +41,19 @@ def looks_so(document: Any) -> bool:
     )
 
 
-def read_tasks(document: list[Any], sets: bool) -> Iterator[Entry]:
+def read_tasks(document: list[Any], sets: bool, drawn: bool = False) -> Iterator[Entry]:
+    """`sets`: labels are sets of classes; `drawn`: boxes or polygons."""
     for number, task in enumerate(document):
         place = f"task {number + 1}"
         try:
-            yield _row(task, place, sets)
+            yield _row(task, place, _regions if drawn else partial(_choices, sets=sets), drawn)
         except Bad as bad:
             data = task.get("data") if isinstance(task, dict) else None
             name = next((v for v in data.values() if isinstance(v, str)), "") if data else ""
             yield Problem(place=place, name=name[:200], reason=str(bad))
 
 
-def _row(task: Any, place: str, sets: bool) -> LabelRow:
+def _row(task: Any, place: str, answer: Callable[[Any], Said | None], drawn: bool) -> LabelRow:
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise Bad("it has no data")
     data: dict[str, Any] = task["data"]
@@ -60,9 +72,9 @@ def _row(task: Any, place: str, sets: bool) -> LabelRow:
         if not isinstance(annotation, dict):
             raise Bad("an annotation in it is no object")
         cancelled = bool(annotation.get("was_cancelled"))
-        choices = None if cancelled else _choices(annotation.get("result"), sets)
+        choices = None if cancelled else answer(annotation.get("result"))
         if choices is None and not cancelled:
-            raise Bad("an annotation in it has no choices; boxes, regions and the like have none")
+            raise Bad(f"an annotation in it has no {_NO_REGIONS if drawn else _NO_CHOICES}")
         labeler = _person(annotation.get("completed_by"))
         if annotation.get("ground_truth") and choices is not None:
             truths.append(choices)
@@ -84,14 +96,13 @@ def _row(task: Any, place: str, sets: bool) -> LabelRow:
     _agree(row, truths or answers)
     for prediction in task.get("predictions") or []:
         if isinstance(prediction, dict):
-            row.prediction = _choices(prediction.get("result"), sets)
+            row.prediction = answer(prediction.get("result"))
             row.prediction_score = share(prediction.get("score"))
     return row
 
 
 def _agree(row: LabelRow, answers: list[Said]) -> None:
-    different = {tuple(sorted(answer)) for answer in answers}
-    if len(different) > 1:
+    if any(meant(answer) != meant(answers[0]) for answer in answers):
         row.unclear = "its annotations disagree; bring them in as votes"
     elif answers:
         row.label = answers[0]
@@ -110,6 +121,46 @@ def _choices(result: Any, sets: bool) -> Said | None:
             there = True
             found += [str(choice) for choice in choices]
     return list(dict.fromkeys(found)) if there else None
+
+
+def _regions(result: Any) -> Drawn | None:
+    """The rectangles and polygons of a result; None: it is no result. Raises `Bad`."""
+    if not isinstance(result, list):
+        return None
+    drawn = Drawn(shapes=[], shares=True)
+    for part in result:
+        value = part.get("value") if isinstance(part, dict) else None
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(value, dict) or kind in _BESIDE:
+            continue
+        names = value.get(kind) if isinstance(kind, str) else None
+        if kind not in ("rectanglelabels", "polygonlabels"):
+            raise Bad(f"an annotation in it has a region of the type {str(kind)[:40]!r}")
+        if not isinstance(names, list) or len(names) != 1:
+            raise Bad(f"a region in it has {len(names) if isinstance(names, list) else 0} labels")
+        drawn.shapes.append(_region(value, kind, str(names[0]), share(part.get("score"))))
+    if result and not drawn.shapes:
+        raise Bad("an annotation in it has neither rectangles nor polygons")
+    return drawn
+
+
+def _region(value: dict[str, Any], kind: str, name: str, score: float | None) -> ShapeIn:
+    if kind == "polygonlabels":
+        given = value.get("points")
+        points = [finite(point, 2) for point in given] if isinstance(given, list) else [None]
+        if None in points:
+            raise Bad("a polygon in it has points that are not [x, y]")
+        return ShapeIn(
+            name=name, points=[(p[0] / 100, p[1] / 100) for p in points if p is not None],
+            score=score,
+        )  # fmt: skip
+    if value.get("rotation"):
+        raise Bad("a rectangle in it is turned, and boxes here are upright")
+    box = finite([value.get(k) for k in ("x", "y", "width", "height")])
+    if box is None:
+        raise Bad("a rectangle in it lacks x, y, width or height")
+    x, y, width, height = (c / 100 for c in box)
+    return ShapeIn(name=name, box=(x, y, width, height), score=score)
 
 
 def _person(by: Any) -> str:

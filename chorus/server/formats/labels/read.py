@@ -10,8 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from chorus.server.formats.archives import BadArchive, unpack
-from chorus.server.formats.labels import coco, flat, label_studio
-from chorus.server.formats.labels.rows import BadLabels, Entry
+from chorus.server.formats.labels import coco, flat, label_studio, voc, yolo
+from chorus.server.formats.labels.errors import BadLabels
+from chorus.server.formats.labels.rows import Entry
 
 Kind = Literal["prelabels", "votes", "labels"]
 JSON_MAX = 2 << 30
@@ -27,16 +28,20 @@ class Read(msgspec.Struct):
     entries: int
 
 
-def read_labels(path: str, name: str, kind: Kind, sets: bool, scratch: str, out: str) -> Read:
+def read_labels(
+    path: str, name: str, kind: Kind, sets: bool, drawn: bool, scratch: str, out: str
+) -> Read:
     """Write the entries of the file `path`, called `name`, to `out`.
 
-    `sets`: labels are sets of classes. `scratch`: a folder for what an archive holds. Raises
-    `BadLabels` for a file that cannot be used at all; nothing is left at `out` then.
+    `sets`: labels are sets of classes; `drawn`: boxes or polygons. `scratch`: a folder for what an
+    archive holds. Raises `BadLabels` for a file that cannot be used at all; nothing is left at
+    `out` then.
     """
     file = Path(path)
     if zipfile.is_zipfile(file):
-        file, name = _inside(file, Path(scratch), kind)
-    format, entries = _reader(file, name, sets)
+        format, entries = _inside(file, Path(scratch), kind, sets, drawn)
+    else:
+        format, entries = _reader(file, name, sets, drawn)
     count = 0
     target = Path(out)
     try:
@@ -63,8 +68,10 @@ def entries(path: Path, skip: int = 0) -> Iterator[Entry]:
             yield _decode(data)
 
 
-def _inside(archive: Path, scratch: Path, kind: Kind) -> tuple[Path, str]:
-    """The file of an export's zip that holds what is wanted."""
+def _inside(
+    archive: Path, scratch: Path, kind: Kind, sets: bool, drawn: bool
+) -> tuple[str, Iterator[Entry]]:
+    """The reader of what is wanted in an export's zip."""
     copy = scratch / "in.zip"
     scratch.mkdir(parents=True, exist_ok=True)
     copy.symlink_to(archive.resolve())  # which is what gets removed
@@ -78,10 +85,14 @@ def _inside(archive: Path, scratch: Path, kind: Kind) -> tuple[Path, str]:
     for name in wanted:
         for file in files:
             if file.name == name:
-                return file, name
+                return _reader(file, name, sets, drawn)
+    if drawn and yolo.looks_so(files):
+        return "yolo", yolo.read_folder(scratch, files)
+    if drawn and any(p.suffix.lower() == ".xml" for p in files):
+        return "voc", voc.read_folder(scratch, files)
     usable = [p for p in files if p.suffix.lower() in _SUFFIXES and p.name != "manifest.json"]
     if len(usable) == 1:
-        return usable[0], usable[0].name
+        return _reader(usable[0], usable[0].name, sets, drawn)
     held = ", ".join(p.name for p in usable[:5]) or "none"
     raise BadLabels(f"of the files in the zip one must be a file of labels; it has {held}")
 
@@ -89,7 +100,7 @@ def _inside(archive: Path, scratch: Path, kind: Kind) -> tuple[Path, str]:
 _SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
-def _reader(file: Path, name: str, sets: bool) -> tuple[str, Iterator[Entry]]:
+def _reader(file: Path, name: str, sets: bool, drawn: bool) -> tuple[str, Iterator[Entry]]:
     suffix = Path(name).suffix.lower()
     if suffix in (".csv", ".tsv"):
         return "csv", flat.read_csv(file, sets)
@@ -97,6 +108,8 @@ def _reader(file: Path, name: str, sets: bool) -> tuple[str, Iterator[Entry]]:
         return "jsonl", flat.read_lines(file, sets)
     if suffix == ".parquet":
         return "parquet", flat.read_parquet(file, sets)
+    if suffix == ".xml" and drawn:
+        return "voc", iter([voc.read_file(file, name)])
     if suffix != ".json":
         raise BadLabels(f"{name} is none of {', '.join(_SUFFIXES)} or a zip of one")
     if file.stat().st_size > JSON_MAX:
@@ -112,9 +125,9 @@ def _reader(file: Path, name: str, sets: bool) -> tuple[str, Iterator[Entry]]:
             raise BadLabels(f"it is no JSON: {error}") from None
         return "jsonl", _after(first, found)
     if isinstance(document, dict) and "images" in document:
-        return "coco", coco.read_coco(document, sets)
+        return "coco", coco.read_coco(document, sets, drawn)
     if label_studio.looks_so(document):
-        return "label-studio", label_studio.read_tasks(document, sets)
+        return "label-studio", label_studio.read_tasks(document, sets, drawn)
     raise BadLabels(
         "this JSON is neither COCO (images, annotations, categories) nor Label Studio's"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from chorus.server.formats.labels.drawn import Drawn
+from chorus.server.formats.labels.errors import Bad
 from chorus.server.formats.labels.rows import (
-    Bad,
     LabelRow,
     VoteIn,
     first,
@@ -25,7 +26,7 @@ NAMES = (
     "item", "name", "path", "file_name", "filename", "file", "image", "image_url", "url", "uri",
 )  # fmt: skip
 TEXTS = ("text", "input")
-LABELS = ("label", "labels", "class", "category", "classes")
+LABELS = ("label", "labels", "class", "category", "classes", "objects")
 SCORES = ("confidence", "labelconfidence", "label_confidence", "score")
 LABELERS = ("labeler", "annotator", "completed_by", "worker", "user", "login", "email")
 
@@ -48,6 +49,7 @@ def row_of(record: dict[str, Any], place: str, sets: bool) -> LabelRow | None:
         raise Bad("it does not say which item it is about")
     row = LabelRow(place=place, names=names, hashes=hashes)
     labeler = first(record, LABELERS)
+    size = _size(record)
     if isinstance(record.get("votes"), list):
         row.votes = [v for vote in record["votes"] if (v := _vote(vote, sets)) is not None]
     elif labeler is not None or "vote_id" in record:
@@ -60,7 +62,30 @@ def row_of(record: dict[str, Any], place: str, sets: bool) -> LabelRow | None:
     row.score = share(first(record, SCORES))
     row.prediction = said(record.get("model"), sets)
     row.prediction_score = share(record.get("model_score"))
+    for vote in row.votes:
+        _on(vote.value, size)
+        _on(vote.prelabel, size)
+    _on(row.label, size)
+    _on(row.prediction, size)
     return row
+
+
+def _size(record: dict[str, Any]) -> tuple[float, float]:
+    """Of the picture, as far as the record says it; Azure's has "640px" in `image_details`."""
+    details = record.get("image_details")
+    source = details if isinstance(details, dict) else record
+    try:
+        width, height = (
+            float(str(source.get(side) or 0).removesuffix("px")) for side in ("width", "height")
+        )
+    except ValueError:
+        return 0.0, 0.0
+    return width, height
+
+
+def _on(value: Any, size: tuple[float, float]) -> None:
+    if isinstance(value, Drawn):
+        value.width, value.height = size
 
 
 def _label(record: dict[str, Any], sets: bool) -> Any:

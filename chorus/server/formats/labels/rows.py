@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from datetime import UTC, datetime
@@ -10,14 +11,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from chorus.server.formats.labels.drawn import Drawn
+from chorus.server.formats.labels.errors import Bad
+from chorus.server.formats.labels.shapes import drawn_of
 from chorus.server.formats.texts import BadText, Text, checked
 
-Said = list[str]
-"""Class names: one where labels are single, any number where they are sets."""
+Said = list[str] | Drawn
+"""Class names, one where labels are single, any number where they are sets; or what is drawn."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """Label Studio puts this before the names of uploaded files."""
 SEPARATOR = "|"
+_DRAWN = re.compile(r'\[?\s*\{\s*"(boxes|polygons|class|box|points)"\s*:')
+"""How a cell begins that draws something."""
 
 
 class VoteIn(msgspec.Struct, kw_only=True):
@@ -42,6 +48,8 @@ class LabelRow(msgspec.Struct, kw_only=True, tag="row"):
     """Where it stands, for people: "line 17"."""
     names: list[str] = []
     """What the item may be called, the likeliest first."""
+    stem: bool = False
+    """The names lack their endings (.jpg and the like)."""
     hashes: list[str] = []
     label: Said | None = None
     """The final label; an empty list: none of the classes."""
@@ -64,14 +72,6 @@ class Problem(msgspec.Struct, kw_only=True, tag="problem"):
 
 
 Entry = LabelRow | Problem
-
-
-class BadLabels(Exception):
-    """The file cannot be used at all; the message says why, for the person who brought it."""
-
-
-class Bad(Exception):
-    """One line cannot; raised inside a reader."""
 
 
 def names_of(*given: object) -> list[str]:
@@ -118,6 +118,12 @@ def said(value: object, sets: bool) -> Said | None:
     """A label as a cell or a JSON value has it. Raises `Bad` for what is none."""
     if value is None or value == "":
         return None
+    if isinstance(value, str) and _DRAWN.match(value):
+        with contextlib.suppress(msgspec.DecodeError):
+            value = msgspec.json.decode(value)
+    drawn = drawn_of(value)
+    if drawn is not None:
+        return drawn
     if isinstance(value, str):
         if not sets:
             return [value]
@@ -125,6 +131,11 @@ def said(value: object, sets: bool) -> Said | None:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return list(value)
     raise Bad(f"the label is {str(value)[:60]!r}, neither a class nor a list of classes")
+
+
+def meant(value: Said) -> object:
+    """Equal for labels that say the same."""
+    return value if isinstance(value, Drawn) else frozenset(value)
 
 
 def share(value: object) -> float | None:

@@ -1,0 +1,419 @@
+"""Boxes and polygons from files of many tools, as their readers understand them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chorus.server.formats.labels.drawn import Drawn, Misplaced, ShapeIn, placed
+from chorus.server.formats.labels.errors import BadLabels
+from chorus.server.formats.labels.rows import Problem
+from chorus.server.formats.rows import Drawing, ExportRow
+from tests.formats.drawings import EMPTY, NAMES, OPEN, bundle
+from tests.formats.test_labels_in import azure_coco, read, rows
+
+DRAWN = pytest.mark.parametrize("drawn", ["boxes", "polygons"])
+ROUND_TRIP = ("csv", "jsonl", "coco", "yolo", "voc", "label-studio", "imagefolder", "parquet")
+
+
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return out.getvalue()
+
+
+def in_pixels(label: Any, kind: str, row: ExportRow) -> list[tuple[Any, ...]]:
+    """(class, numbers) of each shape, sorted."""
+    assert isinstance(label, Drawn)
+    value = placed(label, kind, (row.width, row.height))  # type: ignore[arg-type]
+    key = "box" if kind == "boxes" else "points"
+    flat = [(s["class"], s[key] if key == "box" else [c for p in s[key] for c in p])
+            for s in value[kind]]  # fmt: skip
+    return sorted((name, tuple(round(c, 2) for c in numbers)) for name, numbers in flat)
+
+
+def own(row: ExportRow) -> list[tuple[Any, ...]]:
+    assert isinstance(row.label, Drawing)
+    return sorted(
+        (s.class_name, tuple(s.box or (c for p in s.points or () for c in p)))
+        for s in row.label.shapes
+    )
+
+
+@DRAWN
+@pytest.mark.parametrize("format", ROUND_TRIP)
+def test_what_goes_out_comes_in_again(tmp_path: Path, format: str, drawn: str) -> None:
+    _, given, _ = bundle(tmp_path / "out", format, drawn)
+    data = (tmp_path / "out" / "out.zip").read_bytes()
+    _, found = read(tmp_path / "in", "export.zip", data, drawn=True)
+    by_hash = {row.content_hash: row for row in given}
+    labels = {entry.hashes[0]: entry.label for entry in rows(found) if entry.label is not None}
+    if format == "label-studio":  # where people agree that is the label
+        del labels[given[OPEN].content_hash]
+    assert set(labels) == {row.content_hash for row in given} - {given[OPEN].content_hash}
+    for content_hash, label in labels.items():
+        row = by_hash[content_hash]
+        assert in_pixels(label, drawn, row) == own(row)
+    assert in_pixels(labels[given[EMPTY].content_hash], drawn, given[EMPTY]) == []
+
+
+@DRAWN
+@pytest.mark.parametrize("format", ["csv", "jsonl", "coco", "label-studio", "parquet"])
+def test_votes_come_in_again(tmp_path: Path, format: str, drawn: str) -> None:
+    _, given, _ = bundle(tmp_path / "out", format, drawn)
+    data = (tmp_path / "out" / "out.zip").read_bytes()
+    _, found = read(tmp_path / "in", "export.zip", data, kind="votes", drawn=True)
+    by_name: dict[str, ExportRow] = {row.name: row for row in given}
+    votes = [(entry, vote) for entry in rows(found) for vote in entry.votes]
+    assert len(votes) == 2 * len(NAMES)
+    assert sum(vote.kind == "skip" for _, vote in votes) == 1
+    for entry, vote in votes:
+        row = by_name[entry.names[0]]
+        if entry.names[0] == "d.jpg" and vote.kind == "label":
+            shapes = in_pixels(vote.value, drawn, row)
+            assert len(shapes) == 2
+            if vote.labeler == "ann" and format != "label-studio":
+                assert isinstance(vote.prelabel, Drawn)
+                assert [s.score for s in vote.prelabel.shapes] == [0.5, 0.5]
+
+
+def test_a_prediction_of_label_studio_has_scores(tmp_path: Path) -> None:
+    bundle(tmp_path / "out", "label-studio", "boxes")
+    data = (tmp_path / "out" / "out.zip").read_bytes()
+    _, found = read(tmp_path / "in", "export.zip", data, drawn=True)
+    (said,) = [entry.prediction for entry in rows(found) if entry.prediction is not None]
+    assert isinstance(said, Drawn)
+    assert {shape.score for shape in said.shapes} == {0.5}
+
+
+# -- the retired Azure service
+
+
+def test_azure_boxes_are_shares_of_pictures_without_a_size(tmp_path: Path) -> None:
+    document = azure_coco()
+    document["annotations"][1]["bbox"] = [0.0, 0.25, 1.0, 0.75]
+    _, found = read(tmp_path, "labels.json", json.dumps(document), drawn=True)
+    cat, dog = rows(found)
+    assert isinstance(cat.label, Drawn)
+    assert isinstance(dog.label, Drawn)
+    assert cat.label.shares
+    assert placed(cat.label, "boxes", (640, 480))["boxes"] == [
+        {"class": "cat", "box": pytest.approx([64, 96, 192, 96])}
+    ]
+    assert [s["box"] for s in placed(dog.label, "boxes", (200, 100))["boxes"]] == [
+        pytest.approx([0, 25, 200, 75]), pytest.approx([100, 50, 40, 50]),
+    ]  # fmt: skip
+
+
+def test_azure_outlines_are_shares_too(tmp_path: Path) -> None:
+    document = azure_coco()
+    for annotation in document["annotations"]:
+        annotation["segmentation"] = [[0.1, 0.2, 0.4, 0.2, 0.4, 0.4]]
+    _, found = read(tmp_path, "labels.json", json.dumps(document), drawn=True)
+    label = rows(found)[0].label
+    assert isinstance(label, Drawn)
+    (shape,) = placed(label, "polygons", (100, 50))["polygons"]
+    assert shape["points"] == [pytest.approx(p) for p in ([10, 10], [40, 10], [40, 20])]
+
+
+def test_azure_lines_of_automl(tmp_path: Path) -> None:
+    line = {
+        "image_url": "AmlDatastore://store/photos/a.jpg",
+        "image_details": {"format": "jpg", "width": "200px", "height": "100px"},
+        "label": [
+            {"label": "cat", "topX": "0.1", "topY": 0.2, "bottomX": 0.5, "bottomY": 0.4,
+             "isCrowd": "false"},
+            {"label": "dog", "polygon": [["0.5", 0.5, 1, 0.5, 1, 1]]},
+        ],
+    }  # fmt: skip
+    (row,) = rows(read(tmp_path, "export.jsonl", json.dumps(line), drawn=True)[1])
+    assert isinstance(row.label, Drawn)
+    assert [s["box"] for s in placed(row.label, "boxes", (200, 100))["boxes"]] == [
+        pytest.approx([20, 20, 80, 20]), pytest.approx([100, 50, 100, 50]),
+    ]  # fmt: skip
+
+
+# -- others' COCO
+
+
+def coco(*annotations: dict[str, Any], **image: Any) -> str:
+    about = {"id": 7, "file_name": "a.jpg", "width": 100, "height": 50, **image}
+    return json.dumps(
+        {"images": [about, {"id": 8, "file_name": "b.jpg"}],
+         "categories": [{"id": 3, "name": "cat"}],
+         "annotations": [{"id": n, "image_id": 7, "category_id": 3, **a}
+                         for n, a in enumerate(annotations)]}
+    )  # fmt: skip
+
+
+def test_an_image_without_annotations_says_nothing(tmp_path: Path) -> None:
+    _, found = read(tmp_path, "a.json", coco({"bbox": [1, 2, 30, 20]}), drawn=True)
+    first, second = rows(found)
+    assert isinstance(first.label, Drawn)
+    assert second.label is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "word"),
+    [
+        ({"bbox": [1, 2, 3]}, "annotation 1 has no bbox"),
+        ({"bbox": ["x", 2, 3, 4]}, "no bbox"),
+        ({}, "no bbox"),
+        ({"bbox": [1, 2, 30, 20], "iscrowd": 1}, "crowd"),
+        ({"bbox": [1, 2, 30, 20], "category_id": 9}, "no category 9"),
+        ({"bbox": [1, 2, 30, 20], "score": 7}, "between 0 and 1"),
+    ],
+)
+def test_what_is_wrong_with_an_annotation_is_said(
+    tmp_path: Path, annotation: dict[str, Any], word: str
+) -> None:
+    problem = read(tmp_path, "a.json", coco(annotation), drawn=True)[1][0]
+    assert isinstance(problem, Problem)
+    assert (problem.place, problem.name) == ("image 1", "a.jpg")
+    assert word in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "word"),
+    [
+        ({"counts": "abc", "size": [50, 100]}, "mask"),
+        ([[1, 1, 9, 1, 9, 9], [20, 20, 30, 20, 30, 30]], "2 parts"),
+        ([[1, 1, 9, 1]], "three corners"),
+        ([], "it is a box"),
+    ],
+)
+def test_an_outline_that_is_no_polygon_still_has_its_box(
+    tmp_path: Path, segmentation: Any, word: str
+) -> None:
+    text = coco({"bbox": [1, 1, 30, 20], "segmentation": segmentation})
+    label = rows(read(tmp_path, "a.json", text, drawn=True)[1])[0].label
+    assert isinstance(label, Drawn)
+    assert placed(label, "boxes", (100, 50))["boxes"][0]["box"] == [1, 1, 30, 20]
+    with pytest.raises(Misplaced, match=word):
+        placed(label, "polygons", (100, 50))
+
+
+# -- another size
+
+
+def test_shapes_of_a_copy_are_scaled_and_of_a_turned_picture_refused() -> None:
+    drawn = Drawn(shapes=[ShapeIn(name="a", box=(10, 20, 30, 40))], width=100, height=200)
+    assert placed(drawn, "boxes", (100, 200))["boxes"][0]["box"] == [10, 20, 30, 40]
+    assert placed(drawn, "boxes", (50, 100))["boxes"][0]["box"] == [5, 10, 15, 20]
+    assert placed(drawn, "boxes", (101, 200))["boxes"][0]["box"] == pytest.approx(
+        [10.1, 20, 30.3, 40]
+    )
+    with pytest.raises(Misplaced, match="100 × 200 pixels, and it is one of 200 × 100"):
+        placed(drawn, "boxes", (200, 100))
+
+
+# -- YOLO
+
+
+def test_yolo_of_others(tmp_path: Path) -> None:
+    data = zipped(
+        {
+            "set/data.yaml": "train: ../train/images\nnc: 2\nnames: ['cat', dog]\n",
+            "set/train/labels/sub/a.txt": "1 0.5 0.5 0.2 0.4\n\n0 0.1 0.1 0.1 0.1 0.75\n",
+            "set/train/labels/seg.txt": "0 0 0 1 0 1 1\n0 0 0 1 0 1 1 0.5\n",
+            "set/train/labels/none.txt": "",
+            "set/train/images/none.jpg": b"\xff\xd8",
+            "set/README.txt": "hello",
+        }
+    )
+    format, found = read(tmp_path, "x.zip", data, drawn=True)
+    none, seg, a = sorted(rows(found), key=lambda row: row.names[0])
+    assert format == "yolo"
+    assert [row.names for row in (none, seg, a)] == [["none"], ["seg"], ["sub/a"]]
+    assert all(row.stem for row in (none, seg, a))
+    assert none.label == Drawn(shapes=[], shares=True)
+    assert isinstance(a.label, Drawn)
+    first, second = placed(a.label, "boxes", (100, 50))["boxes"]
+    assert first == {"class": "dog", "box": pytest.approx([40, 15, 20, 20])}
+    assert second["score"] == 0.75
+    assert isinstance(seg.label, Drawn)
+    assert [s.score for s in seg.label.shapes] == [None, 0.5]
+    assert placed(seg.label, "polygons", (10, 10))["polygons"][0]["points"][2] == [10, 10]
+
+
+def test_darknet_has_its_lists_beside_the_pictures(tmp_path: Path) -> None:
+    data = zipped(
+        {"obj.names": "cat\ndog\n", "train.txt": "data/a.jpg\n", "data/a.txt": "1 .5 .5 .2 .4\n"}
+    )
+    (row,) = rows(read(tmp_path, "x.zip", data, drawn=True)[1])
+    assert row.names == ["data/a"]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("2 0.5 0.5 0.2 0.4", "line 2: there is no class 2 among the 2 names"),
+        ("cat 0.5 0.5 0.2 0.4", "line 2: it is not a class and numbers"),
+        ("1 0.5 nan 0.2 0.4", "not a class and numbers"),
+        ("1 0.5 0.5 0.2", "3 numbers"),
+        ("1 0.5 0.5 0.2 0.4 1.5", "between 0 and 1"),
+        ("²  0.5 0.5 0.2 0.4", "not a class"),
+    ],
+)
+def test_a_bad_line_of_yolo_is_named(tmp_path: Path, line: str, word: str) -> None:
+    text = f"0 .5 .5 .1 .1\n{line}\n"
+    data = zipped({"data.yaml": "names: {0: cat, 1: dog}", "labels/a.txt": text})
+    (problem,) = read(tmp_path, "x.zip", data, drawn=True)[1]
+    assert isinstance(problem, Problem)
+    assert (problem.place, problem.name) == ("labels/a.txt", "a")
+    assert word in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("files", "word"),
+    [
+        ({"data.yaml": "names: [a", "labels/a.txt": ""}, "no YAML"),
+        ({"data.yaml": "names: {a: 1}", "labels/a.txt": ""}, "no list of classes"),
+        ({"data.yaml": "nc: 1", "labels/a.txt": ""}, "nothing in it names the classes"),
+        ({"data.yaml": "names: [a]", "README.txt": ""}, "no text file of labels"),
+        ({"a.docx": ""}, "one must be a file of labels"),
+    ],
+)
+def test_a_set_that_cannot_be_used_says_why(
+    tmp_path: Path, files: dict[str, str | bytes], word: str
+) -> None:
+    with pytest.raises(BadLabels, match=word):
+        read(tmp_path, "x.zip", zipped(files), drawn=True)
+
+
+# -- Pascal VOC
+
+
+def voc(inner: str, size: str = "<size><width>100</width><height>50</height></size>") -> str:
+    return (
+        f"<annotation><folder>in</folder><filename>a.jpg</filename><path>C:\\in\\a.jpg</path>{size}"
+        f"{inner}</annotation>"
+    )
+
+
+OBJECT = (
+    "<object><name>cat</name><part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"
+    "<bndbox><xmin>10</xmin><ymin>5.5</ymin><xmax>30</xmax><ymax>25</ymax></bndbox></object>"
+)
+
+
+def test_voc_of_others(tmp_path: Path) -> None:
+    data = zipped({"Annotations/a.xml": voc(OBJECT), "b.xml": voc("", "")})
+    format, found = read(tmp_path, "x.zip", data, drawn=True)
+    a, b = rows(found)
+    assert format == "voc"
+    assert a.names[:2] == ["in/a.jpg", "a.jpg"]
+    assert isinstance(a.label, Drawn)
+    assert placed(a.label, "boxes", (200, 100))["boxes"] == [
+        {"class": "cat", "box": [20, 11, 40, 39]}
+    ]
+    assert b.label == Drawn(shapes=[])
+    # One file alone.
+    (row,) = rows(read(tmp_path / "one", "a.xml", voc(OBJECT), drawn=True)[1])
+    assert row.label == a.label
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("<annotation>", "no XML"),
+        ("<other/>", "no annotation"),
+        (voc("<object><bndbox/></object>"), "object 1 has no name"),
+        (voc("<object><name>a</name></object>"), "no bndbox"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>', "entities"),
+        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "entities"),
+    ],
+)
+def test_a_bad_annotation_of_voc_is_named(tmp_path: Path, text: str, word: str) -> None:
+    (problem,) = read(tmp_path, "x.zip", zipped({"a.xml": text}), drawn=True)[1]
+    assert isinstance(problem, Problem)
+    assert (problem.place, problem.name) == ("a.xml", "a")
+    assert word in problem.reason
+
+
+# -- Label Studio
+
+
+def region(kind: str = "rectanglelabels", **more: Any) -> dict[str, Any]:
+    value = {"x": 10, "y": 20, "width": 50, "height": 40, "rotation": 0, kind: ["cat"], **more}
+    return {"id": "r", "from_name": "l", "to_name": "i", "type": kind, "value": value,
+            "original_width": 100, "original_height": 50}  # fmt: skip
+
+
+def tasks(*results: list[Any]) -> str:
+    annotations = [{"completed_by": n, "result": result} for n, result in enumerate(results, 1)]
+    data = {"image": "/data/upload/1/0a1b2c3d-a.jpg"}
+    return json.dumps([{"data": data, "annotations": annotations}])
+
+
+def test_label_studio_with_several_annotators(tmp_path: Path) -> None:
+    text = tasks([region()], [], [region(x=11)])
+    (row,) = rows(read(tmp_path, "t.json", text, drawn=True)[1])
+    assert "disagree" in (row.unclear or "")
+    boxes = [placed(v.value, "boxes", (100, 50))["boxes"] for v in row.votes if v.value]  # type: ignore[arg-type]
+    assert boxes == [
+        [{"class": "cat", "box": [10, 10, 50, 20]}],
+        [],
+        [{"class": "cat", "box": [11, 10, 50, 20]}],
+    ]
+    assert [v.labeler for v in row.votes] == ["1", "2", "3"]
+    (row,) = rows(read(tmp_path, "t.json", tasks([region()], [region()]), drawn=True)[1])
+    assert isinstance(row.label, Drawn)
+
+
+@pytest.mark.parametrize(
+    ("part", "word"),
+    [
+        (region(rotation=30), "turned"),
+        (region("ellipselabels"), "ellipselabels"),
+        (region(rectanglelabels=["a", "b"]), "2 labels"),
+        (region(width=None), "lacks x, y"),
+        (region("polygonlabels", points=[[1, 2], "x"]), "points"),
+        ({"type": "choices", "value": {"choices": ["cat"]}}, "neither rectangles nor polygons"),
+    ],
+)
+def test_a_bad_region_is_named(tmp_path: Path, part: dict[str, Any], word: str) -> None:
+    (problem,) = read(tmp_path, "t.json", tasks([part]), drawn=True)[1]
+    assert isinstance(problem, Problem)
+    assert word in problem.reason
+
+
+# -- flat files
+
+
+def test_cells_and_objects(tmp_path: Path) -> None:
+    cells = ([{"class": "cat", "box": [1, 2, 3, 4]}], {"boxes": []})
+    quoted = ['"' + json.dumps(cell).replace('"', '""') + '"' for cell in cells]
+    table = f"item,label\na.jpg,{quoted[0]}\nb.jpg,{quoted[1]}\nc.jpg,\n"
+    a, b, c = rows(read(tmp_path, "x.csv", table, drawn=True)[1])
+    assert a.label == Drawn(shapes=[ShapeIn(name="cat", box=(1, 2, 3, 4))])
+    assert b.label == Drawn(shapes=[])
+    assert c.label is None
+    objects = {"bbox": [[1, 2, 3, 4]], "category": ["x"]}
+    line = json.dumps({"file_name": "a.jpg", "objects": objects})
+    (row,) = rows(read(tmp_path, "x.jsonl", line, drawn=True)[1])
+    assert row.label == Drawn(shapes=[ShapeIn(name="x", box=(1, 2, 3, 4))])
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        {"boxes": [{"box": [1, 2, 3, 4]}]},
+        {"boxes": [{"class": "a", "box": [1, 2, 3]}]},
+        {"polygons": [{"class": "a", "points": [[1], [2]]}]},
+        {"bbox": [[1, 2, 3, 4]], "categories": []},
+        [{"label": "a", "topX": 1}],
+    ],
+)
+def test_a_bad_label_of_a_line_is_named(tmp_path: Path, label: Any) -> None:
+    lines = json.dumps({"name": "a.jpg", "label": label})
+    (problem,) = read(tmp_path, "x.jsonl", lines, drawn=True)[1]
+    assert isinstance(problem, Problem)
+    assert problem.place == "line 1"
