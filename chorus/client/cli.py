@@ -200,13 +200,14 @@ def export(
     url: Url = DEFAULT_URL,
     format: Annotated[
         Literal[
-            "csv", "votes", "json", "tables", "jsonl", "coco", "label-studio", "imagefolder",
-            "parquet",
+            "csv", "votes", "json", "tables", "jsonl", "coco", "yolo", "voc", "label-studio",
+            "imagefolder", "parquet",
         ],
         typer.Option(
             help="csv: items with consensus; votes: every vote; json: COCO style. The others are"
             " kept on the server, too, of one moment and with a manifest, as a zip: tables (both"
-            " CSVs), jsonl, coco, label-studio, imagefolder, parquet."
+            " CSVs), jsonl, coco, yolo and voc (of boxes and polygons), label-studio, imagefolder,"
+            " parquet."
         ),
     ] = "csv",
     out: Annotated[
@@ -219,7 +220,7 @@ def export(
         bool, typer.Option("--pseudonyms", help="Of a zip: people under other names.")
     ] = False,
     content: Annotated[
-        bool, typer.Option(help="Of parquet and texts: with the pictures or texts themselves.")
+        bool, typer.Option(help="Of parquet, yolo, voc, texts: with pictures or texts themselves.")
     ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Of a zip: print what it is, manifest and all.")

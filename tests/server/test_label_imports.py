@@ -49,7 +49,7 @@ class Desk:
         project = tx.project("p")
         assert project is not None
         read_labels(
-            str(self.folder / "file"), name, self.options.kind, project.multilabel,
+            str(self.folder / "file"), name, self.options.kind, project.multilabel, False,
             str(self.folder / "zip"), str(self.folder / "read"),
         )  # fmt: skip
         self.summary = label_plan.plan(

@@ -116,9 +116,11 @@ class Schema(msgspec.Struct, frozen=True):
         as `parse` does."""
         if self.shapes:
             try:
-                return self.parse({self.task_type: msgspec.json.decode(cell)}, size)
+                value = msgspec.json.decode(cell)
             except msgspec.DecodeError:
                 raise ApiError("bad_value", "a cell with shapes is a list, as JSON") from None
+            # In exports it is the whole wire value.
+            return self.parse({self.task_type: value} if isinstance(value, list) else value, size)
         if not self.multilabel:
             return self.index(cell)
         names = [name.strip() for name in cell.split(SEPARATOR)]

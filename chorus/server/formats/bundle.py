@@ -292,7 +292,7 @@ def _voc(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
     beside = media if head.content else None
     for name, val in (("trainval", None), ("train", False), ("val", True)):
         writer.add(f"ImageSets/Main/{name}.txt", export_voc.image_set(spool.rows(), val))
-    for name, data in export_voc.annotations(spool.rows(), beside):
+    for name, data in export_voc.xml_files(spool.rows(), beside):
         writer.add_small(name, data)
     if head.content:
         for name, path in export_voc.pictures(spool.rows(), media):

@@ -21,7 +21,7 @@ from chorus.server.formats.rows import Drawing, ExportRow, ShapeRow
 PICTURES = "JPEGImages"
 
 
-def annotations(rows: Iterable[ExportRow], media: Media | None) -> Iterator[tuple[str, bytes]]:
+def xml_files(rows: Iterable[ExportRow], media: Media | None) -> Iterator[tuple[str, bytes]]:
     """(path, content) of each annotation."""
     for row, stem, label in drawn(rows):
         yield f"Annotations/{stem}.xml", _annotation(row, f"{stem}{suffix(row, media)}", label)

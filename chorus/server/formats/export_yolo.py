@@ -79,7 +79,7 @@ def pictures(rows: Iterable[ExportRow], media: Media) -> Iterator[tuple[str, Pat
 
 def suffix(row: ExportRow, media: Media | None) -> str:
     """The ending of the picture that goes with the labels; the name's where none goes."""
-    path = media and media.picture(row.content_hash)
+    path = None if media is None else media.picture(row.content_hash)
     return (suffix_of(path) if path is not None else "") or Path(row.name).suffix or ".jpg"
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+import msgspec
+
+from chorus.server.consensus.shape_support import Support, support
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.values import Schema
 from chorus.server.formats import rows
-from chorus.server.formats.rows import ExportRow, VoteRow
+from chorus.server.formats.rows import Drawing, ExportRow, ShapeRow, VoteRow
+from chorus.server.geometry import Shape, load
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.review import ExportItem
 
@@ -34,30 +38,81 @@ def chunk(
     items = tx.export_items(project_id, wanted, after, CHUNK)
     if not items:
         return [], after
-    names = _remembered(schema)
+    names = _drawn(schema) if schema.shapes else _remembered(schema)
     votes: defaultdict[int, list[VoteRow]] = defaultdict(list)
+    drawn: defaultdict[int, list[str]] = defaultdict(list)
     ids = [item.item_id for item in items]
     for row in tx.export_votes(ids):
-        votes[row[0]].append(_vote(row, names, person))
+        vote = _vote(row, names, person)
+        votes[row[0]].append(vote)
+        if schema.shapes and vote.standing and vote.kind == "label":
+            drawn[row[0]].append(row[5])
     for row in tx.export_checks(ids):
         votes[row[0]].append(_check(row, names, person))
-    return [_row(item, votes[item.item_id], names) for item in items], ids[-1]
+    if not schema.shapes:
+        return [_row(item, votes[item.item_id], names) for item in items], ids[-1]
+    project = tx.project(project_id)
+    assert project is not None
+    return [
+        _seen(
+            _row(item, votes[item.item_id], names), item, drawn[item.item_id], schema, project.iou
+        )
+        for item in items
+    ], ids[-1]
 
 
 def _remembered(schema: Schema) -> Names:
     """`schema.names`, which takes most of the time otherwise: the same few values come again and
-    again. Shapes do not."""
-    if schema.shapes:
-        return schema.names
+    again."""
     known: dict[str | None, rows.Names | None] = {}
 
     def names(value: str | None) -> rows.Names | None:
         try:
             return known[value]
         except KeyError:
-            return known.setdefault(value, schema.names(value))
+            return known.setdefault(value, cast(rows.Names | None, schema.names(value)))
 
     return names
+
+
+def _drawn(schema: Schema) -> Names:
+    """A canonical value of shapes -> a drawing."""
+
+    def names(value: str | None) -> rows.Names | None:
+        return None if value is None else _drawing(load(value), schema)
+
+    return names
+
+
+def _drawing(
+    shapes: Sequence[Shape], schema: Schema, supports: Sequence[Support] | None = None
+) -> Drawing:
+    found = []
+    for n, shape in enumerate(shapes):
+        by = supports[n] if supports else None
+        found.append(
+            ShapeRow(
+                class_name=schema.classes[shape.cls].name,
+                box=shape.box if shape.points is None else None,
+                points=None if shape.points is None else list(shape.points),
+                score=shape.score,
+                seen=None if by is None else by.seen,
+                of=None if by is None else by.of,
+                iou=None if by is None else by.iou,
+            )
+        )
+    return Drawing(boxes=found) if schema.task_type == "boxes" else Drawing(polygons=found)
+
+
+def _seen(
+    row: ExportRow, item: ExportItem, drawn: Sequence[str], schema: Schema, iou: float
+) -> ExportRow:
+    """With what people say of each shape of the label; `drawn`: the values of their votes."""
+    if item.label is None:
+        return row
+    label = load(item.label)
+    supports = support(label, [load(value) for value in drawn], iou)
+    return msgspec.structs.replace(row, label=_drawing(label, schema, supports))
 
 
 def _vote(row: Any, names: Names, person: Person) -> VoteRow:

@@ -55,7 +55,9 @@ class Exporting:
                 "version": __version__,
                 "date_created": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            return _stream(coco_json(rows(), names, info, schema.multilabel)), "application/json"
+            return _stream(
+                coco_json(rows(), names, info, schema.multilabel, schema.shapes)
+            ), "application/json"
         raise ApiError("not_found", "there is export.csv, votes.csv and export.json")
 
 

@@ -24,9 +24,9 @@ from chorus import __version__
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Job
-from chorus.server.domain.tasks import is_text
+from chorus.server.domain.tasks import is_shapes, is_text
 from chorus.server.errors import ApiError, JobFailed
-from chorus.server.formats.bundle import FORMATS, PICTURE_FORMATS, Head
+from chorus.server.formats.bundle import FORMATS, PICTURE_FORMATS, SHAPE_FORMATS, Head
 from chorus.server.formats.spool import SpoolWriter
 from chorus.server.services import export_rows
 from chorus.server.services.background import end
@@ -42,7 +42,7 @@ READING = 0.3
 """Share of an export's progress until its rows are read."""
 RULES = (
     "task_type", "votes_min", "votes_max", "skips_max", "consensus", "set_rule", "target",
-    "prelabel", "cluster", "ordering", "gold_rate", "audit_share",
+    "iou", "shape_agreement", "prelabel", "cluster", "ordering", "gold_rate", "audit_share",
 )  # fmt: skip
 """Settings by which votes became labels."""
 
@@ -113,8 +113,7 @@ class Exports:
 
     async def begin(self, project_id: str, user_id: str, order: Order) -> dict[str, Any]:
         """Raises bad_value for a format that does not fit the project's task."""
-        text = is_text(self._projects.schema(project_id).task_type)
-        fitting = formats_of(text)
+        fitting = formats_of(self._projects.schema(project_id).task_type)
         if order.format not in fitting:
             raise ApiError("bad_value", f"format must be one of {', '.join(fitting)}")
         now = now_ms()
@@ -272,9 +271,11 @@ class Exports:
         }
 
 
-def formats_of(text: bool) -> list[str]:
-    """The formats that a project of texts (or of pictures) can be exported in."""
-    return [name for name in FORMATS if not (text and name in PICTURE_FORMATS)]
+def formats_of(task_type: str) -> list[str]:
+    """The formats that a project of this kind can be exported in."""
+    left_out = set(PICTURE_FORMATS if is_text(task_type) else ())
+    left_out |= set(() if is_shapes(task_type) else SHAPE_FORMATS)
+    return [name for name in FORMATS if name not in left_out]
 
 
 def write_spool(
@@ -304,6 +305,7 @@ def write_spool(
         content=order.content,
         sets=schema.multilabel,
         text=is_text(project.task_type),
+        drawn=project.task_type if schema.shapes else None,
     )
     head.write_bytes(msgspec.json.encode(about))
     total = max(1, sum(tx.count_states(job.project_id).values()))

@@ -17,6 +17,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, Job, Project
+from chorus.server.domain.shapes import Size
 from chorus.server.domain.tasks import is_text
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
@@ -340,7 +341,7 @@ class Importing:
                 faults.append(result)
                 continue
             try:
-                label = _canonical(schema, entry.label)
+                label = _canonical(schema, entry.label, (result.width, result.height))
             except ApiError as error:
                 faults.append(Fault(entry.name, error.message))
                 continue
@@ -457,12 +458,13 @@ def _new_item(project: Project, picture: Prepared, user_id: str) -> Item:
     )  # fmt: skip
 
 
-def _canonical(schema: Schema, label: str | list[str] | None) -> str | None:
-    """The canonical value of a label as it came. Raises `ApiError('bad_value')`."""
+def _canonical(schema: Schema, label: str | list[str] | None, size: Size) -> str | None:
+    """The canonical value of a label as it came; size: of the picture. Raises
+    `ApiError('bad_value')`."""
     if isinstance(label, list):
         if schema.multilabel:
             return schema.parse({"classes": label})
         if len(label) != 1:
             raise ApiError("bad_value", f"one class is needed, not {len(label)}")
         label = label[0]
-    return schema.read(label) if label else None
+    return schema.read(label, size) if label else None

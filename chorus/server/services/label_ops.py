@@ -15,6 +15,7 @@ import msgspec
 from chorus.server.domain.model import OPEN_STATES, Item, Project, StandingVote, User
 from chorus.server.domain.values import Schema, canonical
 from chorus.server.errors import ApiError
+from chorus.server.formats.labels.drawn import Drawn, Misplaced, placed
 from chorus.server.formats.labels.read import Kind
 from chorus.server.formats.labels.rows import Said
 from chorus.server.services.announcing import announce
@@ -64,17 +65,43 @@ class Nothing(Exception):
     """It is so already."""
 
 
-def value_of(said: Said, classes: Mapping[str, str], schema: Schema) -> str:
-    """Canonical value. Raises `Refused` for an unknown class, or more than one where labels are
-    single."""
-    unknown = [name for name in said if name not in classes]
+def names_in(said: Said) -> list[str]:
+    """The classes that an answer names, each once."""
+    given = [shape.name for shape in said.shapes] if isinstance(said, Drawn) else said
+    return list(dict.fromkeys(given))
+
+
+def value_of(
+    said: Said, classes: Mapping[str, str], schema: Schema, item: Item, *, scored: bool = False
+) -> str:
+    """Canonical value. `classes`: name -> its canonical value; `scored`: a model's answer, whose
+    shapes keep their scores. Raises `Refused` for an unknown class, more than one where labels are
+    single, a shape that cannot be on the item's picture."""
+    unknown = [name for name in names_in(said) if name not in classes]
     if unknown:
         raise Refused(f"unknown class {unknown[0]!r}")
+    if schema.shapes:
+        return _shapes(said, schema, item, scored)
+    if isinstance(said, Drawn):
+        raise Refused("a label here is of the whole picture, and it draws shapes")
     if schema.multilabel:
         return canonical(int(classes[name]) for name in said)
     if len(said) != 1:
         raise Refused(f"a label here is one class, and it has {len(said) or 'none'}")
     return classes[said[0]]
+
+
+def _shapes(said: Said, schema: Schema, item: Item, scored: bool) -> str:
+    if not isinstance(said, Drawn):
+        raise Refused(f"a label here is {schema.task_type}, and it has a class")
+    size = item.width, item.height
+    try:
+        wire = placed(said, "boxes" if schema.task_type == "boxes" else "polygons", size)
+        return schema.parse(wire, size, scored=scored)
+    except Misplaced as bad:
+        raise Refused(str(bad)) from None
+    except ApiError as error:
+        raise Refused(error.message) from None
 
 
 def check(item: Item, votes: Sequence[StandingVote], op: Op, value: str | None, user_id: str | None,
@@ -129,7 +156,10 @@ def apply_op(tx: Tx, landing: Landing, op: Op, users: Mapping[str, User]) -> Non
     item = tx.item(op.item_id)
     if item is None or item.project_id != landing.project.project_id:
         raise Refused("the item is gone")
-    value = None if op.value is None else value_of(op.value, landing.classes, landing.schema)
+    value = None
+    if op.value is not None:
+        scored = landing.options.kind == "prelabels"
+        value = value_of(op.value, landing.classes, landing.schema, item, scored=scored)
     user = None
     if landing.options.kind == "votes":
         user = users.get(op.labeler)
@@ -161,7 +191,7 @@ def _vote(
     vote_id = _vote_id(tx, project.project_id, op, item, user)
     prelabel = None
     if op.prelabel is not None:
-        prelabel = value_of(op.prelabel, landing.classes, landing.schema)
+        prelabel = value_of(op.prelabel, landing.classes, landing.schema, item, scored=True)
     created_at = now if op.created_at is None else min(op.created_at, now)
     own = next((v for v in votes if v.user_id == user.user_id), None)
     before, revision = Before.of(item), item.revision

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from chorus.server.domain.model import Item, StandingVote, User
+from chorus.server.domain.model import Item, LabelClass, StandingVote, User
+from chorus.server.domain.values import Schema
+from chorus.server.formats.labels.drawn import Drawn
 from chorus.server.formats.labels.read import entries
-from chorus.server.formats.labels.rows import LabelRow, Problem, Said
-from chorus.server.services.label_ops import Nothing, Op, Options, Refused, check, value_of
+from chorus.server.formats.labels.rows import LabelRow, Problem, Said, meant
+from chorus.server.services.label_ops import (
+    Nothing,
+    Op,
+    Options,
+    Refused,
+    check,
+    names_in,
+    value_of,
+)
 from chorus.server.storage.tx import Tx
 
 T = TypeVar("T")
@@ -71,6 +81,7 @@ class Planner:
         self._schema = tx.schema(project)
         self._classes = {c.name: str(n) for n, c in enumerate(self._schema.classes)}
         self._options = options
+        self._scored = options.kind == "prelabels"
         self._fault = fault
         self._users: dict[str, User | None] = {}
         self._seen: dict[Any, tuple[str, Said | None, str]] = {}
@@ -88,7 +99,9 @@ class Planner:
             yield from self._do([pair for pair in found if pair[1]])
         if late:
             by_end = self._find_by_end(late)
-            for pairs in _chunks(((row, _of_end(row, by_end)) for row in late), CHUNK):
+            by_stem = self._find_by_stem(late)
+            found_late = ((row, _of_end(row, by_end) or _of_stem(row, by_stem)) for row in late)
+            for pairs in _chunks(found_late, CHUNK):
                 yield from self._do(pairs)
         summary = self.summary
         summary.conflicts = dict(self._conflicts.most_common())
@@ -125,7 +138,7 @@ class Planner:
         out: list[tuple[LabelRow, list[int]]] = []
         for row in rows:
             found = [by_hash[h] for h in row.hashes if h in by_hash][:1]
-            if not found and len(row.hashes) != 1:
+            if not found and not row.stem and len(row.hashes) != 1:
                 # One hash is the content's own: another content of that name is another item.
                 found = next((by_name[n] for n in ends[row.place] if n in by_name), [])
             out.append((row, found))
@@ -134,7 +147,10 @@ class Planner:
     def _find_by_end(self, rows: list[LabelRow]) -> dict[str, list[int]]:
         """Last part of a name -> items whose names, longer than the file's, end so."""
         found: dict[str, list[int]] = {
-            _last(name): [] for row in rows if len(row.hashes) != 1 for name in row.names
+            _last(name): []
+            for row in rows
+            if len(row.hashes) != 1 and not row.stem
+            for name in row.names
         }
         after = 0
         while found and (some := self._tx.names_after(self._project_id, after, 20_000)):
@@ -143,6 +159,21 @@ class Planner:
                 last = _last(name)
                 if last in found:
                     found[last].append(item_id)
+        return found
+
+    def _find_by_stem(self, rows: list[LabelRow]) -> dict[str, list[tuple[str, int]]]:
+        """Last part of a name without its ending -> (whole name without it, item) of all items that
+        are called so; for rows whose names lack it."""
+        found: dict[str, list[tuple[str, int]]] = {
+            _last(name): [] for row in rows if row.stem for name in row.names
+        }
+        after = 0
+        while found and (some := self._tx.names_after(self._project_id, after, 20_000)):
+            after = some[-1][0]
+            for item_id, name in some:
+                stem = _stem(name)
+                if (last := _last(stem)) in found:
+                    found[last].append((stem, item_id))
         return found
 
     # -- what to do with it
@@ -215,17 +246,23 @@ class Planner:
 
     def _agreed(self, row: LabelRow, item_id: int) -> tuple[list[Op], str | None]:
         """Only votes: the label that all of them give."""
-        given = {tuple(sorted(v.value)) for v in row.votes if v.value is not None}
-        if len(given) > 1:
+        given = [v.value for v in row.votes if v.value is not None]
+        if any(meant(value) != meant(given[0]) for value in given):
             return [], "its answers disagree; bring them in as votes"
-        return [Op(item_id=item_id, place=row.place, value=list(v)) for v in given], None
+        return [Op(item_id=item_id, place=row.place, value=value) for value in given[:1]], None
 
     def _fits(self, op: Op, item: Item, votes: list[StandingVote]) -> bool:
         """Is it still to be done? Raises `Refused` for what the line itself has wrong."""
+        missing: list[str] = []
+        value = None
         if op.value is not None:
-            op.value = list(dict.fromkeys(op.value))
-            if not self._schema.multilabel and len(op.value) != 1:
-                raise Refused(f"a label here is one class, and it has {len(op.value) or 'none'}")
+            names = names_in(op.value)
+            if not isinstance(op.value, Drawn):
+                op.value = names
+            missing = [name for name in names if name not in self._classes]
+            # Whether it fits does not depend on which class: those still to be made count, too.
+            known = self._classes | dict.fromkeys(missing, "0")
+            value = value_of(op.value, known, self._all(missing), item, scored=self._scored)
         key = (item.item_id, op.labeler)
         seen = self._seen.get(key)
         if seen is not None:
@@ -234,7 +271,6 @@ class Planner:
                 return False
             raise Refused(f"{seen[2]} says something else of the same item")
         self._seen[key] = (op.kind, op.value, op.place)
-        missing = [name for name in op.value or () if name not in self._classes]
         user_id = None
         if self._options.kind == "votes":
             user = self._user(op.labeler)
@@ -244,11 +280,8 @@ class Planner:
                 self._unknown_classes.update(missing)
                 return True
             user_id = user.user_id
-        value = None
-        if op.value is not None and not missing:
-            value = value_of(op.value, self._classes, self._schema)
         try:
-            check(item, votes, op, value, user_id, self._options)
+            check(item, votes, op, None if missing else value, user_id, self._options)
         except Nothing:
             self.summary.same += 1
             return False
@@ -261,6 +294,13 @@ class Planner:
         else:
             self.summary.ready += 1
         return True
+
+    def _all(self, missing: Sequence[str]) -> Schema:
+        """The project's schema with these classes, too."""
+        if not missing:
+            return self._schema
+        more = [LabelClass(name, "") for name in missing]
+        return msgspec.structs.replace(self._schema, classes=[*self._schema.classes, *more])
 
     def _user(self, login: str) -> User | None:
         """The member with this login."""
@@ -322,6 +362,25 @@ def _of_end(row: LabelRow, by_end: dict[str, list[int]]) -> list[int]:
     if len(row.hashes) == 1:
         return []
     return next((found for name in row.names if (found := by_end.get(_last(name)))), [])
+
+
+def _of_stem(row: LabelRow, by_stem: dict[str, list[tuple[str, int]]]) -> list[int]:
+    """Items that are called so but for the ending, by as much of the path as can be."""
+    if not row.stem:
+        return []
+    for name in row.names:
+        called = by_stem.get(_last(name), [])
+        for end in _ends(LabelRow(place="", names=[name])):
+            if found := [item_id for stem, item_id in called if stem == end]:
+                return found
+        if called:
+            return [item_id for _, item_id in called]
+    return []
+
+
+def _stem(name: str) -> str:
+    head, dot, ending = name.rpartition(".")
+    return head if dot and "/" not in ending else name
 
 
 def _last(name: str) -> str:

@@ -10,7 +10,6 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chorus.client import answers, messages
-from chorus.server.domain.tasks import is_text
 from chorus.server.services.exports import Order, formats_of
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
@@ -61,9 +60,9 @@ async def begin(request: Request) -> Response:
 async def past(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     kept = services(request)
-    text = is_text(kept.projects.schema(project_id).task_type)
+    task_type = kept.projects.schema(project_id).task_type
     exports = await kept.exports.list(project_id)
-    return reply({"exports": exports, "formats": formats_of(text)})
+    return reply({"exports": exports, "formats": formats_of(task_type)})
 
 
 @api("One export, with its manifest", "supervisor", answer=messages.Export)

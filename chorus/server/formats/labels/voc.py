@@ -70,10 +70,9 @@ def _shape(one: Any, number: int) -> ShapeIn:
     if corners is None:
         raise Bad(f"object {number} has no bndbox of {', '.join(sides)}")
     left, top, right, bottom = corners
-    points = None
+    points: list[tuple[float, float]] = []
     outline = one.find("polygon")
     if outline is not None:
-        points = []
         while _text(outline, f"x{len(points) + 1}") is not None:
             corner = finite([_text(outline, f"{axis}{len(points) + 1}") for axis in "xy"])
             if corner is None:

@@ -106,8 +106,8 @@ def _index(root: Path, files: list[Path]) -> dict[str, str]:
     if path not in files:
         return {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error):
         return {}
     found = {}

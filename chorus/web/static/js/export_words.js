@@ -6,13 +6,13 @@ const STATES = {
   in_progress: "In progress", unlabeled: "Unlabeled", removed: "Removed",
 };
 export const FORMATS = {
-  csv: "CSV", jsonl: "JSON Lines", coco: "COCO", "label-studio": "Label Studio",
-  imagefolder: "Image folder", parquet: "Parquet",
+  csv: "CSV", jsonl: "JSON Lines", coco: "COCO", yolo: "YOLO", voc: "Pascal VOC",
+  "label-studio": "Label Studio", imagefolder: "Image folder", parquet: "Parquet",
 };
 
 /** Does the format leave the choice whether the pictures or texts come along? */
 export function offersContent(format, text) {
-  return format === "parquet" || (text && format === "jsonl");
+  return ["parquet", "yolo", "voc"].includes(format) || (text && format === "jsonl");
 }
 
 /**
