@@ -1,8 +1,8 @@
 """`python -m bench.profile` (`make profile`): where the server's time goes while 64 sockets vote.
 
 The votes of bench/votes.py against a real server, watched by py-spy from outside: which functions
-hold the interpreter (its lock), by themselves and with all that they call. Writes the stacks in the
-"folded" form of flame graphs to `--out`. Needs py-spy (in the dev extra), and a system that lets one
+hold the interpreter (its lock), by themselves and with all that they call. `--out` keeps the stacks
+in the "folded" form of flame graphs. Needs py-spy (in the extra "dev"), and a system that lets one
 process look into another of the same person (Linux: ptrace_scope 0, or root).
 """
 

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from chorus import __version__
@@ -34,9 +36,11 @@ from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
+from chorus.server.services.health import Health
 from chorus.server.services.identities import Identities
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.instruments import Instruments
 from chorus.server.services.inviting import Inviting
 from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
@@ -76,8 +80,10 @@ from chorus.server.storage.guard import Guard
 from chorus.server.storage.outbound import Outbound
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.vault import Vault
+from chorus.server.tracing import OFF, exporting
 from chorus.server.transport import (
     oidc,
+    operations,
     pages,
     rest_accounts,
     rest_classes,
@@ -101,6 +107,7 @@ from chorus.server.transport import (
 )
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
+from chorus.server.transport.observing import Observed
 from chorus.server.transport.socket import websocket
 
 log = logging.getLogger(__name__)
@@ -145,6 +152,7 @@ def build(settings: Settings) -> Starlette:
     rest = rest_routes()
     routes: list[BaseRoute] = [
         WebSocketRoute("/ws", websocket),
+        *operations.routes(),
         *rest_openapi.routes(rest),
         *rest,
         *oidc.routes(),
@@ -153,6 +161,7 @@ def build(settings: Settings) -> Starlette:
     return Starlette(
         routes=routes,
         exception_handlers={ApiError: on_api_error, Exception: on_unexpected},
+        middleware=[Middleware(Observed)],
         lifespan=lifespan,
     )
 
@@ -161,7 +170,9 @@ def build(settings: Settings) -> Starlette:
 async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     """Open storage and pools, wire the services to the bus, start what runs by itself."""
     bus = Bus()
-    store = SqliteStore(settings.database, bus.publish)
+    tracing = exporting(__version__) if settings.otel else OFF
+    instruments = Instruments(__version__, tracing)
+    store = SqliteStore(settings.database, bus.publish, watch=instruments)
     blobs = BlobStore(settings.blobs)
     ml_pool = Pool(1, ML_NICE)
     import_pool = Pool(IMPORT_WORKERS, IMPORT_NICE)
@@ -279,6 +290,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         teams=teams,
         dashboard=dashboard,
         meter=meter,
+        instruments=instruments,
+        health=Health(
+            store,
+            settings.data_dir,
+            lambda: {"model": ml_pool.alive, "imports": import_pool.alive},
+        ),
         news=news,
         once=Once(store),
         webhooks=webhooks,
@@ -294,8 +311,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     )
     # In this order: boards first, since the others read them.
     for listener in (
-        meter.on_events, boards.on_events, spending.on_events, timeline.on_events,
-        dashboard.on_events, assigning.on_events, rounds.on_events,
+        meter.on_events, instruments.on_events, boards.on_events, spending.on_events,
+        timeline.on_events, dashboard.on_events, assigning.on_events, rounds.on_events,
         skills.on_events, pace.on_events, hub.on_events, news.on_events,
     ):  # fmt: skip
         bus.listen(listener)
@@ -313,6 +330,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
 
     projects.less = teams.less = less
     app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
+    app.state.metrics_token = settings.metrics_token
+    app.state.metrics_local = settings.metrics_local
+    _watch_states(instruments, settings, store, hub)
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()
@@ -359,3 +379,27 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await asyncio.gather(importing.stop(), exports.stop(), label_imports.stop())
         await store.close()
         await asyncio.gather(ml_pool.close(), import_pool.close())
+
+
+def _watch_states(
+    instruments: Instruments, settings: Settings, store: SqliteStore, hub: Hub
+) -> None:
+    """What is looked at when Prometheus asks."""
+    log_file = settings.database.with_name(f"{settings.database.name}-wal")
+    for name, says, look in (
+        ("chorus_people", "People with an open socket.", hub.people),
+        ("chorus_write_queue", "Writes that wait for the writer.", lambda: store.waiting),
+        ("chorus_database_bytes", "Size of the database.", lambda: _size(settings.database)),
+        ("chorus_wal_bytes", "Size of its write-ahead log.", lambda: _size(log_file)),
+        (
+            "chorus_disk_free_bytes",
+            "Free where the data lies.",
+            lambda: shutil.disk_usage(settings.data_dir).free,
+        ),
+    ):
+        instruments.gauge(name, says, look)
+    instruments.gauges("chorus_sockets", "Open websockets, by role.", ["role"], hub.by_role)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size

@@ -7,7 +7,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -139,8 +139,41 @@ def serve(
     backup_keys: Annotated[
         bool, typer.Option(help="The keys of stored credentials and sessions go along.")
     ] = False,
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(envvar="CHORUS_LOG_FORMAT", help="Form of the log.")
+    ] = "text",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option(
+            envvar="CHORUS_LOG_LEVEL",
+            help="Least that is logged; info: every request and every command.",
+        ),
+    ] = "warning",
+    metrics_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CHORUS_METRICS_TOKEN_FILE",
+            exists=True,
+            dir_okay=False,
+            help="File with a token that opens /metrics.",
+        ),
+    ] = None,
+    metrics_local: Annotated[
+        bool,
+        typer.Option(help="Open /metrics, without a token, to whoever asks from this machine."),
+    ] = True,
+    otel: Annotated[
+        bool,
+        typer.Option(
+            envvar="CHORUS_OTEL",
+            help="Send traces, by OpenTelemetry's own variables (docs/operations.md).",
+        ),
+    ] = False,
 ) -> None:
     """Run the server (stop it with Ctrl-C)."""
+    from chorus.server import logs
+
+    logs.setup(log_format, log_level)
     from chorus.server.app import build
     from chorus.server.serving import serve as run
 
@@ -166,6 +199,13 @@ def serve(
         _fail("without passwords nobody could sign in: give --oidc-issuer")
     if threads is not None:
         settings.threads = threads
+    settings.otel, settings.metrics_local = otel, metrics_local
+    if metrics_token_file is not None:
+        settings.metrics_token = metrics_token_file.read_text("utf-8").strip()
+        if not settings.metrics_token:
+            _fail(f"{metrics_token_file} is empty")
+    if otel and importlib.util.find_spec("opentelemetry") is None:
+        _fail("--otel needs OpenTelemetry: pip install 'chorus-labeling[otel]'")
     _prepare(settings)
     if not run(build(settings), settings):
         raise typer.Exit(3)
@@ -324,6 +364,33 @@ def fsck(data_dir: DataDir = DATA_DIR) -> None:
 
 
 @app.command()
+def doctor(
+    data_dir: DataDir = DATA_DIR,
+    host: Annotated[str, typer.Option(help="Address the server is to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port the server is to listen on.")] = 8000,
+    models: Annotated[
+        bool, typer.Option(help="Load torch and onnxruntime too, which takes seconds.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is wrong on this machine and how to mend it. Exit 1 if anything is bad."""
+    from chorus.server import doctor as checks
+
+    findings = []
+    for finding in checks.examine(data_dir, host, port, models=models):
+        findings.append(finding)
+        if not as_json:
+            for line in checks.lines(finding):
+                typer.echo(line)
+    bad = sum(finding.state == "bad" for finding in findings)
+    if as_json:
+        body = {"ok": not bad, "findings": msgspec.to_builtins(findings)}
+        typer.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """The version."""
     typer.echo(__version__)
@@ -332,6 +399,10 @@ def version() -> None:
 def _fail(message: str) -> None:
     typer.echo(f"Error: {message}", err=True)
     raise typer.Exit(1)
+
+
+OWN = ("serve", "user", "fsck", "init", "doctor", "version")
+"""Commands of this file."""
 
 
 def mount_others() -> None:
@@ -353,7 +424,14 @@ def mount_others() -> None:
 
 def main() -> None:
     # `chorus serve` must start fast and without the tools' dependencies.
-    if len(sys.argv) < 2 or sys.argv[1] not in ("serve", "user", "fsck", "init", "version"):
+    if len(sys.argv) < 2 or sys.argv[1] not in (
+        "serve",
+        "user",
+        "fsck",
+        "init",
+        "doctor",
+        "version",
+    ):
         mount_others()
     app()
 

@@ -55,6 +55,14 @@ class Settings(msgspec.Struct, kw_only=True):
     upload_max_bytes: int = 4 << 30
     cache_bytes: int = 20 << 30
     """Most that is kept of what can be made or fetched again."""
+    metrics_token: str | None = None
+    """Opens /metrics."""
+    metrics_local: bool = True
+    """Whether whoever asks from this machine needs no token for /metrics."""
+    otel: bool = False
+    """Whether to send traces."""
+    log_format: str = "text"
+    log_level: str = "warning"
     allow_folders: list[Path] = []
     """Below which file:// sources may read."""
     allow_webhook_hosts: list[str] = []

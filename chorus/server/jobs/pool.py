@@ -54,6 +54,11 @@ class Pool:
             # Its manager threads may still be busy with what broke it.
             threading.Thread(target=_stop, args=(broken,), daemon=True).start()
 
+    @property
+    def alive(self) -> bool:
+        """Can it be given work? A pool that broke is, by being given some (`_schedule`)."""
+        return not self._closed
+
     async def call(self, function: str, *args: Any) -> Any:
         """Run `function(*args)` in a worker. Raises WorkerDied, or what the function raised.
 

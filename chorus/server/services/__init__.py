@@ -19,9 +19,11 @@ from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
+from chorus.server.services.health import Health
 from chorus.server.services.identities import Identities
 from chorus.server.services.importing import Importing
 from chorus.server.services.instructions import Instructions
+from chorus.server.services.instruments import Instruments
 from chorus.server.services.inviting import Inviting
 from chorus.server.services.label_imports import LabelImports
 from chorus.server.services.labeling import Labeling
@@ -80,6 +82,8 @@ class Services:
     teams: Teams
     dashboard: Dashboard
     meter: Meter
+    instruments: Instruments
+    health: Health
     news: News
     once: Once
     webhooks: Webhooks

@@ -290,6 +290,13 @@ class Projects:
             if not any(RANKS[role] >= RANKS[least] for role in roles):
                 raise ApiError("forbidden", f"this needs the role {least} in a project")
 
+    async def highest(self, user: CurrentUser) -> str:
+        """The highest role that the user has anywhere; "none": in no project yet."""
+        if user.admin:
+            return "admin"
+        roles = await self._store.read(lambda tx: self._roles_by(tx, user))
+        return max(roles, key=lambda role: RANKS[role], default="none")
+
     def _roles_by(self, tx: Tx, user: CurrentUser) -> list[str]:
         """The roles that the user has in any project, as far as their token goes."""
         if user.grant is None:

@@ -21,3 +21,6 @@ CREATE TABLE team_role (
 ALTER TABLE member ADD COLUMN by_team INTEGER NOT NULL DEFAULT 0;
 -- As their browser says it (a name of the IANA database); NULL: none has yet.
 ALTER TABLE person ADD COLUMN time_zone TEXT;
+
+-- When the server last saw that it can write (GET /readyz).
+CREATE TABLE beat (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);

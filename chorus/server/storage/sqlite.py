@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from chorus.server.domain.model import Event
@@ -23,6 +24,7 @@ from chorus.server.errors import ApiError
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.base import Heads
+from chorus.server.storage.watch import Commit, Watch, Written
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,11 +55,13 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 
 
 class _Write:
-    __slots__ = ("error", "fn", "future", "result")
+    __slots__ = ("asked", "began", "context", "ended", "error", "fn", "future", "result")
 
-    def __init__(self, fn: Callable[[Tx], Any], future: asyncio.Future[Any]) -> None:
+    def __init__(self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any) -> None:
         self.fn = fn
         self.future = future
+        self.context = context
+        self.asked = self.began = self.ended = perf_counter_ns()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -66,11 +70,16 @@ class SqliteStore:
     """See `Store`. `publish` is called on the event loop after each commit, in commit order."""
 
     def __init__(
-        self, path: Path, publish: Callable[[Sequence[Event]], None], readers: int = 3
+        self,
+        path: Path,
+        publish: Callable[[Sequence[Event]], None],
+        readers: int = 3,
+        watch: Watch | None = None,
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._publish = publish
+        self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._db = connect(path)
         keep_copy(self._db, path)
@@ -90,8 +99,14 @@ class SqliteStore:
         if self._closed:
             future.set_exception(ApiError("shutting_down", "the server is shutting down"))
         else:
-            self._queue.put(_Write(fn, future))
+            context = None if self._watch is None else self._watch.context()
+            self._queue.put(_Write(fn, future, context))
         return future
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the writer."""
+        return self._queue.qsize()
 
     def _write_loop(self) -> None:
         stop = False
@@ -112,20 +127,23 @@ class SqliteStore:
                     break
                 batch.append(more)
             events = self._commit(batch)
+            kept = perf_counter_ns()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
-                self._loop.call_soon_threadsafe(self._finish, batch, events)
+                self._loop.call_soon_threadsafe(self._finish, batch, events, kept)
             if self._db.total_changes - folded >= IDLE_CHECKPOINT and self._queue.empty():
                 folded = self._db.total_changes
                 with contextlib.suppress(sqlite3.Error):  # the next one will do
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def _commit(self, batch: list[_Write]) -> list[Event]:
+    def _commit(self, batch: list[_Write]) -> list[Event] | None:
+        """The events of what was kept; None: the commit failed, and nothing was."""
         db = self._db
         events: list[Event] = []
         heads = Heads()
         try:
             db.execute("BEGIN IMMEDIATE")
             for write in batch:
+                write.began = perf_counter_ns()
                 before = heads.copy()
                 tx = Tx(db, heads)
                 db.execute("SAVEPOINT w")
@@ -139,6 +157,7 @@ class SqliteStore:
                 else:
                     events += tx.events
                 db.execute("RELEASE w")
+                write.ended = perf_counter_ns()
             heads.store(db)
             db.execute("COMMIT")
         except Exception as error:
@@ -148,12 +167,23 @@ class SqliteStore:
                 db.execute("ROLLBACK")
             for write in batch:
                 write.error = write.error or error
-            return []
+            return None
         return events
 
-    def _finish(self, batch: list[_Write], events: list[Event]) -> None:
+    def _finish(self, batch: list[_Write], events: list[Event] | None, kept: int) -> None:
         if events:
             self._publish(events)
+        if self._watch is not None:
+            self._watch.committed(
+                Commit(
+                    [Written(w.context, w.asked, w.began, w.ended) for w in batch],
+                    len(events or ()),
+                    batch[-1].ended,
+                    kept,
+                    perf_counter_ns(),
+                    events is None,
+                )
+            )
         for write in batch:
             if write.future.done():  # the caller was cancelled; the write stands all the same
                 continue

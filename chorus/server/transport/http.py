@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chorus.server.errors import ApiError
+from chorus.server.logs import request_id
 from chorus.server.services import Services
 from chorus.server.transport.protocol import error_body
 
@@ -62,5 +63,9 @@ async def on_api_error(request: Request, error: Exception) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    failure = ApiError("internal", "something went wrong on our side; it is in the server's log")
-    return JSONResponse({"error": error_body(failure)}, failure.status)
+    name = request_id.get() or ""
+    said = f"something went wrong on our side; it is in the server's log, by {name}"
+    failure = ApiError("internal", said)
+    return JSONResponse(
+        {"error": error_body(failure)}, failure.status, headers={"X-Request-ID": name}
+    )

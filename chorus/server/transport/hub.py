@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -118,6 +118,7 @@ class Hub:
         self._server_ticker: asyncio.Task[None] | None = None
         self._outboxes: dict[Outbox, str] = {}
         """Of every open socket: whose it is."""
+        self._roles: dict[Outbox, str] = {}
         self._tokens: dict[Outbox, str] = {}
         """Of those that were opened by a token: its id."""
         self._nobody = asyncio.Event()
@@ -190,8 +191,8 @@ class Hub:
 
     def server(self) -> dict[str, Any]:
         """The protocol's Server."""
-        people = len(set(self._outboxes.values()))
-        return {"at": now_ms(), "people": people, "sockets": len(self._outboxes), **self._server()}
+        sockets = len(self._outboxes)
+        return {"at": now_ms(), "people": self.people(), "sockets": sockets, **self._server()}
 
     def watch_server(self, outbox: Outbox, sub: int) -> dict[str, Any]:
         """Subscribe; returns the figures of now, to be sent as the first frame."""
@@ -283,8 +284,10 @@ class Hub:
 
     # -- sockets
 
-    def join(self, outbox: Outbox, user_id: str, token_id: str | None = None) -> None:
+    def join(self, outbox: Outbox, user_id: str, role: str, token_id: str | None = None) -> None:
+        """A socket has opened. role: the highest its person has."""
         self._outboxes[outbox] = user_id
+        self._roles[outbox] = role
         if token_id is not None:
             self._tokens[outbox] = token_id
         self._nobody.clear()
@@ -292,9 +295,17 @@ class Hub:
     def leave(self, outbox: Outbox) -> None:
         self.unsubscribe(outbox)
         self._outboxes.pop(outbox, None)
+        self._roles.pop(outbox, None)
         self._tokens.pop(outbox, None)
         if not self._outboxes:
             self._nobody.set()
+
+    def by_role(self) -> dict[tuple[str, ...], float]:
+        """(role,) -> open sockets."""
+        return {(role,): float(n) for role, n in Counter(self._roles.values()).items()}
+
+    def people(self) -> int:
+        return len(set(self._outboxes.values()))
 
     def end_token(self, token_id: str) -> None:
         """Close what this token has opened."""

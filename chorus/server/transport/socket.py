@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from chorus.server.clock import now_ms
 from chorus.server.errors import ApiError
+from chorus.server.logs import request_id
 from chorus.server.transport import commands
 from chorus.server.transport.auth import current_user
 from chorus.server.transport.hub import Outbox
@@ -44,7 +45,8 @@ async def websocket(ws: WebSocket) -> None:
     outbox = Outbox()
     hub = ws.app.state.hub
     grant = user.grant
-    hub.join(outbox, user.user_id, grant.token_id if grant else None)
+    role = await ws.app.state.services.projects.highest(user)
+    hub.join(outbox, user.user_id, role, grant.token_id if grant else None)
     end = None
     if grant is not None and await current_user(ws) is None:
         outbox.close("token_ended")  # it was revoked before its sockets could be found
@@ -113,21 +115,43 @@ async def _run(ctx: commands.Context, command: Command, came: float) -> None:
     """`came`: when its frame came in, by the monotonic clock."""
     if ctx.outbox.barred:
         return  # whoever reads nothing, and so keeps the socket open, does nothing either
-    try:
-        frame = reply_frame(command.id, await commands.run(ctx, command))
-        if command.type == "vote.cast":
-            ctx.services.meter.acked(monotonic() - came)
-    except ApiError as error:
-        frame = error_frame(command.id, error)
-    except Exception:
-        log.exception("command %s failed", command.type)
-        frame = error_frame(command.id, ApiError("internal", "something went wrong on our side"))
+    request_id.set(f"{request_id.get()}.{command.id}")
+    services, known = ctx.services, command.type if command.type in commands.COMMANDS else "unknown"
+    outcome = "ok"
+    with services.instruments.tracing.span(f"command {known}", {"chorus.command": known}) as span:
+        try:
+            frame = reply_frame(command.id, await commands.run(ctx, command))
+        except ApiError as error:
+            outcome = error.code
+            frame = error_frame(command.id, error)
+        except Exception:
+            outcome = "internal"
+            log.exception("command %s failed", known)
+            where = f"it is in the server's log, by {request_id.get()}"
+            error = ApiError("internal", f"something went wrong on our side; {where}")
+            frame = error_frame(command.id, error)
+        if span is not None:
+            span.set_attribute("chorus.outcome", outcome)
     ctx.outbox.put(frame)
+    seconds = monotonic() - came
+    services.instruments.commanded(known, outcome)
+    if known == "vote.cast" and outcome == "ok":
+        services.meter.acked(seconds)
+        services.instruments.acked(seconds)
+    if log.isEnabledFor(logging.INFO):
+        _note(known, outcome, seconds)
+
+
+def _note(type: str, outcome: str, seconds: float) -> None:
+    fields = {"command": type, "outcome": outcome, "ms": round(seconds * 1000, 1)}
+    log.info("{command} {outcome} in {ms} ms".format(**fields), extra={"fields": fields})
 
 
 async def _write(ws: WebSocket, outbox: Outbox) -> None:
     try:
         reason = await outbox.drain(ws.send_text)
+        if reason == "slow":
+            ws.app.state.services.instruments.overflows.inc()
         if ws.application_state is WebSocketState.CONNECTED:
             await ws.close(CLOSE_CODES.get(reason, 1000), reason)
     except (WebSocketDisconnect, RuntimeError):

@@ -12,6 +12,7 @@ from chorus.server.storage.tx.export import ExportSql
 from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.label_imports import LabelImportSql
 from chorus.server.storage.tx.once import OnceSql
+from chorus.server.storage.tx.operations import OperationsSql
 from chorus.server.storage.tx.pace import PaceSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.practice import PracticeSql
@@ -53,6 +54,7 @@ class Tx(
     SourceSql,
     EventSql,
     OnceSql,
+    OperationsSql,
     WebhookSql,
     ExportSql,
     LabelImportSql,

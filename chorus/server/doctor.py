@@ -1,0 +1,375 @@
+"""`chorus doctor`: what is wrong on a machine, and how to mend it. Nothing of it needs the server.
+
+Each check looks at one thing and says what it found; `mend` says what to do about it. What a check
+needs of the model's libraries it asks in a process of its own: torch is not for ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import msgspec
+
+from chorus.server.settings import Settings
+from chorus.server.storage.migrations import VERSION
+
+State = Literal["ok", "warn", "bad"]
+FREE_BAD, FREE_WARN = 1 << 30, 10 << 30
+FSYNC_WARN_MS, FSYNC_BAD_MS = 10.0, 100.0
+FILES_BAD, FILES_WARN = 256, 4096
+"""Open files: two sockets' worth for each person is plenty."""
+MEMORY_BAD, MEMORY_WARN = 2 << 30, 4 << 30
+SQLITE_LEAST = (3, 35, 0)
+"""RETURNING."""
+CLOCK_LEAST = 1_767_225_600
+"""2026-01-01: a clock before that has lost its time."""
+TORCH_S = 120
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """`mend`: what to do; "" where nothing is wrong."""
+
+    name: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Iterator[Finding]:
+    """One finding after the other. models: also load torch and onnxruntime, which takes seconds."""
+    settings = Settings(data_dir=data_dir, host=host, port=port)
+    yield _python()
+    yield _sqlite()
+    yield _cores()
+    yield _memory()
+    yield _files()
+    yield _clock()
+    yield _folder(data_dir)
+    yield _free(data_dir)
+    yield _fsync(data_dir)
+    yield _database(settings)
+    yield _secrets(settings)
+    yield _port(host, port)
+    yield _address(host)
+    yield _pages()
+    yield _exported(settings)
+    yield _gpu(settings)
+    if models:
+        yield _loads("torch", "the model learns nothing without it")
+        yield _loads("onnxruntime", "no picture is looked at without it")
+
+
+def _python() -> Finding:
+    # An older one cannot read this file.
+    return Finding("python", "ok", f"Python {sys.version.split()[0]}")
+
+
+def _sqlite() -> Finding:
+    said = f"SQLite {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < SQLITE_LEAST:
+        need = ".".join(map(str, SQLITE_LEAST))
+        return Finding(
+            "sqlite",
+            "bad",
+            said,
+            f"Chorus needs SQLite {need} or newer: use a newer"
+            " system, or a Python that brings its own.",
+        )
+    return Finding("sqlite", "ok", said)
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    said = f"{cores} CPU cores"
+    if (cores or 1) < 2:
+        return Finding(
+            "cpu",
+            "warn",
+            said,
+            "People and the model share one core: votes wait while"
+            " a round runs. Two are enough for a start.",
+        )
+    return Finding("cpu", "ok", said)
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        # In a container the limit is the group's.
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    said = f"{total / (1 << 30):.1f} GB of memory"
+    if total < MEMORY_WARN:
+        state: State = "bad" if total < MEMORY_BAD else "warn"
+        return Finding(
+            "memory",
+            state,
+            said,
+            "A round needs up to 1.6 GB beside the server's 0.6"
+            " GB at 500,000 items (docs/scale.md): give it 4 GB.",
+        )
+    return Finding("memory", "ok", said)
+
+
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    said = f"{soft} open files (at most {hard})"
+    if soft < FILES_WARN:
+        state: State = "bad" if soft < FILES_BAD else "warn"
+        how = "`ulimit -n 65536` before `chorus serve`; systemd: LimitNOFILE=65536"
+        return Finding("files", state, said, f"Each person takes one: raise it ({how}).")
+    return Finding("files", "ok", said)
+
+
+def _clock() -> Finding:
+    now = time.time()
+    said = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    if now < CLOCK_LEAST:
+        return Finding(
+            "clock",
+            "bad",
+            said,
+            "The clock is wrong: sessions and invitations end by"
+            " it. Set it, and let it follow NTP (`timedatectl set-ntp true`).",
+        )
+    return Finding("clock", "ok", said)
+
+
+def _folder(data_dir: Path) -> Finding:
+    if not data_dir.exists():
+        parent = next(p for p in data_dir.resolve().parents if p.exists())
+        said = f"{data_dir} is not there yet"
+        if not os.access(parent, os.W_OK):
+            return Finding(
+                "folder",
+                "bad",
+                f"{said}, and {parent} cannot be written",
+                f"Make it, and give it to who runs Chorus: `chown` {data_dir}.",
+            )
+        return Finding("folder", "ok", said)
+    wrong = [
+        p for p in (data_dir, *sorted(data_dir.iterdir())) if not os.access(p, os.R_OK | os.W_OK)
+    ]
+    if wrong:
+        return Finding(
+            "folder",
+            "bad",
+            f"cannot be read and written: {', '.join(map(str, wrong))}",
+            "Give the folder to who runs Chorus: `chown -R USER` and its path.",
+        )
+    mode = stat.S_IMODE(data_dir.stat().st_mode)
+    if mode & 0o007:
+        return Finding(
+            "folder",
+            "warn",
+            f"{data_dir} is open to everybody on this machine ({mode:o})",
+            f"`chmod 750 {data_dir}`: it holds people's answers.",
+        )
+    return Finding("folder", "ok", f"{data_dir} can be written")
+
+
+def _there(data_dir: Path) -> Path:
+    """The folder, or what its disk is told by as long as it is not there."""
+    return next(p for p in (data_dir.resolve(), *data_dir.resolve().parents) if p.exists())
+
+
+def _free(data_dir: Path) -> Finding:
+    free = shutil.disk_usage(_there(data_dir)).free
+    said = f"{free / (1 << 30):.1f} GB free"
+    if free < FREE_WARN:
+        state: State = "bad" if free < FREE_BAD else "warn"
+        return Finding(
+            "disk",
+            state,
+            said,
+            "Make room, or move the data folder: votes are refused when the disk is full.",
+        )
+    return Finding("disk", "ok", said)
+
+
+def _fsync(data_dir: Path) -> Finding:
+    """How long it takes until something is on the disk: what every vote waits for."""
+    took = []
+    try:
+        with tempfile.TemporaryFile(dir=_there(data_dir)) as file:
+            for _ in range(20):
+                file.write(b"x" * 4096)
+                file.flush()
+                began = time.perf_counter()
+                os.fsync(file.fileno())
+                took.append((time.perf_counter() - began) * 1000)
+    except OSError as error:
+        return Finding(
+            "fsync",
+            "bad",
+            f"nothing can be written: {error.strerror}",
+            "See what `folder` and `disk` say.",
+        )
+    slow = median(took)
+    said = f"fsync takes {slow:.2f} ms (longest {max(took):.1f})"
+    if slow > FSYNC_WARN_MS:
+        state: State = "bad" if slow > FSYNC_BAD_MS else "warn"
+        return Finding(
+            "fsync",
+            state,
+            said,
+            "Each vote waits for it. Put the data on a local SSD, not on a network share.",
+        )
+    return Finding("fsync", "ok", said)
+
+
+def _database(settings: Settings) -> Finding:
+    path = settings.database
+    if not path.exists():
+        return Finding("database", "ok", "there is none yet")
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            (schema,) = db.execute("PRAGMA user_version").fetchone()
+            if schema > VERSION:
+                return Finding(
+                    "database",
+                    "bad",
+                    f"schema {schema}, this Chorus knows {VERSION}",
+                    "It was written by a newer Chorus: install that one.",
+                )
+            (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
+                return Finding(
+                    "database",
+                    "bad",
+                    said,
+                    "The file is damaged: restore a backup"
+                    " (docs/operations.md), and look at the disk.",
+                )
+    except sqlite3.Error as error:
+        return Finding(
+            "database",
+            "bad",
+            str(error),
+            f"Stop whatever else has it open; then `chorus fsck --data-dir {settings.data_dir}`.",
+        )
+    size = path.stat().st_size / 1e6
+    what = f"schema {schema}, {size:,.0f} MB, whole"
+    if schema < VERSION:
+        return Finding(
+            "database",
+            "warn",
+            what,
+            "The next start brings it to schema"
+            f" {VERSION}: make a backup before (docs/operations.md).",
+        )
+    return Finding("database", "ok", what)
+
+
+def _secrets(settings: Settings) -> Finding:
+    open_ = [
+        p
+        for p in (settings.data_dir / "secret", settings.vault_key)
+        if p.exists() and stat.S_IMODE(p.stat().st_mode) & 0o077
+    ]
+    if open_:
+        names = " ".join(map(str, open_))
+        return Finding(
+            "secrets",
+            "bad",
+            f"others on this machine can read {names}",
+            f"`chmod 600 {names}`; who may have read them can sign in as anybody:"
+            " remove `secret`, and everybody signs in anew.",
+        )
+    return Finding("secrets", "ok", "only their owner can read them")
+
+
+def _port(host: str, port: int) -> Finding:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        return Finding(
+            "port",
+            "warn",
+            f"{host}:{port}: {error.strerror}",
+            "A server is running there already, or choose another: `--port`.",
+        )
+    return Finding("port", "ok", f"{host}:{port} is free")
+
+
+def _address(host: str) -> Finding:
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return Finding(
+            "address",
+            "ok",
+            f"{host}: for this machine, or for a proxy that passes the"
+            " Host header on (docs/operations.md)",
+        )
+    return Finding(
+        "address",
+        "warn",
+        f"{host}: others reach it without TLS",
+        "Listen on 127.0.0.1 and put nginx or caddy before it (docs/operations.md):"
+        " passwords and session cookies go over the network in the open else.",
+    )
+
+
+def _pages() -> Finding:
+    vendor = Path(__file__).parent.parent / "web" / "static" / "vendor"
+    if not vendor.is_dir() or not any(vendor.iterdir()):
+        return Finding(
+            "pages",
+            "bad",
+            "the browser parts are not installed",
+            "`make setup` (it fetches them from npm).",
+        )
+    return Finding("pages", "ok", "the browser parts are installed")
+
+
+def _exported(settings: Settings) -> Finding:
+    found = sorted(p.name for p in settings.models.glob("*.onnx"))
+    if not found:
+        return Finding("networks", "ok", "none made yet: the first pictures wait some seconds")
+    return Finding("networks", "ok", ", ".join(found))
+
+
+def _gpu(settings: Settings) -> Finding:
+    said = "an NVIDIA GPU" if settings.gpu else "no NVIDIA GPU: the processor does it all"
+    return Finding("gpu", "ok", said)
+
+
+def _loads(name: str, why: str) -> Finding:
+    if importlib.util.find_spec(name) is None:
+        return Finding(name, "bad", "it is not installed", f"`pip install` Chorus anew; {why}.")
+    code = f"import {name}; print({name}.__version__)"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=TORCH_S
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(name, "bad", f"it does not load within {TORCH_S} s", f"{why}.".capitalize())
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it ended at once"])[-1]
+        return Finding(name, "bad", last, f"Install the build for this processor; {why}.")
+    return Finding(name, "ok", done.stdout.strip())
+
+
+REPAIRS: dict[State, str] = {"ok": "ok  ", "warn": "look", "bad": "BAD "}
+
+
+def lines(finding: Finding) -> Iterator[str]:
+    yield f"{REPAIRS[finding.state]}  {finding.name:10} {finding.found}"
+    if finding.mend:
+        yield f"{'':17}→ {finding.mend}"
