@@ -424,14 +424,7 @@ def mount_others() -> None:
 
 def main() -> None:
     # `chorus serve` must start fast and without the tools' dependencies.
-    if len(sys.argv) < 2 or sys.argv[1] not in (
-        "serve",
-        "user",
-        "fsck",
-        "init",
-        "doctor",
-        "version",
-    ):
+    if len(sys.argv) < 2 or sys.argv[1] not in OWN:
         mount_others()
     app()
 

@@ -17,6 +17,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -26,6 +27,8 @@ from chorus.server.tracing import Tracing
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 NS = 1e9
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more figure for each, of no use
 
 
 class Instruments:
