@@ -18,7 +18,7 @@ Run = Callable[..., Any]
 
 
 def _serve(route: Route) -> None:
-    name = route.request.url.rpartition("/")[2]
+    name = route.request.url.removeprefix(f"{ORIGIN}/")
     if name.endswith(".js"):
         route.fulfill(path=JS / name, content_type="text/javascript")
     else:
@@ -28,7 +28,7 @@ def _serve(route: Route) -> None:
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     """`run(script, argument)`: a function's source, called with the argument and `js`, the
-    modules by their names (`js.page_state.reduce`); its JSON result."""
+    modules by their names (`js.page_state.reduce`, `js.shapes_pad.step`); its JSON result."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium is not None, "no Chromium: run `make chromium`"
     # Root has no user namespaces to build the sandbox from (CI in a container).
@@ -51,11 +51,18 @@ def run() -> Iterator[Run]:
             "text_layout",
             "format",
             "wizard_words",
+            "shapes/geometry",
+            "shapes/hits",
+            "shapes/keys",
+            "shapes/pad",
+            "shapes/shapes",
+            "shapes/tiles",
+            "shapes/view",
         ]
         page.evaluate(
             """async names => {
                 window.js = {};
-                for (const name of names) js[name] = await import(`/${name}.js`);
+                for (const name of names) js[name.replace('/', '_')] = await import(`/${name}.js`);
             }""",
             names,
         )

@@ -5,12 +5,16 @@
  * @typedef {{
  *   give: (given: (?string[])[], name: ?string) => (?string[])[],
  *   completes: (name: ?string) => boolean,
- *   value: (classes: string[]) => object,
+ *   read: (value: object, by: "model"|"vote") => {classes: string[], shapes?: object[]},
+ *   value: (answer: {classes: string[], shapes?: object[]}) => object,
+ *   same: (a: {classes: string[]}, b: {classes: string[]}) => boolean,
  * }} Answering
  * `give`: from what each item is said to be (null: no answer yet) to what it is then; `name` is the
- * class of the key, null says that no class applies. `completes`: nothing is left to say then.
+ * class of the key, null says that no class applies. `completes`: nothing is left to say then. `read`
+ * and `value`: from a value of the protocol and to one; `same`: two answers say the same.
  */
-import { inOrder, taskOf, valueOf } from "./task.js";
+import { read, same, write } from "./shapes/shapes.js";
+import { classesOf, inOrder, sameClasses, taskOf, valueOf } from "./task.js";
 
 /**
  * @param {{task_type: string}} project
@@ -19,8 +23,24 @@ import { inOrder, taskOf, valueOf } from "./task.js";
  */
 export function answeringOf(project, order) {
   const task = taskOf(project);
-  const value = (classes) => valueOf(task, classes);
-  return task.multi ? { ...classSet(order), value } : { ...ONE_CLASS, value };
+  if (task.shapes) return drawing(task.shapes);
+  const classes = {
+    read: (value) => ({ classes: classesOf(value) ?? [] }),
+    value: (answer) => valueOf(task, answer.classes),
+    same: (a, b) => sameClasses(a.classes, b.classes),
+  };
+  return task.multi ? { ...classSet(order), ...classes } : { ...ONE_CLASS, ...classes };
+}
+
+/** Shapes are drawn, not given by keys: a key alone says at most that nothing is there. */
+function drawing(kind) {
+  return {
+    give: (given) => given,
+    completes: () => false,
+    read: (value, by) => ({ classes: classesOf(value) ?? [], shapes: read(value, by) }),
+    value: (answer) => write(kind, answer.shapes ?? []),
+    same: (a, b) => same(a.shapes ?? [], b.shapes ?? []),
+  };
 }
 
 const ONE_CLASS = {

@@ -56,7 +56,7 @@ export function intentOf(event, classes, task = { text: false, multi: false }, k
 }
 
 /** The digit row gives other characters on some layouts (French); its place counts. -1: no digit. */
-function digitOf(event) {
+export function digitOf(event) {
   if (/^[0-9]$/.test(event.key)) return Number(event.key);
   const place = /^(?:Digit|Numpad)([0-9])$/.exec(event.code ?? "");
   return place && !/^[?/]$/.test(event.key) && !event.shiftKey && event.key.length === 1

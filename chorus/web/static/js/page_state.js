@@ -2,22 +2,23 @@
  * One page in a labeler's hands, as a pure state machine: (state, action) → new state.
  * States are never changed in place, so undo is keeping the old one.
  *
- * @typedef {{class: string}|{classes: string[]}} Value of the protocol
+ * @typedef {{class: string}|{classes: string[]}|{boxes: object[]}|{polygons: object[]}} Value of the protocol
  * @typedef {{item_id: number, lease_id: any, name: string, thumb: ?string, image: ?string,
  *   text: ?string, width: number, height: number, prelabel: ?Value & {score: number}, odd: ?number,
  *   vote: ?{vote_id: string, kind: string, value: ?Value}}} Item
- * @typedef {{kind: "label"|"skip"|"flag", classes: string[], by: "person"|"model"|"vote"}} Answer
- *   a label without classes says that none applies
+ * @typedef {{kind: "label"|"skip"|"flag", classes: string[], by: "person"|"model"|"vote",
+ *   shapes?: import("./shapes/shapes.js").Shape[]}} Answer
+ *   a label without classes says that none applies; `shapes`: what is drawn, where that is the answer
  * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled"|"practice", size: number,
  *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[],
- *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[], came: number,
+ *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[],
+ *   future: object[], came: number,
  *   answering: import("./answering.js").Answering, practice: ?{done: number, of: number},
  *   verdicts: ?Record<number, {right: ?boolean, answer: ?Value, note: ?string}>}} PageState
- *   `verdicts`: of a practice page that was sent, what is right, as far as it is known here;
+ *   `future`: what was undone, newest last; `verdicts`: of a practice page that was sent, what is right, as far as it is known here;
  *   `came`: when it was first here, in ms; `spent`: the selection has got a class; it lasts until the person goes elsewhere
  */
 import { without } from "./answering.js";
-import { classesOf, sameClasses } from "./task.js";
 
 const PAST_MAX = 200;
 export const ODD = 0.5;
@@ -38,8 +39,8 @@ export function open(page, answering, draft = {}) {
   const items = oddFirst(page);
   const answers = {};
   for (const item of items) {
-    const given = item.vote ? fromVote(item.vote) : draft.answers?.[item.item_id];
-    const answer = given ?? fromModel(item);
+    const given = item.vote ? fromVote(item.vote, answering) : draft.answers?.[item.item_id];
+    const answer = given ?? fromModel(item, answering);
     if (answer) answers[item.item_id] = answer;
   }
   const state = {
@@ -55,6 +56,7 @@ export function open(page, answering, draft = {}) {
     correcting: false,
     settled: [],
     past: [],
+    future: [],
     came: draft.came ?? Date.now(),
     answering,
     practice: page.practice ?? null,
@@ -73,7 +75,7 @@ export function reopen(page, answering) {
 export function tell(state) {
   // What was answered before a reload is not sent again, and not told again.
   const before = state.items.filter((i) => i.vote).map((i) => [i.item_id, { right: null, answer: null, note: null }]);
-  return { ...state, selected: [], spent: false, past: [], focus: 0, verdicts: Object.fromEntries(before) };
+  return { ...state, selected: [], spent: false, past: [], future: [], focus: 0, verdicts: Object.fromEntries(before) };
 }
 
 /**
@@ -91,14 +93,14 @@ export function isOdd(item) {
   return item.odd !== null && item.odd !== undefined && item.odd >= ODD;
 }
 
-function fromVote(vote) {
+function fromVote(vote, answering) {
   return vote.kind === "label"
-    ? { kind: "label", classes: classesOf(vote.value), by: "vote" }
+    ? { kind: "label", by: "vote", ...answering.read(vote.value, "vote") }
     : { kind: vote.kind, classes: [], by: "vote" };
 }
 
-function fromModel(item) {
-  return item.prelabel ? { kind: "label", classes: classesOf(item.prelabel), by: "model" } : null;
+function fromModel(item, answering) {
+  return item.prelabel ? { kind: "label", by: "model", ...answering.read(item.prelabel, "model") } : null;
 }
 
 /**
@@ -107,7 +109,16 @@ function fromModel(item) {
  * @returns {PageState} the same object when nothing changed
  */
 export function reduce(state, action) {
+  const next = changed(state, action);
+  const time = action.type === "undo" || action.type === "redo";
+  // Whatever is done anew ends what could be done again.
+  return time || next.answers === state.answers && next.past === state.past ? next : { ...next, future: [] };
+}
+
+function changed(state, action) {
   switch (action.type) {
+    case "draw":
+      return draw(state, action.item_id, action.shapes, action.merge ?? null);
     case "label":
       return label(state, action.cls);
     case "untag":
@@ -136,7 +147,9 @@ export function reduce(state, action) {
     case "close":
       return close(state, action.item_id, action.replacement ?? null);
     case "undo":
-      return undo(state);
+      return back(state, "past", "future");
+    case "redo":
+      return back(state, "future", "past");
     default:
       throw new Error(`unknown action ${action.type}`);
   }
@@ -150,12 +163,15 @@ export function reduce(state, action) {
 export function renamed(state, names) {
   const all = (classes) => classes?.map((name) => names.get(name) ?? name);
   const answers = (old) => Object.fromEntries(
-    Object.entries(old).map(([id, a]) => [id, { ...a, classes: all(a.classes) }]));
+    Object.entries(old).map(([id, a]) => [id, { ...a, classes: all(a.classes), ...drawn(a) }]));
+  const drawn = ({ shapes }) => shapes && { shapes: shapes.map((s) => ({ ...s, cls: names.get(s.cls) ?? s.cls })) };
+  const steps = (list) => list.map((step) => ({ ...step, answers: answers(step.answers) }));
   return {
     ...state,
     items: state.items.map((item) => renamedItem(item, names)),
     answers: answers(state.answers),
-    past: state.past.map((step) => ({ ...step, answers: answers(step.answers) })),
+    past: steps(state.past),
+    future: steps(state.future),
   };
 }
 
@@ -163,6 +179,8 @@ export function renamed(state, names) {
 export function renamedItem(item, names) {
   const to = (value) => {
     if (!value) return value;
+    const kind = ["boxes", "polygons"].find((name) => value[name]);
+    if (kind) return { ...value, [kind]: value[kind].map((s) => ({ ...s, class: names.get(s.class) ?? s.class })) };
     if (value.classes) return { ...value, classes: value.classes.map((name) => names.get(name) ?? name) };
     return "class" in value ? { ...value, class: names.get(value.class) ?? value.class } : value;
   };
@@ -181,9 +199,13 @@ export function targets(state) {
   return item ? [item.item_id] : [];
 }
 
-function remember(state) {
-  const { answers, selected, spent, focus } = state;
-  return [...state.past, { answers, selected, spent, focus }].slice(-PAST_MAX);
+function moment({ answers, selected, spent, focus }, merge = null) {
+  return { answers, selected, spent, focus, merge };
+}
+
+/** @param {?string} [merge] what comes next with the same name is one step with this */
+function remember(state, merge = null) {
+  return [...state.past, moment(state, merge)].slice(-PAST_MAX);
 }
 
 /** Without a selection that has got its classes: what comes next is about something else. */
@@ -204,6 +226,15 @@ function label(state, cls) {
 function pass(state, kind) {
   const ids = targets(state);
   return answer(state, ids, ids.map(() => ({ kind, classes: [], by: "person" })), true);
+}
+
+/** What is drawn on an item's picture now. */
+function draw(state, id, shapes, merge) {
+  if (!state.items.some((i) => i.item_id === id)) return state;
+  const classes = [...new Set(shapes.map((s) => s.cls))];
+  const answers = { ...state.answers, [id]: { kind: "label", classes, shapes, by: "person" } };
+  const one = merge !== null && state.past.at(-1)?.merge === merge;
+  return { ...state, answers, past: one ? state.past : remember(state, merge) };
 }
 
 /** Take one class from one item. */
@@ -273,8 +304,9 @@ function selectAll(state) {
   return { ...state, selected, spent: false, past: remember(state) };
 }
 
-function undo(state) {
-  const last = state.past.at(-1);
+/** One step from one list of moments onto the other: into the past, or again out of it. */
+function back(state, from, to) {
+  const last = state[from].at(-1);
   if (!last) return state;
   const ids = new Set(state.items.map((i) => i.item_id));
   const answers = Object.fromEntries(
@@ -286,7 +318,8 @@ function undo(state) {
     selected: last.selected.filter((id) => ids.has(id)),
     spent: last.spent,
     focus: clamp(last.focus, state.items.length),
-    past: state.past.slice(0, -1),
+    [from]: state[from].slice(0, -1),
+    [to]: [...state[to], moment(state)],
   };
 }
 
@@ -301,7 +334,7 @@ function close(state, id, replacement) {
   if (replacement) {
     items[index] = replacement;
     settled.push(replacement.item_id);
-    const given = fromModel(replacement);
+    const given = fromModel(replacement, state.answering);
     if (given) answers[replacement.item_id] = given;
   } else {
     items.splice(index, 1);
@@ -345,17 +378,17 @@ export function toSend(state, onlyPersons = false) {
   for (const item of state.items) {
     const given = state.answers[item.item_id];
     if (!given || given.by === "vote" || (onlyPersons && given.by !== "person")) continue;
-    if (item.vote && sameAnswer(fromVote(item.vote), given)) continue;
+    if (item.vote && sameAnswer(state.answering, fromVote(item.vote, state.answering), given)) continue;
     out.push({
       item,
       kind: given.kind,
-      value: given.kind === "label" ? state.answering.value(given.classes) : null,
+      value: given.kind === "label" ? state.answering.value(given) : null,
       supersedes: item.vote?.vote_id ?? null,
     });
   }
   return out;
 }
 
-function sameAnswer(a, b) {
-  return a.kind === b.kind && sameClasses(a.classes, b.classes);
+function sameAnswer(answering, a, b) {
+  return a.kind === b.kind && (a.kind !== "label" || answering.same(a, b));
 }

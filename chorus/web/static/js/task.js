@@ -1,6 +1,6 @@
 /**
  * What a project's task type means for its pages: whether its items are pictures or texts, and
- * whether an answer is one class or a set of them. Pure.
+ * whether an answer is one class, a set of them, or shapes drawn on the picture. Pure.
  */
 
 import { _ } from "./i18n.js";
@@ -9,13 +9,14 @@ import { _ } from "./i18n.js";
 export const NONE_WORD = _("None of these");
 
 /**
- * @typedef {{text: boolean, multi: boolean, thing: string}} Task
+ * @typedef {{text: boolean, multi: boolean, shapes: ?"boxes"|"polygons", thing: string}} Task
  * @param {{task_type: string}} project
  * @returns {Task}
  */
 export function taskOf({ task_type }) {
   const text = task_type.startsWith("text-");
-  return { text, multi: task_type.endsWith("multilabel"), thing: text ? "text" : "picture" };
+  const shapes = task_type === "boxes" || task_type === "polygons" ? task_type : null;
+  return { text, multi: task_type.endsWith("multilabel"), shapes, thing: text ? "text" : "picture" };
 }
 
 /**
@@ -29,6 +30,9 @@ export function classesOf(said) {
   if (typeof said === "string") return [said];
   if (Array.isArray(said)) return said;
   if (Array.isArray(said.classes)) return said.classes;
+  // Each class that was drawn, once.
+  const drawn = said.boxes ?? said.polygons;
+  if (Array.isArray(drawn)) return [...new Set(drawn.map((shape) => shape.class))];
   return typeof said.class === "string" ? [said.class] : null;
 }
 
