@@ -34,7 +34,7 @@ def _said() -> Iterator[tuple[str, int, Text]]:
         with path.open("rb") as file:
             for line, _, text, _ in babel_extract(file, DEFAULT_KEYWORDS, [], options):
                 yield path.name, line, _text(text)
-    for path in sorted((WEB / "static" / "js").glob("*.js")):
+    for path in sorted((WEB / "static" / "js").rglob("*.js")):
         with path.open("rb") as file:
             for line, text, _, _ in extract("javascript", file, options={"template_string": "no"}):
                 yield path.name, line, _text(text)

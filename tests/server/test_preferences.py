@@ -6,13 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.server.domain.preferences import KEYS, RESERVED, Preferences, check, keys_of
+from chorus.server.domain.preferences import (
+    ACTIONS,
+    GROUPS,
+    RESERVED,
+    Preferences,
+    check,
+    keys_of,
+)
 
 keys = st.one_of(
-    st.sampled_from([*KEYS.values(), *sorted(RESERVED), "Enter", " ", "Escape", "Tab", ""]),
+    st.sampled_from([*ACTIONS.values(), *sorted(RESERVED), "Enter", " ", "Escape", "Tab", ""]),
     st.text(min_size=1, max_size=2),
 )
-wishes = st.dictionaries(st.sampled_from([*KEYS, "dance"]), keys, max_size=6)
+wishes = st.dictionaries(st.sampled_from([*ACTIONS, "dance"]), keys, max_size=6)
 
 
 @given(wish=wishes)
@@ -23,12 +30,13 @@ def test_every_action_has_one_key_of_its_own(wish: dict[str, str]) -> None:
         assert str(reason).startswith("keys: ")
         return
     now = keys_of(kept)
-    assert set(now) == set(KEYS)
-    assert len(set(now.values())) == len(KEYS)
+    assert set(now) == set(ACTIONS)
+    # On one page no key means two things; the pages are apart.
+    assert all(len({now[action] for action in group}) == len(group) for group in GROUPS)
     assert not set(now.values()) & RESERVED
     assert all(now[action] == key.lower() or len(key) > 1 for action, key in wish.items())
     # Kept in its shortest form, and the same when it is read again.
-    assert all(KEYS[action] != key for action, key in kept.keys.items())
+    assert all(ACTIONS[action] != key for action, key in kept.keys.items())
     assert check(kept) == kept
 
 
@@ -36,6 +44,8 @@ def test_every_action_has_one_key_of_its_own(wish: dict[str, str]) -> None:
     ("wish", "reason"),
     [
         ({"skip": "f"}, "F is already the key of"),
+        ({"shapes.lock": "m"}, "M is already the key of shapes.move"),
+        ({"shapes.lock": " "}, "Space is taken"),
         ({"skip": "3"}, "digits are classes"),
         ({"skip": "Tab"}, "one character, Space or Enter"),
         ({"dance": "d"}, "no action 'dance'"),
@@ -49,6 +59,12 @@ def test_a_refusal_says_why(wish: dict[str, str], reason: str) -> None:
 def test_keys_can_change_places() -> None:
     kept = check(Preferences(keys={"skip": "f", "flag": "s"}))
     assert (keys_of(kept)["skip"], keys_of(kept)["flag"]) == ("f", "s")
+
+
+def test_pages_have_keys_of_their_own() -> None:
+    kept = check(Preferences(keys={"skip": "r", "shapes.lock": "v"}))
+    now = keys_of(kept)
+    assert (now["skip"], now["shapes.draw"], now["shapes.skip"]) == ("r", "r", "s")
 
 
 @pytest.mark.parametrize("minutes", [-1, 241])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus.server.domain.preferences import KEYS, LANGUAGES
+from chorus.server.domain.preferences import KEYS, LANGUAGES, SHAPE_KEYS
 from chorus.server.transport import languages
 from scripts.catalog import LOCALE, WEB, read, texts
 from tests.web.conftest import Run
@@ -72,3 +72,4 @@ def test_no_text_of_the_labelers_pages_is_left_out() -> None:
 @pytest.mark.browser
 def test_the_server_and_the_pages_know_the_same_keys(run: Run) -> None:
     assert run("(_, {keys}) => keys.KEYS") == KEYS
+    assert run("(_, {shapes_keys}) => shapes_keys.SHAPE_KEYS") == SHAPE_KEYS

@@ -21,7 +21,7 @@ Event = dict[str, Any]
 
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-# Events of pad.js, and page actions -> after each the shapes, the pad and how often one can go back.
+# Events of pad.js and page actions -> after each the shapes, the pad and how far one can go back.
 PLAY = """({kind, size, shapes, events}, {shapes_pad, shapes_shapes, page_state, answering}) => {
     const how = answering.answeringOf({task_type: kind}, () => ["a", "b", "c"]);
     const prelabel = shapes.length ? {...shapes_shapes.write(kind, shapes), score: 0.9} : null;
@@ -148,8 +148,9 @@ def test_every_shape_is_one_the_server_takes(run: Run, game: dict[str, Any]) -> 
                 math.isfinite(v) and v == round(v, 2) for p in shape["points"] or [] for v in p
             )
             xs, ys = [p[0] for p in points], [p[1] for p in points]
-            assert min(xs) >= 0 and max(xs) <= width + 0.011
-            assert min(ys) >= 0 and max(ys) <= height + 0.011
+            assert min(*xs, *ys) >= 0
+            assert max(xs) <= width + 0.011
+            assert max(ys) <= height + 0.011
             assert max(xs) - min(xs) >= LEAST - 0.011
             assert max(ys) - min(ys) >= LEAST - 0.011
             assert shape["points"] is None or len(points) >= 3
@@ -234,7 +235,7 @@ def test_a_handle_goes_where_it_is_dragged(
 ) -> None:
     size = {"width": 200, "height": 200}
     new = run(
-        "([box, handle, to, size], {shapes_geometry}) => shapes_geometry.resized(box, handle, to, size)",
+        "(given, {shapes_geometry}) => shapes_geometry.resized(...given)",
         [box, handle, to, size],
     )
     for axis, (low, high) in enumerate((("w", "e"), ("n", "s"))):
@@ -292,11 +293,12 @@ def test_the_picture_stays_in_the_room_and_what_is_under_the_pointer_there(
         for axis, side in (("x", "width"), ("y", "height")):
             start, length = view[axis], size[side] * view["scale"]
             # Some of it is always there.
-            assert start < room[side] and start + length > 0
+            assert -length < start < room[side]
         for tile in state["tiles"]:
             x, y, w, h = tile["box"]
-            assert 0 <= x and 0 <= y and w > 0 and h > 0
-            assert x + w <= size["width"] and y + h <= size["height"]
+            assert min(x, y) >= 0 < min(w, h)
+            assert x + w <= size["width"]
+            assert y + h <= size["height"]
             # As sharp as the screen, and not much more: few tiles are loaded.
             assert tile["level"] == 0 or 2 ** tile["level"] * view["scale"] <= 1.0001
         step = max([room["width"], room["height"]])
@@ -305,7 +307,10 @@ def test_the_picture_stays_in_the_room_and_what_is_under_the_pointer_there(
 
 @many
 @given(
-    key=st.sampled_from([*"rmtlxdhajkzgbsfcpu0123456789?/+-= ", "Enter", "Delete", "ArrowLeft", "ArrowUp", "Escape"]),
+    key=st.sampled_from(
+        [*"rmtlxdhajkzgbsfcpu0123456789?/+-= ",
+         "Enter", "Delete", "ArrowLeft", "ArrowUp", "Escape"]
+    ),
     shift=st.booleans(),
     ctrl=st.booleans(),
 )  # fmt: skip

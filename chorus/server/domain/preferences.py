@@ -22,7 +22,32 @@ KEYS = {
     "toggle": " ",
     "submit": "Enter",
 }
-"""The actions whose key can be changed, and the key that each has by itself."""
+"""The actions of pages with answers by key whose key can be changed, and the key that each has by
+itself."""
+SHAPE_KEYS = {
+    "shapes.draw": "r",
+    "shapes.move": "m",
+    "shapes.template": "t",
+    "shapes.polygon": "p",
+    "shapes.points": "u",
+    "shapes.lock": "l",
+    "shapes.remove": "x",
+    "shapes.copy": "d",
+    "shapes.alone": "h",
+    "shapes.accept": "a",
+    "shapes.next": "j",
+    "shapes.previous": "k",
+    "shapes.fit": "z",
+    "shapes.guides": "g",
+    "shapes.light": "b",
+    "shapes.skip": "s",
+    "shapes.flag": "f",
+    "shapes.comment": "c",
+    "shapes.submit": "Enter",
+}
+"""The same of pages where shapes are drawn. No key of theirs is in the way of the others'."""
+GROUPS = (KEYS, SHAPE_KEYS)
+ACTIONS = {**KEYS, **SHAPE_KEYS}
 NAMED = (" ", "Enter")
 RESERVED = frozenset("0123456789?/-+=")
 """Digits are classes, the others help, search and the size of letters."""
@@ -36,12 +61,12 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     motion: Literal["auto", "less"] = "auto"
     """'auto': as the person's system says."""
     keys: dict[str, str] = {}
-    """Action -> key, where it is another one than in KEYS."""
+    """Action -> key, where it is another one than in ACTIONS."""
 
 
 def keys_of(preferences: Preferences) -> dict[str, str]:
     """Action -> key, for all actions that have a changeable one."""
-    return {**KEYS, **preferences.keys}
+    return {**ACTIONS, **preferences.keys}
 
 
 def check(preferences: Preferences) -> Preferences:
@@ -54,21 +79,25 @@ def check(preferences: Preferences) -> Preferences:
 def _checked(keys: Mapping[str, str]) -> dict[str, str]:
     changed: dict[str, str] = {}
     for action, key in keys.items():
-        if action not in KEYS:
+        if action not in ACTIONS:
             raise ValueError(f"keys: there is no action {action!r}")
         key = key.lower() if len(key) == 1 else key
         if key in RESERVED:
             raise ValueError(f"keys: {name_of(key)} is taken: digits are classes, ? / - + = too")
         if key not in NAMED and (len(key) != 1 or not key.isprintable() or key.isspace()):
             raise ValueError("keys: a key is one character, Space or Enter")
-        if key != KEYS[action]:
+        if action in SHAPE_KEYS and key == " ":
+            raise ValueError("keys: Space is taken: it moves the picture")
+        if key != ACTIONS[action]:
             changed[action] = key
-    owners: dict[str, str] = {}
-    for action, key in {**KEYS, **changed}.items():
-        if key in owners:
-            holder = action if owners[key] in changed else owners[key]
-            raise ValueError(f"keys: {name_of(key)} is already the key of {holder}")
-        owners[key] = action
+    for group in GROUPS:
+        owners: dict[str, str] = {}
+        for action in group:
+            key = changed.get(action, group[action])
+            if key in owners:
+                holder = action if owners[key] in changed else owners[key]
+                raise ValueError(f"keys: {name_of(key)} is already the key of {holder}")
+            owners[key] = action
     return changed
 
 

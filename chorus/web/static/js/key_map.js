@@ -14,11 +14,13 @@ const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsLock"];
 export class KeyMap {
   /**
    * @param {HTMLDialogElement} dialog the list of keys
-   * @param {Record<string, string>} keys action -> key
+   * @param {Record<string, string>} keys action -> key, of all pages
+   * @param {Record<string, string>} defaults the actions of this page, and the key that each has by itself
    */
-  constructor(dialog, keys) {
+  constructor(dialog, keys, defaults = KEYS) {
     this._dialog = dialog;
-    this.keys = { ...KEYS, ...keys };
+    this._defaults = defaults;
+    this._take(keys);
     /** @type {?string} the action that waits for its new key */
     this.waiting = null;
     for (const button of dialog.querySelectorAll("[data-change]")) {
@@ -52,10 +54,18 @@ export class KeyMap {
     this._save({ ...this.keys, [action]: key });
   }
 
+  /** @param {Record<string, string>} keys of all pages; those of other pages are kept as they are */
+  _take(keys) {
+    const own = (name) => name in this._defaults;
+    const some = (wanted) => Object.fromEntries(Object.entries(keys).filter(([name]) => own(name) === wanted));
+    this.keys = { ...this._defaults, ...some(true) };
+    this._others = some(false);
+  }
+
   async _save(keys) {
     try {
-      const kept = await api("PATCH", "/api/me/preferences", { keys });
-      this.keys = { ...KEYS, ...kept.keys };
+      const kept = await api("PATCH", "/api/me/preferences", { keys: { ...this._others, ...keys } });
+      this._take(kept.keys);
       this._say(_("Saved."));
     } catch (error) {
       this._say(this._taken(keys) ?? errorWords(error), true);
@@ -87,7 +97,7 @@ export class KeyMap {
       setText(button, waits ? _("Press a key …") : _("Change"));
       button.setAttribute("aria-pressed", String(waits));
     }
-    const own = Object.keys(KEYS).some((action) => this.keys[action] !== KEYS[action]);
+    const own = Object.keys(this._defaults).some((action) => this.keys[action] !== this._defaults[action]);
     $(".keys-reset", this._dialog).disabled = !own;
   }
 }

@@ -41,7 +41,10 @@ export const TEXTS = {
 export function intentOf(event, classes, task = { text: false, multi: false }, keys = KEYS) {
   if (event.altKey) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (event.ctrlKey || event.metaKey) return key === "z" ? { type: "undo" } : null;
+  if (event.ctrlKey || event.metaKey) {
+    if (key === "z") return { type: event.shiftKey ? "redo" : "undo" };
+    return key === "y" ? { type: "redo" } : null;
+  }
   const digit = digitOf(event);
   if (digit === 0 && task.multi) return { type: "none" };
   if (digit > 0) return digit <= Math.min(9, classes) ? { type: "class", index: digit - 1 } : null;

@@ -21,6 +21,8 @@ import { count } from "./format.js";
 import { taskOf } from "./task.js";
 import { focused, missing, targets, touched } from "./page_state.js";
 import { intentOf } from "./keys.js";
+import { SHAPE_KEYS, shapeIntent } from "./shapes/keys.js";
+import { drawingWords } from "./shapes/words.js";
 import { bannerWords, coverWords } from "./page_words.js";
 import { showConnection } from "./connection.js";
 import { _, ngettext } from "./i18n.js";
@@ -29,13 +31,15 @@ import { errorWords } from "./words.js";
 
 const { user, project, preferences } = boot();
 const task = taskOf(project);
+// Drawing needs its library, which other pages do without.
+const Board = task.shapes ? (await import("./shapes/board.js")).Board : null;
 /** The page sizes that there are, ascending. */
 const SIZES = [1, 4, 6, 9];
 
 const socket = new Socket();
 const outbox = new Outbox(socket, user.user_id, project.project_id);
 const session = new Session(socket, outbox, user, project);
-const classes = new ClassList($("#classes"), (name) => session.act({ type: "label", cls: name }));
+const classes = new ClassList($("#classes"), (name) => pick(name));
 const colors = (name) => classes.colors(name);
 const notes = new Notes(socket, project.project_id, user.user_id);
 const comments = new Comments(socket, outbox, project.project_id, user.user_id);
@@ -49,11 +53,17 @@ const preload = new Preload();
 const zoom = new Zoom($("#zoom"), () => render());
 const help = $("#help");
 const reading = new Reading(`/api/projects/${project.project_id}`, () => render());
-const keyMap = new KeyMap(help, preferences.keys);
+const keyMap = new KeyMap(help, preferences.keys, task.shapes ? SHAPE_KEYS : undefined);
 new BreakReminder($("#break"), preferences.break_minutes, user.user_id);
 const letters = new TypeSize();
 const autoSize = new AutoSize(project.project_id, task.text);
-const grid = new Grid(
+const board = Board && new Board($("#drawing"), $(".shape-list"), task, {
+  draw: (id, shapes, merge) => session.act({ type: "draw", item_id: id, shapes, merge }),
+  note: (text) => toast(text, "warn"),
+  chosen: () => classes.mark(board.marked),
+  classes: () => session.project.classes.map((c) => c.name),
+}, colors);
+const grid = board ?? new Grid(
   $("#grid"),
   task,
   {
@@ -91,7 +101,7 @@ function render() {
     button.setAttribute("aria-pressed", String(pressed));
   }
   const item = page && focused(page);
-  classes.mark(item ? said(page, item) : null);
+  classes.mark(board ? item && board.marked : item ? said(page, item) : null);
   if (zoom.isOpen) {
     if (item) openZoom();
     else zoom.close();
@@ -135,7 +145,8 @@ function renderBanner(page) {
   const banner = $("#banner");
   const kind = page === null ? "none" : page.correcting ? "correcting" : page.kind;
   banner.dataset.kind = kind;
-  const [title, text] = page ? bannerWords(kind, page, task) : ["", ""];
+  const drawn = board && page ? drawingWords(kind, page, page.answers[focused(page)?.item_id]?.shapes ?? [], task) : null;
+  const [title, text] = drawn ?? (page ? bannerWords(kind, page, task) : ["", ""]);
   setText($(".banner-title", banner), title);
   setText($(".banner-text", banner), text);
   $("#leave-correction").hidden = kind !== "correcting";
@@ -166,18 +177,30 @@ function renderEmpty(page) {
 function renderActions(page) {
   const off = page === null || session.paused;
   $("#do-submit").disabled = off;
-  for (const id of ["#do-select", "#do-skip", "#do-flag", "#do-clear"]) $(id).disabled = off || Boolean(page.verdicts);
+  const acts = board ? ["#do-skip", "#do-flag", "#do-comment"] : ["#do-select", "#do-skip", "#do-flag", "#do-clear"];
+  for (const id of acts) $(id).disabled = off || Boolean(page.verdicts);
   $("#do-undo").disabled = Boolean(page?.verdicts);
+  if (board) renderDrawn(page);
   const left = page ? missing(page) : 0;
   const submit = $("#do-submit");
-  submit.dataset.ready = String(Boolean(page) && left === 0);
-  setText($(".submit-text", submit), submitWords(page, left));
+  // A picture with nothing on it can be sent too.
+  submit.dataset.ready = String(Boolean(page) && (left === 0 || board !== null));
+  setText($(".submit-text", submit), submitWords(page, board ? 0 : left));
+  if (board) return;
   const all = page !== null && page.selected.length === page.items.length;
   setText($("#do-select .action-text"), all ? _("Select none") : _("Select all"));
   const some = page?.selected.length ?? 0;
   const note = $("#selection");
   note.hidden = some === 0;
   setText(note, some ? selectionWords(page, some) : "");
+}
+
+function renderDrawn(page) {
+  $("#do-redo").disabled = !page?.future.length;
+  const item = page && focused(page);
+  const { n } = item ? written(page, item.item_id) : { n: 0 };
+  $(".comment-count").hidden = !n;
+  setText($(".comment-count"), String(n));
 }
 
 function selectionWords(page, some) {
@@ -227,7 +250,39 @@ function fitNext() {
   session.resizeNext(autoSize.size ?? session.pageSize);
 }
 
+/** A class was chosen (null: none): of what is in focus, or of the shape that is drawn next. */
+function pick(name) {
+  if (!board) session.act({ type: "label", cls: name });
+  else if (name === null) RUN.none();
+  else {
+    board.drawing.do({ type: "class", cls: name });
+    render();
+  }
+}
+
+/** Nothing is on this picture: that is an answer, and sends it. */
+function nothing() {
+  const page = session.current;
+  if (!page || session.paused || page.verdicts) return;
+  const why = board.nothing();
+  if (why) toast(why, "warn");
+  else sendDrawn(page);
+}
+
+function sendDrawn(page) {
+  const item = focused(page);
+  if (item && !page.answers[item.item_id]) session.act({ type: "draw", item_id: item.item_id, shapes: [] });
+  session.submit();
+}
+
 function submit() {
+  const page = session.current;
+  if (board && page && !page.verdicts && !session.paused) {
+    const why = board.holdsBack();
+    if (why) toast(why, "warn");
+    else sendDrawn(page);
+    return;
+  }
   const lacking = session.submit();
   if (!lacking) return;
   toast(task.text
@@ -239,14 +294,14 @@ function submit() {
 // -- keys and clicks
 
 const RUN = {
-  class: ({ index }) => session.act({ type: "label", cls: classes.name(index) }),
+  class: ({ index }) => pick(classes.name(index)),
   toggle: () => session.act({ type: "toggle" }),
   selectAll: () => session.act({ type: "selectAll" }),
   clear: () => session.act({ type: "clear" }),
   skip: () => session.act({ type: "skip" }),
   flag: () => openComments(true),
   comment: () => openComments(false),
-  none: () => session.act({ type: "label", cls: null }),
+  none: () => (board ? nothing() : session.act({ type: "label", cls: null })),
   move: ({ dx, dy }) => {
     // Enlarged, or alone on its page, a text is not one of a grid: it is read.
     const alone = zoom.isOpen || session.current?.items.length === 1;
@@ -260,8 +315,9 @@ const RUN = {
     grid.arrange();
   },
   read: ({ by }) => read(by),
-  undo: () => session.undo(),
-  submit,
+  undo: () => (board?.drawing.open ? board.drawing.do({ type: "back" }) : session.undo()),
+  redo: () => session.redo(),
+  submit: () => (board?.drawing.open ? board.drawing.do({ type: "finish" }) : submit()),
   zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
   help: () => (help.open ? help.close() : help.showModal()),
   search: ({ text }) => classes.search(text),
@@ -269,6 +325,10 @@ const RUN = {
 };
 
 function escape() {
+  if (board && !board.drawing.atRest) {
+    board.drawing.do({ type: "escape" });
+    return;
+  }
   if (zoom.isOpen) zoom.close();
   else if (session.correcting) session.leaveCorrection();
   else if (session.current?.selected.length) session.act({ type: "selectNone" });
@@ -292,7 +352,7 @@ function renderLetters() {
   $("#larger").disabled = letters.largest;
 }
 
-const REPEATED = ["move", "step", "read", "letters"];
+const REPEATED = ["move", "step", "read", "letters", "nudge", "grow", "zoom", "undo", "redo"];
 document.addEventListener("keydown", (event) => {
   session.awake();
   const target = /** @type {HTMLElement} */ (event.target);
@@ -300,24 +360,25 @@ document.addEventListener("keydown", (event) => {
   if (commenting.isOpen) return;
   if (reading.isOpen) return; // first the new instructions
   if (keyMap.waiting || (help.open && event.key !== "?")) return; // the dialog closes itself on Escape
-  const intent = intentOf(event, classes.length, task, keyMap.keys);
+  const intent = board ? shapeIntent(event, classes.length, keyMap.keys)
+    : intentOf(event, classes.length, task, keyMap.keys);
   if (!intent || (event.repeat && !REPEATED.includes(intent.type))) return;
   if (intent.type === "step" && leaves(intent)) return;
   // A control reached with Tab answers to Enter and Space itself.
   const control = target.closest("button, a, summary");
   if (control && (event.key === "Enter" || event.key === " ")) return;
   event.preventDefault();
-  RUN[intent.type](intent);
+  if (board && session.current && !session.paused && board.drawing.run(intent)) return;
+  RUN[intent.type]?.(intent);
 });
 document.addEventListener("pointerdown", () => session.awake());
 
 const CLICKS = {
-  "#do-select": RUN.selectAll,
+  ...(board ? { "#do-redo": RUN.redo, "#do-comment": RUN.comment } : { "#do-select": RUN.selectAll, "#do-clear": RUN.clear }),
   "#do-skip": RUN.skip,
   "#do-flag": RUN.flag,
-  "#do-clear": RUN.clear,
   "#do-undo": RUN.undo,
-  "#do-submit": RUN.submit,
+  "#do-submit": submit,
   "#do-help": RUN.help,
   "#leave-correction": () => session.leaveCorrection(),
 };

@@ -136,6 +136,12 @@ export class Session extends EventTarget {
     else this._note(_("There is nothing to undo."));
   }
 
+  /** Do again what was undone on the page in view. */
+  redo() {
+    const page = this.current;
+    if (page?.future.length && page !== this.told) this.act({ type: "redo" });
+  }
+
   /** Open an earlier page to correct it. */
   correct(pageId) {
     const page = this.recent.find((p) => p.page_id === pageId);

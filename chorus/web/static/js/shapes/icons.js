@@ -1,0 +1,20 @@
+/** Line icons of the drawing tools, 24 × 24. */
+export const SHAPE_ICONS = {
+  draw: "M5 9V5h4M15 5h4v4M19 15v4h-4M9 19H5v-4",
+  move: "M6 4l12 7-5 1.5L10.500 18zM13 13l5 6",
+  template: "M6 6h12v12H6zM12 9v6M9 12h6",
+  polygon: "M12 4l8 6-3 9H7l-3-9z",
+  points: "M5 17L9 7l8-2M5 17h0M9 7h0M15 17h6M18 14v6",
+  lock: "M7 11V8a5 5 0 0 1 10 0v3M6 11h12v9H6z",
+  unlock: "M7 11V8a5 5 0 0 1 9.600-2M6 11h12v9H6z",
+  copy: "M8 8h11v11H8zM5 16V5h11",
+  remove: "M5 7h14M10 7V5h4v2M7 7l1 13h8l1-13M10 11v5M14 11v5",
+  clear: "M4 7h16M9 7V5h6v2M6 7l1 13h10l1-13M9.500 11l5 5M14.500 11l-5 5",
+  alone: "M3 12s3.500-6 9-6 9 6 9 6-3.500 6-9 6-9-6-9-6zM12 9.500a2.500 2.500 0 1 0 0 5a2.500 2.500 0 0 0 0-5",
+  guides: "M12 3v18M3 12h18M12 9a3 3 0 1 0 0 6a3 3 0 0 0 0-6",
+  light: "M12 8a4 4 0 1 0 0 8a4 4 0 0 0 0-8M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M19 5l-2 2M7 17l-2 2",
+  fit: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5M9 9h6v6H9z",
+  accept: "M3 13l4 4L17 7M12 16l1 1L22 8",
+  larger: "M12 5v14M5 12h14",
+  smaller: "M5 12h14",
+};

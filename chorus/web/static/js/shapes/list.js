@@ -1,0 +1,88 @@
+/**
+ * The shapes as a list beside the picture: what a screen reader reads, and what a keyboard or a thumb
+ * chooses from. A chosen one gets its class from the list of classes, like one chosen on the picture.
+ */
+import { $, el, icon, setText, setVars } from "../dom.js";
+import { score } from "../format.js";
+import { _ } from "../i18n.js";
+import { SHAPE_ICONS } from "./icons.js";
+import { placeWords, shapeWords } from "./words.js";
+
+export class ShapeList {
+  /**
+   * @param {HTMLElement} root
+   * @param {{choose: (id: number) => void, remove: (id: number) => void}} on
+   */
+  constructor(root, on) {
+    this._root = root;
+    this._on = on;
+    this._list = $("ul", root);
+    /** @type {Map<number, any>} */
+    this._rows = new Map();
+    this._shapes = [];
+  }
+
+  /**
+   * @param {import("./shapes.js").Shape[]} shapes @param {?number} target
+   * @param {(name: string) => Record<string, string>} colors @param {string} words how many there are
+   */
+  render(shapes, target, colors, words) {
+    setText($(".shape-count", this._root), words);
+    if (shapes !== this._shapes) {
+      this._shapes = shapes;
+      const here = new Set(shapes.map((s) => s.id));
+      for (const [id, row] of this._rows) if (!here.has(id)) {
+        // The keyboard stays in the list when what it was on goes.
+        const next = row.node.nextElementSibling ?? row.node.previousElementSibling;
+        const had = row.node.contains(document.activeElement);
+        row.node.remove();
+        this._rows.delete(id);
+        if (had) (next ? $("button", next) : null)?.focus();
+      }
+      let at = this._list.firstElementChild;
+      for (const shape of shapes) {
+        const row = this._row(shape, colors);
+        if (row.node === at) at = at.nextElementSibling;
+        else this._list.insertBefore(row.node, at);
+      }
+    }
+    for (const [id, { node, choose }] of this._rows) {
+      const current = String(id === target);
+      if (node.dataset.current === current) continue;
+      node.dataset.current = current;
+      choose.setAttribute("aria-pressed", current);
+      if (id === target && !this._list.matches(":focus-within")) node.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  _row(shape, colors) {
+    let row = this._rows.get(shape.id);
+    if (!row) {
+      row = this._made(shape.id);
+      this._rows.set(shape.id, row);
+    }
+    if (row.shape !== shape) {
+      row.shape = shape;
+      const { c } = colors(shape.cls);
+      setVars(row.node, { c });
+      row.node.dataset.by = shape.by;
+      row.node.dataset.locked = String(shape.locked);
+      setText(row.name, shape.cls);
+      setText(row.place, shape.score === null ? placeWords(shape) : score(shape.score));
+      row.choose.setAttribute("aria-label", shapeWords(shape));
+      row.remove.setAttribute("aria-label", _("Delete: %(what)s", { what: shapeWords(shape) }));
+      row.remove.disabled = shape.locked;
+    }
+    return row;
+  }
+
+  _made(id) {
+    const name = el("span", { class: "shape-name" });
+    const place = el("span", { class: "shape-place" });
+    const choose = el("button", { type: "button", class: "shape-choose", "aria-pressed": "false", onclick: () => this._on.choose(id) },
+      el("span", { class: "swatch" }), name, place);
+    const remove = el("button", { type: "button", class: "shape-remove", title: _("Delete"), onclick: () => this._on.remove(id) }, icon(SHAPE_ICONS.remove));
+    const node = el("li", { class: "shape-row", dataset: { shape: String(id) } }, choose, remove);
+    return { node, choose, remove, name, place, shape: null };
+  }
+}
