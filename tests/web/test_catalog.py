@@ -61,7 +61,7 @@ def test_the_browser_chooses(header: str, tag: str) -> None:
 def test_no_text_of_the_labelers_pages_is_left_out() -> None:
     """Words between tags that no `_()` stands around."""
     pages = ("label", "history", "projects", "me", "signin", "invite", "setup", "_zoom", "_keys",
-             "_comment_dialog", "_password")  # fmt: skip
+             "_comment_dialog", "_password", "_drawing")  # fmt: skip
     for name in pages:
         source = (Path(WEB) / "templates" / f"{name}.html").read_text(encoding="utf-8")
         bare = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", source, flags=re.DOTALL)

@@ -152,9 +152,9 @@ function renderBanner(page) {
   $("#leave-correction").hidden = kind !== "correcting";
   const total = page?.items.length ?? 0;
   const given = page ? total - missing(page) : 0;
-  setText($("#page-progress"), page ? `${given} / ${total}` : "");
+  setText($("#page-progress"), !page || board ? "" : `${given} / ${total}`);
   const bar = $("#page-bar");
-  bar.hidden = page === null;
+  bar.hidden = page === null || board !== null;
   bar.max = Math.max(1, total);
   bar.value = given;
 }

@@ -28,12 +28,17 @@ export function taskOf({ task_type }) {
 export function classesOf(said) {
   if (said === null || said === undefined) return null;
   if (typeof said === "string") return [said];
-  if (Array.isArray(said)) return said;
+  if (Array.isArray(said)) return typeof said[0] === "object" ? eachOnce(said) : said;
   if (Array.isArray(said.classes)) return said.classes;
   // Each class that was drawn, once.
   const drawn = said.boxes ?? said.polygons;
-  if (Array.isArray(drawn)) return [...new Set(drawn.map((shape) => shape.class))];
+  if (Array.isArray(drawn)) return eachOnce(drawn);
   return typeof said.class === "string" ? [said.class] : null;
+}
+
+/** The classes of shapes. */
+function eachOnce(shapes) {
+  return [...new Set(shapes.map((shape) => shape.class))];
 }
 
 /** The value of the protocol for these classes. */

@@ -14,6 +14,9 @@ import { countWords, noteWords, shapeWords } from "./words.js";
 
 const ZOOM_STEP = 1.25;
 const PAN_STEP = 60;
+/** CSS pixels. */
+const CORNERS_FROM = 18;
+const SIDES_FROM = 44;
 const WELL = { draw: 1, template: 1, polygon: 1 };
 const CURSORS = { nw: "nwse", se: "nwse", ne: "nesw", sw: "nesw", n: "ns", s: "ns", e: "ew", w: "ew" };
 
@@ -248,7 +251,7 @@ export class Drawing {
         line: [...pad.outline, ...(pad.at ? [pad.at] : [])], handles: pad.outline, round: true, color: color(pad.cls ?? ""),
       });
     } else if (target && !target.locked && !this._fixed && !["polygon", "template"].includes(pad.tool)) {
-      Object.assign(doing, target.box ? { handles: handlesOf(target.box) } : { handles: outlineOf(target), round: true });
+      Object.assign(doing, target.box ? { handles: handlesOf(target.box, this.stage.scale) } : { handles: outlineOf(target), round: true });
     }
     const draws = ["draw", "template", "polygon"].includes(pad.tool);
     doing.guides = pointed && (this._guides || (draws && !pad.gesture && pad.tool === "draw")) ? pad.at : null;
@@ -342,8 +345,13 @@ export class Drawing {
   }
 }
 
-function handlesOf([x, y, w, h]) {
-  return [[x, y], [x + w / 2, y], [x + w, y], [x + w, y + h / 2], [x + w, y + h], [x + w / 2, y + h], [x, y + h], [x, y + h / 2]];
+/** Those that have room on the screen: all, the corners, or none. */
+function handlesOf([x, y, w, h], scale) {
+  const least = Math.min(w, h) * scale;
+  if (least < CORNERS_FROM) return [];
+  const corners = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]];
+  if (least < SIDES_FROM) return corners;
+  return [...corners, [x + w / 2, y], [x + w, y + h / 2], [x + w / 2, y + h], [x, y + h / 2]];
 }
 
 /** Where a picture's tiles are: of a DICOM file there are none in another window. */

@@ -14,9 +14,12 @@ import { around, corners, inside, intoPicture, room, round } from "./geometry.js
 /** More than these the server does not take. */
 export const MOST = 2000;
 
-/** @param {any} value of the protocol, of a vote or a prelabel @param {Shape["by"]} by @returns {Shape[]} */
+/**
+ * @param {any} value of the protocol, of a vote or a prelabel; or the list in it
+ * @param {Shape["by"]} by @returns {Shape[]}
+ */
 export function read(value, by) {
-  const list = value?.boxes ?? value?.polygons ?? [];
+  const list = Array.isArray(value) ? value : (value?.boxes ?? value?.polygons ?? []);
   return list.map((one, at) => ({
     id: at + 1, cls: one.class, box: one.box ?? null, points: one.points ?? null,
     score: one.score ?? null, by, locked: false,

@@ -68,7 +68,7 @@ export function drawingWords(kind, page, shapes, task) {
     const look = _("Look for what it missed.");
     if (earlier) return [_("Tasks prelabeled"), _("Shapes from before the project started over. Put right what is wrong, then Enter.")];
     if (!open) return [_("Tasks prelabeled"), `${_("Put right what is wrong, then Enter.")}${gap()}${look}`];
-    const found = ngettext("The model has found %(n)s.", "The model has found %(n)s.", open);
+    const found = ngettext("The model has found %(n)s shape.", "The model has found %(n)s shapes.", open);
     return [_("Tasks prelabeled"), [found, _("Put right what is wrong, then Enter."), look].join(gap())];
   }
   if (kind !== "manual") return null;

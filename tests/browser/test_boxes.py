@@ -1,0 +1,185 @@
+"""A person draws boxes and polygons with mouse and keys, in a real Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.drawing import CLASSES, cells, labels, near, open_drawing
+from tests.browser.pages import go_offline, signed_in
+from tests.servers import Bench, TestServer
+
+pytestmark = pytest.mark.browser
+
+BOXES: dict[str, Any] = {"classes": CLASSES, "task_type": "boxes", "votes_min": 1, "votes_max": 1}
+POLYGONS = {**BOXES, "task_type": "polygons"}
+
+
+async def test_boxes_are_drawn_put_right_and_sent(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 6), **BOXES)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        # A stray click or the shortest drag draws nothing, and says so.
+        await canvas.click(50, 50)
+        await canvas.drag((60, 60), (61, 60))
+        await canvas.has(0)
+        # Two boxes; the second gets its class after it is drawn.
+        await canvas.drag((20, 30), (80, 90))
+        await canvas.drag((200, 100), (150, 60))
+        await page.keyboard.press("2")
+        await canvas.has(2)
+        assert [said.partition(",")[0] for said in await canvas.shapes()] == ["RBC", "WBC"]
+        # A template: 50 × 50, or, T again, as large as the last.
+        await page.keyboard.press("t")
+        await canvas.click(300, 200)
+        await page.keyboard.press("t")
+        await canvas.click(350, 60)
+        await canvas.has(4)
+        assert "50 × 40" in (await canvas.shapes())[2]
+        assert "50 × 50" in (await canvas.shapes())[3]
+        # In hand with M: what is pointed at is what keys are about.
+        await page.keyboard.press("m")
+        await canvas.drag((50, 60), (60, 80))
+        await canvas.drag((90, 110), (100, 140))
+        await canvas.point(350, 60)
+        await page.keyboard.press("3")
+        await canvas.point(300, 200)
+        await page.keyboard.press("Delete")
+        await canvas.has(3)
+        # Back and forth.
+        await page.keyboard.press("Control+z")
+        await canvas.has(4)
+        await page.keyboard.press("Control+Shift+z")
+        await canvas.has(3)
+        # What is locked stays where it is and what it is.
+        await canvas.point(350, 60)
+        await page.keyboard.press("l")
+        await page.keyboard.press("x")
+        await expect(page.locator(".toast")).to_contain_text("locked")
+        await canvas.drag((350, 60), (300, 60))
+        await canvas.has(3)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        await canvas.has(0)
+        (label,) = await labels(bench)
+        drawn = {box["class"]: box["box"] for box in label}
+        assert near(drawn["RBC"], [30, 50, 70, 90])
+        assert near(drawn["WBC"], [150, 60, 50, 40])
+        assert near(drawn["Platelets"], [325, 35, 50, 50])
+
+
+async def test_keys_alone_suffice(server: TestServer, browser: Browser, folder: Path) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 6), **BOXES)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        for key in ("2", "t", "Space", "m"):
+            await page.keyboard.press(key)
+        await canvas.has(1)
+        assert (await canvas.shapes())[0] == "WBC, 50 × 50 at 175, 125"
+        for key in (
+            "ArrowLeft",
+            "Shift+ArrowDown",
+            "Control+ArrowRight",
+            "Control+Shift+ArrowDown",
+        ):
+            await page.keyboard.press(key)
+        assert (await canvas.shapes())[0] == "WBC, 51 × 60 at 174, 135"
+        # Nudges of one kind are one step back.
+        for _ in range(3):
+            await page.keyboard.press("ArrowLeft")
+        await page.keyboard.press("Control+z")
+        assert (await canvas.shapes())[0] == "WBC, 51 × 60 at 174, 135"
+        for key in ("d", "1", "k", "3"):
+            await page.keyboard.press(key)
+        assert [said.partition(",")[0] for said in await canvas.shapes()] == ["Platelets", "RBC"]
+        await page.keyboard.press("Shift+X")
+        await canvas.has(0)
+        # Nothing here is an answer: asked for once, or said by 0.
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".toast")).to_contain_text("Nothing is drawn")
+        await expect(page.locator("#today")).to_have_text("0")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        await page.keyboard.press("0")
+        await expect(page.locator("#today")).to_have_text("2")
+        assert await labels(bench) == [[], []]
+
+
+async def test_what_was_sent_is_corrected_and_comes_back_after_a_reload(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 6), **BOXES)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        await canvas.drag((20, 30), (80, 90))
+        await page.reload()
+        await canvas.ready()
+        await canvas.has(1)
+        await go_offline(page)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#unsynced")).to_have_text("1 unsynced")
+        await canvas.ready()
+        await canvas.has(0)
+        # The next picture is here, and can be drawn on.
+        await canvas.drag((100, 100), (160, 160))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#unsynced")).to_have_text("2 unsynced")
+        await page.context.set_offline(False)
+        await expect(page.locator("#unsynced")).to_be_hidden()
+        await expect(page.locator("#today")).to_have_text("2")
+        await page.locator(".mosaic").first.click()
+        await canvas.ready()
+        await canvas.has(1)
+        await page.keyboard.press("m")
+        await canvas.point(130, 130)
+        await page.keyboard.press("2")
+        await page.keyboard.press("Enter")
+        watch = await bench.watch()
+        await watch.until(lambda s: (s.labels.get("RBC"), s.labels.get("WBC")) == (1, 1))
+        assert sorted(box["class"] for one in await labels(bench) for box in one) == [
+            "RBC", "WBC",
+        ]  # fmt: skip
+
+
+async def test_polygons_get_points_and_lose_them(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 6), **POLYGONS)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        for x, y in ((50, 50), (150, 50), (150, 150)):
+            await canvas.click(x, y)
+        # Not ended: Submit says so, and ends it.
+        await page.locator("#do-submit").click()
+        await expect(page.locator(".toast")).to_contain_text("The polygon is ended")
+        await canvas.has(1)
+        for x, y in ((250, 50), (350, 50), (350, 150)):
+            await canvas.click(x, y)
+        await page.mouse.dblclick(*await canvas.at(250, 150))
+        await canvas.has(2)
+        # A bow tie is no polygon.
+        for x, y in ((50, 200), (150, 280), (150, 200), (50, 280)):
+            await canvas.click(x, y)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".toast").last).to_contain_text("cross itself")
+        await page.keyboard.press("Escape")
+        await canvas.has(2)
+        await page.keyboard.press("u")
+        await canvas.drag((100, 100), (60, 140))
+        await canvas.click(350, 50)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        (label,) = await labels(bench)
+        counts = sorted(len(one["points"]) for one in label)
+        assert counts == [3, 4]
+        moved = next(one["points"] for one in label if len(one["points"]) == 4)
+        assert any(near(point, [60, 140]) for point in moved)
