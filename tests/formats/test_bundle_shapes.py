@@ -216,6 +216,8 @@ def test_label_studio_tasks_have_its_shape(tmp_path: Path, drawn: str) -> None:
     assert [label.get("value") for label in control] == CLASSES
     tasks = json.loads((out / "tasks.json").read_text("utf-8"))
     for task, row in zip(tasks, rows, strict=True):
+        times = [annotation["created_at"] for annotation in task["annotations"]]
+        assert times == sorted(times)  # by which its converter sorts them
         truths = [a for a in task["annotations"] if a["ground_truth"]]
         assert len(truths) == (row.label is not None)
         for result in (r for a in truths for r in a["result"]):

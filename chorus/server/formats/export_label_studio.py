@@ -87,6 +87,8 @@ def _task(row: ExportRow, text: Callable[[ExportRow], Fields | None] | None) -> 
         annotations.append(
             {
                 "id": len(annotations) + 1,
+                # Its tools sort annotations by time: this one is the last.
+                "created_at": _time(max((v.created_at for v in row.votes), default=0)),
                 "ground_truth": True,
                 "was_cancelled": False,
                 "result": _results(row, row.label, target),
@@ -105,17 +107,21 @@ def _task(row: ExportRow, text: Callable[[ExportRow], Fields | None] | None) -> 
 
 
 def _annotation(row: ExportRow, vote: VoteRow, target: str, number: int) -> dict[str, Any]:
-    at = datetime.fromtimestamp(vote.created_at / 1000, UTC).isoformat(timespec="milliseconds")
     return {
         "id": number,
         "unique_id": vote.vote_id,
         "completed_by": {"email": vote.labeler},
-        "created_at": at.replace("+00:00", "Z"),
+        "created_at": _time(vote.created_at),
         "lead_time": None if vote.duration_ms is None else vote.duration_ms / 1000,
         "ground_truth": False,
         "was_cancelled": vote.kind == "skip",
         "result": [] if vote.value is None else _results(row, vote.value, target),
     }
+
+
+def _time(ms: int) -> str:
+    at = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")
 
 
 def _results(row: ExportRow, value: Names, target: str) -> list[dict[str, Any]]:
