@@ -94,6 +94,40 @@ class ProjectTeams(Struct):
     teams: list[ProjectTeam]
 
 
+class Assignee(Struct):
+    name: str
+    user_id: str | None = None
+    team_id: str | None = None
+
+
+class Assignment(Struct):
+    """Items that go to some people first, or to them only."""
+
+    number: int
+    people: list[Assignee]
+    teams: list[Assignee]
+    only: bool
+    text: str
+    """In their names."""
+    guess: str | None
+    """What the model said of them."""
+    share: float
+    later: bool
+    """Also what came in since."""
+    state: str
+    """spreading, on, ending: its items follow in the background."""
+    open: int
+    """Items that are still to be answered."""
+    stuck: int
+    """Those of them that nobody can get: all who may have answered them, or there is nobody."""
+    by: str
+    created_at: int
+
+
+class Assignments(Struct):
+    assignments: list[Assignment]
+
+
 class Users(Struct):
     users: list[Person]
 

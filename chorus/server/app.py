@@ -23,6 +23,7 @@ from chorus.server.services import Services
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.artifacts import Artifacts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.assignments import Assignments
 from chorus.server.services.backing_up import BackingUp
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
@@ -86,6 +87,7 @@ from chorus.server.transport import (
     operations,
     pages,
     rest_accounts,
+    rest_assignments,
     rest_classes,
     rest_comments,
     rest_dashboard,
@@ -123,6 +125,7 @@ def rest_routes() -> list[BaseRoute]:
         *rest_accounts.routes(),
         *rest_tokens.routes(),
         *rest_teams.routes(),
+        *rest_assignments.routes(),
         *rest_people.routes(),
         *rest_comments.routes(),
         *rest_classes.routes(),
@@ -203,6 +206,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     referenced = Referenced(store, data, blobs, cache, import_pool.call)
     boards = Boards(store)
     assigning = Assigning(store, projects)
+    assignments = Assignments(store)
     paths = Paths(
         settings.data_dir / "features",
         settings.models,
@@ -273,6 +277,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         classes=classes,
         labeling=Labeling(store, projects),
         assigning=assigning,
+        assignments=assignments,
         review=review,
         bulks=bulks,
         prioritizing=Prioritizing(bulks),
@@ -338,6 +343,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await projects.load()
     await timeline.start()
     await assigning.start()
+    await assignments.start()
     await asyncio.to_thread(BlobStore(settings.cache).sweep)
     await importing.start()
     await exports.start()
@@ -371,6 +377,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await webhooks.stop()
         await rounds.stop()
         await skills.stop()
+        await assignments.stop()
         await asyncio.gather(
             bulks.stop(), starting.stop(), deleting.stop(), supervising.stop(), remerging.stop(),
             timeline.stop(), pace.stop(),

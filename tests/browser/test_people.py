@@ -148,3 +148,33 @@ async def test_a_token_is_made_shown_once_used_and_revoked(
             await page.get_by_role("button", name="Revoke my script").click()
             await expect(page.get_by_text("my script", exact=True)).to_have_count(0)
             assert (await program.get("/api/me")).status_code == 401
+
+
+async def test_items_go_to_one_person_alone_and_who_waits_is_said(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4, votes_min=2, votes_max=2)
+        project_id = bench.project.project_id
+        mark = secrets.token_hex(3)
+        await add_person(bench.admin, project_id, f"eve-{mark}", f"Eve {mark}", "labeler")
+        boss = await signed_in(browser, bench, "supervisor")
+        await boss.goto(f"{server.url}/p/{project_id}/settings")
+        await boss.get_by_text("Give pictures to some people").click()
+        await boss.get_by_label("People and teams").select_option(label=f"Eve {mark}")
+        await boss.locator("#assign-text").fill("red")
+        await boss.get_by_role("radio", name="Alone").check()
+        await boss.get_by_role("button", name="Give them").click()
+        row = boss.locator("#assignments li")
+        await expect(row).to_contain_text(f"Eve {mark} alone: all pictures with “red” in the name")
+        await expect(row).to_contain_text("4 still open")
+        members = (await bench.admin.request("GET", f"/api/projects/{project_id}/members")).json()
+        eve = next(m["user_id"] for m in members["members"] if m["name"] == f"Eve {mark}")
+        await bench.admin.request(
+            "POST", f"/api/projects/{project_id}/people/{eve}/pause", json={"paused": True}
+        )
+        await boss.goto(f"{server.url}/p/{project_id}")
+        await expect(boss.locator("#stuck")).to_contain_text("Nobody can get 4 pictures")
+        await boss.get_by_role("link", name="Let others have them").click()
+        await boss.get_by_role("button", name=f"Let everybody have what is Eve {mark}'s").click()
+        await expect(boss.locator("#no-assignments")).to_be_visible()

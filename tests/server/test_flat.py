@@ -94,6 +94,15 @@ def acts(world: Project) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a page given back", lambda: world.leave("u0")
     yield "whether work is left", lambda: Tx(world.db).open_for("p", "u0")
     yield "whether there are items", lambda: Tx(world.db).has_items("p")
+    # Much of the project is others' alone, and much of it this person's first.
+    world.assign(["u1"], only=True, share=0.4)
+    world.assign(["u0"], share=0.5)
+    world.floors.reset("p")
+    yield "a page of what is theirs first", deal
+    yield "a page beside what others have", lambda: world.deal("u2", 9)
+    for pool in (0, 1, 2):
+        left = lambda pool=pool: Tx(world.db).open_for("p", "u2", pool)  # noqa: E731
+        yield f"whether work is left of {pool}", left
     yield "events counted", lambda: pace.look(Tx(world.db), "p", 20)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,12 @@ import msgspec
 
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params
+from chorus.server.domain.assignment import Wanted
 from chorus.server.domain.model import Event, Item, LabelClass, Lease, Project, User
 from chorus.server.formats.images import Prepared
 from chorus.server.services import (
     assigning,
+    assignments,
     checking,
     dealing,
     fsck,
@@ -37,6 +39,7 @@ from chorus.server.services.supervising import TakeBack
 from chorus.server.storage.migrations import migrate
 from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.assignments import Assignment
 
 CLASSES = [LabelClass("cat", "#111111"), LabelClass("dog", "#222222"), LabelClass("cow", "#333333")]
 
@@ -126,6 +129,35 @@ class World:
         added = add_items(tx, "p", "admin", pictures, self.now)
         self.commit(tx)
         return added
+
+    def assign(
+        self, people: Sequence[str], *, only: bool = False, text: str = "", share: float = 1.0,
+        later: bool = False,
+    ) -> int:  # fmt: skip
+        """Give items to some people, all at once; the assignment's number."""
+        tx = self.tx()
+        number = max((a.number for a in tx.assignments("p")), default=0) + 1
+        wanted = Wanted(text, share=share, later=later)
+        made = Assignment(number, only, wanted, assignments.SPREADING, 0, "admin", self.now)
+        tx.put_assignment("p", made)
+        tx.set_assignees("p", number, [("person", user_id) for user_id in people])
+        self.commit(tx)
+        self.spread()
+        return number
+
+    def unassign(self, number: int) -> None:
+        tx = self.tx()
+        found = next(a for a in tx.assignments("p") if a.number == number)
+        tx.put_assignment("p", found._replace(state=assignments.ENDING, after_item=0))
+        self.commit(tx)
+        self.spread()
+
+    def spread(self, limit: int = 7) -> None:
+        more = True
+        while more:
+            tx = self.tx()
+            more = assignments.step(tx, "p", limit, self.now)
+            self.commit(tx)
 
     def deal(
         self, user_id: str, size: int = 4, tab: str = "t", not_yet: Collection[int] = ()

@@ -189,6 +189,10 @@ class Item(msgspec.Struct):
     """JSON of formats/dicom.View: which frame and window of a DICOM file people see."""
     preset: str | None = None
     """The label it had before the project started over: shown like a prelabel until answered."""
+    assigned: int = 0
+    """Number of the assignment it belongs to (see domain/assignment); 0: everybody's."""
+    picked: bool = False
+    """It was assigned by what it is, not by chance."""
 
 
 BY_HAND = -1

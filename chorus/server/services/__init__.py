@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.artifacts import Artifacts
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.assignments import Assignments
 from chorus.server.services.bulk import Bulks
 from chorus.server.services.checking import Gold
 from chorus.server.services.claims import Claims
@@ -65,6 +66,7 @@ class Services:
     previewing: Previewing
     labeling: Labeling
     assigning: Assigning
+    assignments: Assignments
     review: Review
     bulks: Bulks
     prioritizing: Prioritizing

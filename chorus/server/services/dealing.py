@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from chorus.server.domain.assignment import tiers
 from chorus.server.domain.model import Item, Lease, PageKind, Project
 from chorus.server.domain.values import Schema
 from chorus.server.services import checking, practising
@@ -24,7 +25,7 @@ ROUND_SPAN = 10**9
 class Floors:
     """Where a person's scan of each queue may start: everything before is taken or done.
 
-    Only a hint, kept in memory: a scan that comes up short starts over from the head.
+    Only a hint, kept in memory: a scan that comes up short starts over from the head. Keys: `_key`.
     """
 
     def __init__(self) -> None:
@@ -37,13 +38,20 @@ class Floors:
         for (project, _), floors in self._floors.items():
             if project == project_id:
                 for queue, pos in entries:
-                    if floors.get(queue, 0) > pos:
-                        floors[queue] = pos
+                    # In whichever assignment it is.
+                    for key, floor in floors.items():
+                        if key.partition(" ")[0] == queue and floor > pos:
+                            floors[key] = pos
 
     def reset(self, project_id: str) -> None:
         for (project, _), floors in self._floors.items():
             if project == project_id:
                 floors.clear()
+
+
+def _key(queue: str, assigned: int) -> str:
+    """Of a queue, as far as it belongs to one assignment (0: to none)."""
+    return f"{queue} {assigned}"
 
 
 class Dealt(msgspec.Struct):
@@ -68,8 +76,12 @@ def deal(
         return practice
     avoided: tuple[Collection[int], ...] = (not_yet, ()) if not_yet else ((),)
     urgency = (True, False) if tx.has_urgent(project_id) else (False,)
-    for avoid, urgent, queue in product(avoided, urgency, ORDER):
-        items = _head(tx, project, queue, user_id, size, floors, urgent, avoid)
+    whose = tiers(tx.pools(project_id, user_id))
+    for avoid, urgent, tier, queue in product(avoided, urgency, range(len(whose)), ORDER):
+        more = [pool for later in whose[tier + 1 :] for pool in later]
+        items = _head(
+            tx, project, queue, user_id, size, floors, urgent, avoid, whose[tier], more
+        )  # fmt: skip
         if not items:
             continue
         kind = _kind(project, queue, size, items)
@@ -80,8 +92,8 @@ def deal(
             kind, round_number = "manual", None
         # What came first, or was passed over, says nothing of how far the queue is done.
         taken = [] if avoid else [i for i in items if not (i.item_id in checked or i.priority)]
-        if taken:
-            floors[queue] = taken[-1].queue_pos + 1
+        for item in taken:
+            floors[_key(queue, item.assigned)] = item.queue_pos + 1
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
         schema = tx.schema(project)
         delta = Delta()
@@ -128,7 +140,8 @@ def deal(
         )
     if not tx.has_items(project_id):
         return Dealt(reason="no_items")
-    return Dealt(reason="waiting" if tx.open_for(project_id, user_id) else "done")
+    left = any(tx.open_for(project_id, user_id, pool) for tier in whose for pool in tier)
+    return Dealt(reason="waiting" if left else "done")
 
 
 def _practice(
@@ -190,27 +203,44 @@ def _shows(project: Project, item: Item) -> bool:
 
 def _head(
     tx: Tx, project: Project, queue: PageKind, user_id: str, size: int, floors: dict[str, int],
-    urgent: bool, avoid: Collection[int],
+    urgent: bool, avoid: Collection[int], pools: Sequence[int], more: Sequence[int],
 ) -> list[Item]:  # fmt: skip
-    """Up to `size` items from the head of one queue; a clustered page keeps to one block. urgent:
-    only what a supervisor wants first, and by hand what fills the page."""
-    project_id = project.project_id
+    """Up to `size` items from the head of one queue, of the first of the assignments `pools` that
+    has any; a clustered page keeps to one block. urgent: only what a supervisor wants first. By
+    hand the page is filled with what is not, and from the other pools, then `more`."""
     # A block may be interrupted by items others hold, so look a little beyond the page.
     want = (size * 2 if queue == "clustered" else size) + len(avoid)
-    floor = 0 if urgent else floors.get(queue, 0)
-    items = tx.next_items(project_id, queue, user_id, floor, want, urgent)
-    if len(items) < size and floor > 0:
-        items = tx.next_items(project_id, queue, user_id, 0, want)
-    items = [i for i in items if i.item_id not in avoid]
-    if urgent and items and queue == "manual" and len(items) < size:
-        others = tx.next_items(project_id, queue, user_id, 0, want + len(items))
-        known = {*avoid, *(i.item_id for i in items)}
-        items += [i for i in others if i.item_id not in known]
+    items: list[Item] = []
+    for pool in pools:
+        found = _scan(tx, project, queue, pool, user_id, size, floors, urgent, want)
+        items = [i for i in found if i.item_id not in avoid]
+        if items:
+            break
+    if items and queue == "manual" and (urgent or more or len(pools) > 1):
+        for pool in (*pools, *more):
+            if len(items) >= size:
+                break
+            beyond = want + len(items)
+            others = _scan(tx, project, queue, pool, user_id, size, floors, False, beyond)
+            known = {*avoid, *(i.item_id for i in items)}
+            items += [i for i in others if i.item_id not in known]
     if queue == "clustered" and items:
         block = [i for i in items if i.queue_block == items[0].queue_block]
         if len(block) * 2 >= size:
             items = block
     return items[:size]
+
+
+def _scan(
+    tx: Tx, project: Project, queue: PageKind, pool: int, user_id: str, size: int,
+    floors: dict[str, int], urgent: bool, want: int,
+) -> list[Item]:  # fmt: skip
+    """From a person's floor on, or from the head where that brings less than a page."""
+    floor = 0 if urgent else floors.get(_key(queue, pool), 0)
+    items = tx.next_items(project.project_id, queue, user_id, floor, want, urgent, pool)
+    if len(items) < size and floor > 0:
+        items = tx.next_items(project.project_id, queue, user_id, 0, want, assigned=pool)
+    return items
 
 
 def _lease(
@@ -258,7 +288,9 @@ def replace(
     assert project is not None
     if project.state != "running" or page is None or page[0] != "manual":
         return None
-    items = tx.next_items(project_id, "manual", user_id, 0, 1)
+    pools = [pool for tier in tiers(tx.pools(project_id, user_id)) for pool in tier]
+    heads = (tx.next_items(project_id, "manual", user_id, 0, 1, assigned=pool) for pool in pools)
+    items = next(filter(None, heads), [])
     if not items:
         return None
     pos = next((x.pos for x in tx.leases_of_page(page_id) if x.item_id == closed_item), 0)

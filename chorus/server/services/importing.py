@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import Item, Job, Project
+from chorus.server.domain.model import BY_HAND, Item, Job, Project
 from chorus.server.domain.shapes import Size
 from chorus.server.domain.tasks import is_text
 from chorus.server.domain.values import Schema
@@ -412,8 +412,14 @@ def add_items(
     added = 0
     labeled: list[Item] = []
     gold = 0
+    later = [a for a in tx.assignments(project_id) if a.wanted.later and a.state != "ending"]
     for picture, label, is_gold in pictures:
         item = _new_item(project, picture, user_id)
+        for a in later:
+            if a.wanted.takes(a.number, item.rank, item.name, None):
+                item.assigned, item.picked = a.number, not a.wanted.by_chance
+                item.chosen = BY_HAND if item.picked else 0
+                break
         if label is not None:
             # A label that came with the data counts as decided: nobody is asked again.
             item.review, item.review_value = "decided", label

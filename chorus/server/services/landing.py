@@ -133,7 +133,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     for row in tx.queues_of(item_ids):
         (
             item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset,
-            priority,
+            priority, picked,
         ) = row  # fmt: skip
         guess = plan.predictions.get(item_id)
         preset_waits = preset is not None and queue == "prelabeled"
@@ -170,7 +170,7 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
             pos, block = queue_pos if queue == "manual" else rank, 0
         if fresh:
             by_choice = plan.choice.manual if target == "manual" else plan.choice.clustered
-            by_chance = BY_HAND if priority else 0
+            by_chance = BY_HAND if priority or picked else 0
             chosen = plan.number if target != "prelabeled" and item_id in by_choice else by_chance
         here = target == queue == "manual" and pos == queue_pos and pre_value is None
         if here and chosen == row.chosen and guess is not None:

@@ -24,3 +24,28 @@ ALTER TABLE person ADD COLUMN time_zone TEXT;
 
 -- When the server last saw that it can write (GET /readyz).
 CREATE TABLE beat (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
+-- Assignments: items that go to some people first, or to them only (domain/assignment.py).
+-- assigned: the number of the item's; 0: everybody's. picked 1: a filter gave it to them, so that no
+-- chance decides when it is labeled.
+ALTER TABLE item ADD COLUMN assigned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE item ADD COLUMN picked INTEGER NOT NULL DEFAULT 0;
+-- What waits is found by whose it is: nobody passes over what others have to do.
+DROP INDEX item_queue;
+CREATE INDEX item_queue ON item (project_id, assigned, queue, queue_pos) WHERE room > 0;
+DROP INDEX item_priority;
+CREATE INDEX item_priority ON item (project_id, priority, assigned, queue, queue_pos)
+  WHERE room > 0 AND priority = 1;
+-- The states in this order, which no other statement has: none may take it for its own index.
+CREATE INDEX item_open ON item (project_id, assigned) WHERE state IN ('in_progress', 'unlabeled');
+-- state: spreading (items up to after_item have been looked at), on, ending (items up to after_item
+-- are everybody's again). wanted: which items (JSON of domain/assignment.Wanted).
+CREATE TABLE assignment (
+  project_id TEXT NOT NULL REFERENCES project, number INTEGER NOT NULL, only INTEGER NOT NULL,
+  wanted TEXT NOT NULL, state TEXT NOT NULL, after_item INTEGER NOT NULL,
+  created_by TEXT NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (project_id, number)
+) WITHOUT ROWID;
+-- kind: person or team.
+CREATE TABLE assignee (
+  project_id TEXT NOT NULL REFERENCES project, number INTEGER NOT NULL, kind TEXT NOT NULL,
+  id TEXT NOT NULL, PRIMARY KEY (project_id, number, kind, id)
+) WITHOUT ROWID;

@@ -51,8 +51,8 @@ class BulkBody(FilterBody, kw_only=True):
 def filter_of(services: Services, project_id: str, body: FilterBody, reader: str = "") -> Filter:
     """`reader`: who asks, for what they have not read. Raises bad_value for an unknown class."""
     schema = services.projects.schema(project_id)
-    value, part = _class(schema, body.class_name)
-    guess, guess_part = _class(schema, body.guess)
+    value, part = class_of(schema, body.class_name)
+    guess, guess_part = class_of(schema, body.guess)
     return Filter(
         state=None if body.state == "all" else body.state,
         value=value,
@@ -91,7 +91,7 @@ class PriorityBody(msgspec.Struct, kw_only=True):
         return filter_of(services, project_id, body)
 
 
-def _class(schema: Schema, name: str | None) -> tuple[str | None, str | None]:
+def class_of(schema: Schema, name: str | None) -> tuple[str | None, str | None]:
     """(the canonical value of a class, None), or of label sets (None, the class index)."""
     if name is None:
         return None, None

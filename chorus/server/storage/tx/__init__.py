@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chorus.server.storage.tx.assignments import AssignmentSql
 from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.comments import CommentSql
 from chorus.server.storage.tx.deleting import DeletingSql
@@ -44,6 +45,7 @@ class Tx(
     TokenSql,
     ProjectSql,
     ItemSql,
+    AssignmentSql,
     VoteSql,
     CheckSql,
     PracticeSql,

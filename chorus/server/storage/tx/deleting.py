@@ -19,6 +19,8 @@ OF_PROJECT = (
     "delivery",
     "practice",
     "team_role",
+    "assignment",
+    "assignee",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
 ELSEWHERE = ("item", "event", "project")

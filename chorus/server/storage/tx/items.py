@@ -55,6 +55,8 @@ class QueueRow(NamedTuple):
     fresh: int
     preset: str | None
     priority: int
+    picked: int
+    """1: assigned by what it is, not by chance."""
 
 
 class ItemSql(Base):
@@ -146,21 +148,21 @@ class ItemSql(Base):
 
     def next_items(
         self, project_id: str, queue: str, user_id: str, from_pos: int, limit: int,
-        urgent: bool = False,
+        urgent: bool = False, assigned: int = 0,
     ) -> list[Item]:  # fmt: skip
         """Head of a queue for one person: room left, no vote and no open lease of theirs. urgent:
-        only what a supervisor wants first."""
+        only what a supervisor wants first. assigned: of this assignment; 0: of what is in none."""
         first = " AND priority = 1" if urgent else ""
         return [
             Item(*row)
             for row in self.rows(
-                f"SELECT {ITEM} FROM item AS i WHERE project_id = ? AND queue = ? AND room > 0"
-                f"{first} AND queue_pos >= ? AND NOT EXISTS"
+                f"SELECT {ITEM} FROM item AS i WHERE project_id = ? AND assigned = ?"
+                f" AND queue = ? AND room > 0{first} AND queue_pos >= ? AND NOT EXISTS"
                 " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?)"
                 " AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.item_id = i.item_id"
                 " AND l.user_id = ? AND l.released_at IS NULL)"
                 " ORDER BY queue_pos LIMIT ?",
-                (project_id, queue, from_pos, user_id, user_id, limit),
+                (project_id, assigned, queue, from_pos, user_id, user_id, limit),
             )
         ]
 
@@ -178,7 +180,7 @@ class ItemSql(Base):
         chosen = (
             f"CASE WHEN chosen = 0 THEN {BY_HAND} ELSE chosen END"
             if raised
-            else f"CASE WHEN chosen = {BY_HAND} AND {FRESH} THEN 0 ELSE chosen END"
+            else f"CASE WHEN chosen = {BY_HAND} AND picked = 0 AND {FRESH} THEN 0 ELSE chosen END"
         )
         return self.run(
             f"UPDATE item SET priority = ?, chosen = {chosen}"
@@ -195,14 +197,16 @@ class ItemSql(Base):
         )
         return int(n)
 
-    def open_for(self, project_id: str, user_id: str) -> bool:
-        """Is any unsettled item left that this person has not answered (leased or not)?"""
+    def open_for(self, project_id: str, user_id: str, assigned: int = 0) -> bool:
+        """Is any unsettled item of an assignment (0: of none) left that this person has not
+        answered (leased or not)?"""
         return (
             self.row(
-                "SELECT 1 FROM item AS i WHERE project_id = ?"
-                " AND state IN ('unlabeled', 'in_progress') AND NOT EXISTS"
+                # The states as the index item_open has them.
+                "SELECT 1 FROM item AS i WHERE project_id = ? AND assigned = ?"
+                " AND state IN ('in_progress', 'unlabeled') AND NOT EXISTS"
                 " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?) LIMIT 1",
-                (project_id, user_id),
+                (project_id, assigned, user_id),
             )
             is not None
         )
@@ -232,7 +236,8 @@ class ItemSql(Base):
             QueueRow(*row)
             for row in self.rows(
                 "SELECT item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen,"
-                f" {FRESH}, preset, priority FROM item WHERE item_id IN ({marks(len(item_ids))})",
+                f" {FRESH}, preset, priority, picked FROM item"
+                f" WHERE item_id IN ({marks(len(item_ids))})",
                 item_ids,
             )
         ]

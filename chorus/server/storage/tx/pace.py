@@ -213,7 +213,7 @@ class PaceSql(Base):
         in the manual queue now, each in its random place; how many."""
         return self.run(
             "UPDATE item SET queue = 'manual', queue_pos = rank, queue_block = 0, odd = NULL,"
-            f" chosen = CASE WHEN {FRESH} THEN {BY_HAND} * priority ELSE chosen END"
+            f" chosen = CASE WHEN {FRESH} THEN {BY_HAND} * MAX(priority, picked) ELSE chosen END"
             f" WHERE item_id IN ({marks(len(item_ids))}) AND project_id = ?"
             " AND queue = 'clustered' AND queue_pos < ?"
             " AND state IN ('unlabeled', 'in_progress')",

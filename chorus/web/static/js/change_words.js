@@ -22,6 +22,10 @@ export function changeWords(change) {
     const { from, to } = change.class;
     for (const field of Object.keys(to)) words.push(`A class ${CLASS[field]} ${to[field] ?? "–"} (was ${from[field] ?? "–"})`);
   }
+  if (change.assignment) {
+    const { made, given, ended, only } = change.assignment;
+    words.push(made ? `Items for some people${only ? " alone" : " first"}, no. ${made}` : given ? `No. ${given} goes to other people` : `No. ${ended} is everybody's again`);
+  }
   if (change.started_over !== undefined) words.push(`Started over: ${count(change.started_over)} items set aside`);
   if (change.instructions !== undefined) words.push(change.instructions_rev ? `Instructions, revision ${change.instructions_rev}` : "Instructions, a slip of the pen");
   for (const [field, name] of Object.entries(NAMES)) {

@@ -20,6 +20,7 @@ import { renderPace } from "./pace_card.js";
 import { renderServer } from "./server_strip.js";
 import { renderVotes } from "./votes_card.js";
 import { taskOf } from "./task.js";
+import { stuckLine } from "./stuck_line.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
 
@@ -145,5 +146,6 @@ socket.addEventListener("open", async () => {
     if (error.code) toast(error.message, "bad");
   }
 });
+stuckLine($("#stuck"), project.project_id, taskOf(project).thing);
 showConnection(socket);
 socket.connect();

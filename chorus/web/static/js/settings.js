@@ -1,6 +1,7 @@
 /** A project's settings: data, classes, quality, people. */
 import { $, boot } from "./dom.js";
 import { api } from "./api.js";
+import { assignmentsCard } from "./assignments_card.js";
 import { classesCard } from "./classes_card.js";
 import { instructionsCard } from "./instructions_card.js";
 import { lifeCard } from "./life_card.js";
@@ -47,4 +48,5 @@ onSubmit($("#settings-form"), async (values) => {
 
 const members = membersCard(root, project, project.role === "admin");
 inviteList([project], members.show);
+assignmentsCard(root, taskOf(project).thing);
 members.show().catch((error) => showError($("#invite-form"), error));
