@@ -318,6 +318,31 @@ class Decided(Struct, rename={"class_name": "class"}):
     at: int | None = None
 
 
+class MergedShape(Struct, rename={"class_name": "class"}):
+    """What some people drew in one place."""
+
+    class_name: str
+    seen: int
+    """How many drew it."""
+    of: int
+    """How many looked."""
+    iou: float
+    """Mean overlap of their shapes with this one."""
+    class_share: float
+    """Share of those who drew it that chose its class."""
+    by: list[str]
+    """user_id of those who drew it."""
+    box: list[float] | None = None
+    points: list[list[float]] | None = None
+
+
+class ShapeConsensus(Struct):
+    shapes: list[MergedShape]
+    """What more than half of the people drew."""
+    disputed: list[MergedShape]
+    """What somebody drew, and half or more did not."""
+
+
 class Item(Struct):
     """An item as a supervisor sees it."""
 
@@ -342,6 +367,8 @@ class Item(Struct):
     """What whoever practises on it is told beside the label."""
     decided: Decided | None = None
     votes: list[dict[str, Any]] = field(default_factory=list)
+    consensus: ShapeConsensus | None = None
+    """Of boxes and polygons: what the votes add up to, shape by shape."""
     model: dict[str, Any] | None = None
     flagged: list[dict[str, Any]] = field(default_factory=list)
     comments: int = 0

@@ -22,6 +22,13 @@ VALUES = st.sampled_from(["0", "1", "2"])
 SETS = {"0": "0,2", "1": "-", "2": "2"}
 """What stands in a project of label sets for the classes above."""
 
+BOXES = {
+    "0": "[[0,0,0,4,4],[1,4,4,4,4]]",
+    "1": "[[0,0,0,4,3],[1,4,4,4,3],[2,0,5,3,3]]",
+    "2": "[]",
+}
+"""In a project of boxes; the first two agree on two of three."""
+
 
 class ItemLife(RuleBasedStateMachine):
     """Labelers, supervisors and time, on a few items of a project with random rules."""
@@ -330,6 +337,19 @@ class SetLife(ItemLife):
 
 SetLife.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 TestSetLife = SetLife.TestCase
+
+
+class ShapeLife(ItemLife):
+    """The same where a label is boxes: people draw nearly the same, something else, or nothing."""
+
+    task_type = "boxes"
+
+    def said(self, value: str) -> str:
+        return BOXES[value]
+
+
+ShapeLife.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestShapeLife = ShapeLife.TestCase
 
 
 def test_every_item_gets_exactly_its_votes_when_people_just_work() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from chorus.client.errors import ApiError
 from chorus.client.labeler import LabelerStream
-from tests.server.test_multilabel import items, refusal
-from tests.servers import Bench, page_of, pictures
+from tests.server.test_multilabel import items, refusal, seen
+from tests.server.test_review import Room
+from tests.servers import Bench, eventually, page_of, pictures
 
 CLASSES = ["RBC", "WBC"]
 GREEN, RED = "green-00000.png", "red-00001.png"
@@ -105,3 +106,127 @@ async def test_settings_of_shapes_are_checked(bench: Bench) -> None:
     await bench.make(task_type="boxes", classes=["RBC"])
     changed = await bench.admin.change_project(bench.project.project_id, iou=0.6)
     assert changed.iou == 0.6
+
+
+async def disputed(bench: Bench, tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Three people disagree on RED; (a box that all drew, one that one of them drew)."""
+    await make(bench, tmp_path / "in", votes_min=3, votes_max=3)
+    a, b = box("RBC", 5, 5, 20, 20), box("WBC", 40, 40, 20, 20)
+    for second in ([a], [a, b], [box("WBC", 5, 5, 20, 20)]):
+        await draw(await bench.labeler(), {GREEN: [a], RED: second})
+    return a, b
+
+
+async def test_a_reviewer_sees_what_is_disputed_and_by_whom_and_decides(
+    bench: Bench, tmp_path: Path
+) -> None:
+    a, b = await disputed(bench, tmp_path)
+    watch = await bench.watch()
+    room = await Room.open(bench)
+    (item,) = await room.list(state="needs_review")
+    assert item["name"] == RED
+    (merged,) = item["consensus"]["shapes"]
+    assert (merged["class"], merged["box"], merged["seen"], merged["of"]) == (
+        "RBC", a["box"], 3, 3,
+    )  # fmt: skip
+    assert merged["class_share"] == pytest.approx(2 / 3, abs=1e-4)
+    (odd,) = item["consensus"]["disputed"]
+    assert (odd["class"], odd["box"], odd["seen"], odd["iou"]) == ("WBC", b["box"], 1, 1.0)
+    assert odd["by"] == [item["votes"][1]["user_id"]]
+    assert [v["value"] for v in item["votes"]][1] == {"boxes": [a, b]}
+    # The disputed one is accepted, and one is drawn that nobody has seen.
+    mine = [a, b, box("RBC", 5, 35, 10.257, 20)]
+    done = await room.ask(
+        "review.decide", item_id=item["item_id"], action="change", value={"boxes": mine}
+    )
+    assert done["label"] == [a, box("RBC", 5, 35, 10.26, 20), b], "to a hundredth of a pixel"
+    (item,) = await room.list(state="labeled", item_ids=[item["item_id"]])
+    assert item["decided"]["boxes"] == done["label"]
+    assert item["source"] == "review"
+    assert (await seen(bench, watch)).labels == {"RBC": 3, "WBC": 1, "": 0}
+    assert {i["name"] for i in await room.list(state="labeled", **{"class": "WBC"})} == {RED}
+    assert {i["name"] for i in await room.list(state="labeled", **{"class": "RBC"})} == {RED, GREEN}
+    assert await room.list(state="labeled", **{"class": ""}) == []
+    outside = {"boxes": [box("RBC", 60, 60, 20, 20)]}
+    error = await room.refused(
+        "review.decide", item_id=item["item_id"], action="change", value=outside
+    )
+    assert error.message.startswith("box 1: it is outside")
+    # Undone, it waits for a decision again; removed, the empty picture, and sent back.
+    await room.ask("review.decide", item_id=item["item_id"], action="undo")
+    assert len(await room.list(state="needs_review")) == 1
+    await room.ask("review.decide", item_id=item["item_id"], action="change", value={"boxes": []})
+    assert (await seen(bench, watch)).labels == {"RBC": 1, "WBC": 0, "": 1}
+    assert [i["name"] for i in await room.list(state="labeled", **{"class": ""})] == [RED]
+    await room.ask("review.decide", item_id=item["item_id"], action="requeue")
+    assert (await seen(bench, watch)).counts.labeled == 1, "people are asked again"
+
+
+async def test_many_pictures_are_decided_as_they_stand_or_as_empty(
+    bench: Bench, tmp_path: Path
+) -> None:
+    await disputed(bench, tmp_path)
+    room = await Room.open(bench)
+    (item,) = await room.list(state="needs_review")
+    chosen = [{"item_id": item["item_id"]}]
+    value = {"boxes": [box("RBC", 5, 5, 20, 20)]}
+    error = await room.refused("review.decide_many", items=chosen, action="change", value=value)
+    assert "one picture" in error.message
+    done = await room.ask("review.decide_many", items=chosen, action="approve")
+    assert [d["item_id"] for d in done["done"]] == [item["item_id"]]
+    assert (await items(bench))[RED]["label"] == [box("RBC", 5, 5, 20, 20)]
+    empty = {"boxes": []}
+    await room.ask("review.decide_many", items=chosen, action="change", value=empty)
+    assert (await items(bench))[RED]["label"] == []
+
+
+async def test_new_rules_decide_boxes_anew(bench: Bench, tmp_path: Path) -> None:
+    await disputed(bench, tmp_path)
+    project_id = bench.project.project_id
+    # Of two things that somebody drew they agree on one.
+    await bench.admin.change_project(project_id, shape_agreement=0.5)
+    found = (await items(bench))[RED]
+    assert (found["state"], found["label"]) == ("labeled", [box("RBC", 5, 5, 20, 20)])
+    await bench.admin.change_project(project_id, shape_agreement=0.9)
+    assert (await items(bench))[RED]["state"] == "needs_review"
+
+
+async def test_a_labeler_finds_their_boxes_again_and_corrects_them(
+    bench: Bench, tmp_path: Path
+) -> None:
+    await make(bench, tmp_path / "in", 1)
+    stream = await bench.labeler()
+    (item,) = (await page_of(stream)).items
+    vote = stream.vote(item, "label", {"boxes": [box("RBC", 5, 5, 20, 20)]})
+    await stream.socket.cast(vote)
+    project = {"project_id": bench.project.project_id}
+    for class_name, count in (("RBC", 1), ("WBC", 0), ("", 0)):
+        body = {**project, "class": class_name}
+        history = await stream.socket.ask(dict[str, Any], "labeling.history", body)
+        assert len(history["votes"]) == count, class_name
+    history = await stream.socket.ask(dict[str, Any], "labeling.history", project)
+    assert history["votes"][0]["value"] == {"boxes": [box("RBC", 5, 5, 20, 20)]}
+    corrected = {"boxes": [box("WBC", 5, 5, 20, 20)]}
+    again = stream.vote(item, "label", corrected, supersedes=vote["vote_id"])
+    await stream.socket.cast(again)
+    assert (await items(bench))[GREEN]["label"] == corrected["boxes"]
+    assert (await bench.stats()).labels == {"RBC": 0, "WBC": 1, "": 0}
+
+
+async def test_classes_are_renamed_and_added_and_boxes_stay(bench: Bench, tmp_path: Path) -> None:
+    await make(bench, tmp_path / "in", 2)
+    stream = await bench.labeler()
+    a = box("WBC", 5, 5, 20, 20)
+    await draw(stream, {GREEN: [a], RED: [a]})
+    path = f"/api/projects/{bench.project.project_id}/classes"
+    await bench.admin.request("PATCH", f"{path}/1", json={"name": "white"})
+    renamed = {**a, "class": "white"}
+    assert (await items(bench))[GREEN]["label"] == [renamed]
+    body = {"classes": ["Platelet"], "then": "start_over_preset"}
+    await bench.admin.request("POST", path, json=body)
+    await eventually(stream, lambda: bool(stream.pages))
+    page = await page_of(stream)
+    (item,) = page.items
+    assert item.prelabel is not None
+    assert (item.prelabel.boxes, item.prelabel.score) == ([renamed], None)
+    assert item.prelabel.answer == {"boxes": [renamed]}

@@ -24,10 +24,8 @@ import numpy as np
 
 from chorus.server.consensus.merged import Merged
 from chorus.server.geometry import Box, Shape, dump, iou_matrix, load, number, overlapping
+from chorus.server.matching import assigned, components, worth
 
-OTHER_CLASS = 0.5
-"""What an overlap is worth beside the same between shapes of the same class: where things lie on
-one another, each is paired with its like."""
 METHOD = "shapes"
 
 
@@ -46,6 +44,8 @@ class MergedShape(msgspec.Struct, frozen=True):
     """Share of those who drew it that chose its class."""
     by: tuple[int, ...]
     """Who drew it: places in the votes, ascending."""
+    classes: tuple[int, ...]
+    """The class that each of them chose."""
 
     @property
     def majority(self) -> bool:
@@ -95,7 +95,7 @@ def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus
     shapes = [shape.plain for v in order for shape in sorted(votes[v], key=_key)]
     edges = {(i, j): overlap for i, j, overlap in overlapping(shapes, iou) if who[i] != who[j]}
     found: list[MergedShape] = []
-    for component in _components(len(shapes), edges):
+    for component in components(len(shapes), edges):
         for cluster in _clusters(component, shapes, who, edges, iou):
             found.append(_merged(cluster, shapes, who, n))
     found.sort(key=lambda m: (_key(m.shape), m.seen))
@@ -143,30 +143,6 @@ def _key(shape: Shape) -> tuple[Any, ...]:
     return shape.cls, shape.box, shape.points or ()
 
 
-def _components(count: int, edges: Edges) -> list[list[int]]:
-    """Shapes that hang together by any overlaps, each list ascending."""
-    near: list[list[int]] = [[] for _ in range(count)]
-    for i, j in edges:
-        near[i].append(j)
-        near[j].append(i)
-    seen = [False] * count
-    out = []
-    for start in range(count):
-        if seen[start]:
-            continue
-        seen[start] = True
-        members, todo = [], [start]
-        while todo:
-            at = todo.pop()
-            members.append(at)
-            for other in near[at]:
-                if not seen[other]:
-                    seen[other] = True
-                    todo.append(other)
-        out.append(sorted(members))
-    return out
-
-
 def _clusters(
     members: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], edges: Edges, iou: float
 ) -> list[list[int]]:
@@ -200,25 +176,15 @@ def _pairs(
     found: list[tuple[float, int, int]] = []
     for n, ours in enumerate(people):
         for theirs in people[n + 1 :]:
-            worth = np.array([[_worth(i, j, shapes, edges) for j in theirs] for i in ours])
-            found += [(-worth[a, b], ours[a], theirs[b]) for a, b in _assigned(worth)]
+            values = {
+                (i, j): worth(overlap, shapes[i], shapes[j])
+                for i in ours
+                for j in theirs
+                if (overlap := edges.get((min(i, j), max(i, j)), 0.0)) > 0
+            }
+            found += [(-values[i, j], i, j) for i, j in assigned(values)]
     # Members are in the order of what they are, so that equals do not depend on who drew them.
-    return [(i, j) for worth, i, j in sorted(found) if worth < 0]
-
-
-def _worth(i: int, j: int, shapes: Sequence[Shape], edges: Edges) -> float:
-    overlap = edges.get((min(i, j), max(i, j)), 0.0)
-    return overlap if shapes[i].cls == shapes[j].cls else OTHER_CLASS * overlap
-
-
-def _assigned(worth: Any) -> list[tuple[int, int]]:
-    """The assignment of rows to columns with the greatest sum."""
-    if worth.shape == (1, 1):
-        return [(0, 0)]
-    from scipy.optimize import linear_sum_assignment  # takes a while, and is rarely needed
-
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    return [(int(a), int(b)) for a, b in zip(rows, columns, strict=True)]
+    return [(i, j) for _, i, j in sorted(found)]
 
 
 def _fitting(cluster: Sequence[int], shapes: Sequence[Shape], iou: float) -> list[int]:
@@ -240,6 +206,7 @@ def _merged(
     some = [shapes[i] for i in cluster]
     votes = Counter(s.cls for s in some)
     cls = min(votes, key=lambda c: (-votes[c], c))
+    drew = sorted((who[i], shapes[i].cls) for i in cluster)
     middle = msgspec.structs.replace(_middle(some), cls=cls)
     return MergedShape(
         shape=middle,
@@ -247,7 +214,8 @@ def _merged(
         of=n,
         iou=round(float(np.mean(iou_matrix([middle], some))), 4),
         class_share=votes[cls] / len(some),
-        by=tuple(sorted(who[i] for i in cluster)),
+        by=tuple(voter for voter, _ in drew),
+        classes=tuple(chosen for _, chosen in drew),
     )
 
 

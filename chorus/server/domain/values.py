@@ -26,6 +26,7 @@ from chorus.server.domain.shapes import Size, is_shapes, load, read_shapes, wire
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.domain.tasks import is_shapes as draws_shapes
 from chorus.server.errors import ApiError
+from chorus.server.matching import alike as shapes_alike
 
 NONE = "-"
 """The set without any class, as stored."""
@@ -56,6 +57,14 @@ def parts(value: str) -> tuple[str, ...]:
     return tuple(value.split(","))
 
 
+def alike(answer: str | None, truth: str | None) -> bool:
+    """Do two canonical values say the same? Classes and sets when they are equal; shapes, which no
+    two people draw alike, from a stated likeness on (see `matching.ALIKE_F1`)."""
+    if answer == truth or answer is None or truth is None:
+        return answer == truth
+    return is_shapes(answer) and is_shapes(truth) and shapes_alike(answer, truth)
+
+
 class Schema(msgspec.Struct, frozen=True):
     """What a label of a project is: its task type and its classes."""
 
@@ -74,6 +83,11 @@ class Schema(msgspec.Struct, frozen=True):
         if self.shapes:
             return self.task_type
         return "classes" if self.multilabel else "class"
+
+    @property
+    def nothing(self) -> str:
+        """The canonical value of a set of none, or of an empty picture."""
+        return "[]" if self.shapes else NONE
 
     @property
     def shapes(self) -> bool:

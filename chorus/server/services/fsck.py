@@ -8,6 +8,7 @@ import msgspec
 
 from chorus.server.domain.events import Board, apply, blank
 from chorus.server.domain.model import STATES, Event, Item, Project, StandingVote
+from chorus.server.domain.shape_changes import changes
 from chorus.server.services import pace
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.recording import CONFIDENCE_STEP, count, settle
@@ -36,6 +37,8 @@ def check(tx: Tx) -> Iterator[str]:
             after = items[-1].item_id
             for item in items:
                 yield from _check_item(tx, project, item)
+            if project.shapes:
+                yield from _check_changes(tx, project, items[0].item_id, after)
         yield from _check_checks(tx, project)
         for finding in pace.findings(tx, project.project_id):
             yield f"project {project.project_id}: {finding}"
@@ -81,6 +84,16 @@ def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
     for user_id in held:
         if user_id in standing:
             yield f"{where}: leased to {user_id}, who has answered it"
+
+
+def _check_changes(tx: Tx, project: Project, first: int, last: int) -> Iterator[str]:
+    """What people did with the model's shapes is what their votes say."""
+    for vote_id, shown, value, kept in tx.shape_changes_between(project.project_id, first, last):
+        if (true := changes(shown, value)) != kept:
+            yield (
+                f"project {project.project_id}, vote {vote_id}: of the shapes shown {kept}, should"
+                f" be {true}"
+            )
 
 
 def _check_checks(tx: Tx, project: Project) -> Iterator[str]:

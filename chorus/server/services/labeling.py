@@ -9,6 +9,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import Item, StandingVote, VoteKind
+from chorus.server.domain.shape_changes import changes
 from chorus.server.domain.shapes import plain
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
@@ -174,6 +175,12 @@ def cast(
     tx.set_standing(
         item.item_id, user_id, vote.project_id, vote.vote_id, vote.kind, value, prelabel, seq
     )
+    if project.shapes and prelabel is not None and value is not None and prelabel != item.preset:
+        page = None if page_id is None else tx.page(page_id)
+        tx.add_shape_changes(
+            vote.project_id, item.item_id, vote.vote_id, user_id, page[2] if page else None,
+            changes(prelabel, value),
+        )  # fmt: skip
     announce(tx, item, before, revision, now)
     return seq, False
 

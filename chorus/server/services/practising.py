@@ -11,7 +11,7 @@ from typing import Any
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, Lease, Project
-from chorus.server.domain.values import Schema
+from chorus.server.domain.values import Schema, alike
 from chorus.server.errors import ApiError
 from chorus.server.services.checking import Answer
 from chorus.server.storage.store import Store
@@ -153,7 +153,7 @@ def cast(
 
 def judged(kind: str, value: str | None, truth: str | None) -> bool | None:
     """Was it right? None: nobody knows."""
-    return None if truth is None else kind == "label" and value == truth
+    return None if truth is None else kind == "label" and alike(value, truth)
 
 
 def told(tx: Tx, vote_id: str, schema: Schema) -> dict[str, Any] | None:

@@ -8,15 +8,19 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
+import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.interval import wilson
+from chorus.server.domain.shape_changes import ShapeChanges
+from chorus.server.domain.values import alike
 from chorus.server.errors import ApiError
+from chorus.server.matching import Score
 from chorus.server.services.projects import Projects
+from chorus.server.services.shape_columns import Known, ShapeColumns
 from chorus.server.services.spending import note, spending, spread_of
-from chorus.server.services.vote_columns import UNKNOWN, VoteColumns
+from chorus.server.services.vote_columns import Columns, VoteColumns
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.practice import Practised
@@ -26,7 +30,7 @@ AUDITED_MIN = 20
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
 Cells = list[tuple[int, int, int]]
-"""Of one person: (label, class voted, votes); of label sets, by class, see `VoteColumns.tags`."""
+"""Of one person: (label, class voted, votes); of sets and shapes, by class, see `Columns.tags`."""
 
 
 class Quality:
@@ -34,6 +38,7 @@ class Quality:
         self._store = store
         self._projects = projects
         self._kept: dict[str, tuple[int, dict[str, Any], dict[str, Cells]]] = {}
+        self._known: dict[str, Known] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, project_id: str, user_id: str | None = None) -> dict[str, Any]:
@@ -45,23 +50,32 @@ class Quality:
             kept = self._kept.get(project_id)
             if kept is None or now_ms() - kept[0] >= FRESH_MS:
                 # On a reader's thread: it does not stop the event loop, nor the writer.
-                found = await self._store.read(lambda tx: quality(tx, project_id, classes))
+                known = self._known.setdefault(project_id, {})
+                found = await self._store.read(lambda tx: quality(tx, project_id, classes, known))
                 kept = self._kept[project_id] = now_ms(), *found
         _, whole, by_person = kept
         if user_id is None:
             return whole
         cells = by_person.get(user_id, [])
-        if schema.multilabel:
+        if schema.multilabel or schema.shapes:
             return {**whole, "tags": _tags(cells or [(0, 0, 0)] * len(classes))}
         return {**whole, "confusion": _dense(cells, len(classes))}
 
 
-def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any], dict[str, Cells]]:
+def quality(
+    tx: Tx, project_id: str, classes: list[str], known: Known | None = None
+) -> tuple[dict[str, Any], dict[str, Cells]]:
+    """known: of shapes, what was found out the last time."""
     project = tx.project(project_id)
     if project is None:
         raise ApiError("not_found", "no such project")
-    sets = project.multilabel
-    votes = VoteColumns(tx, project_id, len(classes), sets)
+    sets = project.multilabel or project.shapes
+    votes: VoteColumns | ShapeColumns
+    if project.shapes:
+        known = {} if known is None else known
+        votes = ShapeColumns(tx, project_id, len(classes), project.iou, known)
+    else:
+        votes = VoteColumns(tx, project_id, len(classes), sets)
     estimate = tx.estimate(project)
     whole = {
         "method": project.consensus,
@@ -74,6 +88,7 @@ def quality(tx: Tx, project_id: str, classes: list[str]) -> tuple[dict[str, Any]
         "pairs": _pairs(votes),
         "confusion": None if sets else votes.confusion().tolist(),
         "tags": _tags(votes.tags().tolist()) if sets else None,
+        "shapes": _shapes(tx, project_id, votes) if isinstance(votes, ShapeColumns) else None,
         "classes": classes,
     }
     cells = (lambda n: votes.tags(n).tolist()) if sets else votes.confusion_of
@@ -107,7 +122,7 @@ def _tags(counts: Cells) -> list[dict[str, Any]]:
 
 
 def _labelers(
-    tx: Tx, project_id: str, votes: VoteColumns, estimate: Estimate | None
+    tx: Tx, project_id: str, votes: Columns, estimate: Estimate | None
 ) -> list[dict[str, Any]]:
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
@@ -118,25 +133,27 @@ def _labelers(
     audited, agreed = tx.audited(project_id, 0)
     error = 1 - agreed / audited if audited >= AUDITED_MIN else None
     agrees = votes.with_others()
+    changed_by: defaultdict[str, ShapeChanges] = defaultdict(ShapeChanges)
+    for who, _, _, change in tx.shape_changes(project_id):
+        changed_by[who] += change
     out = []
     for user_id in sorted(people.keys() | counts.keys() | checked.right.keys()):
         n = number.get(user_id)
-        mine = votes.rater == n if n is not None else np.zeros(len(votes.rater), dtype=bool)
-        wrong = mine & (votes.prelabel != UNKNOWN) & (votes.label != UNKNOWN)
-        wrong &= votes.prelabel != votes.label
+        wrong, let_through = (0, 0) if n is None else votes.wrong_prelabels(n)
         skips, seen, changed = counts.get(user_id, (0, 0, 0))
         member = people.get(user_id)
         user = tx.user(user_id)
         skill = estimate.skills.get(user_id) if estimate is not None else None
+        drawn = votes.scores[n] if n is not None and isinstance(votes, ShapeColumns) else None
         out.append(
             {
                 "user_id": user_id,
                 "name": user.name if user is not None else user_id,
                 "role": member["role"] if member is not None else None,
                 "paused": bool(member and member["paused"]),
-                "labels": int(mine.sum()),
+                "labels": 0 if n is None else votes.answers(n),
                 "skips": int(skips),
-                "skill": None
+                "skill": _drawing_skill(drawn)
                 if skill is None
                 else {"value": skill.value, "low": skill.low, "high": skill.high},
                 "agreement": None if n is None else _finite(agrees[n]),
@@ -145,14 +162,56 @@ def _labelers(
                 "prelabels_changed": int(changed),
                 # The blind audit says how many were wrong whoever saw them.
                 "prelabels_wrong_expected": None if error is None else round(seen * error, 1),
-                "wrong_prelabels": int(wrong.sum()),
-                "wrong_let_through": int((wrong & (votes.value == votes.prelabel)).sum()),
+                "wrong_prelabels": wrong,
+                "wrong_let_through": let_through,
                 "gold": _share(checked.right.get(user_id, [])),
                 "self_consistency": _share(checked.same.get(user_id, [])),
                 "practice": _practice(practised.get(user_id)),
+                "shapes": None if drawn is None else _drawing(drawn, changed_by[user_id]),
             }
         )
     return sorted(out, key=lambda person: (-person["labels"], person["name"]))
+
+
+def _drawing_skill(drawn: Score | None) -> dict[str, float | None] | None:
+    """Of all shapes that they or the label have, the share that both have, with Wilson's interval
+    as if each shape were drawn for itself; None: no label can judge them."""
+    if drawn is None or not (n := drawn.right + drawn.false + drawn.missed):
+        return None
+    low, high = wilson(drawn.right, n)
+    return {"value": _finite(drawn.right / n), "low": _finite(low), "high": _finite(high)}
+
+
+def _drawing(drawn: Score, changed: ShapeChanges) -> dict[str, Any]:
+    """Somebody's shapes beside the labels, and what they did with the model's."""
+
+    def share(whole: int) -> float | None:
+        return round(drawn.right / whole, 4) if whole else None
+
+    return {
+        "right": drawn.right,
+        "false": drawn.false,
+        "missed": drawn.missed,
+        "precision": share(drawn.right + drawn.false),
+        "recall": share(drawn.right + drawn.missed),
+        "iou": round(drawn.overlap / drawn.right, 4) if drawn.right else None,
+        "changes": msgspec.to_builtins(changed),
+    }
+
+
+def _shapes(tx: Tx, project_id: str, votes: ShapeColumns) -> dict[str, Any]:
+    rounds: defaultdict[int, tuple[int, ShapeChanges]] = defaultdict(lambda: (0, ShapeChanges()))
+    for _, number, answers, changed in tx.shape_changes(project_id):
+        n, so_far = rounds[number or 0]
+        rounds[number or 0] = n + answers, so_far + changed
+    return {
+        "f1": None if votes.f1 is None else round(votes.f1, 4),
+        "confusion": votes.confusion().tolist(),
+        "rounds": [
+            {"round": number, "answers": n, **msgspec.to_builtins(changed)}
+            for number, (n, changed) in sorted(rounds.items())
+        ],
+    }
 
 
 def _practice(done: Practised | None) -> dict[str, Any] | None:
@@ -181,10 +240,10 @@ class _Checks:
         for item_id, user_id, seq, given, truth in tx.check_answers(project_id):
             said[item_id, user_id].append((seq, given or ""))
             if truth is not None:
-                self.right[user_id].append(given == truth)
+                self.right[user_id].append(alike(given, truth))
         for (_, user_id), answers in said.items():
             ordered = [value for _, value in sorted(answers)]
-            self.same[user_id] += [a == b for a, b in pairwise(ordered)]
+            self.same[user_id] += [alike(a, b) for a, b in pairwise(ordered)]
 
 
 def _share(outcomes: list[bool]) -> dict[str, Any] | None:
@@ -197,7 +256,7 @@ def _share(outcomes: list[bool]) -> dict[str, Any] | None:
     return {"n": n, "value": _finite(right / n), "low": _finite(low), "high": _finite(high)}
 
 
-def _pairs(votes: VoteColumns) -> dict[str, Any]:
+def _pairs(votes: Columns) -> dict[str, Any]:
     """Cohen's kappa of every two labelers who have answered the same items."""
     kappa, shared = votes.kappa()
     return {

@@ -22,7 +22,7 @@ from chorus.server.domain.events import spread_kind
 from chorus.server.domain.items import Facts, derive, room
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
 from chorus.server.domain.queue import MORE_VOTES, more_votes_pos
-from chorus.server.domain.values import parts
+from chorus.server.domain.values import alike, parts
 from chorus.server.storage.tx import Tx
 
 CONFIDENCE_STEP = 1e-4
@@ -99,8 +99,8 @@ class Delta:
         beside the one that the item has now."""
         old = _alike(before.label, before.source, was)
         new = _alike(item.label, item.label_source, votes)
-        for alike, sign in ((old, -1), (new, 1)):
-            for user_id, agrees in alike:
+        for compared, sign in ((old, -1), (new, 1)):
+            for user_id, agrees in compared:
                 self.compared[user_id] += sign
                 self.agreed[user_id] += sign * agrees
 
@@ -142,7 +142,7 @@ def _alike(label: str | None, source: str | None, votes: Votes) -> list[tuple[st
     labels = [v for v in votes if v.kind == "label"]
     if label is None or (source == "votes" and len(labels) < 2):
         return []
-    return [(v.user_id, v.value == label) for v in labels]
+    return [(v.user_id, alike(v.value, label)) for v in labels]
 
 
 def facts_of(item: Item) -> Facts:

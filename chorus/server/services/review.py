@@ -17,6 +17,7 @@ from chorus.server.services.announcing import announce
 from chorus.server.services.labeling import media
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
+from chorus.server.services.shape_review import merged_shapes
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.review import COUNT_MAX
@@ -368,6 +369,10 @@ def _review_items(
             by_item[row[0]].append(_vote(row, schema))
         for item in out:
             item["votes"] = by_item[item["item_id"]]
+        if schema.shapes:
+            merged = merged_shapes(tx, items, schema)
+            for item in out:
+                item["consensus"] = merged[item["item_id"]]
     return out
 
 

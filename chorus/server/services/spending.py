@@ -86,6 +86,12 @@ def spread_of(tx: Tx, project_id: str) -> dict[str, int]:
 
 
 def note(project: Project, estimate: Estimate | None) -> str:
+    if project.shapes:
+        return (
+            f"Every vote counts the same; a shape that more than half of the people drew is in the"
+            f" label, and an item is settled once they agree on {project.shape_agreement:.0%} of"
+            f" its shapes."
+        )
     if project.equal_votes:
         if project.multilabel and project.set_rule == "exact":
             return "Every vote counts the same; more than half of them must be the very same set."

@@ -18,41 +18,33 @@ CHUNK = 20_000
 UNKNOWN = -1
 
 
-class VoteColumns:
+class Columns:
     """(n,) each: `item` ids, `rater` (place in `raters`), and codes of values: `value`, `prelabel`
-    that was shown, `label` of the item; UNKNOWN without one.
+    that was shown, `label` of the item; UNKNOWN without one. Made by `VoteColumns`, or
+    `ShapeColumns`.
 
     A code is the class's index; of label sets, the place in `sets`.
     """
 
-    def __init__(self, tx: Tx, project_id: str, classes: int, multilabel: bool) -> None:
-        rows: list[tuple[int, str, str, str | None, str | None]] = []
-        place = (-1, "")
-        while some := tx.votes_and_labels(project_id, place, CHUNK):
-            rows += some
-            place = some[-1][:2]
-        self.raters = sorted({row[1] for row in rows})
-        number = {user_id: n for n, user_id in enumerate(self.raters)}
-        self.classes = classes
-        self.item = np.array([row[0] for row in rows], dtype=np.int64)
-        self.rater = np.array([number[row[1]] for row in rows], dtype=np.int64)
-        self.sets: NDArray[np.bool_] | None = None
-        """(distinct sets, classes): what each ticks. None: a label is one class."""
-        codes: dict[str, int] = {}
-        if multilabel:
-            found = {value for row in rows for value in row[2:] if value is not None}
-            codes = {value: n for n, value in enumerate(sorted(found))}
-            self.sets = np.zeros((len(codes), classes), dtype=np.bool_)
-            for value, n in codes.items():
-                self.sets[n, list(indices(value))] = True
+    raters: list[str]
+    classes: int
+    item: Ints
+    rater: Ints
+    value: Ints
+    prelabel: Ints
+    label: Ints
+    sets: NDArray[np.bool_] | None = None
+    """(distinct sets, classes): what each ticks. None: a label is one class."""
 
-        def column(values: Sequence[str | None]) -> Ints:
-            known = codes.__getitem__ if multilabel else int
-            return np.array([UNKNOWN if v is None else known(v) for v in values], dtype=np.int64)
+    def answers(self, rater: int) -> int:
+        """How many votes are the person's."""
+        return int((self.rater == rater).sum())
 
-        self.value = column([row[2] for row in rows])
-        self.prelabel = column([row[3] for row in rows])
-        self.label = column([row[4] for row in rows])
+    def wrong_prelabels(self, rater: int) -> tuple[int, int]:
+        """(prelabels shown to the person that are not the label, those of them let stand)."""
+        wrong = (self.rater == rater) & (self.prelabel != UNKNOWN) & (self.label != UNKNOWN)
+        wrong &= self.prelabel != self.label
+        return int(wrong.sum()), int((wrong & (self.value == self.prelabel)).sum())
 
     # -- how far people agree
 
@@ -129,3 +121,34 @@ class VoteColumns:
             [(said & true).sum(axis=0), (said & ~true).sum(axis=0), (~said & true).sum(axis=0)],
             axis=1,
         )
+
+
+class VoteColumns(Columns):
+    """Votes of one class or one set each."""
+
+    def __init__(self, tx: Tx, project_id: str, classes: int, multilabel: bool) -> None:
+        rows: list[tuple[int, str, str, str | None, str | None]] = []
+        place = (-1, "")
+        while some := tx.votes_and_labels(project_id, place, CHUNK):
+            rows += some
+            place = some[-1][:2]
+        self.raters = sorted({row[1] for row in rows})
+        number = {user_id: n for n, user_id in enumerate(self.raters)}
+        self.classes = classes
+        self.item = np.array([row[0] for row in rows], dtype=np.int64)
+        self.rater = np.array([number[row[1]] for row in rows], dtype=np.int64)
+        codes: dict[str, int] = {}
+        if multilabel:
+            found = {value for row in rows for value in row[2:] if value is not None}
+            codes = {value: n for n, value in enumerate(sorted(found))}
+            self.sets = np.zeros((len(codes), classes), dtype=np.bool_)
+            for value, n in codes.items():
+                self.sets[n, list(indices(value))] = True
+
+        def column(values: Sequence[str | None]) -> Ints:
+            known = codes.__getitem__ if multilabel else int
+            return np.array([UNKNOWN if v is None else known(v) for v in values], dtype=np.int64)
+
+        self.value = column([row[2] for row in rows])
+        self.prelabel = column([row[3] for row in rows])
+        self.label = column([row[4] for row in rows])

@@ -4,6 +4,16 @@
 -- of an item's shapes people must agree on for it to settle.
 ALTER TABLE project ADD COLUMN iou REAL NOT NULL DEFAULT 0.5;
 ALTER TABLE project ADD COLUMN shape_agreement REAL NOT NULL DEFAULT 0.8;
+
+-- What people did with the model's shapes, one row per vote on a picture that came with some:
+-- derived from the vote's prelabel and value (domain/shape_changes.py), kept because it is summed.
+CREATE TABLE shape_change (
+  item_id INTEGER NOT NULL, vote_id TEXT NOT NULL, project_id TEXT NOT NULL, user_id TEXT NOT NULL,
+  round INTEGER, kept INTEGER NOT NULL, moved INTEGER NOT NULL, reclassed INTEGER NOT NULL,
+  added INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY (item_id, vote_id)
+) WITHOUT ROWID;
+CREATE INDEX shape_change_of ON shape_change (project_id);
+
 -- Teams: a person belongs to any number of them, and is a member wherever one of their teams is,
 -- besides what they are by themselves. by_team 1: they are here by their teams alone.
 CREATE TABLE team (

@@ -20,7 +20,10 @@ from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from chorus.server.domain.model import Event
+from chorus.server.domain.values import alike
 from chorus.server.errors import ApiError
+from chorus.server.geometry import load
+from chorus.server.matching import shapes_right
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.base import Heads
@@ -49,6 +52,10 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     db.execute("PRAGMA foreign_keys=ON")
     db.execute("PRAGMA cache_size=-65536")
     db.execute("PRAGMA temp_store=MEMORY")
+    # People's shapes are never equal, only alike.
+    db.create_function("alike", 2, alike, deterministic=True)
+    db.create_function("shapes_in", 1, lambda value: len(load(value)), deterministic=True)
+    db.create_function("shapes_right", 2, shapes_right, deterministic=True)
     if readonly:
         db.execute("PRAGMA query_only=ON")
     return db

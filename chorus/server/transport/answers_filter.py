@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from chorus.server.domain.filters import Answers
-from chorus.server.domain.values import NONE
 from chorus.server.services import Services
 
 
@@ -16,7 +15,7 @@ class AnswersBody(msgspec.Struct, kw_only=True):
 
     kind: Literal["label", "skip", "flag"] | None = None
     class_name: str | None = msgspec.field(default=None, name="class")
-    """Of label sets: one that has it; "": the set of none."""
+    """Of sets and shapes: what has it; "": the set of none, the empty picture."""
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     since: int | None = None
     until: int | None = None
@@ -27,10 +26,10 @@ def answers_of(services: Services, project_id: str, body: AnswersBody) -> Answer
     value = part = None
     if body.class_name is not None:
         schema = services.projects.schema(project_id)
-        if not schema.multilabel:
+        if not (schema.multilabel or schema.shapes):
             value = schema.index(body.class_name)
         elif body.class_name == "":
-            value = NONE
+            value = schema.nothing
         else:
             part = schema.index(body.class_name)
     return Answers(

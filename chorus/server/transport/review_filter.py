@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from chorus.server.domain.filters import Filter
-from chorus.server.domain.values import NONE, Schema
+from chorus.server.domain.values import Schema
 from chorus.server.services import Services
 
 ListState = Literal[
@@ -22,7 +22,7 @@ class FilterBody(msgspec.Struct, kw_only=True):
 
     state: ListState = "needs_review"
     class_name: str | None = msgspec.field(default=None, name="class")
-    """Of label sets: one that has it; "": the set of none."""
+    """Of sets and shapes: what has it; "": the set of none, the empty picture."""
     guess: str | None = None
     """What the model says, as `class`."""
     labeler: str | None = None
@@ -92,9 +92,9 @@ class PriorityBody(msgspec.Struct, kw_only=True):
 
 
 def class_of(schema: Schema, name: str | None) -> tuple[str | None, str | None]:
-    """(the canonical value of a class, None), or of label sets (None, the class index)."""
+    """(the canonical value of a class, None), or of sets and shapes (None, the class index)."""
     if name is None:
         return None, None
-    if not schema.multilabel:
+    if not (schema.multilabel or schema.shapes):
         return schema.index(name), None
-    return (NONE, None) if name == "" else (None, schema.index(name))
+    return (schema.nothing, None) if name == "" else (None, schema.index(name))

@@ -22,6 +22,7 @@ from chorus.server.storage.tx.prose import ProseSql
 from chorus.server.storage.tx.quality import QualitySql
 from chorus.server.storage.tx.review import ReviewSql
 from chorus.server.storage.tx.rounds import RoundSql
+from chorus.server.storage.tx.shapes import ShapeSql
 from chorus.server.storage.tx.sources import SourceSql
 from chorus.server.storage.tx.takebacks import TakebackSql
 from chorus.server.storage.tx.teams import TeamSql
@@ -37,6 +38,7 @@ class Tx(
     DeletingSql,
     ProseSql,
     QualitySql,
+    ShapeSql,
     CommentSql,
     PaceSql,
     TakebackSql,

@@ -45,6 +45,25 @@ class Heads(dict[str, int]):
             db.execute("UPDATE project SET last_seq = ? WHERE project_id = ?", (seq, project_id))
 
 
+def same(a: str, b: str) -> str:
+    """Do two columns of canonical values say the same (see `values.alike`)? Whatever is not shapes
+    never leaves SQLite for that."""
+    return f"({a} = {b} OR (substr({b}, 1, 1) = '[' AND alike({a}, {b})))"
+
+
+def has_part(column: str) -> str:
+    """Is a class in this column of canonical values: as a set of it, or as a shape? Takes the
+    arguments `part_args`."""
+    return (
+        f"CASE WHEN substr({column}, 1, 1) = '[' THEN {column} LIKE ? OR {column} LIKE ?"
+        f" ELSE ',' || {column} || ',' LIKE ? END"
+    )
+
+
+def part_args(part: str) -> tuple[str, str, str]:
+    return f"[[{part},%", f"%],[{part},%", f"%,{part},%"
+
+
 class Base:
     """`heads`: of the commit that this is a part of; None: every event moves its project's own."""
 

@@ -6,7 +6,7 @@ from chorus.server.storage.tx.base import Base, marks
 
 OF_ITEMS = (
     "vote", "standing", "check_vote", "lease", "review", "pace_item", "comment", "comment_read",
-    "practice_answer", "gold_note",
+    "practice_answer", "gold_note", "shape_change",
 )  # fmt: skip
 """Tables whose rows are found by item_id."""
 OF_PROJECT = (

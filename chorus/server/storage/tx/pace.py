@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chorus.server.domain.model import BY_HAND
-from chorus.server.storage.tx.base import CHECK_STANDS, Base, marks
+from chorus.server.storage.tx.base import CHECK_STANDS, Base, marks, same
 from chorus.server.storage.tx.items import FRESH
 
 _VIEW = "CASE WHEN p.kind <> 'manual' THEN p.kind WHEN p.size > 1 THEN 'grid' ELSE 'single' END"
@@ -134,11 +134,12 @@ class PaceSql(Base):
         return self.rows(
             "SELECT item_id, view, SUM(n), SUM(wrong) FROM ("
             f"SELECT s.item_id AS item_id, {_VIEW} AS view, COUNT(*) AS n,"
-            " SUM(s.value <> i.label) AS wrong FROM standing s"
+            f" SUM(NOT {same('s.value', 'i.label')}) AS wrong FROM standing s"
             " JOIN item i ON i.item_id = s.item_id JOIN vote v ON v.vote_id = s.vote_id"
             f" JOIN page p ON p.page_id = v.page_id WHERE s.item_id IN ({some})"
             f" AND s.kind = 'label' AND {_JUDGED} GROUP BY 1, 2 UNION ALL"
-            f" SELECT c.item_id, {_VIEW}, COUNT(*), SUM(c.value <> i.label) FROM check_vote c"
+            f" SELECT c.item_id, {_VIEW}, COUNT(*), SUM(NOT {same('c.value', 'i.label')})"
+            " FROM check_vote c"
             " JOIN item i ON i.item_id = c.item_id JOIN page p ON p.page_id = c.page_id"
             f" WHERE c.item_id IN ({some}) AND c.kind = 'label' AND i.gold = 1"
             f" AND i.label IS NOT NULL AND {CHECK_STANDS} GROUP BY 1, 2"

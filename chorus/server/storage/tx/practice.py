@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chorus.server.domain.model import Item
-from chorus.server.storage.tx.base import ITEM, Base, marks
+from chorus.server.storage.tx.base import ITEM, Base, marks, same
 
 
 class Practised(NamedTuple):
@@ -136,7 +136,8 @@ class PracticeSql(Base):
             Practised(*row)
             for row in self.rows(
                 "SELECT p.user_id, p.run, p.finished_at, COUNT(a.vote_id), COUNT(a.truth),"
-                " COALESCE(SUM(a.kind = 'label' AND a.value = a.truth), 0) FROM practice p"
+                f" COALESCE(SUM(a.kind = 'label' AND {same('a.value', 'a.truth')}), 0)"
+                " FROM practice p"
                 " LEFT JOIN practice_answer a ON a.project_id = p.project_id"
                 " AND a.user_id = p.user_id AND a.run = p.run"
                 " WHERE p.project_id = ? AND p.run > 0 GROUP BY p.user_id, p.run, p.finished_at",

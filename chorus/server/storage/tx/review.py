@@ -9,7 +9,16 @@ import msgspec
 
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.model import Item
-from chorus.server.storage.tx.base import FLAGGED, ITEM, Base, like, marks
+from chorus.server.storage.tx.base import (
+    FLAGGED,
+    ITEM,
+    Base,
+    has_part,
+    like,
+    marks,
+    part_args,
+    same,
+)
 from chorus.server.storage.tx.comments import UNREAD
 from chorus.server.storage.tx.takebacks import COVERING
 
@@ -222,11 +231,11 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
     if wanted.value is not None:
         also(f"{column} = ?", wanted.value)
     if wanted.part is not None:
-        also(f"',' || {column} || ',' LIKE ?", f"%,{wanted.part},%")
+        also(has_part(column), *part_args(wanted.part))
     if wanted.guess is not None:
         also("i.model_value = ?", wanted.guess)
     if wanted.guess_part is not None:
-        also("',' || i.model_value || ',' LIKE ?", f"%,{wanted.guess_part},%")
+        also(has_part("i.model_value"), *part_args(wanted.guess_part))
     if wanted.confidence_min is not None:
         also("i.confidence >= ?", wanted.confidence_min)
     if wanted.confidence_max is not None:
@@ -234,7 +243,7 @@ def _where(project_id: str, wanted: Filter) -> tuple[str, list[Any]]:
     if wanted.disagreement == "people":
         also("i.agreement < 1")
     elif wanted.disagreement == "model":
-        also("i.model_value <> COALESCE(i.label, i.provisional)")
+        also(f"NOT {same('i.model_value', 'COALESCE(i.label, i.provisional)')}")
     if wanted.text:
         also("i.name LIKE ? ESCAPE '\\'", like(wanted.text))
     standing = "EXISTS (SELECT 1 FROM standing s WHERE s.item_id = i.item_id"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from chorus.server.domain.model import Job, Round
 from chorus.server.domain.values import parts
-from chorus.server.storage.tx.base import JOB, ROUND, Base, marks
+from chorus.server.storage.tx.base import JOB, ROUND, Base, marks, same
 
 
 class RoundRow(NamedTuple):
@@ -175,9 +175,13 @@ class RoundSql(Base):
         return round(chosen / n, 4) if n else None
 
     def audited(self, project_id: str, since: int) -> tuple[int, int]:
-        """(labels on items whose prelabel nobody saw, those that agree with it), made since."""
+        """(labels on items whose prelabel nobody saw, those that agree with it), made since; of
+        shapes (those the prelabel had, those of them that the label has, too)."""
+        shapes = "substr(pre_value, 1, 1) = '['"
         n, right = self.row(
-            "SELECT COUNT(*), COALESCE(SUM(pre_value = label), 0) FROM item WHERE project_id = ?"
+            f"SELECT COALESCE(SUM(CASE WHEN {shapes} THEN shapes_in(pre_value) ELSE 1 END), 0),"
+            f" COALESCE(SUM(CASE WHEN {shapes} THEN shapes_right(pre_value, label)"
+            " ELSE pre_value = label END), 0) FROM item WHERE project_id = ?"
             " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
             " AND outside = 0"
             " AND pre_value IS NOT NULL",
@@ -234,7 +238,7 @@ class RoundSql(Base):
         """(user_id, labels compared, those like the item's) of standing votes on labeled items
         that have another witness: a second vote, or a review."""
         return self.rows(
-            "SELECT s.user_id, COUNT(*), SUM(s.value = i.label) FROM standing s"
+            f"SELECT s.user_id, COUNT(*), SUM({same('s.value', 'i.label')}) FROM standing s"
             " JOIN item i ON i.item_id = s.item_id WHERE s.project_id = ? AND s.kind = 'label'"
             " AND i.state = 'labeled' AND (i.label_source <> 'votes' OR i.n_labels > 1)"
             " GROUP BY s.user_id",

@@ -6,7 +6,15 @@ from typing import Any
 
 from chorus.server.domain.filters import Answers
 from chorus.server.domain.model import StandingVote
-from chorus.server.storage.tx.base import CHECK_STANDS, STANDING, Base, like
+from chorus.server.storage.tx.base import (
+    CHECK_STANDS,
+    STANDING,
+    Base,
+    has_part,
+    like,
+    part_args,
+    same,
+)
 
 
 class VoteSql(Base):
@@ -152,7 +160,8 @@ class VoteSql(Base):
         votes on items that several people or a decision settled before that time. Gold is no part
         of it: it would tell which items are checks."""
         row = self.row(
-            "SELECT COUNT(*), COALESCE(SUM(same), 0) FROM (SELECT v.value = i.label AS same"
+            "SELECT COUNT(*), COALESCE(SUM(same), 0) FROM"
+            f" (SELECT {same('v.value', 'i.label')} AS same"
             " FROM vote v JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
             " AND s.vote_id = v.vote_id JOIN item i ON i.item_id = v.item_id"
             " WHERE v.user_id = ? AND v.project_id = ? AND v.kind = 'label'"
@@ -210,7 +219,7 @@ def _answers(table: str, wanted: Answers) -> tuple[str, list[Any]]:
     if wanted.value is not None:
         also(f"{table}.value = ?", wanted.value)
     if wanted.part is not None:
-        also(f"',' || {table}.value || ',' LIKE ?", f"%,{wanted.part},%")
+        also(has_part(f"{table}.value"), *part_args(wanted.part))
     if wanted.since is not None:
         also(f"{table}.created_at >= ?", wanted.since)
     if wanted.until is not None:
