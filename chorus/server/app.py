@@ -107,6 +107,7 @@ from chorus.server.transport import (
     rest_tokens,
     rest_webhooks,
 )
+from chorus.server.transport.hardening import Hardening
 from chorus.server.transport.http import on_api_error, on_unexpected
 from chorus.server.transport.hub import Hub
 from chorus.server.transport.observing import Observed
@@ -164,7 +165,7 @@ def build(settings: Settings) -> Starlette:
     return Starlette(
         routes=routes,
         exception_handlers={ApiError: on_api_error, Exception: on_unexpected},
-        middleware=[Middleware(Observed)],
+        middleware=[Middleware(Observed), Middleware(Hardening)],
         lifespan=lifespan,
     )
 
@@ -325,15 +326,13 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     for service in (rounds, skills, remerging, starting, supervising, pace, importing):
         service.changed = hub.stats_changed
     assigning.presence_changed = hub.stats_changed
-    tokens.ended = hub.end_token
+    tokens.ended = lambda token_id: hub.end_door(f"token:{token_id}")
+    accounts.ended, accounts.gone = hub.end_door, hub.end_sessions
     accounts.demoted = hub.end_person
-
-    def less(project_id: str, user_id: str, role: str) -> None:
-        assigning.expel(project_id, user_id)
-        if role == "supervisor":
-            hub.end_person(user_id)
-
-    projects.less = teams.less = less
+    # What else follows from another role, the hub sees in the log.
+    projects.less = teams.less = lambda project_id, user_id, role: assigning.expel(
+        project_id, user_id
+    )
     app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
     app.state.metrics_token = settings.metrics_token
     app.state.metrics_local = settings.metrics_local

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import websockets
+from starlette.routing import Mount, Route
 
+from chorus.server.app import rest_routes
+from chorus.server.transport import commands, oidc, pages, rest_openapi
+from chorus.server.transport.openapi import operations
 from tests.servers import TestServer
 
 PASSWORD = "correct horse"
+ELSEWHERE = ("other-labeler", "other-supervisor")
+"""Members of another project."""
 
 
 class Town:
@@ -38,12 +45,15 @@ def town(server: TestServer) -> Town:
     ) as admin:
         made = admin.post("/api/projects", json={"name": "P", "classes": ["a", "b"]})
         town.project_id = made.json()["project_id"]
-        for role in ("labeler", "supervisor", "stranger"):
+        other = admin.post("/api/projects", json={"name": "Q", "classes": ["a", "b"]}).json()
+        for role in ("labeler", "supervisor", "stranger", *ELSEWHERE):
             body = {"login": role, "name": role, "password": PASSWORD}
             town.ids[role] = admin.post("/api/users", json=body).json()["user_id"]
             if role != "stranger":
-                put = {"user_id": town.ids[role], "role": role}
-                admin.put(f"/api/projects/{town.project_id}/members", json=put)
+                there = role in ELSEWHERE
+                put = {"user_id": town.ids[role], "role": role.removeprefix("other-")}
+                project_id = other["project_id"] if there else town.project_id
+                admin.put(f"/api/projects/{project_id}/members", json=put)
             with httpx.Client(base_url=server.url) as browser:
                 signed = browser.post("/api/session", json={"login": role, "password": PASSWORD})
                 assert signed.status_code == 200
@@ -56,6 +66,8 @@ def town(server: TestServer) -> Town:
 ALL = {"labeler", "supervisor", "admin"}
 SUPERVISORS = {"supervisor", "admin"}
 ADMINS = {"admin"}
+EVERYBODY = {"stranger", *ELSEWHERE, *ALL}
+OF_ANY_PROJECT = {"other-supervisor", *SUPERVISORS}
 ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}", None, ALL),
     ("PATCH", "/api/projects/{p}", {"description": "x"}, SUPERVISORS),
@@ -93,7 +105,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}/people/nobody/pages", None, SUPERVISORS),
     ("POST", "/api/projects/{p}/people/nobody/take-page", {}, SUPERVISORS),
     ("POST", "/api/projects/{p}/priority", {"bulk_id": "no"}, SUPERVISORS),
-    ("GET", "/api/server", None, SUPERVISORS),
+    ("GET", "/api/server", None, OF_ANY_PROJECT),
     ("GET", "/api/projects/{p}/items", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items/1", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/items/1/similar", None, SUPERVISORS),
@@ -148,12 +160,132 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/api/invites", {"role": "labeler", "project_id": "{p}"}, SUPERVISORS),
     ("POST", "/api/invites", {"role": "supervisor", "project_id": "{p}"}, ADMINS),
     ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
-    ("POST", "/api/invites/list", {"text": "x", "dry_run": True}, SUPERVISORS),
-    ("GET", "/api/tokens", None, {"stranger", *ALL}),
-    ("POST", "/api/tokens", {"scope": "none"}, {"stranger", *ALL}),
+    ("POST", "/api/invites/list", {"text": "x", "dry_run": True}, OF_ANY_PROJECT),
+    ("GET", "/api/tokens", None, EVERYBODY),
+    ("POST", "/api/tokens", {"scope": "none"}, EVERYBODY),
     ("POST", "/api/tokens", {"project_id": "{p}"}, ALL),
-    ("DELETE", "/api/tokens/none", None, {"stranger", *ALL}),
+    ("DELETE", "/api/tokens/none", None, EVERYBODY),
+    ("DELETE", "/api/session", None, EVERYBODY),
+    ("DELETE", "/api/sessions", None, EVERYBODY),
+    ("GET", "/api/me", None, EVERYBODY),
+    ("GET", "/api/me/projects", None, EVERYBODY),
+    ("GET", "/api/me/preferences", None, EVERYBODY),
+    ("PATCH", "/api/me/preferences", {}, EVERYBODY),
+    ("GET", "/api/projects", None, EVERYBODY),
+    ("GET", "/api/projects/{p}/items/1/comments", None, ALL),
+    ("POST", "/api/projects/{p}/items/1/comments", {"comment_id": "c", "text": ""}, ALL),
+    ("PUT", "/api/projects/{p}/items/1/comments/read", {"seq": 1}, ALL),
+    ("POST", "/api/drafts/none/files", {}, ADMINS),
+    ("POST", "/api/projects/{p}/tuning/start", {}, SUPERVISORS),
+    ("POST", "/api/projects/{p}/tuning/cancel", {}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/sources", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/sources", {"url": ""}, ADMINS),
+    ("POST", "/api/projects/{p}/sources/test", {"url": ""}, ADMINS),
+    ("GET", "/api/projects/{p}/sources/none", None, SUPERVISORS),
+    ("PATCH", "/api/projects/{p}/sources/none", {"name": "x"}, ADMINS),
+    ("DELETE", "/api/projects/{p}/sources/none", None, ADMINS),
+    ("POST", "/api/projects/{p}/sources/none/test", {}, ADMINS),
+    ("POST", "/api/projects/{p}/sources/none/refresh", {}, SUPERVISORS),
+    ("DELETE", "/api/projects/{p}/sources/none/refresh", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/sources/none/objects", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/exports", {"format": "none"}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/exports", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/exports/none", None, SUPERVISORS),
+    ("DELETE", "/api/projects/{p}/exports/none", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/exports/none/file", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/label-imports", {}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/label-imports", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/label-imports/none", None, SUPERVISORS),
+    ("DELETE", "/api/projects/{p}/label-imports/none", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/label-imports/none/apply", {}, SUPERVISORS),
+    ("GET", "/api/projects/{p}/events", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/webhooks", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/webhooks", {"url": "x"}, SUPERVISORS),
+    ("PATCH", "/api/projects/{p}/webhooks/none", {}, SUPERVISORS),
+    ("DELETE", "/api/projects/{p}/webhooks/none", None, SUPERVISORS),
+    ("GET", "/api/projects/{p}/webhooks/none/deliveries", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/webhooks/none/test", {}, SUPERVISORS),
+    ("DELETE", "/api/projects/{p}/members/nobody", None, SUPERVISORS),
+    ("POST", "/api/projects/{p}/upload", {}, SUPERVISORS),
 ]
+OPEN = {
+    "POST /api/session": "signing in",
+    "POST /api/setup": "by the link that the server prints",
+    "GET /signin-link": "by a link of one use",
+    "GET /api/invites/{token}": "by a link",
+    "POST /api/invites/{token}": "by a link",
+    "GET /healthz": "says nothing but that it runs",
+    "GET /api/openapi.json": "says nothing of what is in the server",
+}
+"""What needs nobody signed in, and why it may."""
+PAGES: dict[str, set[str]] = {
+    "/": EVERYBODY,
+    "/me": EVERYBODY,
+    "/me/tokens": EVERYBODY,
+    "/projects/new": ADMINS,
+    "/people": ADMINS,
+    "/overview": OF_ANY_PROJECT,
+    "/wall": OF_ANY_PROJECT,
+    "/p/{project_id}": ALL,
+    "/p/{project_id}/label": ALL,
+    "/p/{project_id}/history": ALL,
+    "/p/{project_id}/wall": SUPERVISORS,
+    "/p/{project_id}/review": SUPERVISORS,
+    "/p/{project_id}/quality": SUPERVISORS,
+    "/p/{project_id}/model": SUPERVISORS,
+    "/p/{project_id}/data": SUPERVISORS,
+    "/p/{project_id}/settings": SUPERVISORS,
+}
+OPEN_PAGES = {
+    "/signin", "/setup", "/invite/{token}", "/api/docs", "/oidc/start", "/oidc/callback",
+    "/oidc/signed-out", "/{path:path}",
+}  # fmt: skip
+"""Pages for whoever is not signed in yet, and the one that says there is none."""
+ROLES = (None, "stranger", *ELSEWHERE, "labeler", "supervisor", "admin")
+
+
+def _fits(template: str, path: str) -> bool:
+    pattern = re.sub(r"{[\w:]+}", "[^/?]+", template)
+    return re.fullmatch(pattern, path.partition("?")[0].replace("{p}", "p")) is not None
+
+
+def test_every_route_and_command_has_a_rule() -> None:
+    """Whoever adds one says here who may use it."""
+    for route, method, entry in operations(rest_routes()):
+        assert entry is not None
+        name = f"{method} {route.path}"
+        if entry.role == "anyone":
+            assert name in OPEN, name
+            continue
+        ruled = [
+            allowed for m, path, _, allowed in ROUTES if m == method and _fits(route.path, path)
+        ]
+        assert ruled, f"no rule for {name}"
+        # What is said of it elsewhere is so.
+        least = {"labeler": ALL, "supervisor": SUPERVISORS, "admin": ADMINS}.get(entry.role)
+        assert least is None or least in ruled or OF_ANY_PROJECT in ruled or ADMINS in ruled, name
+    assert {c for c, _, _ in COMMANDS} | OF_ANYBODY == set(commands.COMMANDS)
+    others = [*rest_openapi.routes(rest_routes()), *oidc.routes(), *pages.routes()]
+    paths = {route.path for route in others if isinstance(route, Route)}
+    assert paths - OPEN_PAGES - {"/api/openapi.json"} == set(PAGES)
+    (files,) = [r for r in others if not isinstance(r, Route)]
+    assert isinstance(files, Mount)
+    assert files.path == "/static"
+
+
+@pytest.mark.parametrize(("path", "allowed"), PAGES.items())
+async def test_every_page_asks_for_its_role(town: Town, path: str, allowed: set[str]) -> None:
+    path = path.replace("{project_id}", town.project_id)
+    for role in ROLES:
+        async with town.client(role) as client:
+            answer = await client.get(path)
+        if role is None:
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/signin"), role
+        elif role not in allowed:
+            assert answer.status_code == 403, role
+        else:
+            assert answer.status_code in (200, 303), role
 
 
 @pytest.mark.parametrize(("method", "path", "body", "allowed"), ROUTES)
@@ -163,7 +295,7 @@ async def test_every_route_asks_for_its_role(
     path = path.replace("{p}", town.project_id)
     if isinstance(body, dict):
         body = {k: v.replace("{p}", town.project_id) if v == "{p}" else v for k, v in body.items()}
-    for role in (None, "stranger", "labeler", "supervisor", "admin"):
+    for role in ROLES:
         if isinstance(body, dict) and body.get("name") == "NEW":
             body = {"name": f"class of {role}"}
         async with town.client(role) as client:
@@ -185,7 +317,7 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("vote.cast", {"vote_id": "12345678", "item_id": 1, "kind": "skip"}, ALL),
     ("subscribe", {"topic": "project/{p}/stats"}, SUPERVISORS),
     ("subscribe", {"topic": "project/{p}/events"}, SUPERVISORS),
-    ("subscribe", {"topic": "server"}, SUPERVISORS),
+    ("subscribe", {"topic": "server"}, OF_ANY_PROJECT),
     ("subscribe", {"topic": "project/{p}/card"}, SUPERVISORS),
     ("dashboard.moment", {"seq": 1}, SUPERVISORS),
     ("dashboard.curve", {}, SUPERVISORS),
@@ -214,10 +346,22 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("note.add", {"text": "A message.", "to": "nobody"}, SUPERVISORS),
     ("note.list", {}, ALL),
     ("review.decide", {"item_id": 1, "action": "remove"}, SUPERVISORS),
+    ("labeling.credit", {"n": 0}, ALL),
+    ("labeling.size", {"page_size": 4}, ALL),
+    ("labeling.close", {}, ALL),
+    ("comment.add", {"comment_id": "12345678", "item_id": 1, "text": ""}, ALL),
+    ("comment.list", {"item_id": 1}, ALL),
+    ("comment.threads", {}, ALL),
+    ("comment.read", {"item_id": 1, "seq": 1}, ALL),
+    ("subscribe", {"topic": "project/{p}/comments"}, ALL),
+    ("tuning.start", {}, SUPERVISORS),
+    ("tuning.cancel", {}, SUPERVISORS),
 ]
+OF_ANYBODY = {"ping", "unsubscribe"}
+"""Commands that tell and change nothing but one's own socket."""
 
 
-@pytest.mark.parametrize("role", ["stranger", "labeler", "supervisor", "admin"])
+@pytest.mark.parametrize("role", ROLES[1:])
 async def test_every_command_asks_for_its_role(town: Town, role: str) -> None:
     url = town.server.url.replace("http", "ws") + "/ws"
     headers = {"Authorization": f"Bearer {town.tokens[role]}"}

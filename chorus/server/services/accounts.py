@@ -6,10 +6,9 @@ import asyncio
 import hashlib
 import re
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import argon2
@@ -19,17 +18,28 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from chorus.server.clock import now_ms
 from chorus.server.domain.grants import Grant
 from chorus.server.domain.model import Invite, User
+from chorus.server.domain.names import is_plain
 from chorus.server.errors import ApiError
+from chorus.server.services.limits import HASHING_MAX, Limits
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 DAY = 24 * 3600
 SESSION_DAYS = 14
 PASSWORD_MIN = 8
-FAILURES_MAX = 8
-FAILURE_WINDOW_S = 300.0
+HASHING_AT_ONCE = 2
+"""Each takes 64 MB, and a processor."""
 SEEN_MS = 60_000
-LOGIN = re.compile(r"[\w.@+-]{1,64}")
+LOGIN_MAX = 64
+LOGIN = re.compile(rf"[\w.@+-]{{1,{LOGIN_MAX}}}")
+T = TypeVar("T")
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One signing in with a browser. `until`: when its cookie is no longer good (ms)."""
+
+    session_id: str
+    until: int
 
 
 class CurrentUser(msgspec.Struct, frozen=True):
@@ -43,6 +53,26 @@ class CurrentUser(msgspec.Struct, frozen=True):
     """Of the IANA database; None: not known yet."""
     grant: Grant | None = None
     """How far their token goes; None: they came by a session."""
+    session: Session | None = None
+
+    @property
+    def door(self) -> str | None:
+        """By what they came in: what ends it ends their sockets."""
+        if self.grant is not None:
+            return f"token:{self.grant.token_id}"
+        return f"session:{self.session.session_id}" if self.session is not None else None
+
+    @property
+    def until(self) -> int | None:
+        """When that ends by itself (ms); None: never."""
+        if self.grant is not None:
+            return self.grant.expires_at
+        return self.session.until if self.session is not None else None
+
+    @property
+    def sees_all(self) -> bool:
+        """An admin needs to be a member of nothing."""
+        return self.admin or (self.grant is not None and self.grant.admin)
 
     def public(self) -> dict[str, Any]:
         return {
@@ -70,7 +100,13 @@ class Accounts:
         self._hasher = argon2.PasswordHasher()
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._links = URLSafeTimedSerializer(secret, salt="signin-link")
-        self._failures: defaultdict[str, list[float]] = defaultdict(list)
+        self.limits = Limits()
+        self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
+        self._waiting = 0
+        self.ended: Callable[[str], None] = lambda door: None
+        """Called with the door (see `CurrentUser`) that has closed: its sockets end."""
+        self.gone: Callable[[str], None] = lambda user_id: None
+        """Called with whoever has no session and no token any more."""
         self._dummy_hash = self._hasher.hash("nobody")
         self.setup_token: str | None = None
         self._seen: dict[str, int] = {}
@@ -85,28 +121,27 @@ class Accounts:
         """(user, cookie value). Raises wrong_password, rate_limited."""
         if not self.passwords:
             raise ApiError("forbidden", "passwords are switched off; use the other way to sign in")
-        key = f"{address}|{login}"
-        self.slow_down(key)
+        login = login[:LOGIN_MAX]
+        self.limits.try_password(login, address)
         user = await self._store.read(lambda tx: tx.user_by_login(login))
         known = user.password_hash if user and user.password_hash else self._dummy_hash
         # The same work for unknown logins, so that time tells nothing about who exists.
-        fits = await asyncio.to_thread(self._verify, known, password)
+        fits = await self._slowly(self._verify, known, password)
         if user is None or not user.password_hash or not fits:
-            self.failed(key)
             raise ApiError("wrong_password", "login or password is wrong")
-        self._failures.pop(key, None)
+        self.limits.was_right(login, address)
         return _current(user), self.session_for(user)
 
-    def slow_down(self, key: str) -> None:
-        """Raises rate_limited where `key` has failed too often."""
-        now = time.monotonic()
-        recent = [t for t in self._failures[key] if now - t < FAILURE_WINDOW_S]
-        self._failures[key] = recent
-        if len(recent) >= FAILURES_MAX:
-            raise ApiError("rate_limited", "too many failed sign-ins; try again in a few minutes")
-
-    def failed(self, key: str) -> None:
-        self._failures[key].append(time.monotonic())
+    async def _slowly(self, work: Callable[..., T], *args: Any) -> T:
+        """Work on passwords, a few at a time. Raises rate_limited where too many wait."""
+        if self._waiting >= HASHING_MAX:
+            raise ApiError("rate_limited", "too many people sign in at once; try again")
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(work, *args)
+        finally:
+            self._waiting -= 1
 
     def enter(self, user: User) -> tuple[CurrentUser, str]:
         """(user, cookie value) of somebody who has been let in by other means."""
@@ -119,35 +154,77 @@ class Accounts:
             return False
 
     def session_for(self, user: User) -> str:
-        return self._sessions.dumps([user.user_id, user.session_epoch])
+        return self._sessions.dumps([user.user_id, user.session_epoch, secrets.token_hex(8)])
 
     async def by_session(self, cookie: str) -> CurrentUser | None:
         try:
-            user_id, epoch = self._sessions.loads(cookie, max_age=SESSION_DAYS * DAY)
+            (user_id, epoch, *rest), made = self._sessions.loads(
+                cookie, max_age=SESSION_DAYS * DAY, return_timestamp=True
+            )
         except (BadSignature, ValueError, TypeError):
             return None
-        user = await self._store.read(lambda tx: tx.user(user_id))
+        # Cookies of version 6 have no id of their own: one stands for all of that signing in.
+        session_id = str(rest[0]) if rest else f"{user_id}-{made.timestamp():.0f}"
+        until = round(made.timestamp() * 1000) + SESSION_DAYS * DAY * 1000
+
+        def fn(tx: Tx) -> User | None:
+            return None if tx.is_spent(f"session:{session_id}") else tx.user(user_id)
+
+        user = await self._store.read(fn)
         if user is None or user.session_epoch != epoch:
             return None
-        return _current(user)
+        return msgspec.structs.replace(_current(user), session=Session(session_id, until))
+
+    async def sign_out(self, user: CurrentUser) -> None:
+        """The session ends, wherever its cookie has got to; a token is revoked elsewhere."""
+        session = user.session
+        if session is None:
+            return
+        door = f"session:{session.session_id}"
+        await self._store.write(lambda tx: tx.spend(door, session.until, now_ms()))
+        self.ended(door)
+
+    async def sign_out_everywhere(self, user_id: str) -> None:
+        """Every session of the person ends, and every sign-in link to them. Tokens stay."""
+        await self._store.write(lambda tx: tx.end_sessions(user_id))
+        self.gone(user_id)
 
     async def signin_link(self, user_id: str) -> str:
-        """A signed token that signs this person in, for 24 hours."""
+        """A signed token that signs this person in once, within 24 hours."""
         user = await self._store.read(lambda tx: tx.user(user_id))
         if user is None:
             raise ApiError("not_found", "no such person")
-        return self._links.dumps([user.user_id, user.session_epoch])
+        return self._links.dumps([user.user_id, user.session_epoch, secrets.token_hex(8)])
 
-    async def by_link(self, token: str) -> tuple[CurrentUser, str]:
+    async def by_link(
+        self, token: str, already: CurrentUser | None = None
+    ) -> tuple[CurrentUser, str | None]:
+        """(user, cookie value; None: they have one). `already`: whoever is signed in with that
+        browser, whom a link to somebody else must not quietly replace. Raises forbidden."""
         try:
-            user_id, epoch = self._links.loads(token, max_age=DAY)
+            user_id, epoch, once = self._links.loads(token, max_age=DAY)
         except SignatureExpired:
             raise ApiError("forbidden", "this sign-in link has expired") from None
         except (BadSignature, ValueError, TypeError):
             raise ApiError("forbidden", "this sign-in link is not valid") from None
-        user = await self._store.read(lambda tx: tx.user(user_id))
-        if user is None or user.session_epoch != epoch:
-            raise ApiError("forbidden", "this sign-in link is no longer valid")
+        if already is not None and already.user_id != user_id:
+            raise ApiError(
+                "forbidden", f"you are signed in as {already.name}, and this link is for another"
+                " person; sign out first",
+            )  # fmt: skip
+        if already is not None:
+            return already, None
+
+        def fn(tx: Tx) -> User:
+            user = tx.user(user_id)
+            if user is None or user.session_epoch != epoch:
+                raise ApiError("forbidden", "this sign-in link is no longer valid")
+            now = now_ms()
+            if not tx.spend(f"link:{once}", now + DAY * 1000, now):
+                raise ApiError("forbidden", "this sign-in link was used already; ask for another")
+            return user
+
+        user = await self._store.write(fn)
         return _current(user), self.session_for(user)
 
     # -- people
@@ -223,7 +300,7 @@ class Accounts:
         if password is not None:
             if len(password) < PASSWORD_MIN:
                 raise ApiError("bad_value", f"a password has at least {PASSWORD_MIN} characters")
-            hashed = await asyncio.to_thread(self._hasher.hash, password)
+            hashed = await self._slowly(self._hasher.hash, password)
         return User(secrets.token_hex(8), login, name.strip(), admin, hashed, 1, now_ms())
 
     async def add_user(
@@ -334,8 +411,8 @@ def _meant(invite: Invite, user: User) -> None:
 
 def check_person(name: str) -> str:
     """A person's name without blanks around it. Raises bad_value."""
-    if not name.strip() or len(name) > 100:
-        raise ApiError("bad_value", "a name has 1 to 100 characters")
+    if not name.strip() or len(name) > 100 or not is_plain(name):
+        raise ApiError("bad_value", "a name has 1 to 100 characters that can be seen")
     return name.strip()
 
 
@@ -355,10 +432,9 @@ def insert_user(tx: Tx, user: User) -> None:
 
 def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool = False) -> None:
     """by_team: not by themselves, see domain/teams."""
+    was = tx.role(project_id, user.user_id)
     tx.set_member(project_id, user.user_id, role, now, by_team)
-    tx.emit(
-        project_id,
-        now,
-        "member.joined",
-        {"user_id": user.user_id, "name": user.name, "role": role},
-    )
+    body = {"user_id": user.user_id, "name": user.name, "role": role}
+    if was not in (None, role):
+        body["was"] = was
+    tx.emit(project_id, now, "member.joined", body)

@@ -10,6 +10,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import User
+from chorus.server.domain.names import plain
 from chorus.server.domain.provider import Provider
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import LOGIN, Accounts, CurrentUser, digest, insert_user, join
@@ -119,7 +120,7 @@ def _by_link(tx: Tx, identity: Identity, invite: str | None, now: int) -> User |
 
 def _new(tx: Tx, identity: Identity, given: tuple[str, str | None] | None, now: int) -> User:
     login, name = given or (_free_login(tx, identity), None)
-    name = (name or identity.name or login)[:100]
+    name = plain(name or identity.name or login)[:100] or login
     user = User(secrets.token_hex(8), login, name, False, None, 1, now)
     insert_user(tx, user)
     if identity.email is not None:

@@ -59,3 +59,8 @@ CREATE TABLE assignee (
   project_id TEXT NOT NULL REFERENCES project, number INTEGER NOT NULL, kind TEXT NOT NULL,
   id TEXT NOT NULL, PRIMARY KEY (project_id, number, kind, id)
 ) WITHOUT ROWID;
+
+-- Signed things that are over before their time: sessions that people have signed out of, sign-in
+-- links that were used. until: when they would be over anyway (ms).
+CREATE TABLE spent (what TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX spent_until ON spent (until);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -16,7 +17,9 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 __all__ = [
     "COOKIE",
     "CurrentUser",
+    "address_of",
     "current_user",
+    "from_elsewhere",
     "require_unlimited",
     "require_user",
     "same_origin",
@@ -49,7 +52,10 @@ async def current_user(request: HTTPConnection) -> CurrentUser | None:
 
 
 async def _seen(request: HTTPConnection, user: CurrentUser | None) -> CurrentUser | None:
+    """Raises rate_limited."""
     if user is not None:
+        if request.scope["type"] == "http":
+            request.app.state.services.accounts.limits.request(user.user_id)
         await request.app.state.services.accounts.seen(user.user_id)
     return user
 
@@ -62,8 +68,26 @@ def _only_reads(request: HTTPConnection) -> None:
 
 def same_origin(request: HTTPConnection) -> bool:
     """Is the Origin header the address this request went to? (Host; a proxy must keep it.)"""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    return _is_ours(request.headers.get("origin"), request.headers)
+
+
+def from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Does a page of another site ask? (A program gives no Origin, or a token no page has.)"""
+    origin = headers.get("origin")
+    token = headers.get("authorization", "").lower().startswith("bearer ")
+    return origin is not None and not token and not _is_ours(origin, headers)
+
+
+def _is_ours(origin: str | None, headers: Mapping[str, str]) -> bool:
+    try:
+        return origin is not None and urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Of whoever asks; behind a proxy, what it says (uvicorn believes one on this machine)."""
+    return request.client.host if request.client else ""
 
 
 async def require_user(request: HTTPConnection) -> CurrentUser:

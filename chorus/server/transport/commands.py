@@ -93,6 +93,7 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
     body = decode_body(command.body, entry.schema)
     if entry.role is not None:
         await ctx.services.projects.require(ctx.user, body.project_id, entry.role)
+        ctx.outbox.projects.add(body.project_id)
         if command.type in CHANGING:
             ctx.services.projects.require_open(body.project_id)
     if command.type != "ping":
@@ -239,6 +240,8 @@ async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
     if len(parts) != 3 or parts[0] != "project" or parts[2] not in TOPICS:
         raise ApiError("not_found", f"no topic {body.topic!r}")
     project_id = parts[1]
+    await ctx.services.projects.require(ctx.user, project_id, "labeler")
+    ctx.outbox.projects.add(project_id)
     if parts[2] == "comments":
         role = await ctx.services.projects.require(ctx.user, project_id, "labeler")
         ctx.hub.watch_comments(project_id, ctx.outbox, id, ctx.user.user_id, role)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Message
 
 from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
@@ -33,6 +37,34 @@ async def body_of(request: Request, schema: type[T]) -> T:
         return msgspec.json.decode(bytes(raw) or b"{}", type=schema)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ApiError("bad_message", str(error)) from None
+
+
+@asynccontextmanager
+async def uploaded(request: Request, user_id: str, files: int) -> AsyncIterator[FormData]:
+    """A multipart body of at most so many files, on disk as it comes. Raises too_large, whatever
+    the request says of its length, and rate_limited for whoever sends too many at once."""
+    kept = services(request)
+    most, came = kept.importing.upload_max_bytes, 0
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said) > most:
+        raise _too_large()
+
+    async def receive() -> Message:
+        nonlocal came
+        message = await request.receive()
+        came += len(message.get("body", b""))
+        if came > most:
+            raise _too_large()
+        return message
+
+    with kept.accounts.limits.uploading(user_id):
+        counted = Request(request.scope, receive)
+        async with counted.form(max_files=files, max_part_size=1 << 20) as form:
+            yield form
+
+
+def _too_large() -> ApiError:
+    return ApiError("too_large", "send less at a time, or a zip, or name a folder of the server")
 
 
 def number(request: Request, name: str, default: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
+from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.comments import may_see
 from chorus.server.transport.protocol import plain_frame, shared_tail, with_sub
 
@@ -37,7 +38,10 @@ class Outbox:
         self._wake = asyncio.Event()
         self.closing: str | None = None
         self.barred = False
-        """Whoever is behind it may do nothing more, not even what is on its way."""
+        """What let it in has ended: whoever reads nothing, and so keeps the socket open, does
+        nothing either."""
+        self.projects: set[str] = set()
+        """In which its person has used a role."""
 
     def put(self, frame: str) -> None:
         if self.closing is not None:
@@ -116,11 +120,10 @@ class Hub:
         self._server = server
         self._server_subs: dict[tuple[Outbox, int], None] = {}
         self._server_ticker: asyncio.Task[None] | None = None
-        self._outboxes: dict[Outbox, str] = {}
+        self._outboxes: dict[Outbox, CurrentUser] = {}
         """Of every open socket: whose it is."""
         self._roles: dict[Outbox, str] = {}
-        self._tokens: dict[Outbox, str] = {}
-        """Of those that were opened by a token: its id."""
+        """The highest that its person had when it opened."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -182,10 +185,19 @@ class Hub:
                 outbox.put(with_sub(sub, tail))
 
     def _member_changed(self, event: Event) -> None:
-        """Whoever left, or came back with another role, asks anew."""
-        subs = self._comment_subs.get(event.project_id, {})
-        for key in [k for k, (user_id, _) in subs.items() if user_id == event.body["user_id"]]:
-            del subs[key]
+        """Whoever left, or has another role now, asks anew: their sockets with anything of this
+        project close, and with them all that they follow."""
+        project_id, body = event.project_id, event.body
+        if event.type == "member.joined" and "was" not in body:
+            return
+        for outbox, user in list(self._outboxes.items()):
+            if user.user_id != body["user_id"] or user.sees_all:
+                continue
+            if project_id not in outbox.projects:
+                continue
+            self.unsubscribe(outbox)
+            alone = event.type == "member.left" and outbox.projects == {project_id}
+            outbox.close("session_ended" if alone else "role_changed")
 
     # -- the server itself: every second, while somebody looks
 
@@ -284,19 +296,19 @@ class Hub:
 
     # -- sockets
 
-    def join(self, outbox: Outbox, user_id: str, role: str, token_id: str | None = None) -> None:
+    def join(self, outbox: Outbox, user: CurrentUser, role: str) -> None:
         """A socket has opened. role: the highest its person has."""
-        self._outboxes[outbox] = user_id
+        self._outboxes[outbox] = user
         self._roles[outbox] = role
-        if token_id is not None:
-            self._tokens[outbox] = token_id
         self._nobody.clear()
+
+    def sockets_of(self, user_id: str) -> int:
+        return sum(user.user_id == user_id for user in self._outboxes.values())
 
     def leave(self, outbox: Outbox) -> None:
         self.unsubscribe(outbox)
         self._outboxes.pop(outbox, None)
         self._roles.pop(outbox, None)
-        self._tokens.pop(outbox, None)
         if not self._outboxes:
             self._nobody.set()
 
@@ -305,15 +317,21 @@ class Hub:
         return {(role,): float(n) for role, n in Counter(self._roles.values()).items()}
 
     def people(self) -> int:
-        return len(set(self._outboxes.values()))
+        return len({user.user_id for user in self._outboxes.values()})
 
-    def end_token(self, token_id: str) -> None:
-        """Close what this token has opened."""
-        self._bar([o for o, opened in self._tokens.items() if opened == token_id], "token_ended")
+    def end_door(self, door: str) -> None:
+        """Close what was opened by this token or session (see `CurrentUser.door`)."""
+        reason = "token_ended" if door.startswith("token:") else "session_ended"
+        self._bar([o for o, user in self._outboxes.items() if user.door == door], reason)
+
+    def end_sessions(self, user_id: str) -> None:
+        """Close what a person has opened, but for what a token of theirs has."""
+        theirs = [(o, u) for o, u in self._outboxes.items() if u.user_id == user_id]
+        self._bar([o for o, user in theirs if user.grant is None], "session_ended")
 
     def end_person(self, user_id: str) -> None:
         """Close all that a person has open: they may do less than when they opened it."""
-        mine = [outbox for outbox, whose in self._outboxes.items() if whose == user_id]
+        mine = [o for o, user in self._outboxes.items() if user.user_id == user_id]
         self._bar(mine, "session_ended")
 
     def _bar(self, outboxes: Sequence[Outbox], reason: str) -> None:

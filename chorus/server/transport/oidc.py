@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from chorus.server.domain.provider import Provider
 from chorus.server.errors import ApiError
 from chorus.server.services.identities import identity_of
-from chorus.server.transport.auth import set_session
+from chorus.server.transport.auth import address_of, set_session
 from chorus.server.transport.http import services
 from chorus.server.transport.pages import SECURITY_HEADERS, local_path, page
 
@@ -75,7 +75,6 @@ def _callback(request: Request) -> str:
 @page
 async def start(request: Request) -> Response:
     door = _door(request)
-    services(request).accounts.slow_down(_address(request))
     await door.metadata()
     session: dict[str, Any] = {}
     request.scope["session"] = session
@@ -97,8 +96,12 @@ async def start(request: Request) -> Response:
 @page
 async def callback(request: Request) -> Response:
     door = _door(request)
+    with services(request).accounts.limits.opening(address_of(request)):
+        return await _come_back(request, door)
+
+
+async def _come_back(request: Request, door: Door) -> Response:
     accounts = services(request).accounts
-    accounts.slow_down(_address(request))
     try:
         session = door.memory.loads(request.cookies.get(MEMORY, ""), max_age=MEMORY_S)
     except BadSignature:
@@ -113,7 +116,6 @@ async def callback(request: Request) -> Response:
             if more.get("sub") == claims["sub"]:
                 claims |= more
     except (AuthlibBaseError, JoseError, httpx.HTTPError, KeyError, ValueError) as error:
-        accounts.failed(_address(request))
         log.warning("sign-in by OpenID Connect: %s", error)
         raise ApiError("forbidden", "the sign-in service did not confirm it; try again") from None
     target = local_path(session["next"])
@@ -145,10 +147,6 @@ async def signed_out(request: Request) -> Response:
     response = RedirectResponse(target, 303, headers=SECURITY_HEADERS)
     response.delete_cookie(CAME_BY, path="/oidc")
     return response
-
-
-def _address(request: Request) -> str:
-    return f"oidc|{request.client.host if request.client else ''}"
 
 
 def routes() -> list[BaseRoute]:

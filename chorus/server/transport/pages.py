@@ -19,7 +19,7 @@ from chorus.server.domain.classes import PALETTE
 from chorus.server.domain.preferences import LANGUAGES, Preferences
 from chorus.server.errors import ApiError
 from chorus.server.services.preferences import public
-from chorus.server.transport.auth import CurrentUser, current_user
+from chorus.server.transport.auth import CurrentUser, address_of, current_user
 from chorus.server.transport.http import services
 from chorus.server.transport.languages import Catalog, chosen, load
 from chorus.server.transport.protocol import error_body
@@ -214,7 +214,9 @@ async def setup(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     token = request.path_params["token"]
     user = await current_user(request)
-    meant, project = await services(request).accounts.invitation(token)
+    accounts = services(request).accounts
+    with accounts.limits.opening(address_of(request)):
+        meant, project = await accounts.invitation(token)
     return render(
         request, "invite.html", user, boot={"token": token, "project_id": meant.project_id},
         meant=meant, role=meant.role, project=project, token=token,

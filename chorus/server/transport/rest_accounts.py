@@ -13,6 +13,7 @@ from chorus.client import answers, messages
 from chorus.server.errors import ApiError
 from chorus.server.transport.auth import (
     COOKIE,
+    address_of,
     current_user,
     require_unlimited,
     require_user,
@@ -84,14 +85,27 @@ def _signed_in(request: Request, body: dict[str, Any], cookie: str) -> Response:
 )
 async def sign_in(request: Request) -> Response:
     body = await body_of(request, SignIn)
-    address = request.client.host if request.client else ""
-    user, cookie = await services(request).accounts.sign_in(body.login, body.password, address)
+    user, cookie = await services(request).accounts.sign_in(
+        body.login, body.password, address_of(request)
+    )
     return _signed_in(request, {"user": user.public()}, cookie)
 
 
 @api("Sign out", "signed in", status=204)
 async def sign_out(request: Request) -> Response:
-    await require_user(request)
+    user = await require_user(request)
+    await services(request).accounts.sign_out(user)
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@api("Sign out everywhere", "signed in", status=204, errors=("forbidden",))
+async def sign_out_everywhere(request: Request) -> Response:
+    """Every session of mine ends at once, this one too, and every sign-in link to me. Tokens
+    stay."""
+    user = await require_unlimited(request)
+    await services(request).accounts.sign_out_everywhere(user.user_id)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE)
     return response
@@ -114,9 +128,9 @@ async def me(request: Request) -> Response:
 )
 async def setup(request: Request) -> Response:
     body = await body_of(request, Setup)
-    user, cookie = await services(request).accounts.setup(
-        body.token, body.login, body.name, body.password
-    )
+    accounts = services(request).accounts
+    with accounts.limits.opening(address_of(request)):
+        user, cookie = await accounts.setup(body.token, body.login, body.name, body.password)
     return _signed_in(request, {"user": user.public()}, cookie)
 
 
@@ -179,12 +193,18 @@ async def signin_link(request: Request) -> Response:
 )
 async def open_signin_link(request: Request) -> Response:
     token = request.query_params.get("token", "")
-    _, cookie = await services(request).accounts.by_link(token)
+    accounts = services(request).accounts
+    if request.method != "GET":
+        return Response(status_code=204)  # whoever only asks whether there is something
+    already = await current_user(request)
+    with accounts.limits.opening(address_of(request)):
+        _, cookie = await accounts.by_link(token, already)
     target = request.query_params.get("next", "/")
     # Only paths of our own: a sign-in link must not lead to another site.
     safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
     response = RedirectResponse(safe, 303)
-    set_session(request, response, cookie)
+    if cookie is not None:
+        set_session(request, response, cookie)
     return response
 
 
@@ -243,7 +263,9 @@ async def invite_list(request: Request) -> Response:
 
 @api("What an invitation is for", "anyone", answer=answers.Invitation)
 async def invitation(request: Request) -> Response:
-    found, project = await services(request).accounts.invitation(request.path_params["token"])
+    accounts = services(request).accounts
+    with accounts.limits.opening(address_of(request)):
+        found, project = await accounts.invitation(request.path_params["token"])
     return reply({"role": found.role, "project": project, "login": found.login, "name": found.name})
 
 
@@ -264,6 +286,8 @@ async def accept(request: Request) -> Response:
             raise ApiError("bad_message", "choose a password")
         if not accounts.passwords:
             raise ApiError("forbidden", "passwords are switched off; use the other way to sign in")
+        with accounts.limits.opening(address_of(request)):
+            await accounts.invitation(request.path_params["token"])  # before the slow part
         new = await accounts.make_user(body.login, body.name or body.login, body.password)
     else:
         user = await current_user(request)
@@ -271,7 +295,10 @@ async def accept(request: Request) -> Response:
             raise ApiError("not_signed_in", "sign in, or give login, name and password")
         await require_unlimited(request)  # joining answers with a session
         existing = user.user_id
-    joined, cookie, project_id = await accounts.accept(request.path_params["token"], new, existing)
+    with accounts.limits.opening(address_of(request)):
+        joined, cookie, project_id = await accounts.accept(
+            request.path_params["token"], new, existing
+        )
     services(request).projects.forget_roles()
     return _signed_in(request, {"user": joined.public(), "project_id": project_id}, cookie)
 
@@ -280,6 +307,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/session", sign_in, methods=["POST"]),
         Route("/api/session", sign_out, methods=["DELETE"]),
+        Route("/api/sessions", sign_out_everywhere, methods=["DELETE"]),
         Route("/api/me", me),
         Route("/api/setup", setup, methods=["POST"]),
         Route("/api/users", users, methods=["GET"]),

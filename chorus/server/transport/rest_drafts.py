@@ -13,7 +13,7 @@ from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.described import api
-from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.http import body_of, reply, services, uploaded
 from chorus.server.transport.once import once
 from chorus.server.transport.rest_instructions import Preview
 
@@ -74,10 +74,7 @@ async def data(request: Request) -> Response:
 async def add_files(request: Request) -> Response:
     user = await admin(request)
     kept = services(request)
-    length = int(request.headers.get("content-length") or 0)
-    if length > kept.importing.upload_max_bytes:
-        raise ApiError("too_large", "upload less at a time, or name a folder of the server")
-    async with request.form(max_files=100_000, max_part_size=1 << 20) as form:
+    async with uploaded(request, user.user_id, files=100_000) as form:
         files = [f for f in form.getlist("files") if not isinstance(f, str)]
         if not files:
             raise ApiError("bad_message", "no files in the field 'files'")

@@ -12,7 +12,7 @@ from chorus.server.errors import ApiError
 from chorus.server.services.label_imports import Apply
 from chorus.server.services.label_ops import Options
 from chorus.server.transport.described import api
-from chorus.server.transport.http import body_of, reply, services
+from chorus.server.transport.http import body_of, reply, services, uploaded
 from chorus.server.transport.rest_projects import member_of
 
 
@@ -27,10 +27,7 @@ async def begin(request: Request) -> Response:
     """Multipart: `file`, and the `options` as JSON."""
     user, project_id = await member_of(request, "supervisor")
     kept = services(request)
-    length = int(request.headers.get("content-length") or 0)
-    if length > kept.importing.upload_max_bytes:
-        raise ApiError("too_large", "the file is too large; send a zip of it, or a part at a time")
-    async with request.form(max_files=1, max_part_size=1 << 20) as form:
+    async with uploaded(request, user.user_id, files=1) as form:
         file = form.get("file")
         if file is None or isinstance(file, str):
             raise ApiError("bad_message", "no file in the field 'file'")

@@ -18,7 +18,7 @@ from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewProject
 from chorus.server.transport.auth import SAFE_METHODS, require_user
 from chorus.server.transport.described import Query, api, paging
-from chorus.server.transport.http import body_of, item_id_of, number, reply, services
+from chorus.server.transport.http import body_of, item_id_of, number, reply, services, uploaded
 from chorus.server.transport.once import once
 from chorus.server.transport.review_filter import BulkBody, filter_of
 
@@ -182,10 +182,7 @@ async def start_import(request: Request) -> Response:
 async def upload(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
     importing = services(request).importing
-    length = int(request.headers.get("content-length") or 0)
-    if length > importing.upload_max_bytes:
-        raise ApiError("too_large", "upload less at a time, or import a folder of the server")
-    async with request.form(max_files=100_000, max_part_size=1 << 20) as form:
+    async with uploaded(request, user.user_id, files=100_000) as form:
         files = [f for f in form.getlist("files") if not isinstance(f, str)]
         if not files:
             raise ApiError("bad_message", "no files in the field 'files'")

@@ -12,9 +12,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from chorus.server.clock import now_ms
 from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
+from chorus.server.services.limits import SOCKETS_MAX
 from chorus.server.transport import commands
 from chorus.server.transport.auth import current_user
-from chorus.server.transport.hub import Outbox
+from chorus.server.transport.hub import Hub, Outbox
 from chorus.server.transport.protocol import (
     BadFrame,
     Command,
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT_MAX = 64
 """Commands of one socket being worked on; more wait unread (TCP pushes back)."""
 CLOSE_CODES = {"restart": 1012, "slow": 1013, "replaced": 4001, "session_ended": 4003,
-               "token_ended": 4003}  # fmt: skip
+               "token_ended": 4003, "role_changed": 4004}  # fmt: skip
 
 
 async def websocket(ws: WebSocket) -> None:
@@ -37,22 +38,23 @@ async def websocket(ws: WebSocket) -> None:
         user = await current_user(ws)
     except ApiError:
         user = None
+    # Refused before accept: the browser sees 403 and no socket opens.
     if user is None:
-        # Refused before accept: the browser sees 403 and no socket opens.
         await ws.close(4401)
+        return
+    if not user.sees_all and ws.app.state.hub.sockets_of(user.user_id) >= SOCKETS_MAX:
+        await ws.close(4429)
         return
     await ws.accept()
     outbox = Outbox()
-    hub = ws.app.state.hub
-    grant = user.grant
-    role = await ws.app.state.services.projects.highest(user)
-    hub.join(outbox, user.user_id, role, grant.token_id if grant else None)
+    hub: Hub = ws.app.state.hub
+    hub.join(outbox, user, await ws.app.state.services.projects.highest(user))
     end = None
-    if grant is not None and await current_user(ws) is None:
-        outbox.close("token_ended")  # it was revoked before its sockets could be found
-    elif grant is not None and grant.expires_at is not None:
-        left = max(0, grant.expires_at - now_ms()) / 1000
-        end = asyncio.get_running_loop().call_later(left, hub.end_token, grant.token_id)
+    if await current_user(ws) is None and user.door is not None:
+        hub.end_door(user.door)  # it ended before its sockets could be found
+    elif user.door is not None and user.until is not None:
+        left = max(0, user.until - now_ms()) / 1000
+        end = asyncio.get_running_loop().call_later(left, hub.end_door, user.door)
     ctx = commands.Context(user, ws.app.state.services, hub, outbox)
     outbox.put(
         plain_frame(
@@ -101,6 +103,9 @@ async def _read(ws: WebSocket, ctx: commands.Context) -> None:
             ctx.outbox.put(bad.frame)
             continue
         await slots.acquire()
+        # Who sends faster than anybody works is read more slowly; nothing is lost (TCP waits).
+        if wait := ctx.services.accounts.limits.command(ctx.user.user_id):
+            await asyncio.sleep(wait)
         # Commands run side by side, so that nine votes share one commit; they start in the
         # order they came.
         task = asyncio.ensure_future(_run(ctx, command, came))

@@ -62,6 +62,19 @@ class PeopleSql(Base):
         (n,) = self.row("SELECT COUNT(*) FROM person WHERE admin = 1")
         return int(n)
 
+    def end_sessions(self, user_id: str) -> None:
+        self.run(
+            "UPDATE person SET session_epoch = session_epoch + 1 WHERE user_id = ?", (user_id,)
+        )
+
+    def is_spent(self, what: str) -> bool:
+        return self.row("SELECT 1 FROM spent WHERE what = ?", (what,)) is not None
+
+    def spend(self, what: str, until: int, now: int) -> bool:
+        """It is over, once; False: it was before. Forgotten at `until`, when it ends anyway."""
+        self.run("DELETE FROM spent WHERE until < ?", (now,))
+        return self.run("INSERT INTO spent VALUES (?,?) ON CONFLICT DO NOTHING", (what, until)) == 1
+
     def preference(self, user_id: str) -> str | None:
         """What the person has set for themselves, as JSON."""
         row = self.row("SELECT body FROM preference WHERE user_id = ?", (user_id,))
