@@ -1,0 +1,86 @@
+"""What browsers are told of every answer, and what the cookie is like."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chorus.server.transport.hardening import HEADERS
+from chorus.server.transport.pages import WEB
+from tests.servers import Bench, pictures
+
+
+@pytest.fixture
+async def paths(bench: Bench, tmp_path: Path) -> list[str]:
+    """One of every kind."""
+    project = await bench.make(pictures(tmp_path, 1))
+    one = f"/api/projects/{project.project_id}"
+    (item,) = (await bench.admin.request("GET", f"{one}/items")).json()["items"]
+    return [
+        "/signin", "/nowhere", "/static/js/dom.js", "/healthz", one, f"{one}/export.csv",
+        item["image"], "/api/me", "/api/nowhere", "/api/openapi.json", "/api/docs",
+        f"/p/{project.project_id}", f"/p/{project.project_id}/label", "/signin-link?token=x",
+    ]  # fmt: skip
+
+
+async def test_every_answer_tells_browsers_what_they_may_not(
+    bench: Bench, paths: list[str]
+) -> None:
+    token = {"Authorization": f"Bearer {bench.server.token}"}
+    async with httpx.AsyncClient(base_url=bench.server.url, headers=token) as http:
+        for path in paths:
+            answer = await http.get(path)
+            where = f"{path} {answer.status_code}"
+            for name in HEADERS:
+                assert name in answer.headers, (where, name)
+            policy = answer.headers["content-security-policy"]
+            assert "frame-ancestors 'none'" in policy, where
+            assert answer.headers["x-frame-options"] == "DENY"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert "unsafe" not in policy, where
+            if path.startswith("/api/") and not path.startswith("/api/docs"):
+                assert answer.headers["cache-control"] == "no-store", where
+
+
+async def test_the_cookie_is_for_our_own_requests_and_no_script(bench: Bench) -> None:
+    await bench.make()
+    user = await bench.admin.create_user(f"cookie-{bench.project.project_id}", "Cookie")
+    for scheme in ("http", "https"):
+        async with httpx.AsyncClient(base_url=bench.server.url) as http:
+            answer = await http.get(
+                await bench.admin.signin_link(user.user_id),
+                # As a proxy on this machine says it.
+                headers={"X-Forwarded-Proto": scheme},
+            )
+        (cookie,) = answer.headers.get_list("set-cookie")
+        attributes = {part.strip().lower() for part in cookie.split(";")}
+        assert {"httponly", "samesite=lax", "path=/"} <= attributes
+        assert ("secure" in attributes) == (scheme == "https")
+
+
+def test_no_page_has_a_script_or_style_of_its_own_in_it() -> None:
+    """The policy forbids it; here, that no template tries."""
+    for template in sorted((WEB / "templates").glob("*.html")):
+        text = template.read_text("utf-8")
+        for script in re.findall(r"<script\b[^>]*>", text):
+            assert "src=" in script, template.name
+        assert "<style" not in text, template.name
+        assert not re.search(r"\son\w+\s*=", text), template.name
+        assert not re.search(r"\sstyle\s*=", text), template.name
+        assert "|safe" not in text.replace(" ", ""), template.name
+        assert "javascript:" not in text, template.name
+
+
+PROSE = {"labeler.js", "reading.js", "prose_editor.js", "projects.js"}
+"""Where instructions are shown, which the server has made HTML of (services/prose.py)."""
+
+
+def test_no_script_makes_code_of_text() -> None:
+    for script in sorted((WEB / "static" / "js").rglob("*.js")):
+        text = script.read_text("utf-8")
+        assert not re.search(r"\beval\(|new Function\(|document\.write", text), script.name
+        if re.search(r"innerHTML|outerHTML|insertAdjacentHTML|DOMParser", text):
+            assert script.name in PROSE, script.name
