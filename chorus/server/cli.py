@@ -56,7 +56,7 @@ def serve(
             envvar="CHORUS_WEIGHTS",
             exists=True,
             dir_okay=False,
-            help="Weights file of the (last) network.",
+            help="Weights file (safetensors) of the (last) network.",
         ),
     ] = None,
     allow_download: Annotated[
@@ -242,9 +242,9 @@ def _prepare(settings: Settings) -> None:
 
     try:
         admin.refuse_newer(settings.data_dir)
-    except RuntimeError as error:
+        settings.keep_weights()
+    except (RuntimeError, ValueError) as error:
         _fail(str(error))
-    settings.keep_weights()
     # The ordinary ones are known to be good.
     if all(name in KNOWN for name in settings.backbone.split("+")):
         return

