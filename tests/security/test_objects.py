@@ -32,6 +32,8 @@ BODIES: dict[str, Any] = {
 """By the handler's name; {}: nothing is needed."""
 OF_THE_PROJECT = {"number", "kind", "idx", "index", "file", "seq", "job"}
 """Parameters that are counted in each project: another's cannot be named by them."""
+OF_THE_SERVER = {"team_id"}
+"""Of no project: any supervisor may let a team in, as they may any person."""
 TELLS_NOTHING = {"GET /api/projects/{project_id}/people/{user_id}/pages"}
 """Answers for anybody; of who is no member, that they are not here."""
 
@@ -140,7 +142,8 @@ def routes() -> list[tuple[str, str, str, list[str]]]:
     for route, method, _ in operations(rest_routes()):
         names = re.findall(r"{(\w+)", route.path)
         if "project_id" in names and len(names) > 1:
-            rest = [n for n in names if n != "project_id" and n not in OF_THE_PROJECT]
+            known = {"project_id", *OF_THE_PROJECT, *OF_THE_SERVER}
+            rest = [n for n in names if n not in known]
             if rest and rest != ["size"]:
                 out.append((method, route.path, route.endpoint.__name__, rest))
     return out

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 
 from chorus.server.app import rest_routes
 from chorus.server.transport import commands, oidc, pages, rest_openapi
+from chorus.server.transport import operations as operating
 from chorus.server.transport.openapi import operations
 from tests.servers import TestServer
 
@@ -268,6 +269,8 @@ def test_every_route_and_command_has_a_rule() -> None:
     others = [*rest_openapi.routes(rest_routes()), *oidc.routes(), *pages.routes()]
     paths = {route.path for route in others if isinstance(route, Route)}
     assert paths - OPEN_PAGES - {"/api/openapi.json"} == set(PAGES)
+    watched = {r.path for r in operating.routes() if isinstance(r, Route)}
+    assert watched == {"/readyz", "/metrics"}, "see tests/server/test_operations.py"
     (files,) = [r for r in others if not isinstance(r, Route)]
     assert isinstance(files, Mount)
     assert files.path == "/static"
