@@ -61,7 +61,12 @@ def simulate(
         Path | None,
         typer.Option(help="CSV of texts: item, any columns, and label unless --gold has them."),
     ] = None,
-    gold: Annotated[Path | None, typer.Option(help="CSV item,label: the true answers.")] = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV item,label: the true answers; or a COCO file (.json), then people draw boxes."
+        ),
+    ] = None,
     votes: Annotated[
         Path | None,
         typer.Option(help="CSV item,nth,label: recorded answers of real people."),
@@ -71,8 +76,31 @@ def simulate(
         str, typer.Option(help="Chance of the right label: one number, or one each (A,A,…).")
     ] = "0.95",
     follow: Annotated[
-        float, typer.Option(help="Chance that a wrong prelabel is let through.")
+        float, typer.Option(help="Chance that a wrong prelabel, or predicted box, is let through.")
     ] = 0.0,
+    jitter: Annotated[
+        float,
+        typer.Option(
+            help="Boxes: standard deviation of each edge, as a share of the box's width or height."
+        ),
+    ] = 0.05,
+    miss: Annotated[float, typer.Option(help="Boxes: chance that a thing is not seen.")] = 0.05,
+    false_boxes: Annotated[
+        float, typer.Option(help="Boxes: boxes around nothing, as a share of the things there.")
+    ] = 0.02,
+    confuse: Annotated[float, typer.Option(help="Boxes: chance of another class.")] = 0.02,
+    keep_iou: Annotated[
+        float,
+        typer.Option(
+            help="Boxes: a predicted one that overlaps the thing by so much is left as it is."
+        ),
+    ] = 0.7,
+    iou: Annotated[
+        float, typer.Option(help="Boxes: from this overlap on, two people's are the same one.")
+    ] = 0.5,
+    shape_agreement: Annotated[
+        float, typer.Option(help="Boxes: share people must agree on, else it goes to review.")
+    ] = 0.8,
     votes_min: Annotated[int, typer.Option(help="Fewest labels an item gets.")] = 1,
     votes_max: Annotated[int, typer.Option(help="Most labels an item gets.")] = 1,
     consensus: Annotated[
@@ -87,7 +115,10 @@ def simulate(
     set_rule: Annotated[
         str, typer.Option(help="Consensus of label sets: by class, or exact.")
     ] = "class",
-    target: Annotated[float, typer.Option(help="Accuracy that prelabels must reach.")] = 0.95,
+    target: Annotated[
+        float | None,
+        typer.Option(help="Accuracy that prelabels must reach (0.95; precision of boxes: 0.8)."),
+    ] = None,
     page_size: Annotated[int, typer.Option(help="1, 4, 6 or 9.")] = 9,
     no_assist: Annotated[bool, typer.Option("--no-assist", help="No help by the model.")] = False,
     no_cluster: Annotated[bool, typer.Option("--no-cluster", help="No clustered pages.")] = False,
@@ -135,6 +166,13 @@ def simulate(
         labelers=labelers,
         accuracy=chances,
         follow=follow,
+        jitter=jitter,
+        miss=miss,
+        false_boxes=false_boxes,
+        confuse=confuse,
+        keep_iou=keep_iou,
+        iou=iou,
+        shape_agreement=shape_agreement,
         votes_min=votes_min,
         votes_max=votes_max,
         consensus=consensus,
@@ -197,12 +235,14 @@ def _progress(console: Console) -> Progress:
 def _table(result: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
     prelabels, pages = result["prelabels"], result["pages"]
+    drawn = "map50" in result
     rows: list[tuple[str, object]] = [
         ("labeled", f"{result['labeled']} of {result['items']}"),
         ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
         ("accuracy (all)", f"{result['accuracy']} ({result['accuracy_all']})"),
         *([("F1 of the tags", tags)] if (tags := result["accuracy_tags"]) is not None else []),
-        ("majority of the same votes", result["accuracy_majority"]),
+        *([] if drawn else [("majority of the same votes", result["accuracy_majority"])]),
+        *(_boxes(result) if drawn else []),
         ("votes (per item)", f"{result['votes']} ({result['votes_per_item']})"),
         (
             "lost, over, duplicate votes",
@@ -210,7 +250,16 @@ def _table(result: dict[str, Any]) -> Table:
         ),
         ("actions per item", result["actions_per_item"]),
         ("pages", ", ".join(f"{n} {kind}" for kind, n in pages.items())),
-        ("purity clustered, manual", f"{result['cluster_purity']}, {result['manual_purity']}"),
+        *(
+            []
+            if drawn
+            else [
+                (
+                    "purity clustered, manual",
+                    f"{result['cluster_purity']}, {result['manual_purity']}",
+                )
+            ]
+        ),
         (
             "prelabels",
             f"{prelabels['shown']} shown, accuracy {prelabels['accuracy']},"
@@ -225,3 +274,21 @@ def _table(result: dict[str, Any]) -> Table:
     for name, value in rows:
         table.add_row(name, "–" if value is None else str(value))
     return table
+
+
+def _boxes(result: dict[str, Any]) -> list[tuple[str, object]]:
+    """What a report has of boxes alone."""
+    prelabels = result["prelabels"]
+    each = prelabels["actions_per_image"]
+    rounds = ", ".join(f"{r['map50']} after {r['labels']}" for r in result["rounds"])
+    return [
+        ("mAP50 of the consensus", result["map50"]),
+        ("F1: consensus, labeled, one person's",
+         f"{result['f1']}, {result['f1_labeled']}, {result['person_f1']}"),
+        ("boxes (there)", f"{result['boxes']} ({result['boxes_gold']})"),
+        ("actions per box drawn", result["actions_per_box"]),
+        ("actions per picture by hand, predicted", f"{each['manual']}, {each['prelabeled']}"),
+        ("predicted boxes: precision, recall",
+         f"{prelabels['precision']}, {prelabels['recall']} on {prelabels['images']} pictures"),
+        ("the model's mAP50", rounds or None),
+    ]  # fmt: skip

@@ -10,6 +10,10 @@ PAGE_SIZES = (1, 4, 6, 9)
 ORDERINGS = ("random", "uncertain", "auto")
 TASKS = ("multiclass", "multilabel")
 SET_RULES = ("class", "exact")
+OF_BOXES = (
+    "jitter", "miss", "false_boxes", "confuse", "keep_iou", "iou", "shape_agreement",
+)  # fmt: skip
+"""Options that count where boxes are drawn."""
 
 
 class BadOptions(ValueError):
@@ -29,7 +33,15 @@ class Options(Struct):
     consensus: str | None = None
     task: str = "multiclass"
     set_rule: str = "class"
-    target: float = 0.95
+    target: float | None = None
+    """None: 0.95, of boxes 0.8."""
+    jitter: float = 0.05
+    miss: float = 0.05
+    false_boxes: float = 0.02
+    confuse: float = 0.02
+    keep_iou: float = 0.7
+    iou: float = 0.5
+    shape_agreement: float = 0.8
     page_size: int = 9
     cluster: bool = True
     prelabel: bool = True
@@ -63,6 +75,11 @@ class Options(Struct):
             raise BadOptions("--accuracy: give one number, or one for each labeler")
         if not all(0 <= a <= 1 for a in [*self.accuracy, self.follow]):
             raise BadOptions("--accuracy and --follow are between 0 and 1")
+        shares = [self.miss, self.false_boxes, self.confuse, self.keep_iou]
+        if not all(0 <= share <= 1 for share in shares) or self.jitter < 0:
+            raise BadOptions("--miss, --false-boxes, --confuse and --keep-iou are between 0 and 1")
+        if self.boxes and (self.texts is not None or self.votes is not None or self.multilabel):
+            raise BadOptions("a COCO file as --gold goes with --images alone")
         if self.page_size not in PAGE_SIZES:
             raise BadOptions("--page-size is 1, 4, 6 or 9")
         if self.task not in TASKS:
@@ -82,8 +99,21 @@ class Options(Struct):
         return self.task.endswith("multilabel")
 
     @property
+    def boxes(self) -> bool:
+        """Boxes are drawn: the gold file is a COCO file."""
+        return self.gold is not None and self.gold.suffix.lower() == ".json"
+
+    @property
+    def wanted_target(self) -> float:
+        if self.target is not None:
+            return self.target
+        return 0.8 if self.boxes else 0.95
+
+    @property
     def task_type(self) -> str:
         """As projects have it."""
+        if self.boxes:
+            return "boxes"
         return self.task if self.texts is None else f"text-{self.task}"
 
     def settings(self) -> dict[str, object]:
@@ -94,16 +124,16 @@ class Options(Struct):
             "gold": _short(self.gold),
             "votes": _short(self.votes),
             "labelers": self.labelers,
-            "accuracy": None if self.votes is not None else self.accuracy,
+            "accuracy": None if self.votes is not None or self.boxes else self.accuracy,
             "follow": self.follow,
             "votes_min": self.votes_min,
             "votes_max": self.votes_max,
             "consensus": self.consensus,
-            "task": self.task,
+            "task": "boxes" if self.boxes else self.task,
             "set_rule": self.set_rule if self.multilabel else None,
-            "target": self.target,
-            "page_size": self.page_size,
-            "cluster": self.cluster,
+            "target": self.wanted_target,
+            "page_size": 1 if self.boxes else self.page_size,
+            "cluster": self.cluster and not self.boxes,
             "prelabel": self.prelabel,
             "ordering": self.ordering,
             "fine_tune": self.fine_tune,
@@ -112,6 +142,7 @@ class Options(Struct):
             "max_labels": self.max_labels,
             "seed": self.seed,
             "url": self.url,
+            **{name: getattr(self, name) if self.boxes else None for name in OF_BOXES},
         }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Protocol
 
 import msgspec
 
 from chorus.client import ApiError, LabelerStream, Socket
-from chorus.client.messages import Page, PageItem, VoteAck
+from chorus.client.messages import Answer, Page, PageItem, VoteAck
 from chorus.simulate.answers import Answers
 from chorus.simulate.labels import answer_of, shown_label, tags
 from chorus.simulate.plan import cost, plan
@@ -20,10 +21,12 @@ SKIP = "\0skip"
 """Stands for the skip key where a class would stand in a plan; no class can be named so."""
 
 
-class Answer(msgspec.Struct):
+class Given(msgspec.Struct):
+    """What a person answers to one item."""
+
     item: PageItem
-    label: str | None
-    """None: skip."""
+    answer: Answer | None
+    """As the client sends it; None: skip."""
 
 
 class Budget:
@@ -44,43 +47,32 @@ class Budget:
         return granted
 
 
-class Person:
-    def __init__(
-        self,
-        number: int,
-        socket: Socket,
-        project_id: str,
-        answers: Answers,
-        tally: Tally,
-        budget: Budget,
-        labeled: Callable[[], int],
-        multilabel: bool = False,
-    ) -> None:
-        """`labeled`: how many items have a consensus now, as the supervisor sees it."""
-        self.number = number
-        self.socket = socket
-        self.project_id = project_id
-        self.stream: LabelerStream | None = None
+class Worker(Protocol):
+    """What thinks of the answers to a page, and of what they cost."""
+
+    def answer(self, person: int, page: Page, items: Sequence[PageItem]) -> list[Given]:
+        """Counts the actions."""
+
+
+class Classifier:
+    """Answers with classes, or sets of them."""
+
+    def __init__(self, answers: Answers, tally: Tally, multilabel: bool = False) -> None:
         self._answers = answers
         self._tally = tally
-        self._budget = budget
-        self._labeled = labeled
         self._multilabel = multilabel
 
-    def decide(self, page: Page, items: Sequence[PageItem]) -> list[Answer]:
-        """Answers to the items of a page, counting what they cost in actions."""
-        granted = self._budget.take(len(items))
-        items = items[:granted]
-        if not items:
-            return []
-        self._tally.page(page, items, self._labeled())
+    def answer(self, person: int, page: Page, items: Sequence[PageItem]) -> list[Given]:
         shown = [shown_label(i.prelabel) for i in items]
-        answers = [
-            Answer(item, self._answers.answer(self.number, item.name, prelabel))
+        labels = [
+            self._answers.answer(person, item.name, prelabel)
             for item, prelabel in zip(items, shown, strict=True)
         ]
-        self._tally.actions += self._cost(shown, [a.label for a in answers], page.size)
-        return answers
+        self._tally.actions += self._cost(shown, labels, page.size)
+        return [
+            Given(item, None if label is None else answer_of(label, self._multilabel))
+            for item, label in zip(items, labels, strict=True)
+        ]
 
     def _cost(
         self, shown: Sequence[str | None], wanted: Sequence[str | None], page_size: int
@@ -94,17 +86,48 @@ class Person:
         )
         return cost(plan_sets(before, after, page_size))
 
-    async def cast(self, answers: Sequence[Answer], duration_ms: int) -> int:
+
+class Person:
+    def __init__(
+        self,
+        number: int,
+        socket: Socket,
+        project_id: str,
+        worker: Worker,
+        tally: Tally,
+        budget: Budget,
+        labeled: Callable[[], int],
+    ) -> None:
+        """`labeled`: how many items have a consensus now, as the supervisor sees it."""
+        self.number = number
+        self.socket = socket
+        self.project_id = project_id
+        self.stream: LabelerStream | None = None
+        self._worker = worker
+        self._tally = tally
+        self._budget = budget
+        self._labeled = labeled
+
+    def decide(self, page: Page, items: Sequence[PageItem]) -> list[Given]:
+        """Answers to the items of a page, counting what they cost in actions."""
+        granted = self._budget.take(len(items))
+        items = items[:granted]
+        if not items:
+            return []
+        self._tally.page(page, items, self._labeled())
+        return self._worker.answer(self.number, page, items)
+
+    async def cast(self, answers: Sequence[Given], duration_ms: int) -> int:
         """Send all at once, as Enter does. Returns the highest seq once all are kept."""
         acks = await asyncio.gather(*(self._cast(a, duration_ms) for a in answers))
         return max((ack.seq for ack in acks if ack is not None), default=0)
 
-    async def _cast(self, answer: Answer, duration_ms: int) -> VoteAck | None:
+    async def _cast(self, given: Given, duration_ms: int) -> VoteAck | None:
         assert self.stream is not None
         vote = self.stream.vote(
-            answer.item,
-            "skip" if answer.label is None else "label",
-            None if answer.label is None else answer_of(answer.label, self._multilabel),
+            given.item,
+            "skip" if given.answer is None else "label",
+            given.answer,
             duration_ms=duration_ms,
         )
         sent = monotonic()
@@ -115,8 +138,8 @@ class Person:
             return None
         self._tally.ack_ms.append((monotonic() - sent) * 1000)
         self._tally.acked.add(vote["vote_id"])
-        self._tally.answered.add(answer.item.item_id)
-        self._tally.label_votes += answer.label is not None
+        self._tally.answered.add(given.item.item_id)
+        self._tally.label_votes += given.answer is not None
         return ack
 
 

@@ -15,9 +15,11 @@ from chorus.client import Rest, Socket, StatsWatch
 from chorus.client.messages import Job, Project, Stats
 from chorus.client.process import ServerProcess
 from chorus.simulate import audit, freerun, lockstep
-from chorus.simulate.answers import load
+from chorus.simulate.answers import Truth, load
+from chorus.simulate.box_work import BoxWork
+from chorus.simulate.boxes import read_gold_boxes
 from chorus.simulate.options import Options
-from chorus.simulate.person import Budget, Person
+from chorus.simulate.person import Budget, Classifier, Person, Worker
 from chorus.simulate.setup import add_person, import_pictures, import_texts
 from chorus.simulate.tally import Tally, report
 
@@ -39,9 +41,18 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
     """Run it and return the report. Raises `BadOptions`, `ApiError`, `ServerFailed`."""
     options.check()
     watcher = watcher or Watcher()
-    truth, answers, classes = load(options)
-    tally = Tally(truth)
     sets = options.multilabel
+    boxes: BoxWork | None = None
+    worker: Worker
+    if options.boxes and options.gold is not None:
+        gold = read_gold_boxes(options.gold)
+        truth, classes = Truth({}), gold.classes
+        tally = Tally(truth)
+        worker = boxes = BoxWork(gold, options, tally)
+    else:
+        truth, answers, classes = load(options)
+        tally = Tally(truth)
+        worker = Classifier(answers, tally, sets)
     async with AsyncExitStack() as stack:
         watcher.phase("starting the server")
         url, token, process = await stack.enter_async_context(_server(options))
@@ -78,11 +89,10 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
                     number,
                     socket,
                     project.project_id,
-                    answers,
+                    worker,
                     tally,
                     budget,
                     labeled=lambda: (watch.stats or first).counts.labeled,
-                    multilabel=sets,
                 )
             )
         watcher.phase("labeling")
@@ -100,20 +110,23 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
             await person.socket.close()
         rows = await audit.votes(rest, project.project_id, sets)
         items = await audit.items(rest, project.project_id, sets)
-        return report(
+        stats = await rest.stats(project.project_id)
+        quality = await rest.quality(project.project_id)
+        whole = report(
             tally,
-            await rest.stats(project.project_id),
+            stats,
             audit.check(rows, tally.acked, options.votes_min, options.votes_max, consensus),
             audit.accuracy(items, truth),
             tags_f1=audit.tags_f1(items, truth) if sets else None,
             majority_accuracy=audit.majority_accuracy(rows, truth, sets),
-            labelers=audit.labelers(rows, truth, await rest.quality(project.project_id), logins),
+            labelers=audit.labelers(rows, truth, quality, logins),
             lockstep=not options.free_running,
             seconds=seconds,
             server_rss_mb=process.rss_mb() if process is not None else None,
             settings=options.settings(),
             version=people[0].socket.version,
         )
+        return whole if boxes is None else boxes.report(whole, stats, items, rows, quality, logins)
 
 
 async def _import(
@@ -132,6 +145,8 @@ async def _import(
 
 def _consensus(project: Project) -> str:
     """As `audit.over_votes` knows it."""
+    if project.shapes:
+        return "shapes"
     if not project.multilabel:
         return project.consensus
     if project.set_rule == "exact":
@@ -140,12 +155,26 @@ def _consensus(project: Project) -> str:
 
 
 async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Project:
+    name = f"Simulation {secrets.token_hex(3)}"
+    if options.boxes:
+        return await admin.create_project(
+            name,
+            classes,
+            task_type="boxes",
+            votes_min=options.votes_min,
+            votes_max=options.votes_max,
+            target=options.wanted_target,
+            iou=options.iou,
+            shape_agreement=options.shape_agreement,
+            prelabel=options.prelabel,
+            seed=options.seed,
+        )
     settings: dict[str, Any] = {
         "votes_min": options.votes_min,
         "votes_max": options.votes_max,
         "task_type": options.task_type,
         "set_rule": options.set_rule,
-        "target": options.target,
+        "target": options.wanted_target,
         "page_size": options.page_size,
         "cluster": options.cluster,
         "prelabel": options.prelabel,
@@ -155,7 +184,7 @@ async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Pr
     }
     if options.consensus is not None:
         settings["consensus"] = options.consensus
-    return await admin.create_project(f"Simulation {secrets.token_hex(3)}", classes, **settings)
+    return await admin.create_project(name, classes, **settings)
 
 
 @asynccontextmanager

@@ -107,12 +107,23 @@ def _drawing(
 def _seen(
     row: ExportRow, item: ExportItem, drawn: Sequence[str], schema: Schema, iou: float
 ) -> ExportRow:
-    """With what people say of each shape of the label; `drawn`: the values of their votes."""
-    if item.label is None:
+    """With what people say of each shape of the label, or of what it would be; `drawn`: the values
+    of their votes."""
+    if not drawn and item.label is None:
         return row
-    label = load(item.label)
-    supports = support(label, [load(value) for value in drawn], iou)
-    return msgspec.structs.replace(row, label=_drawing(label, schema, supports))
+    votes = [load(value) for value in drawn]
+
+    def told(value: str | None) -> Drawing | None:
+        if value is None:
+            return None
+        shapes = load(value)
+        return _drawing(shapes, schema, support(shapes, votes, iou))
+
+    label = told(item.label)
+    same = item.provisional == item.label
+    return msgspec.structs.replace(
+        row, label=label, provisional=label if same else told(item.provisional)
+    )
 
 
 def _vote(row: Any, names: Names, person: Person) -> VoteRow:
