@@ -90,7 +90,11 @@ def read_gold_boxes(path: Path) -> GoldBoxes:
 def of_wire(value: Mapping[str, Any]) -> list[Box]:
     """`{"boxes": [{"class", "box", "score"?}]}`. A label's boxes have, as scores, how many of those
     who looked drew them."""
-    return [Box(one["class"], tuple(one["box"]), _score(one)) for one in value["boxes"]]
+    boxes = []
+    for one in value["boxes"]:
+        x, y, width, height = (float(c) for c in one["box"])
+        boxes.append(Box(one["class"], (x, y, width, height), _score(one)))
+    return boxes
 
 
 def _score(one: Mapping[str, Any]) -> float:
