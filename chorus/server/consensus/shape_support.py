@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
 
-from chorus.server.geometry import Shape, iou_matrix
+from chorus.server.geometry import Shape
+from chorus.server.matching import pair
 
 
 class Support(msgspec.Struct, frozen=True):
@@ -25,22 +25,10 @@ def support(label: Sequence[Shape], votes: Sequence[Sequence[Shape]], iou: float
     """For each shape of a label, from the people's own.
 
     `iou`: from this overlap on two shapes are the same one. A person's shape stands for one shape
-    of the label at most: the pairs that overlap most are matched first, as COCO's evaluation does.
+    of the label at most, by the best assignment (see `matching`).
     """
     overlaps: list[list[float]] = [[] for _ in label]
     for vote in votes:
-        if list(vote) == list(label):
-            for found in overlaps:
-                found.append(1.0)
-            continue
-        matrix = iou_matrix(label, vote)
-        rows, columns = np.nonzero(matrix >= iou - 1e-9)
-        free: set[int] = set(columns.tolist())
-        left: set[int] = set(rows.tolist())
-        for at in np.argsort(-matrix[rows, columns], kind="stable"):
-            i, j = int(rows[at]), int(columns[at])
-            if i in left and j in free:
-                left.remove(i)
-                free.remove(j)
-                overlaps[i].append(float(matrix[i, j]))
+        for found in pair(label, vote, iou):
+            overlaps[found.a].append(found.iou)
     return [Support(len(o), len(votes), round(sum(o) / len(o), 4) if o else None) for o in overlaps]

@@ -57,7 +57,7 @@ class Answers(msgspec.Struct):
     classes: list[NewClass] = []
     votes_min: int = 1
     votes_max: int = 1
-    target: float = 0.95
+    target: float | None = None
     set_rule: str = "class"
     iou: float = 0.5
     shape_agreement: float = 0.8

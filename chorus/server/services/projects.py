@@ -39,6 +39,10 @@ RULES = frozenset(
     }
 )  # fmt: skip
 """Settings by which votes add up to labels, and items need votes."""
+TARGET = 0.95
+SHAPES_TARGET = 0.8
+"""Share of the model's shapes that are to be right: a wrong one costs one key, one that is missing
+two or three, and people look at the picture anyway."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}
 SET_CHOICES = ("auto", "majority")
 """Consensus methods of label sets, and of shapes."""
@@ -68,7 +72,8 @@ class NewProject(msgspec.Struct):
     skips_max: int | None = None
     consensus: str = "auto"
     set_rule: str = "class"
-    target: float = 0.95
+    target: float | None = None
+    """None: 0.95; of shapes SHAPES_TARGET."""
     iou: float = 0.5
     shape_agreement: float = 0.8
     page_size: int | None = None
@@ -377,6 +382,9 @@ class Projects:
         page_size = new.page_size
         if page_size is None:
             page_size = settings["page_size"] = 1 if shapes else 9
+        target = new.target
+        if target is None:
+            target = settings["target"] = SHAPES_TARGET if shapes else TARGET
         check_settings(settings, new.task_type)
         classes = make_classes(new.classes, new.task_type)
         if is_multilabel(new.task_type) or shapes:
@@ -395,7 +403,7 @@ class Projects:
             votes_max=new.votes_max,
             skips_max=skips_max,
             consensus=new.consensus,
-            target=new.target,
+            target=target,
             page_size=page_size,
             lease_ms=new.lease_ms,
             cluster=not text and not shapes if new.cluster is None else new.cluster,
