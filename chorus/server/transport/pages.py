@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from chorus.server.domain.classes import PALETTE
 from chorus.server.domain.preferences import LANGUAGES, Preferences
+from chorus.server.domain.webhooks import TYPES
 from chorus.server.errors import ApiError
 from chorus.server.services.preferences import public
 from chorus.server.transport.auth import CurrentUser, address_of, current_user
@@ -252,15 +253,16 @@ async def dashboard(request: Request) -> Response:
     )  # fmt: skip
 
 
-def room(name: str, least: str) -> Handler:
-    """A page of a project, for whoever has at least this role there."""
+def room(name: str, least: str, **values: Any) -> Handler:
+    """A page of a project, for whoever has at least this role there. values: for its template."""
 
     @page
     async def show(request: Request) -> Response:
         user, project = await in_project(request, least)
         return render(
-            request, f"{name}.html", user, boot={"project": project}, project=project, here=name
-        )
+            request, f"{name}.html", user, boot={"project": project}, project=project, here=name,
+            **values,
+        )  # fmt: skip
 
     return show
 
@@ -332,6 +334,10 @@ def routes() -> list[BaseRoute]:
         *(
             Route(f"/p/{{project_id}}/{name}", room(name, "supervisor"))
             for name in ("review", "quality", "model", "data", "settings")
+        ),
+        Route(
+            "/p/{project_id}/webhooks",
+            room("webhooks", "supervisor", types=sorted(TYPES)),
         ),
         Route("/{path:path}", nowhere),
     ]
