@@ -53,6 +53,8 @@ class Project(Struct):
     """What is labeled next by hand: random, uncertain or auto."""
     fine_tune: bool = False
     """A network's last stages learn from the project's labels."""
+    networks: int = 0
+    """Of the server's networks so many, the first ones, look at its items; 0: all."""
     practice: int = 0
     """Gold items that come, with their answers, before a person's first real page."""
     gold_rate: float | None = None

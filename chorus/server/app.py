@@ -194,7 +194,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     accounts.passwords = settings.passwords
     tokens = Tokens(store)
     remerging = Remerging(store)
-    projects = Projects(store, remerging, settings.gpu)
+    projects = Projects(store, remerging, settings.gpu, settings.backbones.of("multiclass"))
     starting = StartingOver(store)
     data = DataSources(
         store, projects, Vault(settings.vault_key),
@@ -251,7 +251,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         dashboard.stats, dashboard.public_event, dashboard.events_since,
         lambda: {**meter.figures(), "backup": backing_up.figures()}, dashboard.card,
     )  # fmt: skip
-    drafts = Drafts(store, projects, importing, import_pool.call, settings.data_dir / "drafts")
+    drafts = Drafts(
+        store, projects, importing, data, refreshing, import_pool.call,
+        settings.data_dir / "drafts",
+    )  # fmt: skip
 
     async def idle() -> None:
         await importing.idle()

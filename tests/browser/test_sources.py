@@ -77,3 +77,47 @@ async def test_a_bucket_from_address_to_pictures(
     await expect(labeler.locator(".zoom-stage img")).to_have_attribute(
         "alt", "This picture is no longer where it lay"
     )
+
+
+async def test_a_project_is_made_from_a_bucket_in_the_wizard(
+    browser: Browser, bench: Bench, s3: Buckets
+) -> None:
+    s3.make("wardrobe", files(6))
+    page = await admin_page(browser, bench)
+    await page.goto(f"{bench.server.url}/projects/new")
+    await page.get_by_label("Name", exact=True).fill("From a bucket")
+    following = page.get_by_role("button", name="Next")
+    await following.click()
+    await following.click()
+    await page.get_by_text("In a bucket").click()
+    await following.click()
+    await expect(page.locator("#problem")).to_contain_text("address")
+    await page.get_by_label("Address").fill("s3://wardrobe/nowhere")
+    await page.get_by_label("Endpoint").fill(s3.url)
+    await page.get_by_label("Access key").fill(s3.keys["reader"]["access_key"])
+    await page.get_by_label("Secret key").fill(s3.keys["reader"]["secret_key"])
+    await page.get_by_role("button", name="Test connection").click()
+    said = page.locator("#place-said")
+    await expect(said).to_contain_text("nothing")
+    await page.get_by_label("Address").fill("s3://wardrobe/day")
+    await page.get_by_role("button", name="Test connection").click()
+    await expect(said).to_contain_text("It works: 6 pictures.")
+    await following.click()
+    await page.locator("#list").fill("day\nnight")
+    for _ in range(3):
+        await following.click()
+    await page.get_by_label("Fine-tune the network").set_checked(False)
+    await following.click()
+    await following.click()
+    # What is kept on the server on the way has no secrets in it.
+    await expect(page.locator("#kept")).to_have_text("Kept")
+    drafts = (await bench.admin.request("GET", "/api/drafts")).text
+    assert "s3://wardrobe/day" in drafts
+    assert s3.keys["reader"]["secret_key"] not in drafts
+    await page.get_by_role("button", name="Initialize").click()
+    await page.wait_for_url("**/p/*")
+    made = next(p for p in await bench.admin.projects() if p.name == "From a bucket")
+    assert (made.items, made.fine_tune) == (6, False)
+    route = f"/api/projects/{made.project_id}/sources"
+    (source,) = (await bench.admin.request("GET", route)).json()["sources"]
+    assert (source["has_credentials"], source["every_minutes"]) == (True, 60)

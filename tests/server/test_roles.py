@@ -95,6 +95,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/drafts/none/data", None, ADMINS),
     ("DELETE", "/api/drafts/none/files", None, ADMINS),
     ("POST", "/api/drafts/none/initialize", {}, ADMINS),
+    ("POST", "/api/drafts/none/test", {}, ADMINS),
     ("GET", "/api/projects/{p}/members", None, SUPERVISORS),
     ("PUT", "/api/projects/{p}/members", {"login": "admin", "role": "supervisor"}, ADMINS),
     ("POST", "/api/projects/{p}/import", {"folder": "/nowhere"}, ADMINS),

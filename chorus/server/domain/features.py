@@ -16,9 +16,11 @@ class Backbones(msgspec.Struct, frozen=True):
     pictures: str
     texts: str
 
-    def of(self, task_type: str) -> list[str]:
-        """The backbones that a project's items go through, in order."""
-        return (self.texts if is_text(task_type) else self.pictures).split("+")
+    def of(self, task_type: str, most: int = 0) -> list[str]:
+        """The backbones that a project's items go through, in order. most: only so many, the first
+        ones; 0: all that the server has."""
+        names = (self.texts if is_text(task_type) else self.pictures).split("+")
+        return names[:most] if most else names
 
 
 def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> int:

@@ -102,6 +102,8 @@ class Project(msgspec.Struct):
     """From this overlap (intersection over union) on two people's shapes are the same one."""
     shape_agreement: float = 0.8
     """Share of an item's shapes that people must agree on for it to settle by votes."""
+    networks: int = 0
+    """Of the server's networks so many, the first ones, look at its items; 0: all."""
 
     @property
     def weighs(self) -> bool:

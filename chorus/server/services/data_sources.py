@@ -88,7 +88,7 @@ class DataSources:
 
     async def add(self, project_id: str, user_id: str, new: NewSource) -> dict[str, Any]:
         """Raises bad_value."""
-        source = self._source(project_id, user_id, new)
+        source = self._source(project_id, user_id, new, self.of_texts(project_id))
 
         def fn(tx: Tx) -> dict[str, Any]:
             tx.add_source(source)
@@ -98,7 +98,11 @@ class DataSources:
         self.rescheduled()
         return added
 
-    def _source(self, project_id: str, user_id: str, new: NewSource) -> Source:
+    def check(self, user_id: str, new: NewSource, text: bool) -> None:
+        """Of a project that is not made yet. Raises bad_value."""
+        self._source("", user_id, new, text)
+
+    def _source(self, project_id: str, user_id: str, new: NewSource, text: bool) -> Source:
         source_id, now = secrets.token_hex(5), now_ms()
         every = _every_ms(new.every_minutes)
         source = Source(
@@ -106,12 +110,12 @@ class DataSources:
             new.endpoint.strip().rstrip("/"), new.region.strip(), new.account.strip(), None, every,
             None if every is None else now, None, user_id, now, None,
         )  # fmt: skip
-        self._check(source, new.credentials)
+        self._check(source, new.credentials, text)
         if new.credentials.given():
             source.secret = self._vault.seal(msgspec.json.encode(new.credentials), source_id)
         return source
 
-    def _check(self, source: Source, credentials: Credentials | None) -> None:
+    def _check(self, source: Source, credentials: Credentials | None, text: bool) -> None:
         """Raises bad_value for what can be known without asking there."""
         try:
             address = address_of(source.url)
@@ -122,7 +126,7 @@ class DataSources:
                 raise ValueError("endpoint: only s3:// and az:// can be on a server of one's own")
             if not 1 <= len(source.name) <= 200:
                 raise ValueError("name: 1 to 200 characters")
-            if source.mode == "reference" and self.of_texts(source.project_id):
+            if source.mode == "reference" and text:
                 raise ValueError("mode: texts are small, they are always copied in")
         except ValueError as error:
             raise ApiError("bad_value", str(error)) from None
@@ -160,7 +164,7 @@ class DataSources:
                 raise ApiError("bad_value", "credentials: enter them again for another server")
             for name, value in given.items():
                 setattr(source, name, value)
-            self._check(source, credentials)
+            self._check(source, credentials, self.of_texts(project_id))
             if given:
                 tx.change_source(source_id, given)
             if before == "reference" and source.mode == "copy":
@@ -226,23 +230,27 @@ class DataSources:
     async def test(self, project_id: str, user_id: str, new: NewSource) -> dict[str, Any]:
         """Whether it would work: `{"ok", "message", "files", "others", "examples"}`; nothing is
         kept. Raises bad_value."""
-        source = self._source(project_id, user_id, new)
-        return await self._test(source)
+        text = self.of_texts(project_id)
+        return await self._test(self._source(project_id, user_id, new, text), text)
+
+    async def test_for_draft(self, user_id: str, new: NewSource, text: bool) -> dict[str, Any]:
+        """As `test`, of a project that is not made yet; text: it will have texts."""
+        return await self._test(self._source("", user_id, new, text), text)
 
     async def test_kept(self, project_id: str, source_id: str) -> dict[str, Any]:
         """As `test`. Raises not_found."""
         source = await self._store.read(lambda tx: _found(tx, project_id, source_id))
-        return await self._test(source)
+        return await self._test(source, self.of_texts(project_id))
 
-    async def _test(self, source: Source) -> dict[str, Any]:
+    async def _test(self, source: Source, text: bool) -> dict[str, Any]:
         try:
-            return await self.run_quick(self._look, source)
+            return await self.run_quick(self._look, source, text)
         except Trouble as trouble:
             return _tested(False, _sentence(trouble.message))
 
-    def _look(self, source: Source) -> dict[str, Any]:
+    def _look(self, source: Source, text: bool) -> dict[str, Any]:
         remote = self.open(source)
-        suffixes = TEXT_SUFFIXES if self.of_texts(source.project_id) else IMAGE_SUFFIXES
+        suffixes = TEXT_SUFFIXES if text else IMAGE_SUFFIXES
         names: list[str] = []
         files = others = 0
         for part in remote.listing():

@@ -4,6 +4,7 @@ project is made or the draft is thrown away."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,12 +15,16 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Draft
+from chorus.server.domain.sources import Mode
 from chorus.server.domain.tasks import is_shapes, is_text
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.data_sources import DataSources, NewSource
 from chorus.server.services.importing import Importing, Upload
 from chorus.server.services.projects import NewClass, NewProject, Projects
+from chorus.server.services.refreshing import Refreshing
 from chorus.server.services.sources import Options
+from chorus.server.storage.remote import Credentials
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -32,13 +37,39 @@ NOTHING: dict[str, Any] = {
 Call = Callable[..., Awaitable[Any]]
 
 
-class Source(msgspec.Struct):
-    """Where the data is. `upload`: what was sent to the draft; `server`: `path` on the server."""
+class Place(msgspec.Struct):
+    """A data source without what is secret of it."""
 
-    kind: Literal["upload", "server", "none"] = "none"
+    url: str = ""
+    mode: Mode = "copy"
+    endpoint: str = ""
+    region: str = ""
+    account: str = ""
+    every_minutes: int | None = 60
+
+    def source(self, credentials: Credentials) -> NewSource:
+        return NewSource(
+            self.url, "", self.mode, self.endpoint, self.region, self.account,
+            self.every_minutes, credentials,
+        )  # fmt: skip
+
+
+class Source(msgspec.Struct):
+    """Where the data is. `upload`: what was sent to the draft; `server`: `path` on the server;
+    `place`: a data source, which is read again and again."""
+
+    kind: Literal["upload", "server", "place", "none"] = "none"
     path: str = ""
+    place: Place | None = None
     columns: list[str] | None = None
     gold: bool = False
+
+
+class Initialize(msgspec.Struct):
+    """Body of `POST …/initialize`."""
+
+    credentials: Credentials = msgspec.field(default_factory=Credentials)
+    """Of the data source. They are no answer that a draft keeps: it is not encrypted."""
 
 
 class Person(msgspec.Struct):
@@ -67,6 +98,9 @@ class Answers(msgspec.Struct):
     assist: bool = True
     cluster: bool = True
     prelabel: bool = True
+    practice: int = 0
+    networks: int = 0
+    fine_tune: bool | None = None
     source: Source = msgspec.field(default_factory=Source)
     people: list[Person] = []
 
@@ -75,11 +109,14 @@ class Drafts:
     """`call(function, *args)` runs a function in a worker process (see jobs/pool)."""
 
     def __init__(
-        self, store: Store, projects: Projects, importing: Importing, call: Call, folder: Path
-    ) -> None:
+        self, store: Store, projects: Projects, importing: Importing, data: DataSources,
+        refreshing: Refreshing, call: Call, folder: Path,
+    ) -> None:  # fmt: skip
         self._store = store
         self._projects = projects
         self._importing = importing
+        self._sources = data
+        self._refreshing = refreshing
         self._call = call
         self._folder = folder
 
@@ -163,7 +200,17 @@ class Drafts:
 
     # -- the project
 
-    async def initialize(self, user: CurrentUser, draft_id: str) -> dict[str, Any]:
+    async def test_place(
+        self, user: CurrentUser, draft_id: str, body: Initialize
+    ) -> dict[str, Any]:
+        """Could the draft's data source be read? As `DataSources.test`. Raises bad_value."""
+        answers = _answers(await self._of(user, draft_id))
+        place = (answers.source.place or Place()).source(body.credentials)
+        return await self._sources.test_for_draft(user.user_id, place, is_text(answers.task_type))
+
+    async def initialize(
+        self, user: CurrentUser, draft_id: str, body: Initialize | None = None
+    ) -> dict[str, Any]:
         """Make the project, its members, and begin to bring its data in:
         `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made."""
         answers = _answers(await self._of(user, draft_id))
@@ -186,6 +233,9 @@ class Drafts:
             gold_rate=answers.gold_rate,
             audit_share=answers.audit_share,
             ordering=answers.ordering if answers.assist and not shapes else "random",
+            practice=answers.practice,
+            networks=answers.networks,
+            fine_tune=answers.fine_tune if answers.assist and not (text or shapes) else False,
         )
         # What cannot be read is refused before anything is made.
         files = self._files(draft_id)
@@ -194,12 +244,22 @@ class Drafts:
         if staged or source.kind == "server":
             place = files if staged else Path(source.path)
             await self._importing.check(place, options, staged=staged)
+        remote = None
+        if source.kind == "place":
+            given = body.credentials if body is not None else Credentials()
+            remote = (source.place or Place()).source(given)
+            self._sources.check(user.user_id, remote, options.text)
         project = await self._projects.create(user, new)
         project_id: str = project["project_id"]
         await self._store.write(lambda tx: tx.drop_draft(draft_id))
         for person in answers.people:
             await self._projects.set_member(project_id, person.user_id, None, person.role)
         job: dict[str, Any] | None = None
+        if remote is not None:
+            added = await self._sources.add(project_id, user.user_id, remote)
+            with contextlib.suppress(ApiError):  # by its schedule it has begun already
+                begun = await self._refreshing.begin(project_id, added["source_id"], user.user_id)
+                job = await self._importing.job(project_id, begun["job_id"])
         if source.kind == "server":
             if await asyncio.to_thread(Path(source.path).is_file):
                 job = await self._importing.from_csv(

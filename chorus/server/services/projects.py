@@ -48,6 +48,7 @@ SET_CHOICES = ("auto", "majority")
 """Consensus methods of label sets, and of shapes."""
 GOLD_RATE_MAX = 0.5
 PRACTICE_MAX = 200
+NETWORKS_MAX = 8
 AUDIT_SHARE_MAX = 0.5
 """More checks than work would be no project."""
 
@@ -88,6 +89,8 @@ class NewProject(msgspec.Struct):
     ordering: str = "random"
     show_pace: bool = True
     show_agreement: bool = False
+    networks: int = 0
+    """So many of the server's networks look at the items; 0: all of them."""
     fine_tune: bool | None = None
     """None: for pictures, where the server has a GPU."""
     seed: int | None = None
@@ -118,6 +121,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     show_pace: bool | msgspec.UnsetType = msgspec.UNSET
     show_agreement: bool | msgspec.UnsetType = msgspec.UNSET
     fine_tune: bool | msgspec.UnsetType = msgspec.UNSET
+    networks: int | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
     quiet: bool = False
     """Of new instructions: labelers are not asked to read them (a slip of the pen)."""
@@ -155,6 +159,8 @@ def check_settings(settings: dict[str, Any], task_type: str) -> None:
         refuse(f"practice must be 0 (none) to {PRACTICE_MAX} items")
     if "audit_share" in settings and not 0 <= settings["audit_share"] <= AUDIT_SHARE_MAX:
         refuse(f"audit_share must be 0 (no audit) to {AUDIT_SHARE_MAX}")
+    if not 0 <= settings.get("networks", 0) <= NETWORKS_MAX:
+        refuse(f"networks must be 0 (all the server has) to {NETWORKS_MAX}")
     if settings.get("state", "running") not in ("running", "paused", "archived"):
         refuse("state must be running, paused or archived")
     if "consensus" in settings and settings["consensus"] not in CHOICES:
@@ -207,9 +213,12 @@ def make_classes(given: list[str | NewClass], task_type: str, first: int = 0) ->
 class Projects:
     """Keeps each project's schema in memory: votes are parsed against it on the event loop."""
 
-    def __init__(self, store: Store, remerging: Remerging, gpu: bool = False) -> None:
-        """gpu: the server has one."""
+    def __init__(
+        self, store: Store, remerging: Remerging, gpu: bool = False, networks: Sequence[str] = ()
+    ) -> None:
+        """gpu: the server has one. networks: what looks at pictures, in order."""
         self._gpu = gpu
+        self._networks = networks
         self._store = store
         self._remerging = remerging
         self._schemas: dict[str, Schema] = {}
@@ -217,6 +226,10 @@ class Projects:
         self._archived: set[str] = set()
         self.less: Callable[[str, str, str], None] = lambda project_id, user_id, role: None
         """Called for whoever has left a project or has a lesser role, with the one until now."""
+
+    def equipment(self) -> tuple[Sequence[str], bool]:
+        """(names of the networks that look at pictures, whether the server has a GPU)."""
+        return self._networks, self._gpu
 
     async def load(self) -> None:
         def fn(tx: Tx) -> tuple[dict[str, Schema], set[str]]:
@@ -362,6 +375,7 @@ class Projects:
             "show_agreement": project.show_agreement,
             "practice": project.practice,
             "fine_tune": project.fine_tune,
+            "networks": project.networks,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
             **({} if role == "labeler" else _hidden(project)),
@@ -415,6 +429,7 @@ class Projects:
             created_at=now,
             gold_rate=new.gold_rate,
             practice=new.practice,
+            networks=new.networks,
             audit_share=new.audit_share,
             set_rule=new.set_rule,
             ordering=new.ordering,

@@ -114,7 +114,7 @@ class Rounds:
         # Boxes and polygons have no detector yet.
         state.enabled = helps and project.state != "archived" and not project.shapes
         state.weighs, state.ordering = project.weighs, project.ordering
-        state.backbones = self._backbones.of(project.task_type)
+        state.backbones = self._backbones.of(project.task_type, project.networks)
         state.fine_tune = project.fine_tune and not is_text(project.task_type)
         state.tuned = [
             (t.number, t.backbone)

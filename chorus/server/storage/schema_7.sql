@@ -64,3 +64,5 @@ CREATE TABLE assignee (
 -- links that were used. until: when they would be over anyway (ms).
 CREATE TABLE spent (what TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX spent_until ON spent (until);
+-- Of the server's networks only so many, the first ones, look at this project's items; 0: all.
+ALTER TABLE project ADD COLUMN networks INTEGER NOT NULL DEFAULT 0;

@@ -239,7 +239,10 @@ async def tokens(request: Request) -> Response:
 async def new_project(request: Request) -> Response:
     user = await signed_in(request)
     _require_admin(user)
-    return render(request, "new_project.html", user, boot={"palette": PALETTE})
+    networks, gpu = services(request).projects.equipment()
+    return render(
+        request, "new_project.html", user, boot={"palette": PALETTE}, networks=networks, gpu=gpu
+    )
 
 
 @page

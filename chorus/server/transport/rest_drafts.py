@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.drafts import Initialize
 from chorus.server.transport.auth import require_user
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services, uploaded
@@ -87,11 +88,26 @@ async def drop_files(request: Request) -> Response:
     return Response(status_code=204)
 
 
-@api("Make the project of a draft", "admin", answer=answers.Initialized, status=201)
+@api("Can the draft's data source be read?", "admin", body=Initialize, answer=answers.SourceTest)
+async def test_place(request: Request) -> Response:
+    user = await admin(request)
+    body = await body_of(request, Initialize)
+    return reply(await services(request).drafts.test_place(user, _id(request), body))
+
+
+@api(
+    "Make the project of a draft",
+    "admin",
+    body=Initialize,
+    answer=answers.Initialized,
+    status=201,
+)
 @once
 async def initialize(request: Request) -> Response:
+    """`credentials`: of its data source; a draft does not keep them."""
     user = await admin(request)
-    return reply(await services(request).drafts.initialize(user, _id(request)), 201)
+    body = await body_of(request, Initialize)
+    return reply(await services(request).drafts.initialize(user, _id(request), body), 201)
 
 
 @api("Instructions as labelers will see them", "admin", body=Preview, answer=answers.Html)
@@ -113,5 +129,6 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/data", data, methods=["GET"]),
         Route(f"{one}/files", add_files, methods=["POST"]),
         Route(f"{one}/files", drop_files, methods=["DELETE"]),
+        Route(f"{one}/test", test_place, methods=["POST"]),
         Route(f"{one}/initialize", initialize, methods=["POST"]),
     ]

@@ -17,6 +17,7 @@ SETTINGS = (
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
     "audit_share", "set_rule", "ordering", "instructions_rev", "fine_tune",
     "show_pace", "show_agreement", "practice", "iou", "shape_agreement",
+    "networks",
 )  # fmt: skip
 
 

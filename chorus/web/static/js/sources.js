@@ -1,15 +1,13 @@
 /** Data sources: the list with what was read last, and how one is added. */
 import { $, el, fill, setText } from "./dom.js";
 import { api } from "./api.js";
-import { onSubmit, showError, valuesOf } from "./form.js";
+import { onSubmit, showError } from "./form.js";
 import { ago } from "./format.js";
+import { SourceFields, choices, tell } from "./source_fields.js";
 
 const LOOK_MS = 1_000;
 const IDLE_MS = 15_000;
 const SHOWN = 100;
-const SECRETS = ["access_key", "secret_key", "session_token", "service_account", "account_key", "sas_token"];
-const EVERY = [["", "only on request"], ["5", "every 5 minutes"], ["15", "every 15 minutes"], ["60", "every hour"],
-  ["360", "every 6 hours"], ["1440", "every day"], ["10080", "every week"]];
 const LOST = {
   changed: "have changed there since they came in",
   gone: "are no longer there",
@@ -119,14 +117,8 @@ export function sourcesCard(root, admin, text) {
 
   const form = document.querySelector("#source-form");
   if (form) {
-    const scheme = () => ({ s3: "s3", s3a: "s3", gs: "gs", gcs: "gs", az: "az", abfs: "az", abfss: "az", file: "file" })[
-      /^(\w+):\/\//.exec(form.elements.url.value.trim())?.[1].toLowerCase() ?? "s3"] ?? "s3";
-    const fit = () => {
-      for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(scheme());
-    };
-    fill(form.elements.every_minutes, ...choices(60));
-    form.elements.url.addEventListener("input", fit);
-    fit();
+    const place = new SourceFields(form);
+    const wanted = () => ({ ...place.place(), ...(place.kind === "file" ? {} : { credentials: place.credentials() }) });
     const said = $("#source-said");
     $("#source-test").addEventListener("click", async (e) => {
       if (!form.reportValidity()) return;
@@ -136,7 +128,7 @@ export function sourcesCard(root, admin, text) {
       setText(said, "Looking …");
       e.target.disabled = true;
       try {
-        tell(said, await api("POST", `${root}/sources/test`, wanted(form, scheme())));
+        tell(said, await api("POST", `${root}/sources/test`, wanted()));
       } catch (error) {
         said.hidden = true;
         showError(form, error);
@@ -145,10 +137,9 @@ export function sourcesCard(root, admin, text) {
       }
     });
     onSubmit(form, async () => {
-      const source = await api("POST", `${root}/sources`, wanted(form, scheme()));
+      const source = await api("POST", `${root}/sources`, wanted());
       form.reset();
-      fill(form.elements.every_minutes, ...choices(60));
-      fit();
+      place.reset();
       said.hidden = true;
       $("#source-new").open = false;
       // One with a schedule begins by itself.
@@ -157,31 +148,6 @@ export function sourcesCard(root, admin, text) {
     });
   }
   look();
-}
-
-/** @param {HTMLElement} node @param {{ok: boolean, message: string, examples: string[]}} answer */
-function tell(node, answer) {
-  node.hidden = false;
-  node.className = answer.ok ? "good" : "error";
-  setText(node, `${answer.message}${answer.examples.length ? ` The first: ${answer.examples.slice(0, 3).join(", ")}` : ""}`);
-}
-
-function wanted(form, kind) {
-  const values = valuesOf(form);
-  const inUse = (name) => values[name] && !form.elements[name].closest("[data-for][hidden]");
-  const body = { url: values.url, name: values.name, every_minutes: Number(values.every_minutes) || null };
-  if (values.mode) body.mode = values.mode;
-  for (const name of ["endpoint", "region", "account"]) if (inUse(name)) body[name] = values[name];
-  if (kind !== "file") {
-    body.credentials = Object.fromEntries(SECRETS.filter(inUse).map((name) => [name, values[name]]));
-  }
-  return body;
-}
-
-function choices(minutes) {
-  const now = minutes === null ? "" : String(minutes);
-  const known = EVERY.some(([value]) => value === now) ? EVERY : [...EVERY, [now, `every ${now} minutes`]];
-  return known.map(([value, name]) => el("option", { value, selected: value === now }, name));
 }
 
 function words(source) {

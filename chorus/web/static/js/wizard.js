@@ -9,6 +9,7 @@ import { missingGroups, parseClasses } from "./class_tree.js";
 import { ago } from "./format.js";
 import { followJob } from "./importing.js";
 import { proseEditor, templateOf } from "./prose_editor.js";
+import { SourceFields, tell } from "./source_fields.js";
 import { taskOf } from "./task.js";
 import { toast } from "./toast.js";
 import { wizardData } from "./wizard_data.js";
@@ -23,9 +24,9 @@ const fields = form.elements;
 
 const BLANK = {
   step: "name", reached: 0, name: "", description: "", task_type: "multiclass", set_rule: "class",
-  source: { kind: "upload", path: "", columns: null, gold: false }, found: null,
+  source: { kind: "upload", path: "", columns: null, gold: false, place: null }, found: null,
   classes: [], instructions: "", votes_min: 1, votes_max: 1, target: 0.95, gold_rate: 0.05,
-  assist: true, prelabel: true, cluster: true, ordering: "random", audit_share: 0.05, people: [],
+  assist: true, prelabel: true, cluster: true, ordering: "random", audit_share: 0.05, practice: 0, networks: 0, fine_tune: null, people: [],
   seconds: null,
 };
 let answers = structuredClone(BLANK);
@@ -81,7 +82,7 @@ window.addEventListener("pagehide", () => {
 // -- answers and fields
 
 const PERCENT = ["target", "gold_rate", "audit_share"];
-const PLAIN = ["name", "description", "task_type", "set_rule", "instructions", "votes_min", "votes_max", "assist", "prelabel", "cluster", "ordering", "seconds"];
+const PLAIN = ["name", "description", "task_type", "set_rule", "instructions", "votes_min", "votes_max", "assist", "prelabel", "cluster", "ordering", "practice", "fine_tune", "seconds"];
 
 function read() {
   for (const name of PLAIN) {
@@ -91,7 +92,8 @@ function read() {
     else answers[name] = field.value;
   }
   for (const name of PERCENT) if (!Number.isNaN(fields[name].valueAsNumber)) answers[name] = Math.round(fields[name].valueAsNumber * 10) / 1000;
-  answers.source = { ...answers.source, kind: fields.source.value, path: fields.path.value.trim(), gold: fields.gold.checked, columns: columns() };
+  answers.source = { ...answers.source, kind: fields.source.value, path: fields.path.value.trim(), gold: fields.gold.checked, columns: columns(), place: fields.source.value === "place" ? place.place() : answers.source.place };
+  if (fields.networks) answers.networks = Number(fields.networks.value);
 }
 
 /** Of a table of texts: the columns to show; null: as the server sees fit. */
@@ -103,7 +105,7 @@ function columns() {
 function write() {
   for (const name of PLAIN) {
     const field = fields[name];
-    if (field.type === "checkbox") field.checked = answers[name];
+    if (field.type === "checkbox") field.checked = answers[name] ?? field.checked;
     else field.value = answers[name] ?? field.value;
   }
   for (const name of PERCENT) fields[name].value = String(Math.round(answers[name] * 1000) / 10);
@@ -111,6 +113,8 @@ function write() {
   fields.path.value = answers.source.path;
   fields.columns.value = (answers.source.columns ?? []).join(", ");
   fields.gold.checked = answers.source.gold;
+  if (answers.source.place) place.write(answers.source.place);
+  if (fields.networks) fields.networks.value = String(answers.networks);
   fields.list.value = answers.classes.map((c) => c.name).join("\n");
 }
 
@@ -121,6 +125,12 @@ function follow() {
   $("#none-hint").hidden = !task.multi;
   $("#cluster-row").hidden = task.text;
   $("#assist-more").hidden = !answers.assist;
+  const seen = task.text || Boolean(task.shapes);
+  $("#fine-tune-row").hidden = seen;
+  for (const id of ["#networks-row", "#source-place [data-pictures]"]) {
+    const node = document.querySelector(id);
+    if (node) node.hidden = task.text;
+  }
   for (const node of form.querySelectorAll("[data-thing]")) setText(node, task.thing);
   fields.list.placeholder = task.text ? "positive\nnegative" : "cat\ndog";
   const labels = [...(answers.found?.labels ?? []), ...(answers.found?.folders ?? [])];
@@ -198,6 +208,24 @@ $("#add-groups").addEventListener("click", () => {
 });
 
 // -- data, instructions, people
+
+const place = new SourceFields(form, "place_", $("#source-place"));
+$("#place-test").addEventListener("click", async (e) => {
+  const said = $("#place-said");
+  said.hidden = false;
+  said.className = "muted";
+  setText(said, "Looking …");
+  e.target.disabled = true;
+  try {
+    read();
+    await save();
+    tell(said, await api("POST", `/api/drafts/${draftId}/test`, { credentials: place.credentials() }));
+  } catch (error) {
+    tell(said, { ok: false, message: error.message, examples: [] });
+  } finally {
+    e.target.disabled = false;
+  }
+});
 
 const data = wizardData({
   draft, save, answers: () => answers,
@@ -348,7 +376,7 @@ async function initialize() {
     await save();
     $("#making").hidden = false;
     setText($("#making-text"), "Making the project …");
-    const { project, job } = await api("POST", `/api/drafts/${draftId}/initialize`, {});
+    const { project, job } = await api("POST", `/api/drafts/${draftId}/initialize`, answers.source.kind === "place" ? { credentials: place.credentials() } : {});
     made = true;
     clearTimeout(timer);
     timer = 0;

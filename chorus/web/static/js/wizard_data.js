@@ -62,7 +62,7 @@ export function wizardData(wizard) {
   /** What is there now. */
   async function look() {
     const { source } = wizard.answers();
-    if (source.kind === "none" || (source.kind === "server" && !source.path.trim())) {
+    if (source.kind === "none" || source.kind === "place" || (source.kind === "server" && !source.path.trim())) {
       wizard.found(null);
       return;
     }
@@ -80,7 +80,7 @@ export function wizardData(wizard) {
   function show() {
     const { found, source, ...rest } = wizard.answers();
     const { thing, text } = taskOf(rest);
-    for (const kind of ["upload", "server"]) $(`#source-${kind}`).hidden = source.kind !== kind;
+    for (const kind of ["upload", "server", "place"]) $(`#source-${kind}`).hidden = source.kind !== kind;
     $("#drop-files").hidden = !(source.kind === "upload" && found?.items);
     const labeled = labelsCome(wizard.answers());
     $("#gold-row").hidden = !labeled;

@@ -44,12 +44,14 @@ export function missingIn(step, a) {
       return a.name.trim() ? null : ["name", "Give it a name."];
     case "data":
       if (a.source.kind === "server" && !a.source.path.trim()) return ["path", "Name a folder or a table on the server, or choose “Later”."];
+      if (a.source.kind === "place" && !/^\w+:\/\/./.test(a.source.place?.url ?? "")) return ["place_url", "Give the place's address, such as s3://bucket/folder, or choose “Later”."];
       return a.found?.error ? ["path", a.found.error] : null;
     case "classes":
       return a.classes.length >= needed ? null : ["list", needed === 1 ? "At least one class is needed." : "At least two classes are needed."];
     case "quality":
       if (!(a.votes_min >= 1 && a.votes_min <= a.votes_max && a.votes_max <= 100)) return ["votes_max", "Votes at most must not be fewer than votes at least."];
       if (!(a.target >= 0.5 && a.target < 1)) return ["target", "Right must be 50 to 99.9 %."];
+      if (!(a.practice >= 0 && a.practice <= 200)) return ["practice", "Practice must be 0 to 200 items."];
       return a.gold_rate >= 0 && a.gold_rate <= 0.5 ? null : ["gold_rate", "Gold checks must be 0 to 50 %."];
     case "assist":
       return a.audit_share >= 0 && a.audit_share <= 0.5 ? null : ["audit_share", "The audit must be 0 to 50 %."];
@@ -80,6 +82,7 @@ export function saidIn(step, a) {
       return `${text ? "Texts" : "Pictures"}, ${multi ? "several classes" : "one class"}`;
     case "data":
       if (a.source.kind === "none") return "Later";
+      if (a.source.kind === "place") return a.source.place?.url ?? "";
       return a.found?.items ? plural(a.found.items, thing) : "";
     case "classes":
       return a.classes.length ? plural(a.classes.length, "class", "classes") : "";
