@@ -109,6 +109,8 @@ def assigned(worth: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
     each above 0. Parts that do not hang together are assigned each by itself, which is the same and
     takes no time for most pictures."""
     pairs = list(worth)
+    if len({row for row, _ in pairs}) == len(pairs) == len({column for _, column in pairs}):
+        return pairs  # most pictures: nothing competes
     rows = {row: n for n, row in enumerate(sorted({row for row, _ in pairs}))}
     columns = {column: len(rows) + n for n, column in enumerate(sorted({c for _, c in pairs}))}
     part_of = {
