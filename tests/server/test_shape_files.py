@@ -262,3 +262,27 @@ async def test_shapes_are_offered_what_fits_them(bench: Bench, tmp_path: Path) -
     path = f"/api/projects/{bench.project.project_id}/exports"
     answer = await bench.admin.request("GET", path)
     assert answer.json()["formats"] == list(FORMATS)
+
+
+async def test_a_table_brings_pictures_with_gold_boxes(bench: Bench, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", 3, SIDE)
+    await bench.make(task_type="boxes", classes=["RBC"])
+    cells = [
+        json.dumps([{"class": "RBC", "box": [1, 2, 30, 40]}]),
+        json.dumps({"boxes": []}),
+        json.dumps([{"class": "RBC", "box": [1, 2, 300, 40]}]),
+    ]
+    names = sorted(path.name for path in folder.iterdir())
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+    lines = [f"{name},{cell}" for name, cell in zip(names, quoted, strict=True)]
+    (folder / "table.csv").write_text("path,label\n" + "\n".join(lines) + "\n")
+    code, out, err = await command(
+        bench, "import", bench.project.project_id, str(folder / "table.csv"), "--gold"
+    )
+    assert (code, "2 added" in out) == (0, True), err
+    assert f"{names[2]}: box 1: it is outside of the picture (64 × 64)" in err
+    assert await truth(bench) == {
+        names[0]: {"boxes": [{"class": "RBC", "box": [1, 2, 30, 40]}]},
+        names[1]: {"boxes": []},
+    }
+    assert (await bench.stats()).known == {"RBC": 1, "": 1}
