@@ -1,5 +1,5 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
-.PHONY: setup demo test lint bench screenshots protocol docs chromium clean help
+.PHONY: setup demo test soak lint bench screenshots protocol docs chromium clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -13,6 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo [DATA=folder]   a server with pictures, six simulated colleagues, and sign-in links"
 	@echo "make test [ARGS=...]      all tests, browser included (docs/testing.md)"
+	@echo "make soak [ARGS=...]      people at work while everything fails: ARGS=\"--faults 10000\""
 	@echo "make lint                 style, types and the direction of imports"
 	@echo "make bench                what it measures on this machine"
 	@echo "make screenshots          the pictures of the README"
@@ -35,6 +36,9 @@ chromium:
 
 test: setup chromium
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+soak: setup
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

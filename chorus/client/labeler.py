@@ -66,6 +66,8 @@ class LabelerStream:
         self.on_item: Callable[[Page, PageItem], None] | None = None
         """Called when a closed item is replaced on a page in hand."""
         self._credit = 0
+        self._extra: set[Id] = set()
+        """Pages in hand that came without credit."""
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
         socket.on_closed.append(self._changed.set)
@@ -158,7 +160,9 @@ class LabelerStream:
         self.arrived.pop(page.page_id, None)
         if known is not None:
             self._credit -= 1
-        if credit:
+        if page.page_id in self._extra:
+            self._extra.discard(page.page_id)
+        elif credit:
             await self.credit(1)
 
     async def next_page(self) -> Page | None:
@@ -229,6 +233,11 @@ class LabelerStream:
     def _on_item_closed(self, closed: _ItemClosed) -> None:
         page = self.pages.get(closed.page_id)
         if page is None:
+            if closed.replacement is not None:
+                # The page had been finished when this was put on it: a page of its own.
+                self._extra.add(closed.page_id)
+                self._credit += 1
+                self._on_page(Page(closed.page_id, "manual", 1, [closed.replacement]))
             return
         at = next((i for i, it in enumerate(page.items) if it.item_id == closed.item_id), None)
         if at is None:

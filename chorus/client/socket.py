@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -24,6 +24,8 @@ from chorus.client.messages import Frame, User, VoteAck
 T = TypeVar("T")
 WAIT_MIN = 0.25
 WAIT_MAX = 10.0
+VOTE_AGAIN = 1.0
+"""Seconds after which a vote is sent again that the server could not keep (its disk was full …)."""
 FOR_GOOD = frozenset({"replaced", "session_ended", "token_ended"})
 """Reasons of a `bye` after which connecting again would be wrong."""
 
@@ -134,8 +136,9 @@ class Socket:
     async def cast(self, body: dict[str, Any]) -> VoteAck:
         """Send a vote (`vote.cast`) and wait until it is on the server's disk.
 
-        Sent again after a lost connection for as long as it takes. Raises `ApiError` when the
-        server refuses it, `Closed` when the socket is closed for good before.
+        Sent again after a lost connection, or when the server has trouble of its own, for as long
+        as it takes. Raises `ApiError` when the server refuses it, `Closed` when the socket is
+        closed for good before.
         """
         self._check()
         vote = _Vote(body, asyncio.get_running_loop().create_future())
@@ -224,6 +227,17 @@ class Socket:
             frame = {"id": vote.request_id, "type": "vote.cast", "body": vote.body}
             await ws.send(_encode(frame), text=True)
 
+    async def _send_later(self, vote: _Vote) -> None:
+        ws = self._ws
+        await asyncio.sleep(VOTE_AGAIN)
+        if ws is self._ws and not vote.done.done():  # else a new connection sends all of them
+            await self._send_vote(vote)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
     async def _run(self) -> None:
         wait = WAIT_MIN
         while self._closed is None:
@@ -291,9 +305,7 @@ class Socket:
         self.version = str(body.get("version", ""))
         if not self._welcome.done():
             self._welcome.set_result(msgspec.convert(body["user"], User))
-        task = asyncio.create_task(self._resume())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._spawn(self._resume())
 
     async def _resume(self) -> None:
         """Open every subscription again, then send what was never acknowledged."""
@@ -305,7 +317,10 @@ class Socket:
         except ConnectionLost:
             return
         except ApiError as error:
-            self._end(error)
+            if error.retry:
+                self.drop()  # the server has trouble of its own: later
+            else:
+                self._end(error)
             return
         self.connected.set()
         for vote in list(self._votes.values()):
@@ -324,8 +339,12 @@ class Socket:
                 return
             if frame.ok:
                 vote.done.set_result(msgspec.json.decode(frame.body, type=VoteAck))
+                return
+            error = _api_error(frame)
+            if error.retry:
+                self._spawn(self._send_later(vote))
             else:
-                vote.done.set_exception(_api_error(frame))
+                vote.done.set_exception(error)
             return
         future = self._waiting.get(frame.re)
         if future is None or future.done():
@@ -342,6 +361,7 @@ class Socket:
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ConnectionLost("the connection was lost"))
+                future.exception()  # whoever was still sending hears of it in another way
         self._waiting.clear()
 
     def _end(self, reason: Closed | ApiError) -> None:

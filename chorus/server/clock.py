@@ -25,3 +25,21 @@ def day_of(time_zone: str | None, now: int) -> tuple[int, int]:
 def midnight(time_zone: str | None) -> int:
     """The start of today there, in ms."""
     return day_of(time_zone, now_ms())[0]
+
+
+JUMP_MS = 5_000
+"""Less is what clocks do that are being put right slowly, or a computer that is busy."""
+
+
+class Jumps:
+    """Finds out that the time of day was set, by a clock that only runs on."""
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+
+    def seen(self, now: int, running_s: float) -> int:
+        """By how many ms the time of day has jumped since the last call; 0: it has not."""
+        offset = now - running_s * 1000
+        before, self._offset = self._offset, offset
+        jump = 0 if before is None else offset - before
+        return int(jump) if abs(jump) > JUMP_MS else 0

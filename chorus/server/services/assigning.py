@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
-from chorus.server.clock import day_of, now_ms
+from chorus.server.clock import Jumps, day_of, now_ms
 from chorus.server.domain.model import PAGE_SIZES, Event, Lease
 from chorus.server.errors import ApiError
 from chorus.server.services import dealing
@@ -58,6 +59,8 @@ class Stream:
         """Something has changed while a page was being dealt: what is found then may be old."""
         self.idle = False
         """Its page ran out untouched: nothing more is handed out until somebody is back."""
+        self.failed = False
+        """No page could be dealt, by no fault of anybody here."""
         self.closed = False
         self.active_at = now_ms()
         self.time_zone = user.time_zone
@@ -84,6 +87,9 @@ class Assigning:
         self._taken: dict[tuple[str, str], dict[int, int]] = {}
         """(project, person) -> item_id -> until when it does not come to them again."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._jumps = Jumps()
+        self._left: set[tuple[str, str, str]] = set()
+        """Tabs that are gone, whose leases are still to be told."""
         self.presence_changed: Callable[[str], None] = lambda project_id: None
 
     async def start(self) -> None:
@@ -152,6 +158,7 @@ class Assigning:
         if stream.closed:
             return
         self._streams[stream.key] = stream
+        self._left.discard(stream.key)
         self._by_project[stream.project_id].add(stream)
         self._by_person[stream.project_id, stream.user_id].add(stream)
         for page in pages:
@@ -211,8 +218,20 @@ class Assigning:
             return
         self._forget(stream)
         if stream.pages:
-            latest = now_ms() + LOST_SOCKET_MS
-            await self._store.write(lambda tx: tx.hasten_expiry(latest, stream.key))
+            self._left.add(stream.key)
+            await self._hasten()
+
+    async def _hasten(self) -> None:
+        """What lost tabs hold ends soon. Not done at once if the disk is full …: the ticker tries
+        again."""
+        latest, left = now_ms() + LOST_SOCKET_MS, self._left - self._streams.keys()
+
+        def fn(tx: Tx) -> None:
+            for key in left:
+                tx.hasten_expiry(latest, key)
+
+        await self._store.write(fn)
+        self._left -= left
 
     def touch(self, stream: Stream) -> None:
         """Somebody is at this tab."""
@@ -333,6 +352,10 @@ class Assigning:
                 stream.push("page", dealt.page)
         except ApiError as error:
             log.debug("no page dealt: %s", error)
+        except Exception:
+            # The disk is full …: the ticker tries again, or this person would sit there for good.
+            log.exception("no page dealt")
+            stream.failed = True
         finally:
             stream.dealing = False
 
@@ -436,6 +459,12 @@ class Assigning:
 
     async def tick(self) -> None:
         now = now_ms()
+        jump = self._jumps.seen(now, monotonic())
+        if jump:
+            log.warning("the clock has jumped by %.0f s", jump / 1000)
+            for stream in self._streams.values():
+                stream.active_at += jump
+            await self._store.write(lambda tx: tx.clock_jumped(jump, now))
         for stream in list(self._streams.values()):
             if now >= stream.day_ends:
                 stream.day_ends = day_of(stream.time_zone, now)[1]
@@ -443,8 +472,11 @@ class Assigning:
             if stream.counts_changed:
                 stream.counts_changed = False
                 stream.push("me", {"today": stream.today, "total": stream.total})
-            if stream.told in ("waiting", "practice"):
+            if stream.failed or stream.told in ("waiting", "practice"):
+                stream.failed = False
                 self._pump(stream)
+        if self._left:
+            await self._hasten()
         if await self._store.read(lambda tx: bool(tx.expired_leases(now, 1))):
             await self._expire(now)
 

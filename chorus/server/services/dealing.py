@@ -281,19 +281,22 @@ def replace(
     """One more item for a manual page that lost `closed_item`; None where it just shrinks.
 
     Clustered and prelabeled pages shrink: a stranger among alike items would cost more than
-    it brings.
+    it brings. So does one with nothing else left to answer: its holder is about to have another.
     """
     project = tx.project(project_id)
     page = tx.page(page_id)
     assert project is not None
     if project.state != "running" or page is None or page[0] != "manual":
         return None
+    leases = tx.leases_of_page(page_id)
+    if all(lease.released_at is not None for lease in leases):
+        return None
     pools = [pool for tier in tiers(tx.pools(project_id, user_id)) for pool in tier]
     heads = (tx.next_items(project_id, "manual", user_id, 0, 1, assigned=pool) for pool in pools)
     items = next(filter(None, heads), [])
     if not items:
         return None
-    pos = next((x.pos for x in tx.leases_of_page(page_id) if x.item_id == closed_item), 0)
+    pos = next((x.pos for x in leases if x.item_id == closed_item), 0)
     delta = Delta()
     lease = _lease(tx, project, items[0], user_id, tab, page_id, pos, "manual", delta, now)
     tx.emit(

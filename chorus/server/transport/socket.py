@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+from collections.abc import Awaitable
 from time import monotonic
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -70,17 +70,25 @@ async def websocket(ws: WebSocket) -> None:
         if end is not None:
             end.cancel()
         hub.leave(outbox)
-        with contextlib.suppress(ApiError):
-            await ctx.services.accounts.seen(user.user_id)
         outbox.close("session_ended")
         for task in (reader, writer):
             task.cancel()
         await asyncio.gather(reader, writer, return_exceptions=True)
-        for stream in ctx.streams.values():
-            with contextlib.suppress(ApiError):  # shutting down: the restart handles leases
-                await ctx.services.assigning.lost(stream)
         for reviewer in ctx.reviewers.values():
             ctx.services.claims.leave(reviewer)
+        for stream in ctx.streams.values():
+            await _tried(ctx.services.assigning.lost(stream))
+        await _tried(ctx.services.accounts.seen(user.user_id))
+
+
+async def _tried(work: Awaitable[None]) -> None:
+    """Whatever becomes of it, what is to be left is left; leases run out by themselves."""
+    try:
+        await work
+    except ApiError:
+        return  # shutting down: the restart handles leases
+    except Exception:
+        log.exception("leaving a socket")
 
 
 async def _read(ws: WebSocket, ctx: commands.Context) -> None:

@@ -356,6 +356,23 @@ class ItemSql(Base):
             (expires_at, project_id, user_id, tab),
         )
 
+    def clock_jumped(self, jump: int, now: int) -> None:
+        """Open leases last as long as before, although the clock has jumped by `jump` ms to `now`:
+        what that ended goes on, and none lasts longer than one that begins now."""
+        if jump > 0:
+            self.run(
+                "UPDATE lease SET expires_at = expires_at + ?"
+                " WHERE released_at IS NULL AND expires_at <= ?",
+                (jump, now),
+            )
+        else:
+            most = "? + (SELECT lease_ms FROM project p WHERE p.project_id = lease.project_id)"
+            self.run(
+                f"UPDATE lease SET expires_at = {most}"
+                f" WHERE released_at IS NULL AND expires_at > {most}",
+                (now, now),
+            )
+
     def hasten_expiry(self, latest: int, tab: tuple[str, str, str] | None = None) -> None:
         """No open lease (of one (project, user, tab), or of anybody) lasts beyond `latest`."""
         where = " AND project_id = ? AND user_id = ? AND tab = ?" if tab else ""

@@ -35,9 +35,14 @@ export class Outbox extends EventTarget {
     return this._votes.size;
   }
 
-  /** Does a vote on this item wait for its acknowledgement? */
+  /** Does this vote wait for its acknowledgement? */
   has(voteId) {
     return this._votes.has(voteId);
+  }
+
+  /** Does any vote on this item? */
+  hasItem(itemId) {
+    return [...this._votes.values()].some((v) => v.body.item_id === itemId);
   }
 
   /** Keep and send these votes, or what another command with an id of ours says. */

@@ -19,6 +19,8 @@ import { errorWords } from "./words.js";
 
 /** One page in hand, one ahead: the next page is there when this one is sent. */
 const PAGES_AHEAD = 2;
+/** So long after the server could not open our pages we ask again. */
+const OPEN_AGAIN_MS = 2_000;
 const HISTORY = 90;
 
 export class Session extends EventTarget {
@@ -115,7 +117,7 @@ export class Session extends EventTarget {
       this._drafts.submitted(page.page_id);
       this.queue = this.queue.filter((p) => p !== page);
       if (page.kind === "practice") this.told = tell(page);
-      this._ask("labeling.credit", { n: 1 });
+      if (!page.extra) this._ask("labeling.credit", { n: 1 });
     }
     this._changed();
     return 0;
@@ -224,7 +226,9 @@ export class Session extends EventTarget {
         this.recent = here.reduceRight(withPage, pagesOf(votes));
       }
     } catch (error) {
-      if (error instanceof ApiFailure) {
+      if (error instanceof ApiFailure && error.retry) {
+        setTimeout(() => this._open(), OPEN_AGAIN_MS); // trouble of the server's own: its disk is full …
+      } else if (error instanceof ApiFailure) {
         this.dispatchEvent(new CustomEvent("gone", { detail: { code: error.code, message: error.message } }));
       } // else: connection lost, `open` comes again
     }
@@ -257,16 +261,32 @@ export class Session extends EventTarget {
   _page(page) {
     this._known.add(page.page_id);
     this.empty = null;
-    if (this._drafts.isSubmitted(page.page_id)) return; // its votes are on their way
+    if (this._drafts.isSubmitted(page.page_id)) {
+      // Its votes are on their way; what was put on it since is still to be answered.
+      const items = page.items.filter((i) => !i.vote && !this._outbox.hasItem(i.item_id));
+      if (items.length) this._extra(page.page_id, items);
+      return;
+    }
     const held = this.queue.find((p) => p.page_id === page.page_id);
     const state = open(page, this._answering, held ?? this._drafts.of(page.page_id));
     if (held) this._replace(held, { ...state, past: held.past });
     else this.queue.push(state);
   }
 
+  /** Items that were put on a page that had been sent: a page that has cost no credit. */
+  _extra(page_id, items) {
+    const held = this.queue.find((p) => p.page_id === page_id);
+    if (held) return;
+    const page = { page_id, kind: "manual", size: items.length, items };
+    this.queue.push({ ...open(page, this._answering, this._drafts.of(page_id)), extra: true });
+  }
+
   _itemClosed({ page_id, item_id, replacement }) {
     const page = this.queue.find((p) => p.page_id === page_id);
-    if (!page) return;
+    if (!page) {
+      if (replacement) this._extra(page_id, [replacement]);
+      return;
+    }
     this._replace(page, reduce(page, { type: "close", item_id, replacement }));
     if (page_id === this.current?.page_id) this._note(this._text ? _("One text was settled by colleagues.") : _("One picture was settled by colleagues."));
   }

@@ -1,0 +1,390 @@
+"""The soak: people work on real processes while everything goes wrong, and nothing is lost.
+
+`make soak` or `python -m tests.faults.soak --faults 10000`. It goes in episodes, each with a
+server, a data folder and a seed of its own; a failure names the seed, and `--seed` replays it: the
+same faults in the same order (when exactly they hit is up to the processes).
+
+After each fault: every acknowledged vote is in the database, once; all states, labels, counts and
+the fold of the event log are what the facts say (`chorus fsck`). At the end of an episode also:
+everybody's work comes to its end, the server's own view equals the tables, clients' histories are
+linearizable, and the export has what the database has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from chorus.client import ApiError
+from chorus.client.errors import ChorusError
+from chorus.client.process import ServerFailed, ServerProcess
+from chorus.server.services import fsck
+from chorus.server.services.dashboard import snapshot
+from chorus.server.storage.sqlite import connect
+from chorus.server.storage.tx import Tx
+from chorus.simulate import audit
+from chorus.simulate.setup import add_person, import_pictures
+from tests.faults import histories
+from tests.faults.histories import Op
+from tests.faults.proxy import Proxy
+from tests.faults.shim import Shim
+from tests.faults.soak_faults import CHEAP, DEAR, ORDERLY, Scene, corrupt_artifact
+from tests.faults.soak_people import Labeler, Record
+from tests.servers import Bench, TestServer, pictures
+
+PATIENCE_S = 120.0
+PLAIN = {"votes_min": 1, "votes_max": 1}
+"""Nobody reviews, takes back or imports: its history is checked."""
+BUSY = {"votes_min": 2, "votes_max": 3, "consensus": "majority"}
+
+
+class Failed(AssertionError):
+    """What must never be."""
+
+
+class Episode:
+    """One server's life. `kinds`: how often each fault came."""
+
+    def __init__(self, folder: Path, seed: int, faults: int, model: bool, people: int) -> None:
+        self.rng = random.Random(seed)
+        self.folder = folder
+        self.faults = faults
+        self.model = model
+        self.people = people
+        self.kinds: Counter[str] = Counter()
+        self.records: dict[str, Record] = {}
+        self.rules: dict[str, dict[str, Any]] = {}
+        self.labelers: list[Labeler] = []
+        self.say: Callable[[str], None] = lambda line: None
+
+    @property
+    def acked(self) -> int:
+        return sum(len(record.acked) for record in self.records.values())
+
+    async def run(self) -> None:
+        """Raises `Failed`, or whatever else went wrong."""
+        data = self.folder / "data"
+        shim = Shim(self.folder / "shim", data)
+        process = ServerProcess(data, env=shim.env)
+        token = process.add_user("admin", "Admin", admin=True)
+        self.server = TestServer(process, token)
+        try:
+            await process.start()
+            async with AsyncExitStack() as stack:
+                proxy = await stack.enter_async_context(Proxy(process.port, self.rng.random()))
+                bench = await stack.enter_async_context(Bench(self.server))
+                await self._set_up(bench, proxy)
+                scene = Scene(self.server, shim, proxy, self.rng, list(self.records))
+                scene.admin = bench.admin
+                work = [asyncio.create_task(one.run()) for one in self.labelers]
+                boss = asyncio.create_task(self._boss(bench))
+                try:
+                    await self._storm(scene, [*work, boss])
+                    shim.well()
+                    shim.set_clock(0)
+                    proxy.well()
+                    boss.cancel()
+                    await self._drain(bench, work)
+                finally:
+                    for task in (*work, boss):
+                        task.cancel()
+                    await asyncio.gather(*work, boss, return_exceptions=True)
+                await self._at_the_end(bench)
+            status = await process.stop()
+            if status not in ORDERLY:
+                raise Failed(f"the server's last stop ended with {status}")
+            self._check()
+        finally:
+            await process.stop()
+
+    # -- before
+
+    async def _set_up(self, bench: Bench, proxy: Proxy) -> None:
+        assist = {"cluster": self.model, "prelabel": self.model}
+        for number, rules in enumerate((PLAIN, BUSY)):
+            folder = pictures(self.folder / f"pictures-{number}", 40 + 6 * self.faults)
+            extra = assist if rules is BUSY else {}
+            project = await bench.make(folder, page_size=4, lease_ms=60_000, **rules, **extra)
+            self.records[project.project_id] = Record()
+            self.rules[project.project_id] = rules
+        for number in range(self.people):
+            for project_id, record in self.records.items():
+                bench.project = await bench.admin.project(project_id)
+                name = f"p{number}-{project_id[:4]}"
+                user, token = await add_person(bench.admin, project_id, name, name, "labeler")
+                tabs = 2 if number == 0 else 1
+                self.labelers += [
+                    Labeler(
+                        proxy.url, token, user.user_id, project_id, record, self.rng.getrandbits(32)
+                    )
+                    for _ in range(tabs)
+                ]
+
+    # -- while it lasts
+
+    async def _storm(self, scene: Scene, tasks: list[asyncio.Task[None]]) -> None:
+        dear = [*DEAR, corrupt_artifact] if self.model else DEAR
+        for _ in range(self.faults):
+            fault = self.rng.choice(CHEAP if self.rng.random() < 0.85 else dear)
+            self.kinds[fault.__name__] += 1
+            self.say(f"  {fault.__name__}, {self.acked} votes acknowledged")
+            before = self.acked
+            await fault(scene)
+            self._still(tasks)
+            self._check()
+            # Somebody goes on before the next: else nothing of use would happen in between.
+            end = monotonic() + 1.5
+            while self.acked == before and monotonic() < end:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def _boss(self, bench: Bench) -> None:
+        """A supervisor at work on the busy project."""
+        project_id = list(self.records)[-1]
+        one = f"/api/projects/{project_id}"
+        http = bench.admin
+        imported = 0
+        while True:
+            await asyncio.sleep(self.rng.uniform(0.05, 0.3))
+            luck = self.rng.random()
+            try:
+                if luck < 0.5:
+                    found = (await http.request("GET", f"{one}/review")).json()
+                    for item in found["items"][:3]:
+                        action = self.rng.choice(["change", "reject"])
+                        answer = "red" if action == "change" else None
+                        await http.review(project_id, item["item_id"], action, answer)
+                elif luck < 0.6:
+                    for state in ("paused", "running"):
+                        await http.request("PATCH", one, json={"state": state})
+                        await asyncio.sleep(0.1)
+                elif luck < 0.7 and imported < 5:
+                    imported += 1
+                    folder = pictures(
+                        self.folder / f"more-{imported}", 6, start=9000 + 6 * imported
+                    )
+                    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no")
+                    await import_pictures(http, project_id, folder, upload=False)
+                elif luck < 0.8:
+                    person = self.rng.choice(self.labelers)._person
+                    body = {"user_id": person}
+                    done = (await http.request("POST", f"{one}/takebacks", json=body)).json()
+                    if self.rng.random() < 0.7:
+                        await http.request("DELETE", f"{one}/takebacks/{done['takeback_id']}")
+                else:
+                    await http.request("POST", f"{one}/notes", json={"text": "Look twice."})
+            except (ChorusError, httpx.HTTPError):
+                continue  # settled meanwhile, or the server is away
+
+    def _still(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            if task.done():
+                task.result()
+                raise Failed("a labeler has ended")
+        for record in self.records.values():
+            if record.wrong:
+                raise Failed("\n".join(record.wrong))
+
+    # -- is all well?
+
+    def _check(self) -> None:
+        """Of one moment of the database; the server may be at work on it."""
+        acked = {project_id: dict(record.acked) for project_id, record in self.records.items()}
+        with closing(connect(self.server.process.data_dir / "chorus.sqlite", readonly=True)) as db:
+            db.execute("BEGIN")
+            for project_id, votes in acked.items():
+                kept = {
+                    vote: (user, item)
+                    for vote, user, item in db.execute(
+                        "SELECT vote_id, user_id, item_id FROM vote WHERE project_id = ?",
+                        (project_id,),
+                    )
+                }
+                lost = [vote for vote, what in votes.items() if kept.get(vote) != what]
+                if lost:
+                    raise Failed(f"acknowledged and not there: {lost}")
+                twice = db.execute(
+                    "SELECT item_id, user_id, COUNT(*) FROM standing WHERE project_id = ?"
+                    " GROUP BY 1, 2 HAVING COUNT(*) > 1", (project_id,),
+                ).fetchall()  # fmt: skip
+                if twice:
+                    raise Failed(f"two votes of one person stand: {twice}")
+            findings = list(fsck.check(Tx(db)))
+        if findings:
+            raise Failed("fsck:\n" + "\n".join(findings))
+
+    # -- and then
+
+    async def _drain(self, bench: Bench, work: list[asyncio.Task[None]]) -> None:
+        """Everybody goes on until there is nothing left to do."""
+        for project_id in self.records:
+            with contextlib.suppress(ApiError):
+                path = f"/api/projects/{project_id}"
+                await bench.admin.request("PATCH", path, json={"state": "running"})
+            end = monotonic() + PATIENCE_S
+            while True:
+                stats = await bench.admin.stats(project_id)
+                left = stats.counts.unlabeled + stats.counts.in_progress
+                if left == 0:
+                    break
+                self._still(work)
+                if monotonic() > end:
+                    raise Failed(
+                        f"the queue does not drain: {left} items are left in {project_id}\n"
+                        f"{self._who_waits(project_id)}"
+                    )
+                await asyncio.sleep(0.1)
+        for one in self.labelers:
+            async with asyncio.timeout(PATIENCE_S):
+                await one.socket.flushed()
+
+    def _who_waits(self, project_id: str) -> str:
+        return "\n".join(
+            f"  {one._person}: pages {len(one.tab.pages)}, empty {one.tab.empty}, paused"
+            f" {one.tab.paused}, credit {one.tab._credit}, unacked {one.socket.unacked}"
+            for one in self.labelers
+            if one._project_id == project_id
+        )
+
+    async def _at_the_end(self, bench: Bench) -> None:
+        plain = next(iter(self.records))
+        bench.project = await bench.admin.project(plain)
+        rows = await bench.votes()
+        record = self.records[plain]
+        found = audit.check(rows, record.acked, PLAIN["votes_min"], PLAIN["votes_max"])
+        if found.lost or found.duplicate:
+            raise Failed(f"the export: {found}")
+        standing: dict[int, set[str]] = {}
+        for row in rows:
+            if row.standing:
+                standing.setdefault(row.item_id, set()).add(row.vote_id)
+        now = monotonic()
+        items = {op.item for op in record.ops}
+        reads = [
+            Op(item, now, now + 1, "read", standing=frozenset(standing.get(item, ())))
+            for item in items
+        ]
+        still_held = [
+            Op(item, since, histories.NEVER, "release", lease=lease, may=True)
+            for one in self.labelers
+            for lease, (item, since) in one.tab.held.items()
+        ]
+        wrong = histories.violations([*record.ops, *still_held, *reads], 1, 1)
+        wrong += histories.out_of_order(record.acks)
+        if wrong:
+            raise Failed("not linearizable:\n" + "\n".join(wrong))
+        for project_id in self.records:
+            await self._board_is_right(bench, project_id)
+
+    async def _board_is_right(self, bench: Bench, project_id: str) -> None:
+        """The server's own view, folded as events came, against the tables."""
+
+        def differs(said: Any) -> str | None:
+            with closing(
+                connect(self.server.process.data_dir / "chorus.sqlite", readonly=True)
+            ) as db:
+                db.execute("BEGIN")
+                true = snapshot(Tx(db), project_id)
+            if true.seq != said.seq:
+                return f"seq {said.seq}, by the tables {true.seq}"
+            counts = {state: getattr(said.counts, state) for state in ("labeled", "needs_review")}
+            if (
+                any(true.counts[state] != n for state, n in counts.items())
+                or true.votes != said.votes
+            ):
+                return f"{counts} {said.votes}, by the tables {true.counts} {true.votes}"
+            return None
+
+        end = monotonic() + PATIENCE_S
+        while (wrong := differs(await bench.admin.stats(project_id))) is not None:
+            if monotonic() > end:
+                raise Failed(f"the dashboard of {project_id} is wrong: {wrong}")
+            await asyncio.sleep(0.1)
+
+
+async def soak(
+    seed: int,
+    faults: int,
+    per_episode: int,
+    model_every: int,
+    people: int,
+    say: Callable[[str], None],
+    verbose: bool = False,
+) -> int:
+    """Episodes with seeds from `seed` on, until there were `faults`. Returns how many there were.
+
+    Raises whatever an episode does, after saying how to replay it; its folder stays.
+    """
+    began, done, kinds, acked, frames = monotonic(), 0, Counter[str](), 0, 0
+    number = 0
+    while done < faults:
+        this, count = seed + number, min(per_episode, faults - done)
+        model = bool(model_every) and number % model_every == model_every - 1
+        folder = Path(tempfile.mkdtemp(prefix=f"soak-{this}-"))
+        episode = Episode(folder, this, count, model, people)
+        if verbose:
+            episode.say = say
+        try:
+            await episode.run()
+        except BaseException:
+            say(
+                f"seed {this} failed after {sum(episode.kinds.values())} faults"
+                f" ({', '.join(episode.kinds)}); its folder: {folder}\nreplay: python -m"
+                f" tests.faults.soak --seed {this} --faults {count}"
+                f" --model-every {int(model)} --people {people}"
+            )
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        number += 1
+        done += sum(episode.kinds.values())
+        kinds += episode.kinds
+        acked += episode.acked
+        frames += sum(record.frames for record in episode.records.values())
+        took = monotonic() - began
+        say(
+            f"seed {this}: {done} faults in {took:.0f} s ({done / took:.2f}/s), {acked} votes"
+            f" acknowledged, {frames} frames twice or late; nothing lost"
+        )
+    say(", ".join(f"{name} {n}" for name, n in kinds.most_common()))
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--per-episode", type=int, default=40)
+    parser.add_argument(
+        "--model-every",
+        type=int,
+        default=5,
+        help="every so manieth episode has the model (0: none)",
+    )
+    parser.add_argument("--people", type=int, default=4, help="labelers of each project")
+    parser.add_argument("--verbose", action="store_true", help="name each fault")
+    options = parser.parse_args()
+    try:
+        asyncio.run(
+            soak(
+                options.seed, options.faults, options.per_episode, options.model_every,
+                options.people, lambda line: print(line, flush=True), options.verbose,
+            )
+        )  # fmt: skip
+    except (AssertionError, ServerFailed, ChorusError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

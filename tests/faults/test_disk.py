@@ -1,0 +1,129 @@
+"""The disk is full, read-only, or loses what it was to keep: nobody is told that a vote is kept
+which is not, everybody waits, and goes on by themselves once there is room. By a shim that is
+loaded before the C library (faulty.c)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chorus.client import ApiError
+from chorus.simulate import audit
+from tests.faults.shim import Shim, needed
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right, running, vote_page
+
+pytestmark = [pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> Shim:
+    needed()
+    return Shim(tmp_path / "shim", tmp_path / "data")
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, shim: Shim) -> Iterator[TestServer]:
+    with running(tmp_path / "data", **shim.env) as server:
+        yield server
+        shim.well()
+
+
+async def hit(shim: Shim, times: int = 1) -> None:
+    """Somebody has run into it."""
+    before = shim.hits
+    async with asyncio.timeout(PATIENCE):
+        while shim.hits < before + times:  # noqa: ASYNC110 (it is another process that counts)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("trouble", [Shim.full, Shim.read_only, Shim.losing])
+async def test_votes_wait_and_pages_come_again(
+    faulty: TestServer, shim: Shim, tmp_path: Path, trouble: Callable[[Shim], None]
+) -> None:
+    async with Bench(faulty) as bench:
+        await bench.make(pictures(tmp_path / "pictures", 24), page_size=4)
+        stream = await bench.labeler(credit=1)
+        leaving = await bench.labeler(credit=1)
+        coming = await bench.person()
+        page = await page_of(stream)
+        await page_of(leaving)
+        trouble(shim)
+        votes = [stream.vote(item, "label", right(item.name)) for item in page.items]
+        casts = [asyncio.ensure_future(stream.socket.cast(vote)) for vote in votes]
+        await hit(shim)
+        # Whoever asks by REST hears of it; who comes now waits; who goes now has gone.
+        with pytest.raises(ApiError) as refused:
+            await bench.admin.request(
+                "POST", f"/api/projects/{bench.project.project_id}/notes", json={"text": "Hello."}
+            )
+        assert refused.value.retry
+        opening = asyncio.ensure_future(bench.labeler(coming, credit=1))
+        finishing = asyncio.ensure_future(stream.finish(page))
+        await leaving.socket.close()
+        await hit(shim, 2)
+        assert not any(cast.done() for cast in casts)
+        assert not opening.done()
+        assert (await bench.stats()).votes == 0
+        shim.well()
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*casts, finishing)
+            arrived = await opening
+            # A page for those for whom none could be dealt; four items wait for the one who left.
+            seen = {item.item_id for item in (await page_of(stream)).items}
+            await vote_page(stream, await page_of(stream))
+            while (await bench.stats()).counts.labeled < 20:
+                for one in (stream, arrived):
+                    if one.pages:
+                        await vote_page(one, await page_of(one))
+                await asyncio.sleep(0)
+        assert seen.isdisjoint(item.item_id for item in page.items)
+        found = audit.check(await bench.votes(), [vote["vote_id"] for vote in votes], 1, 1)
+        assert (found.lost, found.duplicate, found.over) == (0, 0, 0)
+    await faulty.process.stop()
+    checked = faulty.process.fsck()
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_what_could_not_be_synced_and_then_a_crash(
+    faulty: TestServer, shim: Shim, tmp_path: Path
+) -> None:
+    """A vote whose sync failed may be found after a crash, or not; it is sent again, and is there
+    once."""
+    async with Bench(faulty) as bench:
+        await bench.make(pictures(tmp_path / "pictures", 8), page_size=4)
+        stream = await bench.labeler(credit=1)
+        page = await page_of(stream)
+        shim.losing()
+        work = asyncio.ensure_future(vote_page(stream, page))
+        await hit(shim)
+        faulty.process.kill9()
+        shim.well()
+        await faulty.process.restart()
+        acked = await asyncio.wait_for(work, PATIENCE)
+        found = audit.check(await bench.votes(), acked, 1, 1)
+        assert (found.lost, found.duplicate, found.stored) == (0, 0, 4)
+    await faulty.process.stop()
+    checked = faulty.process.fsck()
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_the_clock_is_set(faulty: TestServer, shim: Shim, tmp_path: Path) -> None:
+    """By days, forward and back, while people hold pages: they keep them, and go on."""
+    async with Bench(faulty) as bench:
+        await bench.make(pictures(tmp_path / "pictures", 24), page_size=4)
+        stream = await bench.labeler(credit=2)
+        for jumps, days in enumerate((2, -2, 0), 1):
+            page = await page_of(stream)
+            shim.set_clock(days * 86400)
+            async with asyncio.timeout(PATIENCE):
+                while faulty.process.log_tail(1000).count("clock has jumped") < jumps:
+                    await asyncio.sleep(0.05)
+            assert page.page_id in stream.pages, "what was in hand stays"
+            await vote_page(stream, page)
+        assert (await bench.stats()).votes == 12
+    await faulty.process.stop()
+    checked = faulty.process.fsck()
+    assert checked.returncode == 0, checked.stdout
