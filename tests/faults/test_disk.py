@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,17 @@ def faulty(tmp_path: Path, shim: Shim) -> Iterator[TestServer]:
         shim.well()
 
 
+async def until(seen: Callable[[], bool]) -> None:
+    """It is another process that does it, and tells nobody."""
+    async with asyncio.timeout(PATIENCE):
+        while not seen():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def hit(shim: Shim, times: int = 1) -> None:
     """Somebody has run into it."""
     before = shim.hits
-    async with asyncio.timeout(PATIENCE):
-        while shim.hits < before + times:  # noqa: ASYNC110 (it is another process that counts)
-            await asyncio.sleep(0.01)
+    await until(lambda: shim.hits >= before + times)
 
 
 @pytest.mark.parametrize("trouble", [Shim.full, Shim.read_only, Shim.losing])
@@ -118,9 +124,8 @@ async def test_the_clock_is_set(faulty: TestServer, shim: Shim, tmp_path: Path) 
         for jumps, days in enumerate((2, -2, 0), 1):
             page = await page_of(stream)
             shim.set_clock(days * 86400)
-            async with asyncio.timeout(PATIENCE):
-                while faulty.process.log_tail(1000).count("clock has jumped") < jumps:
-                    await asyncio.sleep(0.05)
+            said = partial(faulty.process.log_tail, 1000)
+            await until(lambda: said().count("clock has jumped") >= jumps)  # noqa: B023
             assert page.page_id in stream.pages, "what was in hand stays"
             await vote_page(stream, page)
         assert (await bench.stats()).votes == 12

@@ -1,4 +1,4 @@
-"""A short soak (soak.py; `make soak` is the long one), and that its checks see what they are for."""
+"""A short soak (soak.py; `make soak` is the long one), and that its checks find planted harm."""
 
 from __future__ import annotations
 
