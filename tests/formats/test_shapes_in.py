@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chorus.server.formats.bundle import write_bundle
 from chorus.server.formats.labels.drawn import Drawn, Misplaced, ShapeIn, placed
 from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.rows import Problem
-from chorus.server.formats.rows import Drawing, ExportRow
-from tests.formats.drawings import EMPTY, NAMES, OPEN, bundle
+from chorus.server.formats.media import Media
+from chorus.server.formats.rows import Drawing, ExportRow, ShapeRow
+from chorus.server.formats.spool import Spool, SpoolWriter
+from tests.formats.drawings import CLASSES, EMPTY, NAMES, OPEN, bundle, head
 from tests.formats.test_labels_in import azure_coco, read, rows
 
 DRAWN = pytest.mark.parametrize("drawn", ["boxes", "polygons"])
@@ -417,3 +424,99 @@ def test_a_bad_label_of_a_line_is_named(tmp_path: Path, label: Any) -> None:
     (problem,) = read(tmp_path, "x.jsonl", lines, drawn=True)[1]
     assert isinstance(problem, Problem)
     assert problem.place == "line 1"
+
+
+# -- any shapes at all
+
+
+sides = st.tuples(st.integers(20, 9000), st.integers(20, 9000))
+
+
+@st.composite
+def labels(draw: st.DrawFn, drawn: str) -> tuple[tuple[int, int], Drawing]:
+    """(size of a picture, what is drawn on it, in hundredths of a pixel)."""
+    width, height = draw(sides)
+
+    def x(low: int = 0) -> float:
+        return draw(st.integers(low, width * 100)) / 100
+
+    def y(low: int = 0) -> float:
+        return draw(st.integers(low, height * 100)) / 100
+
+    shapes = []
+    for name in draw(st.lists(st.sampled_from(CLASSES), max_size=5)):
+        if drawn == "polygons":
+            corners = draw(st.integers(3, 6))
+            shapes.append(ShapeRow(class_name=name, points=[(x(), y()) for _ in range(corners)]))
+            continue
+        left, top = (
+            draw(st.integers(0, width * 100 - 200)),
+            draw(st.integers(0, height * 100 - 200)),
+        )
+        right, bottom = (
+            draw(st.integers(left + 200, width * 100)),
+            draw(st.integers(top + 200, height * 100)),
+        )
+        box = (left / 100, top / 100, (right - left) / 100, (bottom - top) / 100)
+        shapes.append(ShapeRow(class_name=name, box=box))
+    return (width, height), Drawing(**{drawn: shapes})
+
+
+@DRAWN
+@pytest.mark.parametrize("format", ["yolo", "voc", "coco", "label-studio"])
+@given(data=st.data())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_shapes_come_in_as_they_went_out(
+    tmp_path: Path, format: str, drawn: str, data: st.DataObject
+) -> None:
+    (width, height), label = data.draw(labels(drawn))
+    row = ExportRow(
+        item_id=7, name="a.jpg", content_hash="ab" * 32, width=width, height=height,
+        state="labeled", label=label, provisional=label, confidence=None, agreement=None,
+        vote_count=0, source="review", votes=[],
+    )  # fmt: skip
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    with SpoolWriter(folder / "rows") as spool:
+        spool.add([row])
+    about = head(format, drawn, content=False)
+    write_bundle(about, Spool(folder / "rows"), Media(folder), folder / "out.zip")
+    (entry,) = rows(read(folder / "in", "x.zip", (folder / "out.zip").read_bytes(), drawn=True)[1])
+    assert entry.hashes == [row.content_hash]
+    assert in_pixels(entry.label, drawn, row) == own(row)
+    if drawn == "polygons" and format != "yolo":
+        boxes = in_pixels(entry.label, "boxes", row)
+        assert boxes == sorted((s.class_name, s.bounds) for s in label.shapes)
+
+
+# -- nonsense
+
+
+nonsense: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False)
+    | st.text(max_size=3) | st.sampled_from(["cat", "a.jpg", "rectanglelabels", "polygonlabels", "1e999", "nan"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from(["id", "image_id", "category_id", "bbox", "segmentation", "name", "class",
+                         "box", "points", "file_name", "width", "height", "score", "x", "y", "type",
+                         "value", "result", "label", "boxes", "objects", "categories", "votes"]),
+        inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(a=nonsense, b=nonsense, c=nonsense, drawn=st.booleans())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nonsense_is_told_and_breaks_nothing(
+    tmp_path: Path, a: Any, b: Any, c: Any, drawn: bool
+) -> None:
+    region = {"type": a, "value": b, "score": c}
+    for name, document in [
+        ("a.json", {"images": [{"id": 1, "file_name": "a.jpg", "width": a}, b],
+                    "annotations": [{"image_id": 1, "category_id": 1, "bbox": c, "score": b}, a],
+                    "categories": [{"id": 1, "name": "cat"}], "votes": [c, {"shapes": a}]}),
+        ("a.json", [{"data": {"image": "a.jpg"}, "predictions": [b],
+                     "annotations": [{"result": [region]}, {"result": a, "completed_by": c}]}]),
+        ("a.jsonl", {"name": "a.jpg", "label": a, "width": b, "votes": c}),
+        ("a.jsonl", {"name": "a.jpg", "objects": a, "image_details": b, "confidence": c}),
+    ]:  # fmt: skip
+        with contextlib.suppress(BadLabels):
+            read(tmp_path, name, json.dumps(document), drawn=drawn)
