@@ -493,7 +493,8 @@ def test_any_shapes_come_in_as_they_went_out(
 
 nonsense: Any = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False)
-    | st.text(max_size=3) | st.sampled_from(["cat", "a.jpg", "rectanglelabels", "polygonlabels", "1e999", "nan"]),
+    | st.text(max_size=3)
+    | st.sampled_from(["cat", "a.jpg", "rectanglelabels", "polygonlabels", "1e999", "nan"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
         st.sampled_from(["id", "image_id", "category_id", "bbox", "segmentation", "name", "class",
                          "box", "points", "file_name", "width", "height", "score", "x", "y", "type",
