@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from chorus.client.messages import Assist, Counts, Page, PageItem, Prelabel, RoundStats, Stats
+from chorus.simulate import audit, lockstep
 from chorus.simulate.answers import Truth
 from chorus.simulate.box_work import BoxWork
 from chorus.simulate.boxes import read_gold_boxes
 from chorus.simulate.cli import _table
 from chorus.simulate.options import Options
+from chorus.simulate.person import Budget, Person
 from chorus.simulate.run import simulate
 from chorus.simulate.tally import Tally
-from tests.servers import TestServer, pictures
+from tests.server.test_label_imports import bring
+from tests.servers import Bench, TestServer, pictures
 from tests.simulate.test_run import FIELDS, TIMES, chorus
 
 EXTRA = (
@@ -133,3 +136,44 @@ def test_bad_gold_is_named_before_anything_starts(data: Path) -> None:
     given = ["--images", str(data / "images"), "--gold", str(data / "gold.coco.json")]
     done = chorus("simulate", *given, "--report", str(data / "r.json"))
     assert (done.exit_code, "no COCO" in done.stderr) == (2, True), done.stderr
+
+
+async def test_predicted_boxes_come_over_the_socket_and_go_back(
+    data: Path, server: TestServer
+) -> None:
+    """Prelabels from elsewhere, a third of them off: what people make of them is the gold."""
+    options = Options(
+        images=data / "images", gold=data / "gold.coco.json", jitter=0, miss=0, false_boxes=0,
+        confuse=0,
+    )  # fmt: skip
+    document = json.loads((data / "gold.coco.json").read_text())
+    for n, one in enumerate(document["annotations"]):
+        one |= {"id": n, "score": 0.75}
+        if n % 3 == 0:  # overlaps by 0.6
+            one["bbox"][0] += one["bbox"][2] / 4
+    gold = read_gold_boxes(data / "gold.coco.json")
+    async with Bench(server) as bench:
+        await bench.make(data / "images", task_type="boxes", classes=gold.classes)
+        project_id = bench.project.project_id
+        done = await bring(bench, "p.json", json.dumps(document).encode(), "prelabels")
+        assert done.done == N - 1
+        tally, budget = Tally(Truth({})), Budget(None)
+        work = BoxWork(gold, options, tally)
+        people = [
+            Person(n, await bench.socket(await bench.person()), project_id, work, tally, budget,
+                   labeled=lambda: 0)
+            for n in range(2)
+        ]  # fmt: skip
+        gate = lockstep.Gate(bench.admin, await bench.watch(), project_id, assist=False)
+        await lockstep.run(people, gate, budget)
+        whole: dict[str, Any] = {"prelabels": {}, "rounds": []}
+        items, rows = await audit.items(bench.admin, project_id), await bench.votes()
+        report = work.report(whole, await bench.stats(), items, rows, {"labelers": []}, {})
+    prelabels = report["prelabels"]
+    assert (prelabels["images"], prelabels["adjusted"], prelabels["kept"]) == (
+        N - 1, N - 1, 2 * (N - 1)
+    )  # fmt: skip
+    # One is moved, then submit; nothing is on the only picture without a prediction.
+    assert prelabels["actions_per_image"] == {"manual": 1.0, "prelabeled": 2.0}
+    assert (prelabels["precision"], prelabels["recall"]) == (1.0, 1.0)
+    assert (report["f1"], report["accuracy"]) == (1.0, 1.0)
