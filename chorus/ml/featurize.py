@@ -34,7 +34,7 @@ def decode(path: Path, size: int) -> Pixels:
     enlarged. Raises `OSError` or `ValueError` for a file that cannot be decoded.
     """
     data = path.read_bytes()
-    image = _jpeg(data, size)
+    image = scaled_jpeg(data, size, size)
     if image is None:
         opened = Image.open(io.BytesIO(data))
         image = ImageOps.exif_transpose(opened).convert("RGB")
@@ -43,13 +43,14 @@ def decode(path: Path, size: int) -> Pixels:
     return np.asarray(image)
 
 
-def _jpeg(data: bytes, size: int) -> Image.Image | None:
-    """An ordinary JPEG, already scaled down while decoding; None leaves it to Pillow."""
+def scaled_jpeg(data: bytes, width: int, height: int) -> Image.Image | None:
+    """An ordinary JPEG, already scaled down while decoding to no less than this; None leaves it to
+    Pillow."""
     if not data.startswith(b"\xff\xd8\xff") or b"Exif\0\0" in data[:4096]:
         return None
     try:
         pixels = simplejpeg.decode_jpeg(
-            data, colorspace="RGB", fastdct=True, min_height=size, min_width=size, min_factor=1
+            data, colorspace="RGB", fastdct=True, min_height=height, min_width=width, min_factor=1
         )
     except ValueError:
         return None

@@ -23,7 +23,8 @@ class Audit(msgspec.Struct, frozen=True):
     """Answers on audited items: how many, and how many agree with the hidden prelabel."""
 
     n: int = 0
-    right: int = 0
+    right: float = 0
+    """Of shapes the sum, over pictures, of the share of a picture's shapes that is right."""
     low: float | None = None
     high: float | None = None
     """Wilson's score interval (1927) of the share that is right, 95 %."""
@@ -36,15 +37,20 @@ def chosen(rank: int, share: float) -> bool:
     return rank % TENTHS < share * TENTHS
 
 
-def judge(n: int, right: int, target: float) -> Audit:
-    """What `right` of `n` audited items say of the promise `target` (0..1)."""
+def judge(n: int, right: float, target: float) -> Audit:
+    """What `right` of `n` audited items say of the promise `target` (0..1).
+
+    An item may be right in part. That is no less safe: each factor of the martingale (`breached`)
+    is convex in how wrong an item is, so it is on average no larger than if items were all right
+    or all wrong, as often.
+    """
     if not n:
         return Audit()
     low, high = wilson(right, n)
     return Audit(n, right, round(low, 4), round(high, 4), breached(n - right, n, target))
 
 
-def breached(wrong: int, n: int, target: float) -> bool:
+def breached(wrong: float, n: int, target: float) -> bool:
     """True when so many wrong ones prove that the accuracy is below `target`.
 
     A mixture of likelihood ratios, which is a test martingale: as long as the promise is kept it

@@ -8,7 +8,7 @@ Z = 1.959964
 """Of a normal distribution, 95 % lie within so many standard deviations."""
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
+def wilson(right: float, n: int) -> tuple[float, float]:
     """Wilson's score interval (1927) of the share `right` / `n`, 95 %, within 0..1; n > 0."""
     share = right / n
     middle = share + Z * Z / (2 * n)

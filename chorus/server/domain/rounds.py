@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chorus.server.domain.model import PageKind
+from chorus.server.domain.values import NONE
 
 GROWTH = 0.15
 """A next round after this share more labels: often enough to matter, rare enough to be cheap.
@@ -19,6 +20,36 @@ REPLACE_GROWTH = 0.5
 """A round whose input has grown by this share before it was trained on is replaced …"""
 REPLACE_LEAST = 50
 """… unless it is fewer labels: a round on so few takes seconds."""
+
+
+BOXES_GROWTH = 0.4
+"""A detector's round takes minutes: the next one after this share more labeled pictures …"""
+BOXES_STEP_MOST = 2000
+"""… or so many, since that is about what it looks at ahead (`open_most`)."""
+BOXES_MIN = 8
+"""Boxes of one class that a detector needs."""
+OPEN_LEAST, OPEN_MOST = 800, 3000
+
+
+def too_few_boxes(labels: Mapping[str, int]) -> str | None:
+    """Why no detector can be trained from `labels` (class index -> boxes), or None if it can."""
+    if max((n for value, n in labels.items() if value != NONE), default=0) < BOXES_MIN:
+        return f"The detector needs at least {BOXES_MIN} boxes of one class."
+    return None
+
+
+def next_detector_at(last_round_labels: int | None) -> int:
+    """The number of labeled pictures at which a detector's next round is due."""
+    if last_round_labels is None:
+        return FIRST_MIN
+    step = max(MIN_STEP, int(last_round_labels * BOXES_GROWTH))
+    return last_round_labels + min(BOXES_STEP_MOST, step)
+
+
+def open_most(labeled: int) -> int:
+    """How many open pictures a detector's round looks at: about those that come to people before
+    the next round's answers do."""
+    return min(OPEN_MOST, max(OPEN_LEAST, 2 * (next_detector_at(labeled) - labeled)))
 
 
 def too_few(labels: Mapping[str, int]) -> str | None:
@@ -38,16 +69,6 @@ def next_round_at(labels: Mapping[str, int], last_round_labels: int | None) -> i
         seen = sum(1 for n in labels.values() if n > 0)
         return max(FIRST_MIN, FIRST_PER_CLASS * seen)
     return last_round_labels + max(MIN_STEP, int(last_round_labels * GROWTH))
-
-
-def round_due(
-    labels: Mapping[str, int], total: int, last_round_labels: int | None, *, open_items: int,
-    running: bool,
-) -> bool:  # fmt: skip
-    """True when a round should start now: enough new labels, and somebody left to help."""
-    if running or open_items == 0 or too_few(labels) is not None:
-        return False
-    return total >= next_round_at(labels, last_round_labels)
 
 
 def input_old(began_with: int, total: int, *, trained: bool, replaced: bool) -> bool:

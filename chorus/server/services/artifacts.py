@@ -175,6 +175,8 @@ class Artifacts:
         if record.state != "done":
             return f"Round {record.number} has no model: it is {record.state}."
         folder = self._folder(record.project_id, record.number)
+        if self._projects.schema(record.project_id).shapes:
+            return "Detectors cannot be downloaded in this version."
         if all((folder / name).exists() for name in ("model.npz", "card.json", "params.json")):
             return None
         return f"The model of round {record.number} is gone: those of {_kept()} are kept."

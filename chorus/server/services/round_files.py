@@ -17,7 +17,7 @@ from chorus.server.consensus.sets import shares
 from chorus.server.domain.model import OPEN_STATES, Project, StandingVote
 from chorus.server.services.recording import set_witnesses_of, witnesses_of
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.rounds import RoundRow
+from chorus.server.storage.tx.rounds import RoundRow, ShapeRow
 
 HEADER = "item_id\tcontent_hash\tlabel\tsoft\ttrusted\tsurvivor\topen\tfresh\ttuned\n"
 CHUNK = 5000
@@ -87,7 +87,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
                 labeled += label is not None
                 out.write(
                     f"{row.item_id}\t{row.content_hash}\t{'' if label is None else label}\t{soft}"
-                    f"\t{int(label is not None and _trusted(row, project))}"
+                    f"\t{int(label is not None and is_trusted(row, project))}"
                     f"\t{int(row.easy_round == 0)}"
                     f"\t{int(row.state in SCORED_STATES and not waits)}"
                     f"\t{int(row.state == 'unlabeled')}\t{row.tuned}\n"
@@ -96,7 +96,7 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
     return labeled
 
 
-def _trusted(row: RoundRow, project: Project) -> bool:
+def is_trusted(row: RoundRow | ShapeRow, project: Project) -> bool:
     """Nobody saw what the model says, chance has brought the item and no choice of the model's,
     and the label is neither brought in from outside nor from before a broken promise."""
     return (

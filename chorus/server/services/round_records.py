@@ -11,6 +11,8 @@ from chorus.server.clock import now_ms
 from chorus.server.domain import audit
 from chorus.server.domain.audit import Audit
 from chorus.server.domain.model import ROUND_JOBS, Job, Project, Round
+from chorus.server.domain.shapes import load
+from chorus.server.matching import shapes_right
 from chorus.server.storage.tx import Tx
 
 
@@ -95,7 +97,14 @@ def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit]:
     than promised end here: the model has to prove itself anew, on labels made from now on."""
     project = tx.project(project_id)
     assert project is not None
-    found = audit.judge(*tx.audited(project_id, project.evidence_since), project.target)
+    if project.shapes:
+        # By picture: shapes on one of them are right or wrong together.
+        pairs = tx.audited_shapes(project_id, project.evidence_since)
+        shares = [(shapes_right(hidden, label) or 0) / len(load(hidden)) for hidden, label in pairs]
+        n, right = len(shares), round(sum(shares), 4)
+    else:
+        n, right = tx.audited(project_id, project.evidence_since)
+    found = audit.judge(n, right, project.target)
     if found.breached:
         tx.begin_evidence_anew(project_id, now)
         body = {"n": found.n, "right": found.right, "target": project.target}

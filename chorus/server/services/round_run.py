@@ -23,6 +23,7 @@ from chorus.server.domain.values import NONE
 from chorus.server.errors import JobFailed
 from chorus.server.services import choosing, clusters, landing, round_files
 from chorus.server.services.dashboard import Boards
+from chorus.server.services.detector_run import DetectorRun
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
 from chorus.server.services.round_records import audit_round, finish, job_fields
@@ -58,6 +59,7 @@ class RoundRun:
         self._features = features
         self._paths = paths
         self._threads = threads
+        self._detector = DetectorRun(store, line, paths, threads, self._job)
         self.changed: Callable[[str], None] = lambda project_id: None
         """Called when a job's progress moved, which is in no event."""
 
@@ -70,6 +72,12 @@ class RoundRun:
         await asyncio.to_thread(folder.mkdir, parents=True)
         project = await self._store.read(lambda tx: tx.project(project_id))
         assert project is not None
+        if project.shapes:
+            for kind in ("featurize", "cluster"):
+                await self._skip(jobs[kind])
+            figures = await self._detector.run(project, state, record, jobs, folder)
+            await self._done(record, {**figures, "evidence": evidence}, folder)
+            return 0
         labels: int = await self._store.read(
             lambda tx: round_files.write_items(tx, project_id, folder / "items.tsv")
         )
@@ -133,15 +141,18 @@ class RoundRun:
         figures = await self._land(
             project_id, record.number, folder, project.prelabel, results, state.partial
         )
-        await self.end(
-            record, "done", {**figures, "evidence": evidence, "backbone": backbone, "tuned": tuned}
-        )
-        ended = await self._store.read(lambda tx: tx.rounds(project_id))
+        figures |= {"evidence": evidence, "backbone": backbone, "tuned": tuned}
+        await self._done(record, figures, folder)
+        return tuned
+
+    async def _done(self, record: Round, figures: dict[str, Any], folder: Path) -> None:
+        """The round is over; of older ones, what nobody needs any more goes."""
+        await self.end(record, "done", figures)
+        ended = await self._store.read(lambda tx: tx.rounds(record.project_id))
         try:
             await asyncio.to_thread(prune, folder.parent, [(r.number, r.state) for r in ended])
         except OSError:  # the round is over all the same
-            log.exception("old rounds of %s could not be removed", project_id)
-        return tuned
+            log.exception("old rounds of %s could not be removed", record.project_id)
 
     async def end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
         await self._store.write(lambda tx: finish(tx, record, end, figures, now_ms()))

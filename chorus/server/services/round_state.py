@@ -12,7 +12,7 @@ import msgspec
 
 from chorus.server.domain.events import Board
 from chorus.server.domain.features import newest_seen, seen_by
-from chorus.server.domain.rounds import too_few
+from chorus.server.domain.rounds import next_detector_at, next_round_at, too_few, too_few_boxes
 from chorus.server.errors import ApiError
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,10 @@ class Paths(msgspec.Struct):
     """(content hashes): have those here that lie elsewhere. Raises `JobFailed`."""
 
 
+OFF = "clustering and prelabels are both switched off"
+NO_POLYGONS = "polygons are not predicted: the detector finds boxes"
+
+
 class RoundState:
     """What lasts only while the server runs, per project."""
 
@@ -64,6 +68,10 @@ class RoundState:
         """The last round could not score some open items: nothing had looked at them yet."""
         self.total = 0
         self.enabled = True
+        self.boxes = False
+        """The model is a detector: it learns from pictures, and looks at them when it needs to."""
+        self.disabled = OFF
+        """Why the model does not help, where it is not enabled."""
         self.progress: dict[str, float] = {}
         self.attempts: dict[str, int] = {}
         self.featurizing: asyncio.Task[None] | None = None
@@ -132,13 +140,33 @@ def evidence_total(board: Board, state: RoundState) -> int:
     return board.counts["labeled"]
 
 
+def too_little(board: Board, state: RoundState) -> str | None:
+    """Why no model can be trained from what there is, or None if it can."""
+    return (too_few_boxes if state.boxes else too_few)(evidence_of(board, state))
+
+
+def next_at(board: Board, state: RoundState, last: int | None) -> int:
+    """How much there must be to learn from for the next round to be due (see `evidence_total`),
+    after one that had `last`; None: there was none."""
+    if state.boxes:
+        return next_detector_at(last)
+    return next_round_at(evidence_of(board, state), last)
+
+
+def ready(board: Board, state: RoundState, last: int | None) -> bool:
+    """Is there enough new to learn from, and somebody left to help? last: as of `next_at`."""
+    if not board.open_items or too_little(board, state) is not None:
+        return False
+    return evidence_total(board, state) >= next_at(board, state, last)
+
+
 def obstacle(board: Board, state: RoundState) -> str | None:
     """Why no round can start now; None: one can."""
     if not state.enabled:
-        return "clustering and prelabels are both switched off"
+        return state.disabled
     if state.running:
         return "a round is running already"
-    missing = too_few(evidence_of(board, state))
+    missing = too_little(board, state)
     if missing is None and board.open_items == 0:
         return "every item is settled: there is nothing left to help with"
     return missing

@@ -7,15 +7,16 @@ from typing import Any
 from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
 from chorus.server.domain.ordering import CHOSEN_SHARE
-from chorus.server.domain.rounds import next_round_at, too_few
 from chorus.server.services.round_state import (
+    NO_POLYGONS,
     Line,
     RoundState,
-    evidence_of,
     evidence_total,
+    next_at,
     obstacle,
     pictures,
     seen_backbones,
+    too_little,
 )  # fmt: skip
 
 
@@ -23,22 +24,24 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
     now = now_ms()
     last = board.rounds[-1] if board.rounds else None
     done = [r for r in board.rounds if r["state"] == "done"]
-    evidence = evidence_of(board, state)
-    missing = too_few(evidence)
+    missing = too_little(board, state)
     reason: str | None = None
     needed: int | None = None
     if not state.enabled:
         reason = "Clustering and prelabels are switched off for this project."
+        if state.disabled == NO_POLYGONS:
+            reason = "Polygons are not predicted: the detector finds boxes."
     elif done:
         reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
         if reason and board.queue["prelabeled"]:
             # Those of an earlier round, with which the newest one still agrees.
             reason = reason.replace("No prelabels yet", "No further prelabels")
+            reason = reason.replace("No predicted boxes yet", "No newer predicted boxes")
     elif state.feature_error:
         reason = f"The items could not be read by the model: {state.feature_error}"
     elif missing:
         reason = missing
-    at = next_round_at(evidence, state.last_evidence) if state.enabled else None
+    at = next_at(board, state, state.last_evidence) if state.enabled else None
     if not done and at is not None:
         needed = max(0, at - evidence_total(board, state)) or None
         reason = reason or "The first round has not run yet."
@@ -66,6 +69,8 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
 
 def _featurized(board: Board, state: RoundState) -> dict[str, int]:
     """How far the pass at work is; as long as one is left to do, less than the total."""
+    if not state.passes:
+        return {"featurized": 0, "featurize_total": 0, "featurize_pass": 1}
     total = pictures(board) if state.enabled else 0
     seen = seen_backbones(board, state) if state.enabled else len(state.passes)
     at = min(seen, len(state.passes) - 1)

@@ -17,7 +17,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import Event, Project, Round, Tuning
-from chorus.server.domain.rounds import input_old, replaced_already, round_due, too_few
+from chorus.server.domain.rounds import input_old, replaced_already
 from chorus.server.domain.tasks import is_text
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import round_stats
@@ -27,15 +27,18 @@ from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_records import end_jobs, finish, open_round
 from chorus.server.services.round_run import RoundRun
 from chorus.server.services.round_state import (
+    NO_POLYGONS,
+    OFF,
     Line,
     Paths,
     RoundState,
     RunJob,
-    evidence_of,
     evidence_total,
     log_failure,
     obstacle,
+    ready,
     seen_backbones,
+    too_little,
     tuned_seen,
 )  # fmt: skip
 from chorus.server.services.tuning import Tunings
@@ -111,10 +114,14 @@ class Rounds:
         state.last_evidence, state.replaced, project, tunings, tried = found
         state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
-        # Boxes and polygons have no detector yet.
-        state.enabled = helps and project.state != "archived" and not project.shapes
+        polygons = project.task_type == "polygons"
+        state.enabled = helps and project.state != "archived" and not polygons
+        state.disabled = NO_POLYGONS if polygons else OFF
+        state.boxes = project.task_type == "boxes"
         state.weighs, state.ordering = project.weighs, project.ordering
-        state.backbones = self._backbones.of(project.task_type, project.networks)
+        state.backbones = (
+            [] if project.shapes else self._backbones.of(project.task_type, project.networks)
+        )
         state.fine_tune = project.fine_tune and not is_text(project.task_type)
         state.tuned = [
             (t.number, t.backbone)
@@ -162,25 +169,21 @@ class Rounds:
             return True
         better = tuned_seen(board, state)
         if better is not None and better[0] > state.tuned_tried and board.open_items:
-            return too_few(evidence_of(board, state)) is None
-        return round_due(
-            evidence_of(board, state), evidence_total(board, state), state.last_evidence,
-            open_items=board.open_items, running=state.running,
-        )  # fmt: skip
+            return too_little(board, state) is None
+        return ready(board, state, state.last_evidence)
 
     def _outdated(self, board: Board, state: RoundState) -> bool:
         if not state.running or state.work is None or state.landing:
             return False
         if state.cancelled_by is not None or state.outdated is not None:
             return False
+        if state.boxes:
+            return False  # minutes of work
         total = evidence_total(board, state)
         # Only if another one begins at once.
         return input_old(
             state.began_with, total, trained=state.trained, replaced=state.replaced
-        ) and round_due(
-            evidence_of(board, state), total, state.began_with, open_items=board.open_items,
-            running=False,
-        )  # fmt: skip
+        ) and ready(board, state, state.began_with)
 
     def _replace(self, board: Board, state: RoundState) -> None:
         """End the running round; the next begins when it has ended."""
@@ -203,7 +206,8 @@ class Rounds:
     async def train_now(self, project_id: str) -> None:
         """A round on demand. Raises conflict with what is missing."""
         board = await self._boards.get(project_id)
-        state = self._states.get(project_id) or await self._load(project_id)
+        # Anew: a project's first look at its settings may still be under way.
+        state = await self._load(project_id)
         missing = obstacle(board, state)
         if missing:
             raise ApiError("conflict", missing)

@@ -30,6 +30,20 @@ class RoundRow(NamedTuple):
     outside: int
 
 
+class ShapeRow(NamedTuple):
+    """What of a labeled picture a detector's input needs."""
+
+    item_id: int
+    content_hash: str
+    width: int
+    height: int
+    label: str
+    n_prelabel_votes: int
+    label_at: int | None
+    chosen: int
+    outside: int
+
+
 class RoundSql(Base):
     def add_job(self, job: Job) -> None:
         self.run(
@@ -163,6 +177,35 @@ class RoundSql(Base):
             (project_id, after, limit),
         )
         return [RoundRow(*row) for row in rows]
+
+    def labeled_shapes(self, project_id: str, after: int, limit: int) -> list[ShapeRow]:
+        """Labeled pictures behind an item, in order of item_id."""
+        rows = self.rows(
+            f"SELECT {', '.join(ShapeRow._fields)} FROM item WHERE project_id = ?"
+            " AND state = 'labeled' AND label IS NOT NULL AND item_id > ?"
+            " ORDER BY item_id LIMIT ?",
+            (project_id, after, limit),
+        )
+        return [ShapeRow(*row) for row in rows]
+
+    def open_pictures(self, project_id: str, limit: int) -> list[tuple[int, str, int, int]]:
+        """(item_id, content_hash, width, height) of open items, and of disputed ones: whoever
+        reviews them sees what the model says, too. In the order in which they come to people."""
+        return self.rows(
+            "SELECT item_id, content_hash, width, height FROM item WHERE project_id = ?"
+            " AND state IN ('unlabeled', 'in_progress', 'needs_review')"
+            " ORDER BY priority DESC, queue_pos LIMIT ?",
+            (project_id, limit),
+        )
+
+    def audited_shapes(self, project_id: str, since: int) -> list[tuple[str, str]]:
+        """(hidden prelabel, label) of the items that `audited` counts."""
+        return self.rows(
+            "SELECT pre_value, label FROM item WHERE project_id = ?"
+            " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
+            " AND outside = 0 AND pre_value IS NOT NULL AND pre_value <> '[]'",
+            (project_id, since),
+        )
 
     def chosen_share(self, project_id: str) -> float | None:
         """Of the labels that people gave without seeing a prelabel, the share on items that a round

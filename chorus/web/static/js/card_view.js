@@ -61,6 +61,8 @@ export class CardView {
     this._showWhy(round, card, done);
     if (card === null) return;
     fill($(".figures", root), ...figures(card).map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
+    // A detector's card has neither: each class has a threshold of its own.
+    $(".card-charts", root).hidden = Boolean(card.shapes);
     const drawn = card.curve.length > 1;
     $(".curve", root).hidden = !drawn;
     $(".curve-none", root).hidden = drawn;
@@ -108,6 +110,7 @@ function noPrelabels(card) {
 }
 
 function figures(card) {
+  if (card.shapes) return boxFigures(card);
   const out = [[percent(card.model_accuracy), `model accuracy, on ${count(card.labels)} items it never saw`]];
   if (card.threshold === null) {
     out.push(["none", "threshold"], [count(card.n), "of the labels count as evidence for one"], [percent(card.target, 0), "target"]);
@@ -125,10 +128,38 @@ function figures(card) {
   return out;
 }
 
+/** Of a detector's card. */
+function boxFigures(card) {
+  const out = [[percent(card.map50), `mAP50, on ${count(card.evidence)} pictures it never learned from, whose people saw no predicted boxes`]];
+  if (card.threshold === null) {
+    out.push(["none", "no class's boxes are shown"], [percent(card.target, 0), "target: share of the boxes shown that must be right"]);
+  } else {
+    out.push(
+      [percent(card.recall, 0), "of people's boxes would be shown: people must look for the others"],
+      [percent(card.accuracy), `right of the ${count(card.n_above)} that would be shown`],
+      [percent(card.lower_bound), `right at least, in the worst class shown, at ${percent(1 - card.delta, 0)} confidence; target ${percent(card.target, 0)}`],
+      [percent(card.coverage, 0), "of the pictures have boxes to show"],
+    );
+  }
+  if (card.audit?.n) {
+    out.push([percent(card.audit.right / card.audit.n), `right, a picture's mean, in the blind audit of ${plural(card.audit.n, "picture")}`]);
+  }
+  return out;
+}
+
+const BOX_COLUMNS = [
+  ["Boxes", (r) => count(r.n)],
+  ["AP50", (r) => percent(r.ap50)],
+  ["Shown from", (r) => (r.threshold == null ? "not shown" : r.threshold.toFixed(3))],
+  ["Right", (r) => percent(r.precision)],
+  ["At least", (r) => percent(r.lower_bound)],
+  ["Found", (r) => percent(r.recall, 0)],
+];
+
 function perClass(table, card, classes) {
   const rows = card.per_class;
   const some = (key) => rows.some((r) => r[key] !== undefined && r[key] !== null);
-  const columns = [
+  const columns = card.shapes ? BOX_COLUMNS : [
     ["Labels", (r) => count(r.n)],
     ["Found", (r) => percent(r.recall, 0)],
     ["Right when said", (r) => percent(r.precision, 0)],

@@ -96,7 +96,7 @@ function chip({ round, running, landing }) {
 }
 
 function line(assist) {
-  if (!assist.enabled) return "Clustering and prelabels are switched off.";
+  if (!assist.enabled) return assist.prelabel_reason ?? "Clustering and prelabels are switched off.";
   if (assist.featurized < assist.featurize_total) {
     return `The model looks at the items: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;
   }

@@ -37,18 +37,29 @@ function roundWords(assist, round) {
 }
 
 function figures(assist, last, target) {
-  const values = [
+  const values = last?.shapes ? boxFigures(last, target) : [
     [percent(last?.model_accuracy), `model accuracy, on items it never saw${last?.backbone ? `; sees by ${last.backbone}` : ""}`],
     [last?.threshold == null ? "–" : `≥ ${last.threshold.toFixed(3)}`, "prelabels from this confidence"],
     [percent(last?.lower_bound), `lower bound there; target ${percent(target, 0)}`],
     [last?.coverage ? percent(last.coverage, 0) : "–", "of what was open is above it"],
     [percent(last?.purity, 0), "expected purity of clustered pages"],
   ];
-  if (assist.ordering && assist.ordering !== "random") {
+  if (!last?.shapes && assist.ordering && assist.ordering !== "random") {
     const share = percent(assist.mixing.queue, 0);
     values.push([percent(assist.mixing.labels, 0), `of the work by hand so far was chosen by the model; ${share} of what comes next is, the rest is drawn by chance to test it`]);
   }
   fill($("#figures"), ...values.map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
+}
+
+/** Of a detector's round. */
+function boxFigures(last, target) {
+  return [
+    [percent(last.map50), "mAP50: how well boxes are found on pictures that it never saw"],
+    [last.threshold == null ? "–" : `≥ ${last.threshold.toFixed(3)}`, "boxes shown from this score, of the class with the lowest"],
+    [percent(last.lower_bound), `right at least, of the boxes shown; target ${percent(target, 0)}`],
+    [percent(last.recall, 0), "of people's boxes would be shown: look for the others"],
+    [last.threshold == null ? "–" : percent(last.coverage, 0), "of the pictures have boxes to show"],
+  ];
 }
 
 function reason(assist, last, open) {
@@ -62,7 +73,7 @@ function reason(assist, last, open) {
 }
 
 function lineOf(assist) {
-  if (assist.enabled === false) return "Clustering and prelabels are switched off.";
+  if (assist.enabled === false) return assist.prelabel_reason ?? "Clustering and prelabels are switched off.";
   if (assist.featurized < assist.featurize_total) {
     const again = assist.featurize_pass > 1 ? " again" : "";
     return `The model looks at the items${again}: ${count(assist.featurized)} of ${count(assist.featurize_total)}.`;

@@ -1,0 +1,135 @@
+"""What the detector's jobs read and leave in a round's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from chorus.ml.detect_net import Detector
+from chorus.ml.detect_views import Boxes
+
+FOLDS = 4
+HEAD = "head.classification_head.cls_logits"
+"""Whose rows are the classes'."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A line of pictures.jsonl."""
+
+    item_id: int
+    content_hash: str
+    path: Path
+    size: tuple[int, int]
+    """(width, height), upright."""
+    boxes: Boxes | None
+    """What people say is on it; None: it has no label."""
+    trusted: bool
+    """None of its people saw a predicted box: its label is evidence."""
+    open: bool
+    """To be looked at."""
+
+    @property
+    def fold(self) -> int:
+        """Which of the detectors never learns from it, in any round: whatever its label or its
+        round, by its content alone."""
+        return fold_of(self.content_hash)
+
+
+def fold_of(content_hash: str) -> int:
+    return int(hashlib.sha256(content_hash.encode()).hexdigest()[:8], 16) % FOLDS
+
+
+def read_pictures(round_dir: Path) -> list[Picture]:
+    """pictures.jsonl, in its order. Each line: item_id, content_hash, path, width, height, label
+    (`[[class, x, y, w, h], …]` or null), weights (by box, 0..1), trusted, open."""
+    found = []
+    with (round_dir / "pictures.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            row: dict[str, Any] = json.loads(line)
+            found.append(
+                Picture(
+                    row["item_id"], row["content_hash"], Path(row["path"]),
+                    (row["width"], row["height"]),
+                    None if row["label"] is None else boxes_of(row["label"], row["weights"]),
+                    row["trusted"], row["open"],
+                )
+            )  # fmt: skip
+    return found
+
+
+def boxes_of(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> Boxes:
+    """rows: [class, x, y, width, height]."""
+    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
+    corners = np.concatenate([table[:, 1:3], table[:, 1:3] + table[:, 3:5]], axis=1)
+    return Boxes(corners, table[:, 0].astype(np.int64), np.array(weights, dtype=np.float32))
+
+
+def weights_file(round_dir: Path, fold: int) -> Path:
+    return round_dir / f"detector-{fold}.safetensors"
+
+
+def save(network: Detector, scale: float, learned: Iterable[str], path: Path) -> None:
+    """The weights that learn, as float16, with what they are for. The file appears whole.
+
+    learned: content hashes of all pictures that these weights have ever learned from.
+    """
+    tensors = {
+        name: tensor.detach().to(torch.float16).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    about = {
+        "classes": str(network.classes), "scale": repr(scale), "learned": json.dumps([*learned]),
+    }  # fmt: skip
+    part = path.with_name(path.name + ".tmp")
+    save_file(tensors, part, about)
+    os.replace(part, path)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A detector as a round left it."""
+
+    network: Detector
+    scale: float
+    learned: set[str]
+
+
+def load(path: Path) -> Kept:
+    """Raises `OSError` without the file."""
+    return _load(path, None)
+
+
+def load_for(path: Path, classes: int) -> Kept | None:
+    """To learn on from there, with so many classes, the new ones unknown to it. None: there is no
+    such file, or none that fits."""
+    try:
+        return _load(path, classes)
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError):
+        return None
+
+
+def _load(path: Path, classes: int | None) -> Kept:
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    known = int(about["classes"])
+    network = Detector(known if classes is None else classes)
+    if classes is not None and classes != known:
+        if classes < known:
+            raise ValueError(f"{path.name} has {known} classes, not {classes}")
+        own = network.state_dict()
+        for name in (f"{HEAD}.weight", f"{HEAD}.bias"):
+            tensors[name] = torch.cat([tensors[name], own[name][known:]])
+    network.load_state_dict(tensors)
+    return Kept(network, float(about["scale"]), set(json.loads(about["learned"])))

@@ -1,0 +1,187 @@
+"""The detector: FCOS (Tian et al., FCOS: A Simple and Strong Anchor-free Object Detector, 2020) on
+an ImageNet backbone, from torchvision's and timm's parts.
+
+The backbone's early stages stay as they are and run in onnxruntime, three times as fast as in torch
+on a CPU; their maps are computed once for each picture that is learned from. The later stages, a
+feature pyramid (Lin et al., 2017) and the head learn.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.models.detection._utils import BoxLinearCoder
+from torchvision.models.detection.fcos import FCOSHead
+from torchvision.ops import FeaturePyramidNetwork, batched_nms, clip_boxes_to_image
+
+from chorus.ml.backbones import BACKBONES, DEFAULT, load
+
+Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
+Pixels = NDArray[np.uint8]
+
+FROZEN = 3
+"""Stages of the backbone that stay as they are: to stride 8."""
+STRIDES = (8, 16, 32)
+CHANNELS = (40, 112, 320)
+"""Of the backbone's maps at these strides."""
+WIDTH = 64
+"""Channels of the pyramid and the head."""
+CONVS = 2
+"""Convolutions of each of the head's two towers."""
+FIRST_SIDE = 2.0
+"""From a cell to its box's sides before anything is learned, in strides."""
+SCORE_MIN = 0.05
+"""Detections below are not worth keeping."""
+NMS_IOU = 0.5
+MOST = 300
+"""Detections of a picture."""
+CANDIDATES = 1000
+
+
+@dataclass
+class Detections:
+    """Of one picture, best first. boxes (n, 4): left, top, right, bottom."""
+
+    boxes: Floats
+    scores: Floats
+    classes: NDArray[np.int64]
+
+
+class Detector(nn.Module):
+    """Maps (n, 40, h, w) of the frozen stages -> FCOS outputs over all levels' cells.
+
+    Always in eval mode: batches of a few pictures are no ground for new statistics.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        body: Any = load(BACKBONES[DEFAULT])
+        self.classes = classes
+        self.middle = body.blocks[FROZEN:5]
+        self.last = body.blocks[5:]
+        self.pyramid = FeaturePyramidNetwork(list(CHANNELS), WIDTH)
+        self.head = FCOSHead(WIDTH, 1, classes, CONVS)
+        # At zero, half of the cells get no gradient through the ReLU behind it.
+        nn.init.constant_(self.head.regression_head.bbox_reg.bias, FIRST_SIDE)
+        for part in (*self.middle.modules(), *self.last.modules()):
+            if isinstance(part, nn.BatchNorm2d):
+                part.requires_grad_(False)
+        # Half as long again on a CPU otherwise.
+        self.to(memory_format=torch.channels_last)
+        self.eval()
+
+    def forward(self, maps: Tensor) -> dict[str, Tensor]:
+        """`cls_logits` (n, cells, classes), `bbox_regression` (n, cells, 4), `bbox_ctrness`
+        (n, cells, 1); cells as `cells_of` gives them."""
+        middle = self.middle(maps)
+        found = self.pyramid({"8": maps, "16": middle, "32": self.last(middle)})
+        out: dict[str, Tensor] = self.head(list(found.values()))
+        return out
+
+
+@lru_cache(maxsize=64)
+def cells_of(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """(cells, 4) squares around the cells' centres, as large as their stride, of the levels of
+    maps (height, width) at stride 8; and (levels,) how many each level has."""
+    squares, counts = [], []
+    for stride in STRIDES:
+        h, w = (math.ceil(side * STRIDES[0] / stride) for side in (height, width))
+        y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+        corner = torch.stack([x, y], dim=-1).reshape(-1, 2).float() * stride
+        squares.append(torch.cat([corner, corner + stride], dim=1))
+        counts.append(h * w)
+    return torch.cat(squares), torch.tensor(counts)
+
+
+CODER = BoxLinearCoder(normalize_by_size=True)
+
+
+@torch.inference_mode()
+def detect(network: Detector, maps: Halves, sizes: list[tuple[int, int]]) -> list[Detections]:
+    """Detections of pictures on canvases of one size: maps (n, 40, h, w); sizes (height, width):
+    the part of each canvas that holds its picture."""
+    out = network(torch.from_numpy(maps).float().to(memory_format=torch.channels_last))
+    squares = cells_of(*maps.shape[2:])[0]
+    scores = (out["cls_logits"].sigmoid() * out["bbox_ctrness"].sigmoid()).sqrt()
+    found = []
+    for score, shift, size in zip(scores, out["bbox_regression"], sizes, strict=True):
+        flat = score.flatten()
+        best, at = flat.topk(min(CANDIDATES, len(flat)))
+        at = at[best > SCORE_MIN]
+        best = best[best > SCORE_MIN]
+        cell, of = at // network.classes, at % network.classes
+        boxes = clip_boxes_to_image(CODER.decode(shift[cell], squares[cell]), size)
+        kept = batched_nms(boxes, best, of, NMS_IOU)[:MOST]
+        found.append(Detections(boxes[kept].numpy(), best[kept].numpy(), of[kept].numpy()))
+    return found
+
+
+class Stem:
+    """The frozen stages in onnxruntime: pixels (n, h, w, 3) uint8, sides multiples of 32 ->
+    (n, 40, h/8, w/8) float16."""
+
+    def __init__(self, models: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(stem_file(models)), options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, pixels: Pixels) -> Halves:
+        found: Halves = self._session.run(None, {"pixels": pixels})[0].astype(np.float16)
+        return found
+
+
+def stem_file(models: Path) -> Path:
+    """The frozen stages as an ONNX file in `models`, exported at the first call. Atomic."""
+    config = BACKBONES[DEFAULT]
+    target = models / f"detect-{config.name}-{FROZEN}-v1.onnx"
+    if target.exists():
+        return target
+    body: Any = load(config)
+
+    class FromPixels(nn.Module):
+        mean: Tensor
+        std: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(body.conv_stem, body.bn1, body.blocks[:FROZEN])
+            self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1) * 255)
+            self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1) * 255)
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+            out: Tensor = self.body(x)
+            return out
+
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models) as folder:
+        part = Path(folder) / "stem.onnx"
+        # The padding of strided convolutions depends on whether a side is even: it is the same for
+        # all sides that are multiples of the coarsest stride.
+        torch.onnx.export(
+            FromPixels().eval(), (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),), str(part),
+            input_names=["pixels"], output_names=["maps"],
+            dynamic_axes={
+                "pixels": {0: "n", 1: "h", 2: "w"}, "maps": {0: "n", 2: "h8", 3: "w8"},
+            },
+            dynamo=False,
+        )  # fmt: skip
+        os.replace(part, target)
+    return target

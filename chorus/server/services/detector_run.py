@@ -1,0 +1,158 @@
+"""A round of a project of boxes: the detector learns, is judged, looks at what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chorus.server.clock import now_ms
+from chorus.server.domain.audit import Audit
+from chorus.server.domain.model import Job, Project, Round
+from chorus.server.services import detector_files, landing
+from chorus.server.services.round_files import Prediction
+from chorus.server.services.round_records import audit_round
+from chorus.server.services.round_state import Line, OnProgress, Paths, RoundState
+from chorus.server.storage.store import Store
+from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.items import OpenItem
+
+JOBS = ("train", "validate", "infer")
+KEPT = (
+    "map50", "model_accuracy", "baseline", "threshold", "lower_bound", "accuracy", "recall",
+    "coverage", "n", "n_above", "target", "reason", "labels_needed", "shapes",
+)  # fmt: skip
+"""Of the card, among a round's figures."""
+NOTHING = Prediction("[]", 0.0)
+
+RunOne = Callable[
+    [RoundState, Job, Callable[[OnProgress], Awaitable[tuple[dict[str, Any], int]]]],
+    Awaitable[dict[str, Any]],
+]
+"""Runs one job of a round and keeps its record (RoundRun's)."""
+
+
+class ShownLimits(landing.Limits):
+    """By value: 0 where there are shapes to show, None where there are none. Which of them are good
+    enough was decided shape by shape, before."""
+
+    def __missing__(self, value: str) -> float | None:
+        return None if value == NOTHING.value else 0.0
+
+
+class DetectorRun:
+    def __init__(self, store: Store, line: Line, paths: Paths, threads: int, job: RunOne) -> None:
+        self._store = store
+        self._line = line
+        self._paths = paths
+        self._threads = threads
+        self._job = job
+
+    async def run(
+        self, project: Project, state: RoundState, record: Round, jobs: dict[str, Job], folder: Path
+    ) -> dict[str, Any]:
+        """The round's figures."""
+        record.labels, hashes = await self._store.read(
+            lambda tx: detector_files.write_pictures(
+                tx, project, self._paths.original, folder / detector_files.PICTURES
+            )
+        )
+        await self._paths.ready(hashes)
+        params = {
+            "round_dir": str(folder),
+            "models": str(self._paths.models),
+            "classes": await self._store.read(lambda tx: len(tx.classes(project.project_id))),
+            "target": project.target,
+            "seed": project.seed % 2**31,
+            "warm": await self._store.read(lambda tx: _before(tx, record, folder)),
+            "threads": self._threads,
+        }
+        await asyncio.to_thread(
+            (folder / "params.json").write_bytes,
+            msgspec.json.encode({**params, "labels": record.labels}),
+        )
+        for kind in JOBS:
+            call = {**params, "progress": str(folder / f"{kind}.progress")}
+            await self._job(
+                state,
+                jobs[kind],
+                lambda on, kind=kind, call=call: self._line.call(  # type: ignore[misc]
+                    f"chorus.ml.detect_run.{kind}", call, on, state
+                ),
+            )
+            state.trained = True
+            if kind == "validate":
+                card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
+                await self._store.write(
+                    lambda tx, card=card: tx.put_card(  # type: ignore[misc]
+                        record.project_id, record.number, card
+                    )
+                )
+        state.landing = True
+        return await self._land(project, record.number, folder)
+
+    async def _land(self, project: Project, number: int, folder: Path) -> dict[str, Any]:
+        project_id = project.project_id
+        card = await asyncio.to_thread(detector_files.card_of, folder)
+        project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
+        if found.breached:
+            card["threshold"], card["labels_needed"] = None, None
+            card["reason"] = _broken(found, project.target)
+        card["audit"] = msgspec.to_builtins(found)
+        kept = msgspec.json.encode(card).decode()
+        await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
+        open_items: list[OpenItem] = await self._store.read(lambda tx: tx.open_items(project_id))
+        predictions, views = await asyncio.to_thread(
+            lambda: tuple(
+                detector_files.read_found(folder / name)
+                for name in ("predictions.jsonl", "oof.jsonl")
+            )
+        )
+        if found.breached:
+            # What is shown now keeps no promise either.
+            shown = [item.item_id for item in open_items if item.queue == "prelabeled"]
+            predictions = dict.fromkeys([*predictions, *shown], NOTHING)
+            views = {}
+        places = {
+            item.item_id: at
+            for at, item in enumerate(sorted(open_items, key=lambda item: item.rank))
+            if predictions.get(item.item_id, NOTHING).value != NOTHING.value
+        }
+        plan = landing.Plan(
+            number=number,
+            limits=ShownLimits({}),
+            prelabel=project.prelabel,
+            predictions=predictions,
+            clusters={},
+            places=places,
+            audit_share=project.audit_share,
+        )
+        prelabeled = await landing.land(self._store, project_id, plan, sorted(views.items()))
+        return {
+            **{key: card.get(key) for key in KEPT},
+            "audit": card["audit"],
+            "prelabeled": prelabeled,
+            "clustered": 0,
+            "ordering": project.ordering,
+            "chosen": 0,
+            "chosen_share": None,
+            "purity": None,
+            "clusters": None,
+        }
+
+
+def _before(tx: Tx, record: Round, folder: Path) -> str | None:
+    """The folder of the newest round that was done before; its weights may be gone."""
+    done = [r for r in tx.rounds(record.project_id) if r.state == "done"]
+    return str(folder.parent / str(done[-1].number)) if done else None
+
+
+def _broken(found: Audit, target: float) -> str:
+    return (
+        f"Predicted boxes are suspended: on {found.n} pictures that people labeled without being"
+        f" shown them, {found.right / found.n:.0%} of a picture's boxes were right on average, less"
+        f" than the {target:.0%} it had promised. The detector has to prove itself anew."
+    )
