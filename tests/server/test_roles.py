@@ -141,7 +141,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", f"/media/{{p}}/{'0' * 64}/s", None, ALL),
     ("GET", "/api/users", None, ADMINS),
     ("PATCH", "/api/users/nobody", {"name": "n"}, ADMINS),
-    ("PUT", "/api/me/time-zone", {"time_zone": "Asia/Tokyo"}, {"stranger", *ALL}),
+    ("PUT", "/api/me/time-zone", {"time_zone": "Asia/Tokyo"}, EVERYBODY),
     ("GET", "/api/teams", None, ADMINS),
     ("POST", "/api/teams", {"name": ""}, ADMINS),
     ("PATCH", "/api/teams/none", {"name": "x"}, ADMINS),
@@ -237,6 +237,7 @@ PAGES: dict[str, set[str]] = {
     "/p/{project_id}/model": SUPERVISORS,
     "/p/{project_id}/data": SUPERVISORS,
     "/p/{project_id}/settings": SUPERVISORS,
+    "/p/{project_id}/webhooks": SUPERVISORS,
 }
 OPEN_PAGES = {
     "/signin", "/setup", "/invite/{token}", "/api/docs", "/oidc/start", "/oidc/callback",
