@@ -1,4 +1,5 @@
-"""`make screenshots`: the README's pictures, taken from a running demo in a real Chromium.
+"""`make screenshots`: the docs' pictures of every page, taken from a running demo in a real
+Chromium. `--rooms`: only those that need no pages of labels, in a minute or two.
 
 Starts `chorus demo` in a folder of its own and labels beside the colleagues, as a person would,
 until each kind of page has come; pages of tags and of texts last. About five minutes. Writes
@@ -16,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from scripts.screenshot_rooms import take_rooms, take_setup
 from scripts.screenshot_types import take_types
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +49,8 @@ def main() -> None:
                 env={**os.environ, "COLUMNS": "200"},
             )
         try:
-            take(links(demo, log), data / "emoji", Path(folder) / "types")
+            how = take_some if "--rooms" in sys.argv[1:] else take
+            how(links(demo, log), data / "emoji", Path(folder))
         finally:
             demo.send_signal(signal.SIGINT)
             demo.wait(60)
@@ -67,16 +72,34 @@ def gold(path: Path) -> dict[str, str]:
         return {row["item"]: row["label"] for row in csv.DictReader(lines)}
 
 
-def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
-    truth = gold(emoji / "gold.csv")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
         raise SystemExit("no Chromium: run `make chromium`")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*sandbox, "--disable-background-networking"]
+            executable_path=path, args=[*sandbox, "--disable-background-networking"]
         )
+        yield browser
+        browser.close()
+
+
+def take_some(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
+    """The rooms alone."""
+    with chromium() as browser:
+        boss = opened(browser, signin["Supervise"])
+        boss.get_by_role("link", name="Dashboard").first.click()
+        boss.wait_for_url("**/p/*")
+        project = boss.url.rstrip("/")
+        take_rooms(browser, opened(browser, signin["Administer"], 1000), project, emoji, save)
+        take_setup(browser, scratch, save)
+
+
+def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
+    truth = gold(emoji / "gold.csv")
+    with chromium() as browser:
         labeler = opened(browser, signin["Label"])
         boss = opened(browser, signin["Supervise"], height=1180)
         labeler.locator("article a.primary").first.click()
@@ -107,8 +130,10 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
             save(boss, room)
         labeler.goto(project + "/history")
         save(labeler, "history")
-        take_types(opened(browser, signin["Administer"]), emoji, scratch, save)
-        browser.close()
+        admin = opened(browser, signin["Administer"], 1000)
+        take_rooms(browser, admin, project, emoji, save)
+        take_setup(browser, scratch, save)
+        take_types(admin, emoji, scratch / "types", save)
 
 
 def opened(browser: Browser, link: str, height: int = 800) -> Page:

@@ -441,6 +441,9 @@ try {
 } catch (error) {
   toast(error.message, "bad");
 }
+// What was typed before the script was there stays.
+if (!wanted) read();
 write();
+$("#next").disabled = false;
 go(answers.step, !wanted || answers.step !== "name");
 if (wanted) data.look();
