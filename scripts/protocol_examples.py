@@ -168,6 +168,9 @@ async def record(folder: Path) -> Tape:
                 await boss.ask("subscribe", topic=f"project/{project_id}/events", since=0)
                 guest, _ = await add_person(admin, project_id, "guest", "Guest", "labeler")
                 ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+                await admin.request(
+                    "PATCH", f"/api/users/{guest.user_id}", json={"name": "Our guest"}
+                )
                 await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
                 await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
                 table = await asyncio.to_thread(gold_of, draw(folder / "gold", 12, start=60))

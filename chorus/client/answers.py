@@ -132,6 +132,18 @@ class Users(Struct):
     users: list[Person]
 
 
+class ErasedExport(Struct):
+    project_id: str
+    export_id: str
+
+
+class Erased(Struct):
+    pseudonym: str
+    """Their login and name from here on."""
+    exports: list[ErasedExport]
+    """Files made before, with their login in them."""
+
+
 class Link(Struct):
     url: str
 

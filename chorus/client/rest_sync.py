@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 import msgspec
 
-from chorus.client.answers import Events, Item, Items, LogEvent, Team, Teams
+from chorus.client.answers import Erased, Events, Item, Items, LogEvent, Team, Teams
 from chorus.client.errors import ApiError, JobFailed
 from chorus.client.messages import (
     Answer,
@@ -116,6 +116,10 @@ class SyncRest:
 
     def users(self) -> list[User]:
         return (self._get("/api/users", dict[str, list[User]]))["users"]
+
+    def erase_user(self, user_id: str, login: str) -> Erased:
+        """Erase a person; their votes stay under a pseudonym. `login`: theirs, to be sure."""
+        return self._send("POST", f"/api/users/{user_id}/erase", {"login": login}, Erased)
 
     def signin_link(self, user_id: str) -> str:
         """A link that signs this person in, once."""

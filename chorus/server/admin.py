@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from chorus.server.errors import ApiError
+from chorus.server.lock import alone
 from chorus.server.services import fsck as checks
 from chorus.server.services.accounts import Accounts
+from chorus.server.services.erasing import Erasing
 from chorus.server.services.identities import Identities
 from chorus.server.services.tokens import NewToken, Tokens
 from chorus.server.settings import Settings
@@ -55,6 +59,33 @@ async def link(data_dir: Path, login: str, issuer: str, sub: str) -> None:
     async with _store(data_dir) as store:
         accounts = Accounts(store, Settings(data_dir=data_dir).secret())
         await Identities(store, accounts, None).link(login, issuer, sub)
+
+
+async def export_person(data_dir: Path, login: str, target: Path) -> None:
+    """Write all that is stored about a person to `target`. Raises `ApiError`, `OSError`."""
+    async with _store(data_dir) as store:
+        user_id = await _known(store, login)
+        path, _ = await Erasing(store, target.parent).export(user_id)
+        await asyncio.to_thread(path.replace, target)
+
+
+async def erase_person(data_dir: Path, login: str) -> dict[str, Any]:
+    """See `Erasing.erase`; it has ended when this returns. Raises `ApiError`, and
+    `BlockingIOError` while a server runs: it would go on with what it has in memory."""
+    with alone(data_dir):
+        async with _store(data_dir) as store:
+            user_id = await _known(store, login)
+            erasing = Erasing(store, data_dir)
+            found = await erasing.erase(user_id, login, None)
+            await erasing.finish()
+            return found
+
+
+async def _known(store: SqliteStore, login: str) -> str:
+    user = await store.read(lambda tx: tx.user_by_login(login))
+    if user is None:
+        raise ApiError("not_found", f"there is nobody with the login {login!r}")
+    return user.user_id
 
 
 async def users(data_dir: Path) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ from chorus.server.services.dashboard import Boards, Dashboard
 from chorus.server.services.data_sources import DataSources
 from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
+from chorus.server.services.erasing import Erasing
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.health import Health
@@ -267,11 +268,13 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         store, Vault(settings.vault_key), Outbound(settings.allow_webhook_hosts), news,
         dashboard.public_event,
     )  # fmt: skip
+    erasing = Erasing(store, settings.data_dir / "sending")
     services = Services(
         accounts=accounts,
         tokens=tokens,
         inviting=Inviting(store),
         identities=Identities(store, accounts, settings.provider),
+        erasing=erasing,
         projects=projects,
         instructions=Instructions(store, blobs),
         drafts=drafts,
@@ -332,6 +335,14 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     tokens.ended = lambda token_id: hub.end_door(f"token:{token_id}")
     accounts.ended, accounts.gone = hub.end_door, hub.end_sessions
     accounts.demoted = hub.end_person
+
+    def erased(user_id: str, project_ids: list[str]) -> None:
+        projects.forget_roles()
+        hub.end_person(user_id)
+        for project_id in project_ids:
+            assigning.expel(project_id, user_id)
+
+    erasing.gone = erased
     # What else follows from another role, the hub sees in the log.
     projects.less = teams.less = lambda project_id, user_id, role: assigning.expel(
         project_id, user_id
@@ -356,6 +367,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await remerging.start()
     await starting.start()
     await deleting.start()
+    await erasing.start()
     await drafts.start()
     await supervising.start()
     await pace.start()
@@ -381,8 +393,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await skills.stop()
         await assignments.stop()
         await asyncio.gather(
-            bulks.stop(), starting.stop(), deleting.stop(), supervising.stop(), remerging.stop(),
-            timeline.stop(), pace.stop(),
+            bulks.stop(), starting.stop(), deleting.stop(), erasing.stop(), supervising.stop(),
+            remerging.stop(), timeline.stop(), pace.stop(),
         )  # fmt: skip
         await refreshing.stop()
         await asyncio.gather(importing.stop(), exports.stop(), label_imports.stop())

@@ -344,6 +344,51 @@ def user_list(data_dir: DataDir = DATA_DIR) -> None:
         typer.echo(f"{user['login']}\t{user['name']}\t{role}".rstrip())
 
 
+@user_app.command("export")
+def user_export(
+    login: Annotated[str, typer.Argument(help="Login of the person.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write (JSON).")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """All that is stored about a person, in one file. Works whether or not the server runs."""
+    from chorus.server import admin
+    from chorus.server.errors import ApiError
+
+    try:
+        asyncio.run(admin.export_person(data_dir, login, out))
+    except ApiError as error:
+        _fail(error.message)
+    typer.echo(f"{out} has all that is stored about {login}.")
+
+
+@user_app.command("erase")
+def user_erase(
+    login: Annotated[str, typer.Argument(help="Login of the person.")],
+    data_dir: DataDir = DATA_DIR,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take a person out of everything; their votes stay, under a pseudonym. Stop the server first
+    (while it runs: People → Erase)."""
+    from chorus.server import admin
+    from chorus.server.errors import ApiError
+
+    if not yes:
+        typed = typer.prompt(f"This cannot be undone. Type the login {login} again")
+        if typed != login:
+            _fail("that is another login; nothing was done")
+    try:
+        found = asyncio.run(admin.erase_person(data_dir, login))
+    except ApiError as error:
+        _fail(error.message)
+    except BlockingIOError:
+        _fail("a server runs on this folder: stop it, or erase people on its page People")
+    typer.echo(f"{login} is {found['pseudonym']} from here on.")
+    for export in found["exports"]:
+        typer.echo(
+            f"An export made before names them: {export['project_id']}/{export['export_id']}"
+        )
+
+
 @app.command()
 def fsck(data_dir: DataDir = DATA_DIR) -> None:
     """Re-derive every item and the dashboard from the facts and compare. Exit 1 on a finding."""

@@ -8,6 +8,7 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
+from chorus.server.lock import serving
 from chorus.server.settings import Settings
 
 FRAME_BYTES_MAX = 512 * 1024
@@ -44,6 +45,6 @@ def serve(app: Starlette, settings: Settings) -> bool:
         timeout_graceful_shutdown=GRACE_S,
     )
     server = Server(config, app)
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), serving(settings.data_dir):
         server.run()
     return server.started

@@ -178,3 +178,30 @@ async def test_items_go_to_one_person_alone_and_who_waits_is_said(
         await boss.get_by_role("link", name="Let others have them").click()
         await boss.get_by_role("button", name=f"Let everybody have what is Eve {mark}'s").click()
         await expect(boss.locator("#no-assignments")).to_be_visible()
+
+
+async def test_somebody_is_erased_with_their_login_typed(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make()
+        mark = secrets.token_hex(3)
+        user, _ = await add_person(
+            bench.admin, bench.project.project_id, f"eve-{mark}", f"Eve {mark}", "labeler"
+        )
+        page = await admin_page(browser, bench)
+        await page.goto(f"{server.url}/people")
+        hers = page.locator(f'#users tr[data-user="{user.user_id}"]')
+        async with page.expect_download() as download:
+            await hers.get_by_text("Their data").click()
+        assert (await download.value).suggested_filename == f"eve-{mark}.json"
+        await hers.get_by_role("button", name="Erase").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Their login, typed").fill("eve")
+        await dialog.get_by_role("button", name="Erase").click()
+        await expect(dialog).to_contain_text(f"type the login: eve-{mark}")
+        await dialog.get_by_label("Their login, typed").fill(f"eve-{mark}")
+        await dialog.get_by_role("button", name="Erase").click()
+        await expect(page.locator("#link")).to_contain_text(f"Eve {mark} is erased-")
+        await expect(hers).to_contain_text("erased-")
+        await expect(hers).not_to_contain_text("Eve")

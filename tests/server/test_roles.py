@@ -167,6 +167,8 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/api/tokens", {"scope": "none"}, EVERYBODY),
     ("POST", "/api/tokens", {"project_id": "{p}"}, ALL),
     ("DELETE", "/api/tokens/none", None, EVERYBODY),
+    ("GET", "/api/users/nobody/data", None, ADMINS),
+    ("POST", "/api/users/nobody/erase", {"login": "nobody"}, ADMINS),
     ("DELETE", "/api/session", None, EVERYBODY),
     ("DELETE", "/api/sessions", None, EVERYBODY),
     ("GET", "/api/me", None, EVERYBODY),

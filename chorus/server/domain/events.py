@@ -180,9 +180,17 @@ def _member_joined(board: Board, body: dict[str, Any], at: int) -> None:
     board.labelers.setdefault(body["user_id"], LabelerStats(body["user_id"], body["name"]))
 
 
+def _person_renamed(board: Board, body: dict[str, Any], at: int) -> None:
+    stats = board.labelers.get(body["user_id"])
+    if stats is not None:
+        stats.name = body["name"]
+
+
 def _member_left(board: Board, body: dict[str, Any], at: int) -> None:
     # Whoever has voted stays on the board: their work is still in it.
-    if board.labelers[body["user_id"]].last_at == 0:
+    stats = board.labelers[body["user_id"]]
+    stats.paused = False
+    if stats.last_at == 0:
         del board.labelers[body["user_id"]]
 
 
@@ -246,6 +254,7 @@ _HANDLERS = {
     "member.paused": _member_paused,
     "member.joined": _member_joined,
     "member.left": _member_left,
+    "person.renamed": _person_renamed,
     "project.changed": _project_changed,
     "round.started": _round,
     "round.finished": _round,

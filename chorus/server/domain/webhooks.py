@@ -56,6 +56,7 @@ TYPES = frozenset(
         "member.joined",
         "member.left",
         "member.paused",
+        "person.renamed",
         "votes.taken_back",
         "votes.restored",
         "skills.estimated",

@@ -18,6 +18,7 @@ from chorus.server.services.dashboard import Dashboard
 from chorus.server.services.data_sources import DataSources
 from chorus.server.services.deleting import Deleting
 from chorus.server.services.drafts import Drafts
+from chorus.server.services.erasing import Erasing
 from chorus.server.services.exporting import Exporting
 from chorus.server.services.exports import Exports
 from chorus.server.services.health import Health
@@ -57,6 +58,7 @@ class Services:
     tokens: Tokens
     inviting: Inviting
     identities: Identities
+    erasing: Erasing
     projects: Projects
     classes: Classes
     instructions: Instructions

@@ -265,7 +265,7 @@ class Accounts:
             if user is None:
                 raise ApiError("not_found", "no such person")
             if name is not None:
-                tx.set_name(user_id, check_person(name))
+                rename(tx, user_id, check_person(name), now_ms())
             if admin is not None and admin != bool(user.admin):
                 if not admin and tx.count_admins() == 1:
                     raise ApiError("conflict", "this is the last admin; make another one first")
@@ -422,6 +422,13 @@ def is_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):  # unknown; a path; a folder
         return False
     return True
+
+
+def rename(tx: Tx, user_id: str, name: str, now: int) -> None:
+    """Somebody has another name from here on; the log before says the one they had."""
+    tx.set_name(user_id, name)
+    for project_id in tx.boards_of_person(user_id):
+        tx.emit(project_id, now, "person.renamed", {"user_id": user_id, "name": name})
 
 
 def insert_user(tx: Tx, user: User) -> None:

@@ -66,3 +66,11 @@ CREATE TABLE spent (what TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID
 CREATE INDEX spent_until ON spent (until);
 -- Of the server's networks only so many, the first ones, look at this project's items; 0: all.
 ALTER TABLE project ADD COLUMN networks INTEGER NOT NULL DEFAULT 0;
+
+-- People who are being erased: their names in the log and elsewhere are replaced by the pseudonym,
+-- project by project; project_id and seq: how far. known: what they were called (JSON). The row goes
+-- when nothing is left of them.
+CREATE TABLE erasure (
+  user_id TEXT PRIMARY KEY, pseudonym TEXT NOT NULL, known TEXT NOT NULL, project_id TEXT NOT NULL,
+  seq INTEGER NOT NULL, asked_at INTEGER NOT NULL
+) WITHOUT ROWID;

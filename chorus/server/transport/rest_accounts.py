@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chorus.client import answers, messages
@@ -54,6 +55,11 @@ class Invite(msgspec.Struct):
     project_id: str | None = None
     uses: int = 1
     days: int = 7
+
+
+class Erase(msgspec.Struct):
+    login: str
+    """Typed, to be sure."""
 
 
 class InviteList(msgspec.Struct):
@@ -174,6 +180,34 @@ async def change_user(request: Request) -> Response:
     accounts = services(request).accounts
     await accounts.change(request.path_params["user_id"], body.name, body.admin)
     return reply({"users": await accounts.users()})
+
+
+@api("All that is stored about a person", "admin", gives="application/json")
+async def person_data(request: Request) -> Response:
+    """A JSON object with a list of rows for each table. It tells which of their answers were
+    checks, so it is not for the eyes of somebody who still works here."""
+    await _require_admin(request)
+    await require_unlimited(request)
+    path, login = await services(request).erasing.export(request.path_params["user_id"])
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in login)
+    return FileResponse(
+        path, media_type="application/json", filename=f"{plain}.json",
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )  # fmt: skip
+
+
+@api("Erase a person; their work stays", "admin", body=Erase, answer=answers.Erased,
+     errors=("conflict",))  # fmt: skip
+async def erase_person(request: Request) -> Response:
+    """At once: account, address, tokens, sessions, memberships. In the background: their name in
+    the log. Votes and decisions stay under a pseudonym."""
+    await _require_admin(request)
+    user = await require_unlimited(request)
+    body = await body_of(request, Erase)
+    found = await services(request).erasing.erase(
+        request.path_params["user_id"], body.login, user.user_id
+    )
+    return reply(found)
 
 
 @api("Make a link that signs a person in", "admin", answer=answers.Link)
@@ -314,6 +348,8 @@ def routes() -> list[BaseRoute]:
         Route("/api/users", add_user, methods=["POST"]),
         Route("/api/users/{user_id}", change_user, methods=["PATCH"]),
         Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),
+        Route("/api/users/{user_id}/data", person_data),
+        Route("/api/users/{user_id}/erase", erase_person, methods=["POST"]),
         Route("/signin-link", open_signin_link),
         Route("/api/invites", invite, methods=["POST"]),
         Route("/api/invites/list", invite_list, methods=["POST"]),

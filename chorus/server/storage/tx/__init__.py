@@ -7,6 +7,7 @@ from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.comments import CommentSql
 from chorus.server.storage.tx.deleting import DeletingSql
 from chorus.server.storage.tx.drafts import DraftSql
+from chorus.server.storage.tx.erasing import ErasingSql
 from chorus.server.storage.tx.estimates import EstimateSql
 from chorus.server.storage.tx.events import EventSql
 from chorus.server.storage.tx.export import ExportSql
@@ -36,6 +37,7 @@ from chorus.server.storage.tx.webhooks import WebhookSql
 class Tx(
     DraftSql,
     DeletingSql,
+    ErasingSql,
     ProseSql,
     QualitySql,
     ShapeSql,

@@ -1,5 +1,5 @@
 /** Everybody on this server: roles, teams, sign-in links for those who lost their password. */
-import { $, boot, el, fill } from "./dom.js";
+import { $, boot, el, fill, setText } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { inviteList } from "./invite_list.js";
@@ -25,8 +25,30 @@ async function act(method, path, body) {
   await show().catch((error) => toast(error.message, "bad"));
 }
 
+const eraseDialog = /** @type {HTMLDialogElement} */ ($("#erase"));
+const eraseForm = /** @type {HTMLFormElement} */ ($("#erase-form"));
+let leaving = null;
+
+function erase(user) {
+  leaving = user;
+  eraseForm.reset();
+  setText($("#erase-title"), `Erase ${user.name}?`);
+  eraseForm.elements.login.placeholder = `Type their login: ${user.login}`;
+  eraseDialog.showModal();
+}
+$("#erase-cancel").addEventListener("click", () => eraseDialog.close());
+onSubmit(eraseForm, async ({ login }) => {
+  const { pseudonym, exports } = await api("POST", `/api/users/${leaving.user_id}/erase`, { login });
+  eraseDialog.close();
+  await show();
+  const files = exports.length ? ` ${exports.length} exports made before have their login in them: see each project's Data page.` : "";
+  const box = $("#link");
+  box.hidden = false;
+  setText(box, `${leaving.name} is ${pseudonym} from here on.${files}`);
+});
+
 const table = new PeopleTable({
-  id: boot().user.user_id, act, link,
+  id: boot().user.user_id, act, link, erase,
   rename: (user) => {
     const name = prompt("Their name", user.name)?.trim();
     if (name && name !== user.name) act("PATCH", `/api/users/${user.user_id}`, { name });
