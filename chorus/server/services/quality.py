@@ -19,6 +19,7 @@ from chorus.server.errors import ApiError
 from chorus.server.matching import Score
 from chorus.server.services.projects import Projects
 from chorus.server.services.shape_columns import Known, ShapeColumns
+from chorus.server.services.signs import signs_of
 from chorus.server.services.spending import note, spending, spread_of
 from chorus.server.services.vote_columns import Columns, VoteColumns
 from chorus.server.storage.store import Store
@@ -84,7 +85,7 @@ def quality(
         "agreement": {"alpha": _interval(votes.alpha()), "fleiss": _interval(votes.fleiss())},
         "votes": spending(spread_of(tx, project_id), project.votes_min, project.votes_max),
         "gold": {"items": tx.count_gold(project_id), "rate": project.gold_rate},
-        "labelers": _labelers(tx, project_id, votes, estimate),
+        "labelers": _labelers(tx, project_id, votes, estimate, classes),
         "pairs": _pairs(votes),
         "confusion": None if sets else votes.confusion().tolist(),
         "tags": _tags(votes.tags().tolist()) if sets else None,
@@ -122,7 +123,7 @@ def _tags(counts: Cells) -> list[dict[str, Any]]:
 
 
 def _labelers(
-    tx: Tx, project_id: str, votes: Columns, estimate: Estimate | None
+    tx: Tx, project_id: str, votes: Columns, estimate: Estimate | None, classes: list[str]
 ) -> list[dict[str, Any]]:
     people = {m["user_id"]: m for m in tx.members(project_id)}
     speed = dict(tx.durations(project_id))
@@ -133,6 +134,10 @@ def _labelers(
     audited, agreed = tx.audited(project_id, 0)
     error = 1 - agreed / audited if audited >= AUDITED_MIN else None
     agrees = votes.with_others()
+    shown = {who: (int(seen), int(changed)) for who, (_, seen, changed) in counts.items()}
+    said = {} if isinstance(votes, ShapeColumns) else checked.said
+    hidden = audited, audited - agreed
+    found = signs_of(tx, project_id, votes, said, shown, hidden, classes)
     changed_by: defaultdict[str, ShapeChanges] = defaultdict(ShapeChanges)
     for who, _, _, change in tx.shape_changes(project_id):
         changed_by[who] += change
@@ -167,6 +172,7 @@ def _labelers(
                 "gold": _share(checked.right.get(user_id, [])),
                 "self_consistency": _share(checked.same.get(user_id, [])),
                 "practice": _practice(practised.get(user_id)),
+                "signs": [{"kind": s.kind, "text": s.text} for s in found.get(user_id, ())],
                 "shapes": None if drawn is None else _drawing(drawn, changed_by[user_id]),
             }
         )
@@ -234,6 +240,8 @@ class _Checks:
     def __init__(self, tx: Tx, project_id: str) -> None:
         self.right: dict[str, list[bool]] = defaultdict(list)
         self.same: dict[str, list[bool]] = defaultdict(list)
+        self.said: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        """(what they said, what is so)."""
         said: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
         for item_id, user_id, seq, value in tx.first_answers(project_id):
             said[item_id, user_id].append((seq, value))
@@ -241,6 +249,8 @@ class _Checks:
             said[item_id, user_id].append((seq, given or ""))
             if truth is not None:
                 self.right[user_id].append(alike(given, truth))
+                if given is not None:  # a skip is no answer
+                    self.said[user_id].append((given, truth))
         for (_, user_id), answers in said.items():
             ordered = [value for _, value in sorted(answers)]
             self.same[user_id] += [alike(a, b) for a, b in pairwise(ordered)]

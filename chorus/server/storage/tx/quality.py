@@ -27,6 +27,19 @@ class QualitySql(Base):
             (project_id,),
         )
 
+    def recent_answers(
+        self, project_id: str, user_id: str, limit: int
+    ) -> list[tuple[int, str, int | None, int]]:
+        """(page_id, its kind, duration_ms, created_at) of a person's newest votes from pages,
+        oldest first. Corrections are no work on a page."""
+        rows = self.rows(
+            "SELECT page_id, page_kind, duration_ms, created_at FROM vote WHERE user_id = ?"
+            " AND project_id = ? AND page_id IS NOT NULL AND page_kind IS NOT NULL"
+            " AND supersedes IS NULL ORDER BY seq DESC LIMIT ?",
+            (user_id, project_id, limit),
+        )
+        return rows[::-1]
+
     def votes_by_items(self, project_id: str) -> list[tuple[str, int, int]]:
         """(kind, label votes, items): "settled" by votes, "open", or "stuck" in review."""
         return self.rows(

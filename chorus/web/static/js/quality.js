@@ -67,6 +67,7 @@ function render(q) {
   renderGold(q.gold);
   last = q.labelers;
   renderPeople(team.of(last), last.length > 0);
+  renderSigns(q.labelers);
   renderWhose(q.labelers);
   if (q.tags) renderTags(q.tags, q.classes);
   else renderConfusion(q.confusion, q.classes);
@@ -112,6 +113,13 @@ function personRow(p) {
       p.role === null ? null : el("button", { class: "button", type: "button", onclick: () => act("person.pause", { user_id: p.user_id, paused: !p.paused }, p.paused ? `${p.name} gets pages again.` : `${p.name} is paused; what they held went back.`) }, p.paused ? "Resume" : "Pause"),
       project.practice && p.role !== null && (!p.practice || p.practice.finished_at) ? el("button", { class: "button", type: "button", onclick: () => practise(p) }, p.practice ? "Practise again" : "Let practise") : null,
       el("button", { class: "button", type: "button", disabled: p.labels + p.skips === 0, onclick: () => askTakeBack(p) }, "Take back …"))));
+}
+
+/** Signs that somebody does not look: words of the server, with numbers. */
+function renderSigns(people) {
+  const found = people.flatMap((p) => p.signs.map((sign) => [p.name, sign]));
+  $("#signs").hidden = !found.length;
+  fill($("#sign-list"), ...found.map(([name, sign]) => el("li", { dataset: { sign: sign.kind } }, el("b", {}, name), `: ${sign.text}.`)));
 }
 
 /** How the latest practice went. */

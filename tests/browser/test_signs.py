@@ -1,0 +1,29 @@
+"""What the numbers say of somebody's work, on the Quality page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.async_api import Browser, expect
+
+from tests.browser.test_setup import admin_page
+from tests.servers import Bench, page_of, pictures, vote_page
+
+
+async def test_a_supervisor_reads_that_somebody_presses_one_key(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    await bench.make(
+        pictures(folder, 45), votes_min=3, votes_max=3, page_size=9, consensus="majority"
+    )
+    for answer in (None, None, "red"):
+        stream = await bench.labeler(credit=1)
+        for _ in range(5):
+            await vote_page(stream, await page_of(stream), answer)
+    page = await admin_page(browser, bench)
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/quality")
+    await expect(page.get_by_role("heading", name="Worth a look")).to_be_visible()
+    signs = page.locator("#sign-list li")
+    await expect(signs).to_have_count(1)
+    await expect(signs).to_contain_text("answered “red” to 100 % of all, also to 23 of 23 that are")
+    await expect(page.locator("#signs")).to_contain_text("nothing follows from it by itself")
