@@ -104,7 +104,8 @@ def main(
                 write_round(folder, body["images"], drawn, images, set(ids[:count]), judged)
                 params = {
                     "round_dir": str(folder), "models": temporary, "classes": len(names),
-                    "target": TARGETS[1], "seed": seed, "warm": warm, "threads": threads,
+                    "target": TARGETS[1], "seed": seed, "warm": warm, "shown": True,
+                    "threads": threads,
                     "progress": str(folder / "progress"),
                 }  # fmt: skip
                 took = []

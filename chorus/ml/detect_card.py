@@ -15,11 +15,17 @@ from chorus.ml.detect_score import (
 )
 from chorus.ml.validate import DELTA, least_n
 
+WORTH = 0.5
+"""Boxes are first shown when so large a share of people's would be …"""
+PLENTY = 100
+"""… or when so many pictures are evidence: from then on there is hardly any more of it."""
+
 
 def make_card(
-    found: Sequence[Found], labels: int, target: float, delta: float = DELTA
+    found: Sequence[Found], labels: int, target: float, delta: float = DELTA, *, shown: bool = True
 ) -> dict[str, Any]:
     """What validation found (JSON-able). found: by class. labels: labeled pictures, all of them.
+    shown: people are shown predicted boxes already; if not, they begin only once it is worth it.
 
     Of one class: `threshold` (the score from which its boxes are shown, or null), `precision` and
     `lower_bound` (of the boxes above it), `recall` (share of people's boxes that are among them),
@@ -69,6 +75,14 @@ def make_card(
         needed = [pictures_needed(some, target, delta) for some in found]
         card["labels_needed"] = min((n for n in needed if n is not None), default=None)
         card["reason"] = _reason(found, target, delta)
+    elif not shown and evidence < PLENTY and (card["recall"] or 0.0) < WORTH:
+        card["threshold"] = None
+        card["labels_needed"] = PLENTY - evidence
+        card["reason"] = (
+            f"No predicted boxes yet: {card['recall']:.0%} of people's boxes would be among them."
+            " Pictures on which boxes are shown prove nothing, so they begin when at least"
+            f" {WORTH:.0%} would be, or {PLENTY} pictures count as evidence."
+        )
     return card
 
 

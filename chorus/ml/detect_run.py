@@ -78,7 +78,8 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's detectors on the labeled pictures of pictures.jsonl.
 
     params of this and the following jobs: round_dir, models, classes, target, seed, warm (the
-    folder of the round to go on from, or null), progress, threads. Writes detector-….safetensors; a
+    folder of the round to go on from, or null), shown (whether people are shown predicted boxes
+    already), progress, threads. Writes detector-….safetensors; a
     detector that is there already, from an attempt whose worker was killed, is not trained again.
     Raises `ValueError` when there are too few labeled pictures that can be read.
     """
@@ -198,7 +199,7 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     kept = [p for p in evidence if p.item_id in found]
     truth = [p.boxes.agreed for p in kept if p.boxes is not None]
     judged = match(truth, [found[p.item_id] for p in kept], int(params["classes"]))
-    card = make_card(judged, labels, target)
+    card = make_card(judged, labels, target, shown=bool(params["shown"]))
     shown = [bool(passing(found[p.item_id], card)) for p in kept]
     card["coverage"] = float(np.mean(shown)) if shown and card["threshold"] is not None else 0.0
     card["seconds"] = time.perf_counter() - began

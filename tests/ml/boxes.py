@@ -55,5 +55,6 @@ def write_round(
             out.write(json.dumps(row) + "\n")
     return {
         "round_dir": str(folder), "classes": 2, "target": 0.6, "seed": 1, "warm": None,
+        "shown": True,
         "progress": str(folder / "progress"), "threads": 2, **more,
     }  # fmt: skip

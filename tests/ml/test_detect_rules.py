@@ -219,6 +219,9 @@ def test_a_card_says_what_passes_and_what_it_takes() -> None:
     assert card["threshold"] == first["threshold"]
     assert card["recall"] == pytest.approx(40 / 60)
     assert card["reason"] is None
+    first = make_card([good, found([False] * 90, truth=90)], 40, 0.8, shown=False)
+    assert first["threshold"] is None, "too little to begin with: evidence would end"
+    assert "31% of people's boxes" in first["reason"]
     few = make_card([found([True] * 5)], 5, 0.8)
     assert few["threshold"] is None
     assert f"at least {least_n(0.8)} boxes" in few["reason"]

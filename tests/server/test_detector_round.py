@@ -28,7 +28,7 @@ async def test_people_draw_a_round_learns_and_its_boxes_come_to_people(
 ) -> None:
     drawn = draw_pictures(tmp_path / "in", LABELED + OPEN, most=4)
     project = await bench.make(
-        tmp_path / "in", task_type="boxes", classes=CLASSES, prelabel=True, target=0.6,
+        tmp_path / "in", task_type="boxes", classes=CLASSES, prelabel=True, target=0.5,
         audit_share=0.0,
     )  # fmt: skip
     stream = await bench.labeler(credit=1)
