@@ -139,6 +139,7 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}/export.json", None, SUPERVISORS),
     ("GET", "/api/projects/{p}/jobs/none", None, SUPERVISORS),
     ("GET", f"/media/{{p}}/{'0' * 64}/s", None, ALL),
+    ("GET", f"/media/{{p}}/{'0' * 64}/t/0/0/0", None, ALL),
     ("GET", "/api/users", None, ADMINS),
     ("PATCH", "/api/users/nobody", {"name": "n"}, ADMINS),
     ("PUT", "/api/me/time-zone", {"time_zone": "Asia/Tokyo"}, EVERYBODY),

@@ -159,12 +159,24 @@ class _Picture(NamedTuple):
     view: dicom.View | None = None
 
 
-def _decode(data: bytes, media_type: str) -> _Picture:
+def upright(path: Path) -> Image.Image:
+    """All of a picture in full size: upright RGB. Raises `ValueError` if it is none, or damaged."""
+    try:
+        data = _read(path)
+        media_type = sniff(data)
+        if media_type is None:
+            raise _Bad("not an image")
+        return _decode(data, media_type, full=True).image
+    except _Bad as bad:
+        raise ValueError(str(bad)) from None
+
+
+def _decode(data: bytes, media_type: str, full: bool = False) -> _Picture:
     try:
         with warnings.catch_warnings():
             # Pillow warns of size and of odd metadata; ours is to take the picture or say why not.
             warnings.simplefilter("ignore")
-            return _open_dicom(data) if media_type == DICOM_TYPE else _open(data)
+            return _open_dicom(data) if media_type == DICOM_TYPE else _open(data, full)
     except _Bad:
         raise
     except dicom.BadDicom as error:
@@ -191,7 +203,7 @@ def _open_dicom(data: bytes) -> _Picture:
     return _Picture(image, image.width, image.height, False, None, frame.view)
 
 
-def _open(data: bytes) -> _Picture:
+def _open(data: bytes, full: bool) -> _Picture:
     file = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = file.size
     if width * height > MAX_PIXELS:
@@ -199,7 +211,7 @@ def _open(data: bytes) -> _Picture:
     turn = _TURNS.get(file.getexif().get(_ORIENTATION, 1))
     profile = file.info.get("icc_profile") if file.mode.startswith(("RGB", "P")) else None
     plain = turn is None and file.mode in _PLAIN_MODES and getattr(file, "n_frames", 1) == 1
-    raw = _fast_jpeg(data, file) or _slow(file)
+    raw = (None if full else _fast_jpeg(data, file)) or _slow(file)
     # What shows through depends on who looks: the model must see what people see, on white.
     plain = plain and not raw.has_transparency_data
     image = _inked(raw) if raw.mode == "CMYK" else _rgb(raw)

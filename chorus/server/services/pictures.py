@@ -10,6 +10,7 @@ from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import Size, blob_path
 from chorus.server.formats.dicom import BadDicom
 from chorus.server.formats.sniff import DICOM_TYPE
+from chorus.server.formats.tiles import grid, tile_path
 from chorus.server.services.preparing import Call
 from chorus.server.services.referenced import Referenced
 from chorus.server.storage.blobs import BlobStore
@@ -17,7 +18,9 @@ from chorus.server.storage.cache import Cache
 from chorus.server.storage.store import Store
 
 KNOWN_MOST = 50_000
+TILED_MOST = 2_000
 _RENDER = "chorus.server.formats.images.render"
+_CUT = "chorus.server.formats.tiles.cut"
 
 Window = tuple[float, float]
 """(center, width), in the file's units."""
@@ -36,6 +39,7 @@ class Pictures:
         self._referenced = referenced
         self._known: dict[tuple[str, str], None] = {}
         self._making: dict[Path, asyncio.Task[None]] = {}
+        self._tiled: dict[str, tuple[int, int]] = {}
 
     async def find(
         self, project_id: str, content_hash: str, size: Size, window: Window | None = None
@@ -57,6 +61,40 @@ class Pictures:
         if media_type != DICOM_TYPE:
             raise ApiError("bad_value", "only a DICOM file has windows")
         return await self._windowed(original, content_hash, size, window), "image/jpeg"
+
+    async def tile(
+        self, project_id: str, content_hash: str, level: int, column: int, row: int
+    ) -> Path | None:
+        """One piece of a large picture (formats/tiles.py), None if there is no such. All of a
+        picture are cut when the first is asked for, and kept in the cache. Raises as `find`."""
+        if not await self._has(project_id, content_hash):
+            return None
+        known = self._tiled.get(content_hash)
+        if known is not None and (level, column, row) not in grid(*known):
+            return None
+        target = tile_path(self._cache.root, content_hash, level, column, row)
+        if await asyncio.to_thread(self._cache.used, target):
+            return target
+        found = await self.find(project_id, content_hash, "o")
+        if found is None or not found[1].startswith(("image/", DICOM_TYPE)):
+            return None
+        original = str(found[0])
+        first = tile_path(self._cache.root, content_hash, 0, 0, 0)
+        await self._once(first, lambda: self._cut(original, content_hash))
+        known = self._tiled[content_hash]
+        return target if (level, column, row) in grid(*known) else None
+
+    async def _cut(self, original: str, content_hash: str) -> None:
+        root = self._cache.root
+        try:
+            size = await self._call(_CUT, original, str(root), content_hash)
+        except ValueError as error:
+            raise ApiError("not_found", str(error)) from None
+        self._tiled[content_hash] = tuple(size)
+        if len(self._tiled) > TILED_MOST:
+            del self._tiled[next(iter(self._tiled))]
+        made = [tile_path(root, content_hash, *place) for place in grid(*size)]
+        await asyncio.to_thread(self._cache.grown, made)
 
     async def _has(self, project_id: str, content_hash: str) -> bool:
         key = (project_id, content_hash)

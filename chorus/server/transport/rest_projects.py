@@ -338,6 +338,22 @@ async def media(request: Request) -> Response:
     return FileResponse(path, media_type=media_type, headers=headers)
 
 
+@api("A piece of a large picture", "labeler", gives="image/jpeg")
+async def tile(request: Request) -> Response:
+    """Level 0 is the picture in full size, 1 half of it, and so on; pieces of 1024 pixels."""
+    _, project_id = await member_of(request, "labeler")
+    path = request.path_params
+    if not _HASH.fullmatch(path["content_hash"]):
+        raise ApiError("not_found", "no such file")
+    found = await services(request).pictures.tile(
+        project_id, path["content_hash"], path["level"], path["column"], path["row"]
+    )
+    if found is None:
+        raise ApiError("not_found", "no such file")
+    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
+    return FileResponse(found, media_type="image/jpeg", headers=headers)
+
+
 def _window_of(request: Request) -> tuple[float, float] | None:
     """?wc=&ww= of a DICOM picture. Raises bad_message."""
     texts = [request.query_params.get(name) for name in ("wc", "ww")]
@@ -383,4 +399,5 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/train", train, methods=["POST"]),
         Route(f"{one}/{{file:str}}", export, methods=["GET"]),
         Route("/media/{project_id}/{content_hash}/{size}", media),
+        Route("/media/{project_id}/{content_hash}/t/{level:int}/{column:int}/{row:int}", tile),
     ]

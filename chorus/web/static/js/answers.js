@@ -119,7 +119,10 @@ export class Answers extends EventTarget {
       this._note(_("A supervisor has decided this one: it takes no more answers."), "warn");
       return;
     }
-    row.draft = reduce(row.draft ?? this._state(row), { ...action, item_id: row.item_id });
+    const before = row.draft ?? this._state(row);
+    const next = reduce(before, { ...action, item_id: row.item_id });
+    if (next === before) return;
+    row.draft = next;
     const complete = ["skip", "flag"].includes(action.type)
       || (action.type === "label" && row.draft.answering.completes(action.cls));
     if (complete) this.keep();

@@ -1,5 +1,5 @@
 /** The list of a person's answers: a card each, one of them has the keyboard. */
-import { el, fill, setVars } from "./dom.js";
+import { $, el, fill, setVars } from "./dom.js";
 import { answerChips, colorsOf, wordOf } from "./chips.js";
 import { preview } from "./content.js";
 import { moment } from "./format.js";
@@ -54,6 +54,11 @@ export class AnswersList {
     node.scrollIntoView({ block: "nearest" });
   }
 
+  _preview(row) {
+    const { shapes } = this._answers.answer(row);
+    return preview(row, { draggable: false }, shapes ? { shapes, colors: this._colors, whole: true } : null);
+  }
+
   _draw(row, index, current, comments) {
     let card = this._nodes.get(row.item_id);
     if (!card) {
@@ -61,7 +66,7 @@ export class AnswersList {
       const when = el("time", { class: "muted small" });
       const node = el("li",
         { class: "answer", ondblclick: () => this._on.zoom() },
-        el("span", { class: "answer-item" }, preview(row, { draggable: false })),
+        el("span", { class: "answer-item" }, this._preview(row)),
         el("span", { class: "answer-name small", title: row.name }, row.name), chips, when);
       card = { node, chips, when, drawn: "" };
       this._nodes.set(row.item_id, card);
@@ -72,6 +77,7 @@ export class AnswersList {
     if (drawn === card.drawn) return;
     card.drawn = drawn;
     const { node } = card;
+    if (answer.shapes) fill($(".answer-item", node), this._preview(row));
     node.tabIndex = current ? 0 : -1;
     node.dataset.current = String(current);
     node.dataset.open = String(row.open);

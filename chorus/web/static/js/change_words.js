@@ -6,10 +6,11 @@ const NAMES = {
   consensus: "Votes are merged by", set_rule: "Label sets are merged by", cluster: "Clustered pages", prelabel: "Prelabels",
   votes_min: "Votes at least", votes_max: "Votes at most", skips_max: "Skips at most", gold_rate: "Gold checks", practice: "Practice before the first page",
   audit_share: "Blind audit", ordering: "What comes next by hand", fine_tune: "Fine-tuning", networks: "Networks that look at it",
+  iou: "The same shape from an overlap of", shape_agreement: "Settled from, of its shapes agreed",
 };
 const STATES = { running: "Running", paused: "Paused", archived: "Archived" };
 const THEN = { pause: ", and paused", start_over: ", and started over", start_over_preset: ", and started over with the old labels filled in" };
-const SHARES = ["target", "gold_rate", "audit_share"];
+const SHARES = ["target", "gold_rate", "audit_share", "iou", "shape_agreement"];
 const CLASS = { name: "named", color: "coloured", key: "on key" };
 
 /** @param {Record<string, any>} change @returns {string[]} one line each */

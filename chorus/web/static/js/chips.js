@@ -2,6 +2,8 @@
 import { el, setVars } from "./dom.js";
 import { score } from "./format.js";
 import { _ } from "./i18n.js";
+import { tally } from "./shapes/shapes.js";
+import { NOTHING, tallyWords } from "./shapes/words.js";
 import { NONE_WORD, wordsOf } from "./task.js";
 
 /** What is no class has no colour of its own. */
@@ -9,7 +11,8 @@ export const NO_CLASS = { c: "#5f6b7e", "on-c": "#ffffff" };
 
 /** @param {import("./page_state.js").Answer} answer */
 export function wordOf(answer) {
-  return answer.kind === "label" ? wordsOf(answer.classes) : passWord(answer.kind);
+  if (answer.kind !== "label") return passWord(answer.kind);
+  return answer.shapes ? tallyWords(answer.shapes) : wordsOf(answer.classes);
 }
 
 function passWord(kind) {
@@ -39,6 +42,10 @@ export function answerChips(answer, prelabel, colors, onRemove) {
   const origin = typeof prelabel?.score === "number" ? _("model %(score)s", { score: score(prelabel.score) }) : _("earlier label");
   const model = (more = "") => (byModel ? el("span", { class: `chip-model ${more}` }, origin) : null);
   if (answer.kind !== "label") return [chip(passWord(answer.kind), NO_CLASS)];
+  if (answer.shapes) {
+    const counts = tally(answer.shapes).map(([name, n]) => chip(`${n} ${name}`, colors(name)));
+    return counts.length ? counts : [chip(NOTHING, NO_CLASS)];
+  }
   if (!answer.classes.length) return [chip(NONE_WORD, NO_CLASS, model())];
   if (!onRemove && answer.classes.length === 1) return [chip(answer.classes[0], colors(answer.classes[0]), model())];
   const remove = (name) =>

@@ -5,6 +5,7 @@
 import { el, fill, setText } from "./dom.js";
 import { _ } from "./i18n.js";
 import { errorWords } from "./words.js";
+import { whole, withShapes } from "./shapes/thumb.js";
 import { texts } from "./texts.js";
 
 const AGAIN_MS = 3_000;
@@ -55,12 +56,19 @@ export function sayWhyMissing(image) {
 }
 
 /**
- * An item small: its thumbnail, or the beginning of its text.
+ * An item small: its thumbnail, with what is drawn on it, or the beginning of its text.
  * @param {any} item @param {Record<string, any>} [props] of a picture
+ * @param {?{shapes: object[], colors: (name: string) => Record<string, string>, whole?: boolean}} [drawn]
+ *   `whole`: the frame shows all of the picture, and is not filled by it
  */
-export function preview(item, props = {}) {
+export function preview(item, props = {}, drawn = null) {
   const url = textOf(item);
-  if (url === null) return el("img", { src: item.thumb, alt: "", loading: "lazy", ...props });
+  if (url === null) {
+    const image = el("img", { src: item.thumb, alt: "", loading: "lazy", ...props });
+    if (!drawn?.shapes.length) return image;
+    const holder = withShapes(image, item, drawn.shapes, drawn.colors);
+    return drawn.whole ? whole(holder) : holder;
+  }
   const node = el("span", { class: "snippet", dir: "auto" });
   const show = () => whenThere(node, url, (fields) => setText(node, snippet(fields)));
   if (texts.get(url)) show();

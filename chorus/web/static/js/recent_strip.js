@@ -4,6 +4,7 @@ import { NO_CLASS, wordOf } from "./chips.js";
 import { preview } from "./content.js";
 import { _, ngettext } from "./i18n.js";
 import { columnsOf } from "./page_state.js";
+import { read } from "./shapes/shapes.js";
 import { classesOf } from "./task.js";
 
 const SHOWN = 12;
@@ -37,8 +38,10 @@ export class RecentStrip {
     const cells = page.items.slice(0, 9).map((item) => {
       const { kind, value } = item.vote;
       const classes = kind === "label" ? classesOf(value) : [];
-      const title = wordOf({ kind, classes, by: "vote" });
-      const cell = el("span", { class: "mosaic-cell", title }, preview(item, { draggable: false }));
+      const shapes = value?.boxes || value?.polygons ? read(value, "vote") : undefined;
+      const title = wordOf({ kind, classes, by: "vote", shapes });
+      const drawn = shapes ? { shapes, colors: this._colors } : null;
+      const cell = el("span", { class: "mosaic-cell", title }, preview(item, { draggable: false }, drawn));
       setVars(cell, { band: bandOf(classes.map((name) => this._colors(name).c)) });
       return cell;
     });

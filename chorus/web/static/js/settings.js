@@ -31,12 +31,10 @@ classesCard(root, project, take);
 instructionsCard(root, () => project, take);
 onSubmit($("#settings-form"), async (values) => {
   $("#saved").hidden = true;
-  const change = {
-    ...values,
-    target: values.target / 100,
-    gold_rate: values.gold_rate / 100,
-    audit_share: values.audit_share / 100,
-  };
+  const change = { ...values };
+  for (const name of ["target", "gold_rate", "audit_share", "iou", "shape_agreement"]) {
+    if (name in change) change[name] /= 100;
+  }
   const effect = await api("POST", `${root}/preview`, change);
   const words = effectWords(effect, taskOf(project).thing);
   if (words.length && !(await agreed(words))) return;

@@ -26,7 +26,7 @@ const BLANK = {
   step: "name", reached: 0, name: "", description: "", task_type: "multiclass", set_rule: "class",
   source: { kind: "upload", path: "", columns: null, gold: false, place: null }, found: null,
   classes: [], instructions: "", votes_min: 1, votes_max: 1, target: 0.95, gold_rate: 0.05,
-  assist: true, prelabel: true, cluster: true, ordering: "random", audit_share: 0.05, practice: 0, networks: 0, fine_tune: null, people: [],
+  iou: 0.5, shape_agreement: 0.8, assist: true, prelabel: true, cluster: true, ordering: "random", audit_share: 0.05, practice: 0, networks: 0, fine_tune: null, people: [],
   seconds: null,
 };
 let answers = structuredClone(BLANK);
@@ -81,7 +81,7 @@ window.addEventListener("pagehide", () => {
 
 // -- answers and fields
 
-const PERCENT = ["target", "gold_rate", "audit_share"];
+const PERCENT = ["target", "gold_rate", "audit_share", "iou", "shape_agreement"];
 const PLAIN = ["name", "description", "task_type", "set_rule", "instructions", "votes_min", "votes_max", "assist", "prelabel", "cluster", "ordering", "practice", "fine_tune", "seconds"];
 
 function read() {
@@ -123,7 +123,9 @@ function follow() {
   const task = taskOf(answers);
   $("#set-rules").hidden = !task.multi;
   $("#none-hint").hidden = !task.multi;
-  $("#cluster-row").hidden = task.text;
+  $("#shape-rules").hidden = !task.shapes;
+  $("#cluster-row").hidden = task.text || task.shapes !== null;
+  $("#ordering-row").hidden = task.shapes !== null;
   $("#assist-more").hidden = !answers.assist;
   const seen = task.text || Boolean(task.shapes);
   $("#fine-tune-row").hidden = seen;

@@ -3,7 +3,7 @@ import { count, percent, plural } from "./format.js";
 import { taskOf } from "./task.js";
 
 /** Seconds an item takes where this server has measured nothing yet; to be changed in the summary. */
-export const ASSUMED_S = { multiclass: 2, multilabel: 4, "text-multiclass": 6, "text-multilabel": 8 };
+export const ASSUMED_S = { multiclass: 2, multilabel: 4, boxes: 30, polygons: 90, "text-multiclass": 6, "text-multilabel": 8 };
 const CROWD_S = 3600;
 
 /**
@@ -38,7 +38,8 @@ export function estimateWords(found, helps) {
 
 /** Why a step cannot be left yet; null: it can. @param {string} step @param {any} a the answers */
 export function missingIn(step, a) {
-  const needed = taskOf(a).multi ? 1 : 2;
+  const { multi, shapes } = taskOf(a);
+  const needed = multi || shapes ? 1 : 2;
   switch (step) {
     case "name":
       return a.name.trim() ? null : ["name", "Give it a name."];
@@ -52,6 +53,8 @@ export function missingIn(step, a) {
       if (!(a.votes_min >= 1 && a.votes_min <= a.votes_max && a.votes_max <= 100)) return ["votes_max", "Votes at most must not be fewer than votes at least."];
       if (!(a.target >= 0.5 && a.target < 1)) return ["target", "Right must be 50 to 99.9 %."];
       if (!(a.practice >= 0 && a.practice <= 200)) return ["practice", "Practice must be 0 to 200 items."];
+      if (shapes && !(a.iou >= 0.1 && a.iou <= 0.95)) return ["iou", "The overlap must be 10 to 95 %."];
+      if (shapes && !(a.shape_agreement > 0 && a.shape_agreement <= 1)) return ["shape_agreement", "The share of shapes agreed must be 1 to 100 %."];
       return a.gold_rate >= 0 && a.gold_rate <= 0.5 ? null : ["gold_rate", "Gold checks must be 0 to 50 %."];
     case "assist":
       return a.audit_share >= 0 && a.audit_share <= 0.5 ? null : ["audit_share", "The audit must be 0 to 50 %."];
@@ -74,11 +77,12 @@ export function itemsToLabel(a) {
 
 /** What a step has been told, in a few words. */
 export function saidIn(step, a) {
-  const { thing, multi, text } = taskOf(a);
+  const { thing, multi, shapes, text } = taskOf(a);
   switch (step) {
     case "name":
       return a.name;
     case "task":
+      if (shapes) return shapes === "boxes" ? "Pictures, boxes" : "Pictures, outlines";
       return `${text ? "Texts" : "Pictures"}, ${multi ? "several classes" : "one class"}`;
     case "data":
       if (a.source.kind === "none") return "Later";
