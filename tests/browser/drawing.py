@@ -62,7 +62,7 @@ class Canvas:
     async def shapes(self) -> list[str]:
         """What the list beside it says of each shape."""
         found = self.page.locator(".shape-choose")
-        return [str(await one.get_attribute("aria-label")) for one in await found.all()]
+        return [str(await one.text_content()) for one in await found.all()]
 
     async def has(self, count: int) -> None:
         await expect(self.page.locator(".shape-row")).to_have_count(count)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.drawing import CLASSES, cells, labels, near, open_drawing
-from tests.browser.pages import go_offline, signed_in
-from tests.servers import Bench, TestServer
+from tests.browser.drawing import CLASSES, Canvas, cells, labels, near, open_drawing
+from tests.browser.pages import go_offline, open_review, signed_in
+from tests.browser.test_accessible import violations
+from tests.servers import Bench, TestServer, page_of
 
 pytestmark = pytest.mark.browser
 
@@ -183,3 +184,133 @@ async def test_polygons_get_points_and_lose_them(
         assert counts == [3, 4]
         moved = next(one["points"] for one in label if len(one["points"]) == 4)
         assert any(near(point, [60, 140]) for point in moved)
+
+
+async def cast(bench: Bench, boxes: list[list[Any]]) -> None:
+    """A new colleague's answer on the next picture."""
+    colleague = await bench.labeler(credit=1)
+    page = await page_of(colleague)
+    value = {"boxes": [{"class": cls, "box": box} for cls, *box in boxes]}
+    await colleague.socket.cast(colleague.vote(page.items[0], "label", value, duration_ms=5))
+    await colleague.finish(page)
+
+
+async def test_disputed_boxes_are_accepted_or_dropped(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 1), **{**BOXES, "votes_min": 2, "votes_max": 2})
+        await cast(bench, [["RBC", 20, 20, 60, 60], ["WBC", 200, 40, 50, 50]])
+        await cast(bench, [["RBC", 24, 20, 60, 60], ["Platelets", 300, 200, 30, 30]])
+        watch = await bench.watch()
+        await watch.until(lambda s: s.counts.needs_review == 1)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        canvas = Canvas(page)
+        await canvas.ready()
+        await canvas.has(3)
+        await expect(page.locator(".rv-person")).to_have_count(2)
+        await expect(page.locator(".rv-disputed")).to_have_text("2 disputed shapes")
+        # Enter asks first; A takes one in, X leaves one out.
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".toast")).to_contain_text("2 disputed shapes left")
+        await page.keyboard.press("a")
+        await expect(page.locator(".rv-disputed")).to_have_text("1 disputed shape")
+        await page.keyboard.press("x")
+        await canvas.has(2)
+        await page.keyboard.press("Control+z")
+        await canvas.has(3)
+        await page.keyboard.press("x")
+        await expect(page.locator(".rv-disputed")).to_have_text("Nothing is disputed.")
+        # What was merged can be put right on the same picture.
+        await page.keyboard.press("e")
+        await page.keyboard.press("r")
+        await canvas.drag((100, 200), (150, 240))
+        await canvas.has(3)
+        await page.keyboard.press("3")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#done")).to_contain_text("Decided")
+        (label,) = await labels(bench)
+        drawn = {one["class"]: one["box"] for one in label}
+        assert near(drawn["RBC"], [22, 20, 60, 60], 3)
+        assert drawn["WBC"] == [200, 40, 50, 50]
+        assert near(drawn["Platelets"], [100, 200, 50, 40])
+        # A decision is taken back like any other.
+        await page.keyboard.press("u")
+        await canvas.ready()
+        await expect(page.locator(".rv-disputed")).to_have_text("2 disputed shapes")
+
+
+async def test_an_old_drawing_is_opened_and_corrected(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 4), **BOXES)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        await canvas.drag((20, 30), (80, 90))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        await page.get_by_role("link", name="All my answers").click()
+        await expect(page.locator(".answer .chip")).to_have_text("1 RBC")
+        await expect(page.locator(".answer polygon")).to_have_count(1)
+        await page.keyboard.press("Enter")
+        await canvas.ready()
+        await canvas.point(50, 60)
+        await page.keyboard.press("2")
+        await page.keyboard.press("r")
+        await canvas.drag((200, 100), (260, 160))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#drawing")).to_be_hidden()
+        await expect(page.locator(".answer polygon")).to_have_count(2)
+        # Escape lets go of the shape, then closes it as it was.
+        await page.keyboard.press("Enter")
+        await canvas.point(50, 60)
+        await page.keyboard.press("x")
+        await canvas.has(1)
+        for _ in range(3):
+            await page.keyboard.press("Escape")
+        await expect(page.locator("#drawing")).to_be_hidden()
+        await expect(page.locator(".answer polygon")).to_have_count(2)
+        watch = await bench.watch()
+        await watch.until(lambda s: s.labels.get("WBC") == 2)
+
+
+async def test_nothing_about_drawing_is_a_barrier(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 4), **{**BOXES, "votes_min": 2, "votes_max": 2})
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        await canvas.drag((20, 30), (80, 90))
+        barriers = {"drawing": await violations(page)}
+        await page.keyboard.press("b")
+        barriers["light"] = await violations(page)
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("?")
+        await expect(page.locator("#help")).to_be_visible()
+        barriers["keys"] = await violations(page)
+        await page.keyboard.press("Escape")
+        # Out of the picture by Tab, and on to the list beside it.
+        await canvas.node.focus()
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("!document.activeElement.matches('.drawing-canvas')")
+        await page.locator(".shape-choose").focus()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("3")
+        assert (await canvas.shapes())[0].startswith("Platelets")
+        await page.locator(".shape-remove").press("Enter")
+        await canvas.has(0)
+        await page.keyboard.press("0")
+        await expect(page.locator("#today")).to_have_text("1")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        barriers["phone"] = await violations(page)
+        await cast(bench, [["RBC", 20, 20, 60, 60]])
+        boss = await signed_in(browser, bench, "supervisor")
+        await open_review(boss, bench, "?state=all")
+        await Canvas(boss).ready()
+        barriers["review"] = await violations(boss)
+        assert {place: found for place, found in barriers.items() if found} == {}

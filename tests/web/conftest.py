@@ -57,6 +57,7 @@ def run() -> Iterator[Run]:
             "shapes/pad",
             "shapes/shapes",
             "shapes/tiles",
+            "shapes/verdict",
             "shapes/view",
         ]
         page.evaluate(

@@ -22,6 +22,7 @@ import { TypeSize } from "./type_size.js";
 import { NO_CLASS, active, fromAddress, saidOf, toAddress } from "./review_filter.js";
 import { sameClasses, taskOf } from "./task.js";
 import { intentOf } from "./review_keys.js";
+import { shapeIntent } from "./shapes/keys.js";
 import { plural } from "./format.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
@@ -32,6 +33,8 @@ const AHEAD = 6;
 
 const { user, project } = boot();
 const task = taskOf(project);
+// Drawing needs its library, which other rooms do without.
+const Board = task.shapes ? (await import("./shapes/review_board.js")).ReviewBoard : null;
 const socket = new Socket();
 const room = new Room(socket, project.project_id, task, user.user_id, fromAddress(location.search));
 const draft = new Draft(answeringOf(project, () => project.classes.map((c) => c.name)));
@@ -46,7 +49,13 @@ const similarTo = (id, settled, limit) =>
 const bar = new Bar((id) => similarTo(id, false, 1));
 const note = new NoteForm($("#note"), (body) => command("note.add", body));
 const classes = new ClassList($("#classes"), (name) => pick(name));
-const single = new Single($("#single"), words,
+const board = Board && new Board($("#drawing"), $(".shape-list"), $(".rv-people"), task, {
+  changed: () => render(),
+  note: (text) => toast(text, "warn"),
+  classes: () => project.classes.map((c) => c.name),
+  colors: (name) => ({ c: "#5f6b7e", ...words.colors(name) }),
+});
+const single = new Single($("#single"), words, board,
   { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item) }, user.user_id);
 const outbox = new Outbox(socket, user.user_id, project.project_id);
 const comments = new Comments(socket, outbox, project.project_id, user.user_id);
@@ -82,7 +91,8 @@ function render() {
   if (view === "single") {
     single.render(room, draft.classes);
     written.render(room.item);
-    classes.mark(draft.classes ?? (room.item && saidOf(room.item)));
+    if (board) renderBoard();
+    else classes.mark(draft.classes ?? (room.item && saidOf(room.item)));
     lookForSimilar();
     const at = Math.max(0, room.index);
     preload.keep(room.order.slice(at, at + AHEAD).map((id) => room.items.get(id)), (i) => i.image);
@@ -90,6 +100,16 @@ function render() {
     grid.render(room);
   }
   bar.render(room, view === "grid" ? grid : null, draft.classes);
+}
+
+function renderBoard() {
+  const cls = room.item && board.drawing.cls;
+  classes.mark(cls ? [cls] : null);
+  $("#do-edit").setAttribute("aria-pressed", String(board.editing));
+  $("#do-votes").setAttribute("aria-pressed", String(board.votes));
+  const open = room.item ? board.open : 0;
+  $("#do-accept").disabled = $("#do-drop").disabled = !open;
+  setText($(".rv-disputed"), open ? plural(open, "disputed shape") : "Nothing is disputed.");
 }
 
 function renderNothing(empty) {
@@ -144,6 +164,10 @@ function showZoom(item) {
 
 /** A class was chosen (null: none): it decides, or, where answers are sets, goes into the draft. */
 function pick(name) {
+  if (board) {
+    if (view === "single" && name !== null) board.pick(name);
+    return;
+  }
   if (task.multi) {
     draft.tag(name, view === "single" ? (room.item && saidOf(room.item)) : sharedBy(grid.chosen));
     render();
@@ -158,6 +182,18 @@ function sharedBy(ids) {
 
 function decide(action, classes = null) {
   if (room.running) return;
+  if (board && view === "single" && action === "approve" && room.item) {
+    const why = board.holdsBack();
+    if (why) {
+      toast(why, "warn");
+      return;
+    }
+    const drawn = board.decision;
+    board.edit(false);
+    if (drawn === null) room.decide("approve");
+    else room.decide("change", drawn);
+    return;
+  }
   if (action === "approve" && draft.classes !== null) {
     decide("change", draft.classes);
     return;
@@ -217,9 +253,18 @@ const RUN = {
   decide: ({ action }) => decide(action),
   class: ({ index }) => pick(classes.name(index)),
   none: () => pick(null),
-  undo: () => room.running || room.undo(),
+  undo: () => (board && view === "single" && room.item && board.undo()) || room.running || room.undo(),
+  redo: () => board && view === "single" && room.item && board.undo(1),
+  accept: () => room.item && board.accept(),
+  drop: () => room.item && board.drop(),
+  votes: () => room.item && board.showVotes(),
+  edit: () => room.item && board.edit(),
   view: () => setView(view === "grid" ? "single" : "grid"),
-  zoom: () => (zoom.isOpen ? zoom.close() : openZoom()),
+  zoom: () => {
+    if (board && view === "single") board.drawing.run({ type: "fit" });
+    else if (zoom.isOpen) zoom.close();
+    else openZoom();
+  },
   similar: showSimilar,
   note: () => note.open(bar.last ?? (view === "single" ? room.item : room.items.get(grid.focus) ?? null)),
   comment: () => view === "single" && written.focus(),
@@ -235,6 +280,7 @@ const RUN = {
   read: ({ by }) => (zoom.isOpen ? zoom.read(by) : single.read(by)),
   escape: () => {
     if (zoom.isOpen) zoom.close();
+    else if (board && view === "single" && room.item && letGo()) return;
     else if (room.running) room.stop();
     else if (draft.classes !== null) draft.clear();
     else if (grid.selected.size) grid.clear();
@@ -243,10 +289,42 @@ const RUN = {
   },
 };
 
+/** Escape where shapes are drawn: the outline, editing, then what was put together. */
+function letGo() {
+  if (board.editing && !board.drawing.atRest) board.drawing.do({ type: "escape" });
+  else if (board.editing) board.edit(false);
+  else return board.forget();
+  return true;
+}
+
+/** Keys that draw: while editing all of them, else only what moves the shape chosen. */
+function drawKey(event) {
+  if (!board || view !== "single" || !room.item) return false;
+  const intent = shapeIntent(event, classes.length);
+  if (!intent) return false;
+  if (board.editing) {
+    if (event.repeat && !["nudge", "grow", "zoom", "undo", "redo"].includes(intent.type)) return true;
+    if (intent.type === "undo" && board.drawing.open) board.drawing.do({ type: "back" });
+    else if (intent.type === "submit" && board.drawing.open) board.drawing.do({ type: "finish" });
+    else if (!board.drawing.run(intent)) return false;
+    return true;
+  }
+  // A shape that was chosen is what these are about; without one they are about the item.
+  const about = intent.type === "zoom" || (board.drawing.target && ["Delete", "Backspace"].includes(event.key))
+    || (intent.type === "grow" && board.drawing.target);
+  return Boolean(about) && board.drawing.run(intent);
+}
+
 document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select") || note.isOpen || target.closest("#gold-note-dialog")) return;
   if (help.open && event.key !== "?") return; // the dialog closes itself on Escape
+  const pressed = target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ");
+  if (!pressed && drawKey(event)) {
+    event.preventDefault();
+    render();
+    return;
+  }
   const intent = intentOf(event, view, classes.length, task);
   if (!intent || (event.repeat && !["move", "row", "read", "letters"].includes(intent.type))) return;
   // A control reached with Tab answers to Enter and Space itself.
@@ -257,6 +335,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 const CLICKS = {
+  ...(board ? { "#do-accept": RUN.accept, "#do-drop": RUN.drop, "#do-votes": RUN.votes, "#do-edit": RUN.edit } : {}),
   "#do-help": RUN.help,
   "#do-undo": RUN.undo,
   "#do-similar": RUN.similar,

@@ -109,6 +109,12 @@ export function saidOf(item) {
   return classesOf(item.label ?? item.provisional);
 }
 
+/** What it is said to be, as a decision says it: the shapes themselves where those are the answer. */
+export function decisionOf(item) {
+  const said = item.label ?? item.provisional;
+  return typeof said?.[0] === "object" ? said : saidOf(item);
+}
+
 function hasClass(said, name) {
   return said !== null && (name === NO_CLASS ? !said.length : said.includes(name));
 }

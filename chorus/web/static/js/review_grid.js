@@ -3,7 +3,8 @@ import { $, ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { preview } from "./content.js";
 import { score } from "./format.js";
 import { Words, answerOf, stateWord, votedOf, why } from "./review_words.js";
-import { contradicts, saidOf } from "./review_filter.js";
+import { contradicts, decisionOf, saidOf } from "./review_filter.js";
+import { read } from "./shapes/shapes.js";
 import { classesOf, wordsOf } from "./task.js";
 
 const VOTES_SHOWN = 6;
@@ -85,6 +86,11 @@ export class ReviewGrid {
     node.setAttribute("aria-selected", String(this.selected.has(id)));
     node.setAttribute("aria-label", `${item.name}, ${said ? wordsOf(said) : "no label"}, ${why(item)}`);
     setVars(node, { c: "transparent", ...this._words.colorsOf(said) });
+    const label = decisionOf(item);
+    if (typeof label?.[0] === "object") {
+      const drawn = { shapes: read(label, "vote"), colors: (name) => this._words.colors(name), whole: true };
+      $(".rv-tile-picture", node).firstElementChild.replaceWith(preview(item, { decoding: "async" }, drawn));
+    }
     const by = $(".rv-by", node);
     by.hidden = !holder;
     setText(by, holder ? `${holder} is on it` : "");

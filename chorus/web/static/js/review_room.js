@@ -7,7 +7,7 @@
  */
 import { api } from "./api.js";
 import { BulkRun } from "./review_bulk.js";
-import { before, byDoubt, matches, saidOf, toQuery } from "./review_filter.js";
+import { before, byDoubt, decisionOf, matches, saidOf, toQuery } from "./review_filter.js";
 import { classesOf, sameClasses, valueOf } from "./task.js";
 
 const PAGE = 60;
@@ -300,7 +300,7 @@ export class Room extends EventTarget {
       this._note(refusal, "warn");
       return;
     }
-    const shown = action === "approve" ? saidOf(item) : classes;
+    const shown = action === "approve" ? decisionOf(item) : classes;
     const decision = { action, classes: shown, item, item_id: item.item_id, at: this.index };
     this._hide(item, action);
     if (action === "remove") {
@@ -383,7 +383,7 @@ export class Room extends EventTarget {
         const decided = found.items[0]?.decided ?? null;
         if ((decided?.seq ?? 0) === (item.decided?.seq ?? 0)) await this._send(decision);
         else if (decided.user_id === this._me && decided.action === action
-          && (action !== "change" || sameClasses(classesOf(decided), classes))) this._kept(decision, decided.seq);
+          && (action !== "change" || sameClasses(decided.boxes ?? decided.polygons ?? classesOf(decided), classes))) this._kept(decision, decided.seq);
         else await this._refused(decision, `${decided.name} has decided it meanwhile; look again`);
       } catch {
         this._unsure.push(decision); // lost once more

@@ -15,19 +15,23 @@ export class Single {
   /**
    * @param {HTMLElement} root
    * @param {Words} words
+   * @param {?import("./shapes/review_board.js").ReviewBoard} board where shapes are drawn
    * @param {{show: (id: number) => void, decide: (action: string) => void, zoom: () => void,
    *   zoomOther: (item: any) => void}} on
    * @param {string} me user_id
    */
-  constructor(root, words, on, me) {
+  constructor(root, words, board, on, me) {
     this._root = root;
     this._words = words;
     this._on = on;
     this._me = me;
+    this._board = board;
     this._drawn = "";
     this._strip = "";
-    $(".rv-picture", root).addEventListener("click", () => on.zoom());
-    sayWhyMissing($(".rv-picture img", root));
+    if (!board) {
+      $(".rv-picture", root).addEventListener("click", () => on.zoom());
+      sayWhyMissing($(".rv-picture img", root));
+    }
     for (const button of root.querySelectorAll("[data-action]")) {
       button.addEventListener("click", () => on.decide(button.dataset.action));
       button.addEventListener("mousedown", (e) => e.preventDefault());
@@ -43,7 +47,8 @@ export class Single {
     this._drawStrip(room);
     const holder = item ? (room.claims.get(item.item_id) ?? null) : null;
     const gone = item !== null && !room.order.includes(item.item_id);
-    const drawn = JSON.stringify([item, holder, gone, draft]);
+    this._board?.render(item);
+    const drawn = JSON.stringify([item, holder, gone, draft, this._board && item && this._board.words()]);
     if (drawn === this._drawn) return;
     this._drawn = drawn;
     $(".rv-item", this._root).hidden = !item;
@@ -82,9 +87,10 @@ export class Single {
   _content(item) {
     const url = textOf(item);
     const text = $(".rv-text", this._root);
-    $(".rv-picture", this._root).hidden = url !== null;
     text.hidden = url === null;
-    if (url === null) this._picture(item);
+    if (!this._board) $(".rv-picture", this._root).hidden = url !== null;
+    if (this._board) text.hidden = true;
+    else if (url === null) this._picture(item);
     else if (text.dataset.item !== String(item.item_id)) {
       text.dataset.item = String(item.item_id);
       fill(text, reading(url));
@@ -138,6 +144,7 @@ export class Single {
       el("span", { class: "muted" }, sureWords(item)),
       item.gold ? el("span", { class: "chip-plain rv-gold" }, "gold") : null);
     const votes = item.votes.filter((v) => v.standing).length;
+    $(".rv-bar", this._root).hidden = this._board !== null;
     fill($(".rv-bar", this._root), ...tally(item).map(([words, classes, names]) => {
       const part = el("span", { title: `${words}: ${names.join(", ")}` }, `${words} ${names.length}`);
       setVars(part, { ...this._words.colorsOf(classes), share: String(names.length / votes) });
@@ -155,9 +162,9 @@ export class Single {
   _actions(item, draft) {
     const said = saidOf(item);
     const approve = $('[data-action="approve"]', this._root);
-    approve.disabled = said === null && draft === null;
+    approve.disabled = said === null && draft === null && !this._board;
     const words = said === null ? "Nothing to approve" : `Approve ${wordsOf(said)}`;
-    setText($(".rv-approve", approve), draft === null ? words : `Decide ${wordsOf(draft)}`);
+    setText($(".rv-approve", approve), this._board?.words() ?? (draft === null ? words : `Decide ${wordsOf(draft)}`));
     const skipped = item.state === "skipped";
     const accept = $('[data-action="accept_skip"]', this._root);
     accept.disabled = !skipped;
@@ -177,7 +184,7 @@ export class Single {
       el("span", { class: "rv-who", title: vote.labeler }, vote.labeler),
       el("span", { class: "small muted" }, facts),
       el("span", { class: "rv-voted" },
-        ...(voted ? this._words.chips(voted) : [el("span", { class: "rv-chip plain" }, answerOf(vote))])),
+        ...(voted && this._board ? [el("span", { class: "rv-chip plain" }, answerOf(vote))] : voted ? this._words.chips(voted) : [el("span", { class: "rv-chip plain" }, answerOf(vote))])),
       el("span", { class: "rv-tags" },
         prelabel
           ? el("span", { class: "chip-plain", dataset: { kind: "prelabeled" } },

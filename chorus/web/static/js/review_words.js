@@ -58,9 +58,9 @@ export function stateWord(state) {
   return STATE_WORDS[state] ?? state;
 }
 
-/** The classes, or "skipped", "flagged". */
+/** The classes (of shapes, how many of each), or "skipped", "flagged". */
 export function answerOf(vote) {
-  if (vote.kind === "label") return wordsOf(classesOf(vote.value));
+  if (vote.kind === "label") return wordsOf(vote.value.boxes ?? vote.value.polygons ?? classesOf(vote.value));
   return vote.kind === "skip" ? "skipped" : "flagged";
 }
 
@@ -111,7 +111,7 @@ export function sureWords(item) {
 export function decidedWords(decided, me) {
   const who = decided.user_id === me ? "You" : decided.name;
   const classes = classesOf(decided);
-  const as = classes === null ? "" : ` as ${wordsOf(classes)}`;
+  const as = classes === null ? "" : ` as ${wordsOf(decided.boxes ?? decided.polygons ?? classes)}`;
   const did = {
     approve: `approved it${as}`, change: `decided it${as}`, requeue: "sent it back",
     remove: "removed it", accept_skip: "accepted the skip", undo: "took the decision back",

@@ -36,24 +36,32 @@ export function classesOf(said) {
   return typeof said.class === "string" ? [said.class] : null;
 }
 
+/** Shapes in words: "12 cat, 1 dog". */
+function drawnWords(shapes) {
+  return eachOnce(shapes).map((name) => `${shapes.filter((s) => s.class === name).length} ${name}`).join(", ");
+}
+
 /** The classes of shapes. */
 function eachOnce(shapes) {
   return [...new Set(shapes.map((shape) => shape.class))];
 }
 
-/** The value of the protocol for these classes. */
+/** The value of the protocol for these classes, or shapes as they are in it. */
 export function valueOf(task, classes) {
+  if (task.shapes) return { [task.shapes]: classes };
   return task.multi ? { classes } : { class: classes[0] };
 }
 
 /** Classes in words: "cat, dog"; "None of these" for the empty set. */
 export function wordsOf(classes) {
+  if (typeof classes[0] === "object") return drawnWords(classes);
   return classes.length ? classes.join(", ") : NONE_WORD;
 }
 
 /** Do two answers name the same classes, in whatever order? */
 export function sameClasses(a, b) {
   if (a === null || b === null) return a === b;
+  if (typeof (a[0] ?? b[0]) === "object") return JSON.stringify(a) === JSON.stringify(b);
   return a.length === b.length && a.every((name) => b.includes(name));
 }
 

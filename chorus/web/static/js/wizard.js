@@ -19,6 +19,7 @@ const { user, palette } = boot();
 const STEPS = ["name", "task", "data", "classes", "instructions", "quality", "assist", "people", "summary"];
 const KEEP_MS = 500;
 const MEASURED_OF = 5;
+const SHAPES_TARGET = 0.8;
 const form = $("#wizard");
 const fields = form.elements;
 
@@ -124,6 +125,9 @@ function follow() {
   $("#set-rules").hidden = !task.multi;
   $("#none-hint").hidden = !task.multi;
   $("#shape-rules").hidden = !task.shapes;
+  setText($("#target-hint"), task.shapes
+    ? "Of the boxes that the model shows, so many must be right. A wrong one costs one key, a missing one two or three."
+    : "What the model must prove before it fills anything in. More means later and fewer.");
   $("#cluster-row").hidden = task.text || task.shapes !== null;
   $("#ordering-row").hidden = task.shapes !== null;
   $("#assist-more").hidden = !answers.assist;
@@ -149,6 +153,14 @@ form.addEventListener("input", (e) => {
 });
 form.addEventListener("change", (e) => {
   read();
+  // A wrong box costs a key, a missing one two or three: less must be proven before boxes are shown.
+  if (e.target.name === "task_type") {
+    const [from, to] = taskOf(answers).shapes ? [BLANK.target, SHAPES_TARGET] : [SHAPES_TARGET, BLANK.target];
+    if (answers.target === from) {
+      answers.target = to;
+      write();
+    }
+  }
   if (e.target.name === "source" || e.target.name === "task_type") data.look();
   if (e.target.name === "task_type") seconds();
   follow();

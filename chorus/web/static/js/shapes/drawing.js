@@ -36,6 +36,8 @@ export class Drawing {
     this.shapes = [];
     this._fixed = true;
     this._ghosts = [];
+    /** @type {Map<number, string>} */
+    this._notes = new Map();
     this._guides = false;
     this._said = $(".drawing-said", root);
     this.pad = padOf(on.kind, { width: 1, height: 1 });
@@ -65,10 +67,11 @@ export class Drawing {
   /**
    * @param {any} item a picture @param {string} key another one: begin anew
    * @param {import("./shapes.js").Shape[]} shapes
-   * @param {{fixed?: boolean, ghosts?: object[]}} [how] `fixed`: only to look at; `ghosts`: marks of
-   *   others below the shapes, see Stage.marks
+   * @param {{fixed?: boolean, ghosts?: object[], notes?: Map<number, string>}} [how] `fixed`: only to
+   *   look at; `ghosts`: marks of others below the shapes, see Stage.marks; `notes`: what else is
+   *   said of a shape, by its id
    */
-  show(item, key, shapes, { fixed = false, ghosts = [] } = {}) {
+  show(item, key, shapes, { fixed = false, ghosts = [], notes = new Map() } = {}) {
     const size = { width: item.width, height: item.height };
     if (key !== this._key) {
       this._key = key;
@@ -81,6 +84,7 @@ export class Drawing {
     this.shapes = shapes;
     this._fixed = fixed;
     this._ghosts = ghosts;
+    this._notes = notes;
     this.pad = settled(fixed ? { ...this.pad, tool: "move" } : this.pad, shapes);
     this._root.dataset.fixed = String(fixed);
     this._paint();
@@ -225,12 +229,16 @@ export class Drawing {
     this.stage.marks([...this._ghosts, ...shapes.map((shape) => ({
       key: shape.id, shape, color: color(shape.cls), dashed: shape.by === "model", locked: shape.locked,
       strong: shape === target, hidden: !there.has(shape.id) || shape.id === held,
-      label: shape === target || shape.by === "model"
-        ? shape.by === "model" && shape.score !== null ? `${shape.cls} ${score(shape.score)}` : shape.cls : undefined,
+      label: shape === target || shape.by === "model" ? this._label(shape) : undefined,
     }))]);
     this._paintDoing(color, target);
-    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length));
+    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length), this._notes);
     this._paintTools(target);
+  }
+
+  _label(shape) {
+    const more = this._notes.get(shape.id) ?? (shape.score === null ? "" : score(shape.score));
+    return more ? `${shape.cls} ${more}` : shape.cls;
   }
 
   _paintDoing(color, target) {

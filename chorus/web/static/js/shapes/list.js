@@ -6,7 +6,7 @@ import { $, el, icon, setText, setVars } from "../dom.js";
 import { score } from "../format.js";
 import { _ } from "../i18n.js";
 import { SHAPE_ICONS } from "./icons.js";
-import { placeWords, shapeWords } from "./words.js";
+import { moreWords, placeWords, shapeWords } from "./words.js";
 
 export class ShapeList {
   /**
@@ -25,8 +25,9 @@ export class ShapeList {
   /**
    * @param {import("./shapes.js").Shape[]} shapes @param {?number} target
    * @param {(name: string) => Record<string, string>} colors @param {string} words how many there are
+   * @param {Map<number, string>} notes what else is said of one
    */
-  render(shapes, target, colors, words) {
+  render(shapes, target, colors, words, notes) {
     setText($(".shape-count", this._root), words);
     if (shapes !== this._shapes) {
       this._shapes = shapes;
@@ -41,7 +42,7 @@ export class ShapeList {
       }
       let at = this._list.firstElementChild;
       for (const shape of shapes) {
-        const row = this._row(shape, colors);
+        const row = this._row(shape, colors, notes.get(shape.id));
         if (row.node === at) at = at.nextElementSibling;
         else this._list.insertBefore(row.node, at);
       }
@@ -55,7 +56,7 @@ export class ShapeList {
     }
   }
 
-  _row(shape, colors) {
+  _row(shape, colors, note) {
     let row = this._rows.get(shape.id);
     if (!row) {
       row = this._made(shape.id);
@@ -68,8 +69,9 @@ export class ShapeList {
       row.node.dataset.by = shape.by;
       row.node.dataset.locked = String(shape.locked);
       setText(row.name, shape.cls);
-      setText(row.place, shape.score === null ? placeWords(shape) : score(shape.score));
-      row.choose.setAttribute("aria-label", shapeWords(shape));
+      const shown = note ?? (shape.score === null ? placeWords(shape) : score(shape.score));
+      setText(row.place, shown);
+      setText(row.more, moreWords(shape, shown));
       row.remove.setAttribute("aria-label", _("Delete: %(what)s", { what: shapeWords(shape) }));
       row.remove.disabled = shape.locked;
     }
@@ -79,10 +81,11 @@ export class ShapeList {
   _made(id) {
     const name = el("span", { class: "shape-name" });
     const place = el("span", { class: "shape-place" });
+    const more = el("span", { class: "visually-hidden" });
     const choose = el("button", { type: "button", class: "shape-choose", "aria-pressed": "false", onclick: () => this._on.choose(id) },
-      el("span", { class: "swatch" }), name, place);
+      el("span", { class: "swatch" }), name, el("span", { class: "visually-hidden" }, ", "), place, more);
     const remove = el("button", { type: "button", class: "shape-remove", title: _("Delete"), onclick: () => this._on.remove(id) }, icon(SHAPE_ICONS.remove));
     const node = el("li", { class: "shape-row", dataset: { shape: String(id) } }, choose, remove);
-    return { node, choose, remove, name, place, shape: null };
+    return { node, choose, remove, name, place, more, shape: null };
   }
 }

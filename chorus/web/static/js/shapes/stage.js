@@ -174,7 +174,7 @@ export class Stage {
 
   /**
    * @param {{key: any, shape: {box: any, points: any}, color: string, dashed?: boolean, label?: string,
-   *   strong?: boolean, faint?: boolean, hidden?: boolean, locked?: boolean}[]} marks
+   *   strong?: boolean, faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}[]} marks
    */
   marks(marks) {
     const gone = new Set(this._drawn.keys());
@@ -200,10 +200,10 @@ export class Stage {
     }
   }
 
-  _mark(kept, { shape, color, dashed, label, strong, faint, hidden, locked }) {
+  _mark(kept, { shape, color, dashed, label, strong, faint, thin, hidden, locked }) {
     kept.node.setAttrs({
       points: outlineOf(shape).flat(), stroke: color, dash: dashed ? DASH : locked ? [1, 3] : null,
-      strokeWidth: strong ? LINE + 1.5 : LINE, opacity: faint ? 0.55 : 1, visible: !hidden,
+      strokeWidth: strong ? LINE + 1.5 : thin ? 1.25 : LINE, opacity: faint ? 0.85 : 1, visible: !hidden,
       fill: strong ? `${color}33` : null, lineCap: locked ? "round" : "butt",
     });
     if (label && !kept.label) {

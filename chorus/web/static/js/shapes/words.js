@@ -28,12 +28,18 @@ export function placeWords(shape) {
 
 /** @param {import("./shapes.js").Shape} shape */
 export function shapeWords(shape) {
-  const more = [
-    placeWords(shape),
+  const place = placeWords(shape);
+  return `${shape.cls}, ${place}${moreWords(shape, place)}`;
+}
+
+/** What is to be said besides its class and what is `shown` of it. */
+export function moreWords(shape, shown) {
+  const place = placeWords(shape);
+  return [
+    place === shown ? null : place,
     shape.by === "model" ? originWords(shape) : null,
     shape.locked ? _("locked") : null,
-  ].filter(Boolean).join(", ");
-  return `${shape.cls}, ${more}`;
+  ].filter(Boolean).map((part) => `, ${part}`).join("");
 }
 
 /** Who says so: without a score it is no model's answer, but the one from before a new start. */
