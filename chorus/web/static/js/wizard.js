@@ -135,7 +135,7 @@ function follow() {
   $("#fine-tune-row").hidden = seen;
   for (const id of ["#networks-row", "#source-place [data-pictures]"]) {
     const node = document.querySelector(id);
-    if (node) node.hidden = task.text;
+    if (node) node.hidden = id === "#networks-row" ? seen : task.text;
   }
   for (const node of form.querySelectorAll("[data-thing]")) setText(node, task.thing);
   fields.list.placeholder = task.text ? "positive\nnegative" : "cat\ndog";
