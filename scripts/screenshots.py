@@ -24,6 +24,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.screenshot_rooms import take_rooms, take_setup
+from scripts.screenshot_shapes import take_shapes
 from scripts.screenshot_types import take_types
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,6 +135,7 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
         take_rooms(browser, admin, project, emoji, save)
         take_setup(browser, scratch, save)
         take_types(admin, emoji, scratch / "types", save)
+        take_shapes(admin, scratch / "shapes", save)
 
 
 def opened(browser: Browser, link: str, height: int = 800) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.drawing import CLASSES, Canvas, cells, labels, near, open_drawing
 from tests.browser.pages import go_offline, open_review, signed_in
 from tests.browser.test_accessible import violations
+from tests.server.test_label_imports import bring
 from tests.servers import Bench, TestServer, page_of
 
 pytestmark = pytest.mark.browser
@@ -314,3 +316,56 @@ async def test_nothing_about_drawing_is_a_barrier(
         await Canvas(boss).ready()
         barriers["review"] = await violations(boss)
         assert {place: found for place, found in barriers.items() if found} == {}
+
+
+async def predicted(bench: Bench, boxes: dict[str, list[list[Any]]]) -> None:
+    """Boxes that a model is said to have found, by picture: [class, score, x, y, width, height]."""
+    lines = [
+        {
+            "name": name,
+            "label": {"boxes": [{"class": c, "score": s, "box": b} for c, s, *b in found]},
+        }
+        for name, found in boxes.items()
+    ]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    done = await bring(bench, "l.jsonl", content, "prelabels")
+    assert done.state == "done", done.error
+    watch = await bench.watch()
+    await watch.until(lambda s: s.queue["prelabeled"] == len(boxes))
+
+
+async def test_predicted_boxes_are_put_right_and_sent(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 2), **BOXES)
+        found = [["RBC", 0.91, 20, 30, 60, 60], ["WBC", 0.62, 200, 100, 50, 50]]
+        extra = ["Platelets", 0.55, 300, 200, 30, 30]
+        await predicted(bench, {f"cell-{n:03}.png": [*found, extra] for n in range(2)})
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        await expect(page.locator(".banner-title")).to_have_text("Tasks prelabeled")
+        await canvas.has(3)
+        assert (await canvas.shapes())[0] == "RBC, 91 %, 60 × 60 at 20, 30, model 91 %"
+        # One key or one drag each: moved, another class, deleted; the one that is right stays.
+        await canvas.drag((225, 125), (235, 125))
+        await canvas.point(315, 215)
+        await page.keyboard.press("x")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        await canvas.ready()
+        await canvas.has(3)
+        await canvas.point(50, 60)
+        await page.keyboard.press("3")
+        # A takes all the others as they are.
+        await page.keyboard.press("a")
+        assert not any("model" in said for said in await canvas.shapes())
+        await expect(page.locator('[data-do="accept"]')).to_be_hidden()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("2")
+        first, second = sorted(await labels(bench), key=len)
+        drawn = {one["class"]: one["box"] for one in first}
+        assert drawn["RBC"] == [20, 30, 60, 60]
+        assert near(drawn["WBC"], [210, 100, 50, 50])
+        assert sorted(one["class"] for one in second) == ["Platelets", "Platelets", "WBC"]
+        assert all(set(one) == {"class", "box"} for one in second)

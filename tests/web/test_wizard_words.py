@@ -43,7 +43,8 @@ def test_an_estimate_is_items_times_votes_and_checks_on_top(
 BASE: dict[str, Any] = {
     "name": "x", "task_type": "multiclass", "classes": [{"name": "a"}, {"name": "b"}],
     "source": {"kind": "none", "path": ""}, "found": None, "votes_min": 1, "votes_max": 1,
-    "target": 0.95, "gold_rate": 0.05, "audit_share": 0.05,
+    "target": 0.95, "gold_rate": 0.05, "audit_share": 0.05, "practice": 0, "iou": 0.5,
+    "shape_agreement": 0.8,
 }  # fmt: skip
 
 
@@ -55,6 +56,8 @@ BASE: dict[str, Any] = {
         ("data", {"source": {"kind": "server", "path": ""}}, "path"),
         ("quality", {"votes_min": 3}, "votes_max"),
         ("quality", {"target": 1}, "target"),
+        ("quality", {"task_type": "boxes", "iou": 1}, "iou"),
+        ("quality", {"task_type": "polygons", "shape_agreement": 0}, "shape_agreement"),
         ("assist", {"audit_share": 0.9}, "audit_share"),
     ],
 )

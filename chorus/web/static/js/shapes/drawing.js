@@ -76,6 +76,7 @@ export class Drawing {
     if (key !== this._key) {
       this._key = key;
       this.pad = turned(this.pad, size, shapes.length ? "move" : this._tool);
+      this._root.querySelector(".drawing").dataset.name = item.name;
       this.stage.picture({ ...item, tiles: tilesOf(item) }, key);
       this._said.textContent = "";
     }
