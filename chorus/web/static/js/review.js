@@ -93,7 +93,8 @@ function render() {
     written.render(room.item);
     if (board) renderBoard();
     else classes.mark(draft.classes ?? (room.item && saidOf(room.item)));
-    lookForSimilar();
+    // What is drawn is not compared: the detector has no features of whole pictures.
+    if (!board) lookForSimilar();
     const at = Math.max(0, room.index);
     preload.keep(room.order.slice(at, at + AHEAD).map((id) => room.items.get(id)), (i) => i.image);
   } else {
