@@ -17,8 +17,6 @@ Box = tuple[float, float, float, float]
 """(x, y, width, height) in pixels."""
 Points = tuple[tuple[float, float], ...]
 Matrix = NDArray[np.float64]
-ROWS = 256
-"""Shapes compared with all others at a time: memory stays small with thousands of them."""
 DECIMALS = 2
 """Coordinates are kept to a hundredth of a pixel."""
 
@@ -142,65 +140,63 @@ def _doubled_area(points: Sequence[tuple[float, float]]) -> float:
 
 
 def iou(a: Shape, b: Shape) -> float:
-    """Intersection over union of two shapes, 0..1; classes do not matter."""
-    return float(iou_matrix([a], [b])[0, 0])
+    """Intersection over union (Jaccard 1901) of two shapes, 0..1; classes do not matter. Of boxes
+    from their corners, as soon as a polygon is among them from the areas, by GEOS through shapely.
+    """
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.box, b.box
+    width = min(ax + aw, bx + bw) - max(ax, bx)
+    height = min(ay + ah, by + bh) - max(ay, by)
+    if width <= 0 or height <= 0:
+        return 0.0
+    if a.points is None and b.points is None:
+        common = width * height
+        return common / (aw * ah + bw * bh - common)
+    return float(_areas_iou([a], [b])[0])
 
 
 def iou_matrix(a: Sequence[Shape], b: Sequence[Shape]) -> Matrix:
-    """(len(a), len(b)): intersection over union (Jaccard 1901) of every two shapes, 0..1.
-
-    Of boxes from their corners; as soon as a polygon is among them from the areas themselves, by
-    GEOS through shapely.
-    """
-    if not a or not b:
-        return np.zeros((len(a), len(b)))
-    if any(s.points is not None for s in (*a, *b)):
-        return _areas_iou(a, b)
-    return _boxes_iou(_corners(a), _corners(b))
-
-
-def overlapping(shapes: Sequence[Shape], least: float) -> Iterator[tuple[int, int, float]]:
-    """(i, j, overlap) of every two shapes, i < j, that overlap by at least `least` > 0."""
-    for at in range(0, len(shapes), ROWS):
-        some = shapes[at : at + ROWS]
-        overlaps = iou_matrix(some, shapes[at:])
-        for i, j in zip(*np.nonzero(overlaps >= least - 1e-9), strict=True):
-            if i < j:
-                yield at + int(i), at + int(j), float(overlaps[i, j])
-
-
-def _corners(shapes: Sequence[Shape]) -> Matrix:
-    """(n, 4): x1, y1, x2, y2 of the boxes."""
-    boxes = np.array([s.box for s in shapes], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
-
-
-def _overlaps(a: Matrix, b: Matrix) -> Matrix:
-    """(len(a), len(b)): area common to every two boxes, given by corners."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    return np.asarray(np.prod(np.maximum(high - low, 0.0), axis=2), dtype=np.float64)
-
-
-def _boxes_iou(a: Matrix, b: Matrix) -> Matrix:
-    common = _overlaps(a, b)
-    sizes = [np.prod(corners[:, 2:] - corners[:, :2], axis=1) for corners in (a, b)]
-    union = sizes[0][:, None] + sizes[1][None, :] - common
-    out: Matrix = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    """(len(a), len(b)): `iou` of every two shapes."""
+    out = np.zeros((len(a), len(b)))
+    for i, j, overlap in overlapping([*a, *b], 1e-12, [0] * len(a) + [1] * len(b)):
+        out[i, j - len(a)] = overlap
     return out
 
 
+def overlapping(
+    shapes: Sequence[Shape], least: float, group: Sequence[int]
+) -> list[tuple[int, int, float]]:
+    """(i, j, overlap) of every two shapes of different groups, i < j, whose `iou` is at least
+    `least` > 0."""
+    pairs = [(i, j) for i, j in _touching(shapes) if group[i] != group[j]]
+    if any(shape.points is not None for shape in shapes):
+        found = _areas_iou([shapes[i] for i, _ in pairs], [shapes[j] for _, j in pairs]).tolist()
+    else:
+        found = [iou(shapes[i], shapes[j]) for i, j in pairs]
+    return [(i, j, o) for (i, j), o in zip(pairs, found, strict=True) if o >= least - 1e-9]
+
+
+def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+    """(i, j), i < j, of every two whose boxes overlap: by a sweep from left to right, so that
+    thousands on one picture take no more time than their neighbours."""
+    active: list[int] = []
+    for i in sorted(range(len(shapes)), key=lambda n: shapes[n].box[0]):
+        left, top, _, height = shapes[i].box
+        active = [j for j in active if shapes[j].box[0] + shapes[j].box[2] > left]
+        for j in active:
+            other = shapes[j].box
+            if other[1] < top + height and top < other[1] + other[3]:
+                yield (i, j) if i < j else (j, i)
+        active.append(i)
+
+
 def _areas_iou(a: Sequence[Shape], b: Sequence[Shape]) -> Matrix:
+    """(n,): overlap of the first two, the second two …"""
     import shapely
 
-    out = np.zeros((len(a), len(b)))
-    rows, columns = np.nonzero(_overlaps(_corners(a), _corners(b)) > 0)
-    if len(rows):
-        ours, theirs = _polygons(a)[rows], _polygons(b)[columns]
-        common = shapely.area(shapely.intersection(ours, theirs))
-        union = shapely.area(ours) + shapely.area(theirs) - common
-        out[rows, columns] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    ours, theirs = _polygons(a), _polygons(b)
+    common = shapely.area(shapely.intersection(ours, theirs))
+    union = shapely.area(ours) + shapely.area(theirs) - common
+    out: Matrix = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return out
 
 
@@ -208,10 +204,10 @@ def _polygons(shapes: Sequence[Shape]) -> Any:
     """(n,) shapely polygons."""
     import shapely
 
-    def of(shape: Shape) -> Any:
-        if shape.points is not None:
-            return shapely.Polygon(shape.points)
-        x, y, w, h = shape.box
-        return shapely.box(x, y, x + w, y + h)
-
-    return np.array([of(shape) for shape in shapes], dtype=object)
+    made: dict[int, Any] = {}
+    for shape in shapes:
+        if id(shape) not in made:
+            x, y, w, h = shape.box
+            corners = shape.points or ((x, y), (x + w, y), (x + w, y + h), (x, y + h))
+            made[id(shape)] = shapely.Polygon(corners)
+    return np.array([made[id(shape)] for shape in shapes], dtype=object)

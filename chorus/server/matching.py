@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from chorus.server.geometry import Shape, iou_matrix, load
+from chorus.server.geometry import Shape, load, overlapping
 
 OTHER_CLASS = 0.5
 """What an overlap is worth beside the same between shapes of the same class: where things lie on
@@ -62,11 +62,9 @@ class Score(msgspec.Struct, frozen=True):
 
 def pair(a: Sequence[Shape], b: Sequence[Shape], least: float) -> list[Pair]:
     """The best assignment of shapes that overlap by at least `least` > 0, by place in `a`."""
-    overlaps = iou_matrix(a, b)
-    found = {
-        (int(i), int(j)): float(overlaps[i, j])
-        for i, j in zip(*np.nonzero(overlaps >= least - 1e-9), strict=True)
-    }
+    n = len(a)
+    group = [0] * n + [1] * len(b)
+    found = {(i, j - n): overlap for i, j, overlap in overlapping([*a, *b], least, group)}
     return [
         Pair(i, j, found[i, j], a[i].cls == b[j].cls)
         for i, j in sorted(

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from chorus.server.consensus.merged import Merged
-from chorus.server.geometry import Box, Shape, dump, iou_matrix, load, number, overlapping
+from chorus.server.geometry import Box, Shape, dump, load, number, overlapping
+from chorus.server.geometry import iou as overlap_of
 from chorus.server.matching import assigned, components, worth
 
 METHOD = "shapes"
@@ -93,11 +95,11 @@ def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus
     order = sorted(range(n), key=lambda v: [_key(s) for s in sorted(votes[v], key=_key)])
     who = [v for v in order for _ in votes[v]]
     shapes = [shape.plain for v in order for shape in sorted(votes[v], key=_key)]
-    edges = {(i, j): overlap for i, j, overlap in overlapping(shapes, iou) if who[i] != who[j]}
+    edges = {(i, j): overlap for i, j, overlap in overlapping(shapes, iou, who)}
     found: list[MergedShape] = []
     for component in components(len(shapes), edges):
         for cluster in _clusters(component, shapes, who, edges, iou):
-            found.append(_merged(cluster, shapes, who, n))
+            found.append(_merged(cluster, shapes, who, edges, n))
     found.sort(key=lambda m: (_key(m.shape), m.seen))
     if not n:
         return ShapeConsensus([], [], 0.0, 0.0)
@@ -149,20 +151,33 @@ def _clusters(
     """The members in groups of what is the same, no two of one person in any."""
     if len(members) == 1:
         return [list(members)]
-    group = {i: [i] for i in members}
-    for i, j in _pairs(members, shapes, who, edges):
-        a, b = group[i], group[j]
-        if a is b or {who[k] for k in a} & {who[k] for k in b}:
-            continue
-        a += b
-        for k in b:
-            group[k] = a
+    if len({who[i] for i in members}) == len(members):
+        joined = [list(members)]  # nothing to choose between
+    else:
+        group = {i: [i] for i in members}
+        for i, j in _pairs(members, shapes, who, edges):
+            a, b = group[i], group[j]
+            if a is b or {who[k] for k in a} & {who[k] for k in b}:
+                continue
+            a += b
+            for k in b:
+                group[k] = a
+        joined = [sorted(c) for c in {id(c): c for c in group.values()}.values()]
     out, left = [], []
-    for cluster in {id(c): sorted(c) for c in group.values()}.values():
-        kept = _fitting(cluster, shapes, iou)
+    for cluster in joined:
+        kept = _fitting(cluster, shapes, edges, iou)
         out.append(kept)
         left += [i for i in cluster if i not in kept]
-    return out + (_clusters(sorted(left), shapes, who, edges, iou) if left else [])
+    for part in _parts(left, edges) if left else ():
+        out += _clusters(part, shapes, who, edges, iou)
+    return out
+
+
+def _parts(members: Sequence[int], edges: Edges) -> list[list[int]]:
+    """Those of the members that still hang together."""
+    place = {i: n for n, i in enumerate(members)}
+    inner = [(place[i], place[j]) for i, j in edges if i in place and j in place]
+    return [[members[n] for n in part] for part in components(len(members), inner)]
 
 
 def _pairs(
@@ -187,59 +202,76 @@ def _pairs(
     return [(i, j) for _, i, j in sorted(found)]
 
 
-def _fitting(cluster: Sequence[int], shapes: Sequence[Shape], iou: float) -> list[int]:
+def _fitting(
+    cluster: Sequence[int], shapes: Sequence[Shape], edges: Edges, iou: float
+) -> list[int]:
     """The cluster without those that do not overlap what the rest adds up to, the worst first."""
     kept = list(cluster)
     while len(kept) > 2:  # the mean of two that overlap enough overlaps both enough
-        some = [shapes[i] for i in kept]
-        overlaps = iou_matrix([_middle(some)], some)[0]
-        worst = int(np.argmin(overlaps))
-        if overlaps[worst] >= iou - 1e-9:
+        _, overlaps = _middle(kept, shapes, edges)
+        overlap, worst = min(zip(overlaps, kept, strict=True))
+        if overlap >= iou - 1e-9:
             break
-        del kept[worst]
+        kept.remove(worst)
     return kept
 
 
 def _merged(
-    cluster: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], n: int
+    cluster: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], edges: Edges, n: int
 ) -> MergedShape:
-    some = [shapes[i] for i in cluster]
-    votes = Counter(s.cls for s in some)
+    votes = Counter(shapes[i].cls for i in cluster)
     cls = min(votes, key=lambda c: (-votes[c], c))
     drew = sorted((who[i], shapes[i].cls) for i in cluster)
-    middle = msgspec.structs.replace(_middle(some), cls=cls)
+    middle, overlaps = _middle(cluster, shapes, edges)
     return MergedShape(
-        shape=middle,
-        seen=len(some),
+        shape=middle if middle.cls == cls else msgspec.structs.replace(middle, cls=cls),
+        seen=len(cluster),
         of=n,
-        iou=round(float(np.mean(iou_matrix([middle], some))), 4),
-        class_share=votes[cls] / len(some),
+        iou=round(sum(overlaps) / len(overlaps), 4),
+        class_share=votes[cls] / len(cluster),
         by=tuple(voter for voter, _ in drew),
         classes=tuple(chosen for _, chosen in drew),
     )
 
 
-def _middle(some: Sequence[Shape]) -> Shape:
-    """What shapes of one thing add up to, wherever one of them strays."""
-    if some[0].points is None:
-        return Shape(some[0].cls, _median(some))
-    return some[_medoid(some)]
+def _middle(
+    cluster: Sequence[int], shapes: Sequence[Shape], edges: Edges
+) -> tuple[Shape, list[float]]:
+    """What shapes of one thing add up to, wherever one of them strays; the overlap of each with
+    it."""
+    if len(cluster) == 1:
+        return shapes[cluster[0]], [1.0]
+    if shapes[cluster[0]].points is not None:
+        return _medoid(cluster, shapes, edges)
+    some = [shapes[i] for i in cluster]
+    middle = Shape(some[0].cls, _median([s.box for s in some]))
+    return middle, [overlap_of(middle, s) for s in some]
 
 
-def _median(some: Sequence[Shape]) -> Box:
+def _median(boxes: Sequence[Box]) -> Box:
     """The median of each edge: as long as most have an edge right, one who does not moves it
     no further than the next who does."""
-    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in (s.box for s in some)])
-    x1, y1, x2, y2 = (float(c) for c in np.median(corners, axis=0))
+    corners = zip(*((x, y, x + w, y + h) for x, y, w, h in boxes), strict=True)
+    x1, y1, x2, y2 = (median(edge) for edge in corners)
     x, y = number(x1), number(y1)
     return x, y, number(x2 - x), number(y2 - y)
 
 
-def _medoid(some: Sequence[Shape]) -> int:
-    """The one with the greatest mean overlap with the others (Kaufman and Rousseeuw 1987).
+def _medoid(
+    cluster: Sequence[int], shapes: Sequence[Shape], edges: Edges
+) -> tuple[Shape, list[float]]:
+    """The one with the greatest mean overlap with the others (Kaufman and Rousseeuw 1987); among
+    equals the first.
 
     Not the area that most of them cover: of two people that is what both cover, smaller than what
     either meant, and of more it has as many corners as all of them together. This one is as
     somebody drew it, and can be moved by its corners.
     """
-    return int(np.argmax(np.round(iou_matrix(some, some).sum(axis=1), 9)))
+    near = {i: {i: 1.0} for i in cluster}
+    for i, j in combinations(sorted(cluster), 2):
+        overlap = edges.get((i, j))
+        if overlap is None:  # too little to make an edge
+            overlap = overlap_of(shapes[i], shapes[j])
+        near[i][j] = near[j][i] = overlap
+    best = min(cluster, key=lambda i: (-round(sum(near[i].values()), 9), i))
+    return shapes[best], [near[best][i] for i in cluster]

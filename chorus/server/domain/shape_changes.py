@@ -29,6 +29,11 @@ class ShapeChanges(msgspec.Struct, frozen=True):
     dropped: int = 0
     """Shown, and not in the answer."""
 
+    @property
+    def shown(self) -> int:
+        """What the page had filled in."""
+        return self.kept + self.moved + self.reclassed + self.dropped
+
     def __add__(self, other: ShapeChanges) -> ShapeChanges:
         return ShapeChanges(
             self.kept + other.kept,

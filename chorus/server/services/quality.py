@@ -146,6 +146,10 @@ def _labelers(
         n = number.get(user_id)
         wrong, let_through = (0, 0) if n is None else votes.wrong_prelabels(n)
         skips, seen, changed = counts.get(user_id, (0, 0, 0))
+        if isinstance(votes, ShapeColumns):
+            expected = changed_by[user_id].shown  # the audit counts shapes, not answers
+        else:
+            expected = seen
         member = people.get(user_id)
         user = tx.user(user_id)
         skill = estimate.skills.get(user_id) if estimate is not None else None
@@ -166,7 +170,7 @@ def _labelers(
                 "prelabels_seen": int(seen),
                 "prelabels_changed": int(changed),
                 # The blind audit says how many were wrong whoever saw them.
-                "prelabels_wrong_expected": None if error is None else round(seen * error, 1),
+                "prelabels_wrong_expected": None if error is None else round(expected * error, 1),
                 "wrong_prelabels": wrong,
                 "wrong_let_through": let_through,
                 "gold": _share(checked.right.get(user_id, [])),

@@ -13,6 +13,17 @@ CREATE TABLE shape_change (
   added INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY (item_id, vote_id)
 ) WITHOUT ROWID;
 CREATE INDEX shape_change_of ON shape_change (project_id);
+-- As in schema_3.sql, but that shapes of the model never equal people's (tx/review.py, DOUBT).
+DROP INDEX item_doubt;
+CREATE INDEX item_doubt ON item (
+  project_id, state,
+  CASE WHEN n_labels = 0 THEN 2000 ELSE
+    CAST(1000 * (1 - COALESCE(agreement, 0)) + 1000 * (1 - COALESCE(confidence, 0))
+      + CASE WHEN model_value <> COALESCE(label, provisional)
+        AND substr(model_value, 1, 1) <> '['
+        THEN 1000 * COALESCE(model_score, 0) ELSE 0 END AS INTEGER) END DESC,
+  item_id
+) WHERE state IN ('needs_review', 'skipped', 'in_progress', 'labeled');
 
 -- Teams: a person belongs to any number of them, and is a member wherever one of their teams is,
 -- besides what they are by themselves. by_team 1: they are here by their teams alone.

@@ -29,10 +29,12 @@ DOUBT = (
     "CASE WHEN i.n_labels = 0 THEN 2000 ELSE"
     " CAST(1000 * (1 - COALESCE(i.agreement, 0)) + 1000 * (1 - COALESCE(i.confidence, 0))"
     " + CASE WHEN i.model_value <> COALESCE(i.label, i.provisional)"
+    " AND substr(i.model_value, 1, 1) <> '['"
     " THEN 1000 * COALESCE(i.model_score, 0) ELSE 0 END AS INTEGER) END"
 )
 """How informative a look at the item is, 0 … 3000: the votes' disagreement, the doubt left in
-their consensus, and how surely the model says something else. Nobody's vote is full doubt of both.
+their consensus, and how surely the model says something else (of shapes it always does, if only by
+a pixel: that tells nothing). Nobody's vote is full doubt of both.
 The index item_doubt has the same expression: neither changes without the other."""
 _DOUBT_STATES = ("needs_review", "skipped", "in_progress", "labeled")
 """What item_doubt holds: an unlabeled item has no votes, and is as doubtful as the next."""
