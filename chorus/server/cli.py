@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the server's data.")]
 DATA_DIR = Path("chorus-data")
+PATIENCE_S = 20.0
+"""A restart may begin the new server while the old one says goodbye."""
 KNOWN = tuple(f"efficientnet_lite{n}" for n in (0, 1, 2))
 """Backbones whose weights are installed with us (chorus/ml/backbones.py)."""
 
@@ -176,6 +178,7 @@ def serve(
     logs.setup(log_format, log_level)
     from chorus.server.app import build
     from chorus.server.serving import serve as run
+    from chorus.server.storage.locks import Busy, locked
 
     settings = Settings(
         data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
@@ -207,7 +210,13 @@ def serve(
     if otel and importlib.util.find_spec("opentelemetry") is None:
         _fail("--otel needs OpenTelemetry: pip install 'chorus-labeling[otel]'")
     _prepare(settings)
-    if not run(build(settings), settings):
+    waiting = "another server has this data folder: waiting for it to end"
+    try:
+        with locked(settings.serving, PATIENCE_S, lambda: typer.echo(waiting, err=True)):
+            started = run(build(settings), settings)
+    except Busy:
+        _fail(f"another server has the data folder {data_dir}")
+    if not started:
         raise typer.Exit(3)
 
 

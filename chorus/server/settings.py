@@ -113,6 +113,11 @@ class Settings(msgspec.Struct, kw_only=True):
         return self.data_dir / "chorus.sqlite"
 
     @property
+    def serving(self) -> Path:
+        """Locked by the one server that has this folder."""
+        return self.data_dir / ".serving.lock"
+
+    @property
     def blobs(self) -> Path:
         return self.data_dir / "blobs"
 

@@ -44,9 +44,8 @@ class Proxy:
     ) -> None:  # fmt: skip
         assert self._server is not None
         self._server.close()
+        self.well()
         self.reset()
-        for task in list(self._tasks):
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property

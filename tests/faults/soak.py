@@ -234,11 +234,7 @@ class Episode:
                 path = f"/api/projects/{project_id}"
                 await bench.admin.request("PATCH", path, json={"state": "running"})
             end = monotonic() + PATIENCE_S
-            while True:
-                stats = await bench.admin.stats(project_id)
-                left = stats.counts.unlabeled + stats.counts.in_progress
-                if left == 0:
-                    break
+            while left := self._left(project_id):
                 self._still(work)
                 if monotonic() > end:
                     raise Failed(
@@ -249,6 +245,20 @@ class Episode:
         for one in self.labelers:
             async with asyncio.timeout(PATIENCE_S):
                 await one.socket.flushed()
+
+    def _left(self, project_id: str) -> int:
+        """Open items that somebody holds, or that somebody has never answered. (What all have
+        answered without agreeing, after a skip, waits for more people.)"""
+        with closing(connect(self.server.process.data_dir / "chorus.sqlite", readonly=True)) as db:
+            (left,) = db.execute(
+                "SELECT COUNT(*) FROM item i WHERE i.project_id = ?"
+                " AND i.state IN ('unlabeled', 'in_progress') AND (i.n_leases > 0 OR EXISTS"
+                " (SELECT 1 FROM member m WHERE m.project_id = i.project_id AND m.role = 'labeler'"
+                " AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.item_id = i.item_id"
+                " AND v.user_id = m.user_id)))",
+                (project_id,),
+            ).fetchone()
+        return int(left)
 
     def _who_waits(self, project_id: str) -> str:
         return "\n".join(

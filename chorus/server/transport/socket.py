@@ -141,8 +141,8 @@ async def _run(ctx: commands.Context, command: Command, came: float) -> None:
             outcome = "internal"
             log.exception("command %s failed", known)
             where = f"it is in the server's log, by {request_id.get()}"
-            error = ApiError("internal", f"something went wrong on our side; {where}")
-            frame = error_frame(command.id, error)
+            failure = ApiError("internal", f"something went wrong on our side; {where}")
+            frame = error_frame(command.id, failure)
         if span is not None:
             span.set_attribute("chorus.outcome", outcome)
     ctx.outbox.put(frame)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -33,6 +32,7 @@ from chorus.server.storage.backup.snapshots import (
     object_of,
     superfluous,
 )
+from chorus.server.storage.locks import Busy, locked
 from chorus.server.storage.sqlite import connect
 
 Progress = Callable[[str, int, int], None]
@@ -90,17 +90,16 @@ def _alone(data_dir: Path) -> Iterator[Path]:
     """A folder to work in. One backup of a data folder at a time: another one's cleaning up would
     take what this one counts on. Raises `BackupError`."""
     working = data_dir / WORKING
-    with (data_dir / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupError("another backup of this folder is being made") from None
-        shutil.rmtree(working, ignore_errors=True)  # of one that was killed
-        working.mkdir()
-        try:
-            yield working
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
+    try:
+        with locked(data_dir / LOCK):
+            shutil.rmtree(working, ignore_errors=True)  # of one that was killed
+            working.mkdir()
+            try:
+                yield working
+            finally:
+                shutil.rmtree(working, ignore_errors=True)
+    except Busy:
+        raise BackupError("another backup of this folder is being made") from None
 
 
 def copy_database(source: Path, target: Path, progress: Progress) -> int:
