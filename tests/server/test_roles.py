@@ -325,6 +325,7 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("vote.cast", {"vote_id": "12345678", "item_id": 1, "kind": "skip"}, ALL),
     ("subscribe", {"topic": "project/{p}/stats"}, SUPERVISORS),
     ("subscribe", {"topic": "project/{p}/events"}, SUPERVISORS),
+    ("subscribe", {"topic": "project/{p}/feed"}, SUPERVISORS),
     ("subscribe", {"topic": "server"}, OF_ANY_PROJECT),
     ("subscribe", {"topic": "project/{p}/card"}, SUPERVISORS),
     ("dashboard.moment", {"seq": 1}, SUPERVISORS),

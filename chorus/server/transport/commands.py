@@ -105,7 +105,7 @@ async def run(ctx: Context, command: Command) -> dict[str, Any]:
 # -- bodies
 
 
-TOPICS = ("stats", "card", "events", "comments")
+TOPICS = ("stats", "card", "events", "feed", "comments")
 
 
 class Ping(msgspec.Struct):
@@ -256,6 +256,9 @@ async def subscribe(ctx: Context, id: int, body: Subscribe) -> dict[str, Any]:
         stats = await hub.watch_stats(project_id, outbox, id, kind)
         ctx.after_reply(lambda: outbox.put_latest(f"{kind}{id}", push_frame(id, kind, stats)))
         return {"seq": stats["seq"], "epoch": stats["epoch"]}
+    if parts[2] == "feed":
+        hub.watch_feed(project_id, outbox, id)
+        return {}
     follower, seq, epoch, fresh = await hub.watch_events(
         project_id, outbox, id, body.since, body.epoch
     )

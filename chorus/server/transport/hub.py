@@ -14,6 +14,7 @@ from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.comments import may_see
+from chorus.server.transport.feed import Gathered
 from chorus.server.transport.protocol import plain_frame, shared_tail, with_sub
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 OUTBOX_MAX = 8 << 20
 """Characters that may wait for one slow reader before its socket is closed."""
 STATS_EVERY_S = 0.25
+STATS_CHARS_S = 16_000_000
+"""Characters of stats a second, to all who look at a project together: with thousands of labelers
+and a hundred dashboards they come less often, rather than take the processor from the votes."""
+FEED_EVERY_S = 0.5
 SERVER_EVERY_S = 1.0
 GOODBYE_S = 2.0
 REPLAY_CHUNK = 500
@@ -115,6 +120,9 @@ class Hub:
         """By project: which figures a subscription wants, "stats" or "card"."""
         self._event_subs: dict[str, list[EventSub]] = {}
         self._comment_subs: dict[str, dict[tuple[Outbox, int], tuple[str, str]]] = {}
+        self._feed_subs: dict[str, dict[tuple[Outbox, int], None]] = {}
+        self._gathered: dict[str, Gathered] = {}
+        self._feeding: dict[str, asyncio.Task[None]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
         self._server = server
@@ -146,7 +154,7 @@ class Hub:
             self._flushing[project_id] = task
 
     async def _flush(self, project_id: str) -> None:
-        """Send at once, then not again for STATS_EVERY_S, however much happens."""
+        """Send at once, then not again for STATS_EVERY_S or longer, however much happens."""
         try:
             while project_id in self._dirty:
                 self._dirty.discard(project_id)
@@ -157,10 +165,12 @@ class Hub:
                     kind: shared_tail(kind, await self._figures[kind](project_id))
                     for kind in sorted(set(subs.values()))
                 }
+                sent = 0
                 for (outbox, sub), kind in list(subs.items()):
                     if kind in tails:  # else it has come meanwhile, and has been told
                         outbox.put_latest(f"{kind}{sub}", with_sub(sub, tails[kind]))
-                await asyncio.sleep(STATS_EVERY_S)
+                        sent += len(tails[kind])
+                await asyncio.sleep(max(STATS_EVERY_S, sent / STATS_CHARS_S))
         except ApiError as error:
             log.debug("no stats: %s", error)
         except Exception:
@@ -169,6 +179,35 @@ class Hub:
             del self._flushing[project_id]
             if project_id in self._dirty:
                 self.stats_changed(project_id)
+
+    # -- feed: what a dashboard shows of the events, gathered
+
+    def watch_feed(self, project_id: str, outbox: Outbox, sub: int) -> None:
+        self._feed_subs.setdefault(project_id, {})[outbox, sub] = None
+
+    def _feed(self, project_id: str, events: Sequence[Event]) -> None:
+        if not self._feed_subs.get(project_id):
+            return
+        self._gathered.setdefault(project_id, Gathered()).add(events)
+        if project_id not in self._feeding:
+            self._feeding[project_id] = asyncio.ensure_future(self._send_feed(project_id))
+
+    async def _send_feed(self, project_id: str) -> None:
+        gathered = self._gathered[project_id]
+        try:
+            while gathered and self._feed_subs.get(project_id):
+                body, events = gathered.take()
+                body["events"] = [
+                    {"seq": e.seq, "type": e.type, "body": self._public_event(e)} for e in events
+                ]
+                tail = shared_tail("feed", body)
+                for outbox, sub in list(self._feed_subs[project_id]):
+                    outbox.put_latest(f"feed{sub}", with_sub(sub, tail))
+                await asyncio.sleep(FEED_EVERY_S)
+        except Exception:
+            log.exception("feed of %s failed", project_id)
+        finally:
+            del self._feeding[project_id], self._gathered[project_id]
 
     # -- comments: to those who may see them
 
@@ -276,6 +315,7 @@ class Hub:
                         self._send_event(follower, event, tail)
         for project_id in {e.project_id for e in events}:
             self.stats_changed(project_id)
+            self._feed(project_id, [e for e in events if e.project_id == project_id])
 
     # -- leaving
 
@@ -284,6 +324,9 @@ class Hub:
         for stats_subs in self._stats_subs.values():
             for key in [k for k in stats_subs if k[0] is outbox and sub in (None, k[1])]:
                 del stats_subs[key]
+        for feed_subs in self._feed_subs.values():
+            for key in [k for k in feed_subs if k[0] is outbox and sub in (None, k[1])]:
+                del feed_subs[key]
         for comment_subs in self._comment_subs.values():
             for key in [k for k in comment_subs if k[0] is outbox and sub in (None, k[1])]:
                 del comment_subs[key]

@@ -136,10 +136,10 @@ socket.addEventListener("open", async () => {
   try {
     loadCurve();
     await socket.request("subscribe", { topic: `${topic}/stats` }, (frame) => take(frame.body));
-    await socket.request("subscribe", { topic: `${topic}/events` }, (frame) => {
-      if (frame.type === "project.changed" && frame.body?.classes) loadClasses();
-      feed.take(frame);
-      person.follow(frame);
+    await socket.request("subscribe", { topic: `${topic}/feed` }, ({ body }) => {
+      if (body.events.some((e) => e.type === "project.changed" && e.body?.classes)) loadClasses();
+      feed.take(body);
+      person.follow(body.people);
     });
     await socket.request("subscribe", { topic: "server" }, (frame) => renderServer(frame.body));
   } catch (error) {

@@ -20,17 +20,16 @@ export class Feed {
     for (const p of labelers) this._names.set(p.user_id, p.name);
   }
 
-  take({ type, body }) {
-    if (!type || !body) return;
-    const newest = this._lines[0];
-    if (type === "vote.cast") {
-      if (newest?.who === body.user_id) newest.votes += 1;
-      else this._put({ who: body.user_id, votes: 1 });
-      if (newest) newest.at = newest.who === body.user_id ? Date.now() : newest.at;
-    } else {
-      const text = words(type, body, this._thing);
+  /** @param {{events: {type: string, body: object}[], votes: [string, number][]}} happened */
+  take({ events, votes }) {
+    for (const [who, n] of votes) {
+      const newest = this._lines[0];
+      if (newest?.who === who) Object.assign(newest, { votes: newest.votes + n, at: Date.now() });
+      else this._put({ who, votes: n });
+    }
+    for (const { type, body } of events) {
+      const text = body && words(type, body, this._thing);
       if (text) this._put({ text });
-      else return;
     }
     // A few draws a second, however many votes there are.
     if (!this._timer) this._timer = setTimeout(() => this._draw(), EVERY_MS);

@@ -5,8 +5,6 @@ import { classesOf, wordsOf } from "./task.js";
 import { toast } from "./toast.js";
 
 const AGAIN_MS = 400;
-/** Events after which a person's pages are others. */
-const TELLING = new Set(["vote.cast", "check.cast", "page.opened", "page.closed"]);
 
 export class PersonDialog {
   /**
@@ -45,9 +43,9 @@ export class PersonDialog {
     this._figures();
   }
 
-  /** An event has happened. */
-  follow({ type, body }) {
-    if (this._who && TELLING.has(type) && body?.user_id === this._who.user_id && !this._timer) {
+  /** @param {string[]} people who has done something, or had something done to them */
+  follow(people) {
+    if (this._who && people.includes(this._who.user_id) && !this._timer) {
       this._timer = setTimeout(() => this._load(), AGAIN_MS);
     }
   }
