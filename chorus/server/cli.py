@@ -463,6 +463,7 @@ def mount_others() -> None:
     """Commands that drive a server from outside; they import nothing of it."""
     from chorus.client.cli import export, import_
     from chorus.demo.cli import demo
+    from chorus.loadtest.cli import loadtest
     from chorus.server.backup_cli import backup, restore_
     from chorus.server.consensus_cli import consensus
     from chorus.simulate.cli import simulate
@@ -470,6 +471,7 @@ def mount_others() -> None:
     app.command("import")(import_)
     app.command("export")(export)
     app.command("simulate")(simulate)
+    app.command("loadtest")(loadtest)
     app.command("consensus")(consensus)
     app.command("demo")(demo)
     app.add_typer(backup, name="backup")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +18,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board, LabelerStats, apply
 from chorus.server.domain.forecast import Forecast, ends
 from chorus.server.domain.model import Event
+from chorus.server.domain.speed import WINDOW_MS, Speed
 from chorus.server.domain.timeline import Point, votes_at
 from chorus.server.domain.values import NONE
 from chorus.server.errors import ApiError
@@ -30,8 +31,6 @@ from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
 
-SPEED_WINDOW_MS = 15 * 60_000
-SPEED_LEAST_MS = 60_000
 PACE_WINDOWS_MS = (3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000)
 """Of the forecast: the first in which there were enough votes."""
 
@@ -215,7 +214,7 @@ class Dashboard:
         self._pace = pace
         self._measuring = measuring
         self._past = past
-        self._recent: dict[str, defaultdict[str, deque[int]]] = {}
+        self._recent: dict[str, defaultdict[str, Speed]] = {}
 
     async def stats(self, project_id: str) -> dict[str, Any]:
         """The protocol's Stats. Raises `ApiError('not_found')`."""
@@ -232,7 +231,7 @@ class Dashboard:
         spent = spending(board.spread, rules.votes_min, rules.votes_max)
         recent = self._recent[project_id]
         return {
-            **self._figures(board, {u: _per_hour(t, now) for u, t in recent.items()}, here),
+            **self._figures(board, {u: t.per_hour(now) for u, t in recent.items()}, here),
             "at": now,
             "assist": self._assist(board),
             "spending": {**spent, **rules.consensus},
@@ -266,7 +265,7 @@ class Dashboard:
             "queue": dict(board.queue),
             "votes": board.votes,
             "here": len(self._presence(project_id)),
-            "per_hour": round(sum(_per_hour(t, now) for t in self._recent[project_id].values()), 1),
+            "per_hour": round(sum(t.per_hour(now) for t in self._recent[project_id].values()), 1),
             "compared": sum(s.compared for s in stats),
             "agreed": sum(s.agreed for s in stats),
             "forecast": forecast(left, board.votes, points, now),
@@ -282,16 +281,16 @@ class Dashboard:
         when = at if at is not None else happened
 
         def fn(tx: Tx) -> list[tuple[str, int]]:
-            after = tx.seq_at(project_id, when - SPEED_WINDOW_MS)
+            after = tx.seq_at(project_id, when - WINDOW_MS)
             return tx.votes_of_people(project_id, list(board.labelers), after, board.seq)
 
-        recent: defaultdict[str, deque[int]] = defaultdict(deque)
+        recent: defaultdict[str, Speed] = defaultdict(Speed)
         for user_id, cast_at in await self._store.read(fn):
-            recent[user_id].append(cast_at)
+            recent[user_id].add(cast_at)
         points = [p for p in await self._past.points(project_id) if p.seq <= board.seq]
         spent = spending(board.spread, rules.votes_min, rules.votes_max)
         return {
-            **self._figures(board, {u: _per_hour(t, when) for u, t in recent.items()}, {}),
+            **self._figures(board, {u: t.per_hour(when) for u, t in recent.items()}, {}),
             "at": when,
             "rounds": board.rounds[-100:],
             "spending": spent,
@@ -359,13 +358,13 @@ class Dashboard:
             return
 
         def fn(tx: Tx) -> list[tuple[str, int]]:
-            after = tx.seq_at(project_id, now_ms() - SPEED_WINDOW_MS)
+            after = tx.seq_at(project_id, now_ms() - WINDOW_MS)
             return tx.votes_of_people(project_id, list(board.labelers), after, board.seq)
 
         rows = await self._store.read(fn)
-        recent: defaultdict[str, deque[int]] = defaultdict(deque)
+        recent: defaultdict[str, Speed] = defaultdict(Speed)
         for user_id, at in rows:
-            recent[user_id].append(at)
+            recent[user_id].add(at)
         self._recent.setdefault(project_id, recent)
 
     def on_events(self, events: Sequence[Event]) -> None:
@@ -373,7 +372,7 @@ class Dashboard:
             recent = self._recent.get(event.project_id)
             if recent is None or event.type != "vote.cast" or "superseded" in event.body:
                 continue
-            recent[str(event.body["user_id"])].append(event.at)
+            recent[str(event.body["user_id"])].add(event.at)
 
     async def events_since(
         self, project_id: str, since: int, limit: int
@@ -403,16 +402,6 @@ class Dashboard:
             body["labels"] = schema.counted(body["labels"])
         body["at"] = event.at
         return body
-
-
-def _per_hour(times: deque[int], now: int) -> float:
-    """Votes an hour over the last quarter of an hour, or since the person began in it."""
-    while times and times[0] < now - SPEED_WINDOW_MS:
-        times.popleft()
-    if not times:
-        return 0.0
-    span = max(now - times[0], SPEED_LEAST_MS)
-    return round(len(times) * 3_600_000 / span, 1)
 
 
 def forecast(

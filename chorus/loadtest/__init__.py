@@ -1,0 +1,1 @@
+"""Many people in real time against a real server: does it keep up, and lose nothing?"""

@@ -1,0 +1,32 @@
+"""What a server's process costs while it is used: memory and processor time, from /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from chorus.client.process import descendants
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def rss_mb(pid: int) -> float | None:
+    """Resident memory now, in MB (1e6 bytes); None: the process, or /proc, is not there."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return None
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time so far, in seconds, of a process and of the children it has waited for."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(field) for field in fields[11:15]) / _TICKS
+    return 0.0
+
+
+def workers_cpu_s(pid: int) -> float:
+    """The same of its live workers together."""
+    return sum(cpu_s(child) for child in descendants(pid))

@@ -1,0 +1,76 @@
+"""The load test: its sums by property, and a small one against the shared server."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from chorus.loadtest.plan import Plan, Waits, slope
+from chorus.server import cli
+from tests.servers import TestServer
+
+SECONDS = st.lists(st.floats(0, 20), min_size=1, max_size=50)
+
+
+@given(SECONDS, st.floats(0.01, 1))
+def test_a_quantile_is_one_of_the_waits_within_a_tenth_of_a_millisecond(
+    waits: list[float], share: float
+) -> None:
+    found = Waits()
+    for seconds in waits:
+        found.add(seconds)
+    exact = sorted(waits)[math.ceil(share * len(waits)) - 1] * 1000
+    quantile = found.quantile(share)
+    assert quantile is not None
+    assert exact - 1e-6 <= quantile <= exact + 0.1 + 1e-6
+
+
+@given(SECONDS, SECONDS)
+def test_waits_of_two_processes_are_those_of_both(one: list[float], two: list[float]) -> None:
+    first, second, both = Waits(), Waits(), Waits()
+    for seconds in one:
+        first.add(seconds)
+        both.add(seconds)
+    for seconds in two:
+        second.add(seconds)
+        both.add(seconds)
+    first.merge(second)
+    assert first == both
+
+
+@given(st.integers(1, 3000), st.sampled_from([1, 4, 6, 9]), st.floats(0.2, 20), st.integers(1, 20))
+def test_there_are_items_enough(people: int, size: int, minutes: float, votes: int) -> None:
+    plan = Plan(people, 1, 12.0, size, minutes, votes)
+    assert plan.items * votes >= plan.votes_per_s * minutes * 60
+    assert plan.items >= minutes * 60 / 12.0 * size, "nobody answers an item twice"
+
+
+@given(st.floats(-5, 5), st.floats(-100, 100), st.integers(2, 30))
+def test_the_slope_of_a_line_is_its_own(rise: float, start: float, n: int) -> None:
+    assert slope([(float(x), start + rise * x) for x in range(n)]) == pytest.approx(rise, abs=1e-6)
+
+
+def test_a_small_one_loses_nothing(
+    server: TestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.mount_others()
+    monkeypatch.setenv("CHORUS_TOKEN", server.token)
+    report = tmp_path / "report.json"
+    asked = [
+        "loadtest", "--labelers", "6", "--dashboards", "2", "--think-s", "0.5", "--minutes", "0.1",
+        "--page-size", "4", "--url", server.url, "--report", str(report),
+    ]  # fmt: skip
+    done = CliRunner().invoke(cli.app, asked)
+    assert done.exit_code == 0, done.output
+    found = json.loads(report.read_text())
+    assert found["votes"] > 0
+    assert found["ack"]["n"] == found["votes"]
+    assert (found["lost"], found["doubled"], found["refused"]) == (0, 0, {})
+    assert found["dashboards"]["events_per_s_each"] > 0
+    assert found["server"] == {}, "it is not ours"
