@@ -1,5 +1,5 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
-.PHONY: setup demo test soak lint bench screenshots protocol docs chromium clean help
+.PHONY: setup demo test soak lint bench screenshots protocol docs chromium clean help profile
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -15,7 +15,8 @@ help:
 	@echo "make test [ARGS=...]      all tests, browser included (docs/testing.md)"
 	@echo "make soak [ARGS=...]      people at work while everything fails: ARGS=\"--faults 10000\""
 	@echo "make lint                 style, types and the direction of imports"
-	@echo "make bench                what it measures on this machine"
+	@echo "make bench                what it measures on this machine, and the plots of it"
+	@echo "make profile              where the server's time goes while people vote"
 	@echo "make screenshots          the pictures of the README"
 	@echo "make protocol             the examples of docs/protocol.md"
 	@echo "make docs                 the pages of docs/ as a site, in site/"
@@ -48,6 +49,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m bench.run $(ARGS)
+
+profile: setup
+	$(BIN)/python -m bench.profile $(ARGS)
 
 screenshots: setup chromium
 	$(BIN)/python -m scripts.screenshots

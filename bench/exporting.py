@@ -11,8 +11,10 @@ import asyncio
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from bench.large import fill
 from chorus.client import Rest
@@ -41,26 +43,9 @@ def reset(pids: dict[int, tuple[float, float]]) -> None:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-async def main(items: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="chorus-exporting-") as folder:
-        data = Path(folder)
-        fill(data / "chorus.sqlite", items)
-        with sqlite3.connect(data / "chorus.sqlite") as db:
-            db.execute("UPDATE project SET prelabel = 0, cluster = 0")
-            (votes,) = db.execute("SELECT COUNT(*) FROM vote").fetchone()
-        process = ServerProcess(data)
-        token = process.add_user("admin", "Admin", admin=True)
-        await process.start()
-        print(f"{items:,} items, {votes:,} votes")
-        try:
-            async with Rest(process.url, token) as admin:
-                for format in FORMATS:
-                    await one(process, admin, format)
-        finally:
-            await process.stop()
-
-
-async def one(process: ServerProcess, admin: Rest, format: str) -> None:
+async def one(process: ServerProcess, admin: Rest, format: str) -> dict[str, float]:
+    """`{"made_s", "seconds", "mb", "memory_mb"}`: until it was made, until it was downloaded, how
+    large, and what it took in the process that needed most."""
     before = memory(process)
     reset(before)
     began = perf_counter()
@@ -77,11 +62,43 @@ async def one(process: ServerProcess, admin: Rest, format: str) -> None:
     took = perf_counter() - began
     # A worker that began with the export holds its interpreter and libraries, too.
     more = [peak - before.get(pid, (0.0, 0.0))[0] for pid, (_, peak) in memory(process).items()]
-    print(
-        f"{format:13} made in {made:5.1f} s, downloaded after {took:5.1f} s, {size / 1e6:6.1f} MB;"
-        f" memory: {max(more):4.0f} MB more in the process that needed most, {sum(more):4.0f} more"
-        " in all"
+    return {
+        "made_s": round(made, 2),
+        "seconds": round(took, 2),
+        "mb": round(size / 1e6, 1),
+        "memory_mb": round(max(more)),
+        "memory_all_mb": round(sum(more)),
+    }
+
+
+def line(format: str, found: dict[str, float]) -> str:
+    return (
+        f"{format:13} made in {found['made_s']:5.1f} s, downloaded after {found['seconds']:5.1f} s,"
+        f" {found['mb']:6.1f} MB; memory: {found['memory_mb']:4.0f} MB more in the process that"
+        f" needed most, {found['memory_all_mb']:4.0f} more in all"
     )
+
+
+async def measure(folder: Path, items: int, formats: Sequence[str]) -> dict[str, Any]:
+    """Each format -> what it took (`one`), of a project of so many items."""
+    fill(folder / "chorus.sqlite", items)
+    with sqlite3.connect(folder / "chorus.sqlite") as db:
+        db.execute("UPDATE project SET prelabel = 0, cluster = 0")
+    process = ServerProcess(folder)
+    token = process.add_user("admin", "Admin", admin=True)
+    await process.start()
+    try:
+        async with Rest(process.url, token) as admin:
+            return {format: await one(process, admin, format) for format in formats}
+    finally:
+        await process.stop()
+
+
+async def main(items: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="chorus-exporting-") as folder:
+        print(f"{items:,} items")
+        for format, found in (await measure(Path(folder), items, FORMATS)).items():
+            print(line(format, found))
 
 
 if __name__ == "__main__":

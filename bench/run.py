@@ -21,10 +21,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import importing, votes
+from bench import exporting, fanout, importing, plots, votes
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("votes", "import", "featurize", "round")
+PARTS = ("votes", "fanout", "import", "export", "featurize", "round")
+EXPORTED = 20_000
 
 
 def main(
@@ -33,7 +34,7 @@ def main(
     ] = None,
     write: Annotated[bool, typer.Option(help="Write the results file.")] = True,
 ) -> None:
-    """Measure votes, pages, import, features and rounds on this machine."""
+    """Measure votes, pages, fan-out, import, export, features and rounds on this machine."""
     parts = only or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}")
@@ -48,12 +49,19 @@ def main(
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{result['commit']}.json"
         path.write_text(json.dumps(result, indent=2) + "\n")
+        plots.draw(RESULTS)
         console.print(f"written: bench/results/{path.name}")
 
 
 def _measure(part: str, folder: Path) -> Any:
     if part == "votes":
         return _votes(folder)
+    if part == "fanout":
+        return uvloop.run(fanout.fanout(folder))
+    if part == "export":
+        (folder / "export").mkdir()
+        found = asyncio.run(exporting.measure(folder / "export", EXPORTED, ("csv",)))["csv"]
+        return {"items": EXPORTED, **found, "per_s": round(EXPORTED / found["seconds"])}
     if part == "import":
         return asyncio.run(importing.import_photos(folder))
     from bench import ml_bench
@@ -113,6 +121,21 @@ def _table(result: dict[str, Any]) -> Table:
                 f"ack {ceiling['ack_p50_ms']}, {ceiling['ack_p99_ms']} ms",
             )
         table.add_row("pages handed out/s", f"{durable['pages_per_s']:,.0f}", "")
+    if "fanout" in result:
+        found = result["fanout"]
+        table.add_row(
+            f"one event to {found['dashboards']:,} dashboards, frames/s",
+            f"{found['events']['frames_per_s']:,}",
+            f"{found['ratio']:.2f} of a bare broadcast"
+            f" ({found['ratio_by_processor']:.2f} by processor time)",
+        )
+    if "export" in result:
+        found = result["export"]
+        table.add_row(
+            f"export of {found['items']:,} items as CSV, items/s",
+            f"{found['per_s']:,}",
+            f"{found['memory_mb']} MB more",
+        )
     if "import" in result:
         table.add_row("import, photos of 256 px/s", f"{result['import']['per_s']:,}", "")
     if "featurize" in result:

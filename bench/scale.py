@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +29,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import crowded
+from bench import crowded, plots
 from chorus.client import LabelerStream, Rest, Socket
 from chorus.client.process import ServerProcess
 from chorus.server.storage.sqlite import connect
@@ -250,20 +252,63 @@ def table(found: list[Measured]) -> Table:
     return out
 
 
+GROWS: dict[str, Callable[[Measured], float]] = {
+    "a vote, median": lambda m: m.quiet_ms[0],
+    "a vote, 99 %": lambda m: m.quiet_ms[1],
+    "a vote during a round, median": lambda m: m.busy_ms[0],
+    "a next page": lambda m: m.page_ms,
+    "reading": lambda m: m.read,
+    "training": lambda m: m.processor["train"],
+    "validating": lambda m: m.processor["validate"],
+    "scoring": lambda m: m.processor["infer"],
+    "clusters": lambda m: m.processor["cluster"],
+    "landing": lambda m: m.landing,
+    "server's memory": lambda m: m.server_mb,
+    "worker's memory": lambda m: m.worker_mb,
+}
+
+
+def growth(less: Measured, more: Measured, figure: Callable[[Measured], float]) -> float | None:
+    """The exponent k where the figure grows as items to the k: 0 flat, 1 in proportion. None: too
+    small to tell."""
+    a, b = figure(less), figure(more)
+    if not (a > 0.05 and b > 0.05):
+        return None
+    return math.log(b / a) / math.log(more.items / less.items)
+
+
+def growth_table(found: list[Measured]) -> Table:
+    """n log n is at most 1.1 from 10,000 items on."""
+    out = Table(
+        "grows as items to the", *(f"{b.items:,}" for _, b in pairwise(found)), title="Growth"
+    )
+    for name, figure in GROWS.items():
+        powers = [growth(a, b, figure) for a, b in pairwise(found)]
+        out.add_row(name, *("" if k is None else f"{k:.2f}" for k in powers))
+    return out
+
+
 def main(
     size: Annotated[list[int] | None, typer.Option(help="Items; may be repeated.")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="The same, with commas: 1000,10000,100000,500000.")
+    ] = None,
     write: Annotated[bool, typer.Option(help="Write the results file.")] = False,
 ) -> None:
     """Measure rounds as a project grows."""
     console = Console(width=180)
     found: list[Measured] = []
-    for items in size or SIZES:
+    wanted = [*(size or []), *(int(one) for one in (sizes or "").split(",") if one)]
+    for items in sorted(wanted) or SIZES:
         with tempfile.TemporaryDirectory(prefix="chorus-scale-") as folder:
             found.append(uvloop.run(measure(Path(folder), items)))
         console.print_json(json.dumps(msgspec.to_builtins(found[-1])), indent=None)
     console.print(table(found))
+    if len(found) > 1:
+        console.print(growth_table(found))
     if write:
         RESULTS.write_text(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
+        plots.draw(RESULTS.parent)
 
 
 if __name__ == "__main__":

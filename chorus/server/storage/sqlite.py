@@ -91,7 +91,11 @@ class SqliteStore:
         self._db = connect(path)
         keep_copy(self._db, path)
         migrate(self._db)
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        self._asked: list[_Write] = []
+        """Writes of this step of the event loop: handed to the writer together, at its end. So what
+        came in one go shares a commit, and the writer's thread is woken once."""
+        self._waiting = 0
         self._closed = False
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
@@ -107,37 +111,49 @@ class SqliteStore:
             future.set_exception(ApiError("shutting_down", "the server is shutting down"))
         else:
             context = None if self._watch is None else self._watch.context()
-            self._queue.put(_Write(fn, future, context))
+            if not self._asked:
+                self._loop.call_soon(self._hand_over)
+            self._asked.append(_Write(fn, future, context))
+            self._waiting += 1
         return future
+
+    def _hand_over(self) -> None:
+        if self._asked:
+            self._queue.put(self._asked)
+            self._asked = []
 
     @property
     def waiting(self) -> int:
-        """Writes that wait for the writer."""
-        return self._queue.qsize()
+        """Writes that wait for the writer, or for their commit."""
+        return self._waiting
 
     def _write_loop(self) -> None:
         stop = False
         folded = self._db.total_changes
-        while not stop:
-            first = self._queue.get()
-            if first is None:
-                break
-            batch = [first]
+        left: list[_Write] = []
+        while left or not stop:
+            if not left:
+                first = self._queue.get()
+                if first is None:
+                    break
+                left = first
             # Whatever has piled up while the last commit was being synced shares this one.
-            while len(batch) < BATCH:
+            while len(left) < BATCH and not stop:
                 try:
                     more = self._queue.get_nowait()
                 except queue.Empty:
                     break
                 if more is None:
                     stop = True
-                    break
-                batch.append(more)
+                else:
+                    left = left + more
+            batch, left = left[:BATCH], left[BATCH:]
             events = self._commit(batch)
             kept = perf_counter_ns()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
                 self._loop.call_soon_threadsafe(self._finish, batch, events, kept)
-            if self._db.total_changes - folded >= IDLE_CHECKPOINT and self._queue.empty():
+            changed = self._db.total_changes - folded
+            if changed >= IDLE_CHECKPOINT and not left and self._queue.empty():
                 folded = self._db.total_changes
                 with contextlib.suppress(sqlite3.Error):  # the next one will do
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -178,6 +194,7 @@ class SqliteStore:
         return events
 
     def _finish(self, batch: list[_Write], events: list[Event] | None, kept: int) -> None:
+        self._waiting -= len(batch)
         if events:
             self._publish(events)
         if self._watch is not None:
@@ -219,6 +236,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what is queued, then close. Later writes are refused as `shutting_down`."""
         self._closed = True
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
         await asyncio.sleep(0)  # let the last _finish run
