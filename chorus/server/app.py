@@ -253,7 +253,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         lambda: {**meter.figures(), "backup": backing_up.figures()}, dashboard.card,
     )  # fmt: skip
     drafts = Drafts(
-        store, projects, importing, data, refreshing, import_pool.call,
+        store, projects, importing, data, refreshing, blobs, import_pool.call,
         settings.data_dir / "drafts",
     )  # fmt: skip
 

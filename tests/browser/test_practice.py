@@ -50,6 +50,10 @@ async def test_a_newcomer_practises_and_is_told_what_is_right(
         await expect(banner).to_contain_text(f"{right} of 4 right")
         await expect(page.locator(".tile-note")).to_have_text(["Its middle says it."])
         assert await violations(page) == []
+        await page.reload()
+        await expect(verdicts).to_have_count(4)
+        assert await verdicts.all_inner_texts() == said, "a reload tells it again"
+        await expect(page.locator(".tile-note")).to_have_text(["Its middle says it."])
         await page.keyboard.press("2")
         assert await verdicts.all_inner_texts() == said, "it cannot be changed any more"
         await expect(page.get_by_role("button", name="Go on")).to_be_enabled()

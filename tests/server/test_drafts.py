@@ -130,3 +130,28 @@ async def test_a_draft_is_its_makers_alone(bench: Bench, server: TestServer) -> 
             await other.request("GET", f"/api/drafts/{draft_id}")
         assert (await other.request("GET", "/api/drafts")).json() == {"drafts": []}
     await send(bench, "DELETE", f"/{draft_id}")
+
+
+async def test_pictures_of_the_instructions_go_along(bench: Bench, tmp_path: Path) -> None:
+    one, other = (p.read_bytes() for p in sorted(pictures(tmp_path, 2).iterdir()))
+    draft_id = (await send(bench, "POST", body={**ANSWERS, "source": {"kind": "none"}}))["draft_id"]
+    route = f"/api/drafts/{draft_id}/pictures"
+    url = (await bench.admin.request("POST", route, content=one)).json()["url"]
+    assert (await bench.admin.request("GET", url)).content == one
+    html = (await send(bench, "POST", "/preview", {"text": f"![how]({url})"}))["html"]
+    assert f'src="{url}"' in html
+    body = {**ANSWERS, "source": {"kind": "none"}, "instructions": f"![how]({url})"}
+    await send(bench, "PUT", f"/{draft_id}", body)
+    made = (await send(bench, "POST", f"/{draft_id}/initialize", {}))["project"]
+    there = url.replace(f"/drafts/{draft_id}/", f"/projects/{made['project_id']}/")
+    assert made["instructions"] == f"![how]({there})"
+    assert (await bench.admin.request("GET", there)).content == one
+    # Of a draft that is thrown away nothing stays.
+    draft_id = (await send(bench, "POST", body=ANSWERS))["draft_id"]
+    route = f"/api/drafts/{draft_id}/pictures"
+    url = (await bench.admin.request("POST", route, content=other)).json()["url"]
+    blobs = bench.server.process.data_dir / "blobs"
+    name = url.rpartition("/")[2]
+    assert [p for p in blobs.rglob("*") if name in p.name]
+    await send(bench, "DELETE", f"/{draft_id}")
+    assert not [p for p in blobs.rglob("*") if name in p.name]

@@ -96,6 +96,8 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("DELETE", "/api/drafts/none/files", None, ADMINS),
     ("POST", "/api/drafts/none/initialize", {}, ADMINS),
     ("POST", "/api/drafts/none/test", {}, ADMINS),
+    ("POST", "/api/drafts/none/pictures", {}, ADMINS),
+    ("GET", f"/api/drafts/none/pictures/{'0' * 64}", None, ADMINS),
     ("GET", "/api/projects/{p}/members", None, SUPERVISORS),
     ("PUT", "/api/projects/{p}/members", {"login": "admin", "role": "supervisor"}, ADMINS),
     ("POST", "/api/projects/{p}/import", {"folder": "/nowhere"}, ADMINS),

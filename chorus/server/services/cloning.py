@@ -93,9 +93,13 @@ class Cloning:
                 break
             after = items[-1].item_id
             pairs = [_as_new(item) for item in items if item.state != "removed"]
-            await self._store.write(
-                lambda tx, pairs=pairs: add_items(tx, new_id, user.user_id, pairs, now_ms())  # type: ignore[misc]
-            )
+            gold = {item.item_id: item.content_hash for item in items if item.gold}
+
+            def add(tx: Tx, pairs: list[Any] = pairs, gold: dict[int, str] = gold) -> None:
+                add_items(tx, new_id, user.user_id, pairs, now_ms())
+                _notes(tx, new_id, gold)
+
+            await self._store.write(add)
 
         def end(tx: Tx) -> None:
             if state == "running":
@@ -104,6 +108,14 @@ class Cloning:
                 tx.emit(new_id, now_ms(), "project.changed", body)
 
         await self._store.write(end)
+
+
+def _notes(tx: Tx, new_id: str, gold: dict[int, str]) -> None:
+    """What is said of gold items to whoever practises. gold: item_id in the old project ->
+    content hash."""
+    said = {gold[item_id]: text for item_id, text in tx.gold_notes(list(gold)).items()}
+    for item in tx.items_by_content(new_id, list(said)):
+        tx.set_gold_note(new_id, item.item_id, said[item.content_hash])
 
 
 def _as_new(item: Item) -> tuple[Prepared, str | None, bool]:

@@ -24,6 +24,7 @@ from chorus.server.services.importing import Importing, Upload
 from chorus.server.services.projects import NewClass, NewProject, Projects
 from chorus.server.services.refreshing import Refreshing
 from chorus.server.services.sources import Options
+from chorus.server.storage.blobs import BlobStore as Blobs
 from chorus.server.storage.remote import Credentials
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -110,13 +111,14 @@ class Drafts:
 
     def __init__(
         self, store: Store, projects: Projects, importing: Importing, data: DataSources,
-        refreshing: Refreshing, call: Call, folder: Path,
+        refreshing: Refreshing, blobs: Blobs, call: Call, folder: Path,
     ) -> None:  # fmt: skip
         self._store = store
         self._projects = projects
         self._importing = importing
         self._sources = data
         self._refreshing = refreshing
+        self._blobs = blobs
         self._call = call
         self._folder = folder
 
@@ -162,7 +164,13 @@ class Drafts:
 
     async def discard(self, user: CurrentUser, draft_id: str) -> None:
         await self._of(user, draft_id)
-        await self._store.write(lambda tx: tx.drop_draft(draft_id))
+
+        def fn(tx: Tx) -> list[str]:
+            tx.drop_draft(draft_id)
+            return tx.drop_prose_pictures(draft_id)
+
+        for content_hash in await self._store.write(fn):
+            await asyncio.to_thread(self._blobs.remove, content_hash)
         await asyncio.to_thread(shutil.rmtree, self._folder / draft_id, True)
 
     # -- data
@@ -208,6 +216,10 @@ class Drafts:
         place = (answers.source.place or Place()).source(body.credentials)
         return await self._sources.test_for_draft(user.user_id, place, is_text(answers.task_type))
 
+    async def owned(self, user: CurrentUser, draft_id: str) -> None:
+        """Raises not_found for a draft that is not this person's."""
+        await self._of(user, draft_id)
+
     async def initialize(
         self, user: CurrentUser, draft_id: str, body: Initialize | None = None
     ) -> dict[str, Any]:
@@ -251,7 +263,16 @@ class Drafts:
             self._sources.check(user.user_id, remote, options.text)
         project = await self._projects.create(user, new)
         project_id: str = project["project_id"]
-        await self._store.write(lambda tx: tx.drop_draft(draft_id))
+
+        def move(tx: Tx) -> None:
+            tx.drop_draft(draft_id)
+            tx.move_prose_pictures(draft_id, project_id)
+            there, here = f"/api/drafts/{draft_id}/", f"/api/projects/{project_id}/"
+            if there in new.instructions:
+                text = new.instructions.replace(there, here)
+                tx.change_project(project_id, {"instructions": text})
+
+        await self._store.write(move)
         for person in answers.people:
             await self._projects.set_member(project_id, person.user_id, None, person.role)
         job: dict[str, Any] | None = None

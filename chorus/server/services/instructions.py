@@ -68,8 +68,11 @@ class Instructions:
         """`{"html"}` as labelers will see it."""
         return {"html": to_html(markdown)}
 
-    async def add_picture(self, project_id: str, data: bytes) -> dict[str, str]:
-        """Keep a picture: `{"url"}`. Raises `ApiError`: too_large, bad_value."""
+    async def add_picture(
+        self, project_id: str, data: bytes, of: str = "projects"
+    ) -> dict[str, str]:
+        """Keep a picture: `{"url"}`. of: "drafts" where `project_id` is a draft's. Raises
+        `ApiError`: too_large, bad_value."""
         if len(data) > PICTURE_MAX:
             raise ApiError("too_large", f"a picture has at most {PICTURE_MAX >> 20} MB")
         media_type = sniff(data[:132])
@@ -79,7 +82,7 @@ class Instructions:
         await self._store.write(
             lambda tx: tx.add_prose_picture(project_id, content_hash, str(media_type), now_ms())
         )
-        return {"url": f"/api/projects/{project_id}/pictures/{content_hash}"}
+        return {"url": f"/api/{of}/{project_id}/pictures/{content_hash}"}
 
     async def picture(self, project_id: str, content_hash: str) -> tuple[Path, str]:
         """(file, media type). Raises `ApiError('not_found')`."""

@@ -9,7 +9,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-OURS = "/api/projects/"
+OURS = ("/api/projects/", "/api/drafts/")
 """Pictures of instructions lie below; those of other sites are links."""
 
 # html=False: raw HTML is shown as text, never run; javascript: and data: links stay text.

@@ -16,7 +16,7 @@ from chorus.server.transport.auth import require_user
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services, uploaded
 from chorus.server.transport.once import once
-from chorus.server.transport.rest_instructions import Preview
+from chorus.server.transport.rest_instructions import Preview, picture_of, show_picture
 
 
 async def admin(request: Request) -> CurrentUser:
@@ -88,6 +88,27 @@ async def drop_files(request: Request) -> Response:
     return Response(status_code=204)
 
 
+@api(
+    "Add a picture to its instructions",
+    "admin",
+    takes="image/*",
+    answer=answers.Link,
+    status=201,
+)
+async def add_picture(request: Request) -> Response:
+    """The body is the picture itself."""
+    kept, draft_id = services(request), _id(request)
+    await kept.drafts.owned(await admin(request), draft_id)
+    data = await picture_of(request)
+    return reply(await kept.instructions.add_picture(draft_id, data, "drafts"), 201)
+
+
+@api("A picture of its instructions", "admin", gives="image/*")
+async def picture(request: Request) -> Response:
+    await services(request).drafts.owned(await admin(request), _id(request))
+    return await show_picture(request, _id(request))
+
+
 @api("Can the draft's data source be read?", "admin", body=Initialize, answer=answers.SourceTest)
 async def test_place(request: Request) -> Response:
     user = await admin(request)
@@ -129,6 +150,8 @@ def routes() -> list[BaseRoute]:
         Route(f"{one}/data", data, methods=["GET"]),
         Route(f"{one}/files", add_files, methods=["POST"]),
         Route(f"{one}/files", drop_files, methods=["DELETE"]),
+        Route(f"{one}/pictures", add_picture, methods=["POST"]),
+        Route(f"{one}/pictures/{{content_hash}}", picture, methods=["GET"]),
         Route(f"{one}/test", test_place, methods=["POST"]),
         Route(f"{one}/initialize", initialize, methods=["POST"]),
     ]

@@ -53,19 +53,30 @@ async def preview(request: Request) -> Response:
 async def add_picture(request: Request) -> Response:
     """The body is the picture itself."""
     _, project_id = await member_of(request, "supervisor")
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > PICTURE_MAX:
-            raise ApiError("too_large", f"a picture has at most {PICTURE_MAX >> 20} MB")
-    return reply(await services(request).instructions.add_picture(project_id, bytes(data)), 201)
+    data = await picture_of(request)
+    return reply(await services(request).instructions.add_picture(project_id, data), 201)
 
 
 @api("A picture of the instructions", "labeler", gives="image/*")
 async def picture(request: Request) -> Response:
     _, project_id = await member_of(request, "labeler")
+    return await show_picture(request, project_id)
+
+
+async def picture_of(request: Request) -> bytes:
+    """The body, as far as a picture may be large. Raises too_large."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > PICTURE_MAX:
+            raise ApiError("too_large", f"a picture has at most {PICTURE_MAX >> 20} MB")
+    return bytes(data)
+
+
+async def show_picture(request: Request, owner: str) -> Response:
+    """A picture of the project or draft `owner`. Raises not_found."""
     path, media_type = await services(request).instructions.picture(
-        project_id, request.path_params["content_hash"]
+        owner, request.path_params["content_hash"]
     )
     headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
     return FileResponse(path, media_type=media_type, headers=headers)

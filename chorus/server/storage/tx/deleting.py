@@ -72,6 +72,8 @@ class DeletingSql(Base):
             " AND NOT EXISTS (SELECT 1 FROM project p JOIN prose_picture o"
             " ON o.project_id = p.project_id AND o.content_hash = x.content_hash"
             " WHERE p.project_id <> ?)"
+            " AND NOT EXISTS (SELECT 1 FROM draft d JOIN prose_picture o"
+            " ON o.project_id = d.draft_id AND o.content_hash = x.content_hash)"
         )
         found = self.rows(
             "SELECT content_hash FROM (SELECT content_hash FROM item WHERE project_id = ?"

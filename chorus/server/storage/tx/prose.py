@@ -44,6 +44,28 @@ class ProseSql(Base):
         )
         return str(row[0]) if row else None
 
+    def move_prose_pictures(self, draft_id: str, project_id: str) -> None:
+        """Those of a draft are the project's that is made of it."""
+        self.run(
+            "UPDATE prose_picture SET project_id = ? WHERE project_id = ?", (project_id, draft_id)
+        )
+
+    def drop_prose_pictures(self, draft_id: str) -> list[str]:
+        """Content hashes of those that nothing else uses."""
+        mine = [content_hash for content_hash, _ in self.prose_pictures(draft_id)]
+        self.run("DELETE FROM prose_picture WHERE project_id = ?", (draft_id,))
+        return [
+            one
+            for one in mine
+            if self.row(
+                "SELECT 1 FROM prose_picture WHERE content_hash = ? UNION ALL SELECT 1"
+                " FROM project p JOIN item i ON i.project_id = p.project_id"
+                " AND i.content_hash = ? LIMIT 1",
+                (one, one),
+            )
+            is None
+        ]
+
     def prose_pictures(self, project_id: str) -> list[tuple[str, str]]:
         """(content_hash, media type) of all."""
         return self.rows(

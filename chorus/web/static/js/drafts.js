@@ -9,7 +9,7 @@ export class Drafts {
   constructor(userId, projectId, storage = sessionStorage) {
     this._storage = storage;
     this._key = `chorus.answers.${userId}.${projectId}`;
-    /** @type {{pages: Record<string, {answers: object, focus: number, came: number}>, submitted: number[]}} */
+    /** @type {{pages: Record<string, {answers: object, focus: number, came: number}>, submitted: number[], told?: any}} */
     this._kept = { pages: {}, submitted: [] };
     try {
       this._kept = { ...this._kept, ...JSON.parse(storage.getItem(this._key) ?? "{}") };
@@ -37,8 +37,20 @@ export class Drafts {
     this._kept.submitted = [...this._kept.submitted, pageId].slice(-SUBMITTED_KEPT);
   }
 
-  /** Remember exactly these pages. @param {import("./page_state.js").PageState[]} pages */
-  keep(pages) {
+  /** A practice page that was sent and is still being told, as it was last seen; or null. */
+  get told() {
+    return this._kept.told ?? null;
+  }
+
+  /**
+   * Remember exactly these pages. @param {import("./page_state.js").PageState[]} pages
+   * @param {?import("./page_state.js").PageState} [told]
+   */
+  keep(pages, told = null) {
+    this._kept.told = told && {
+      page: { page_id: told.page_id, kind: told.kind, size: told.size, items: told.items, practice: told.practice },
+      answers: told.answers, verdicts: told.verdicts,
+    };
     this._kept.pages = Object.fromEntries(
       pages.map((p) => [p.page_id, { answers: p.answers, focus: p.focus, came: p.came }]),
     );

@@ -78,6 +78,13 @@ export function tell(state) {
   return { ...state, selected: [], spent: false, past: [], future: [], focus: 0, verdicts: Object.fromEntries(before) };
 }
 
+/** Such a page as it was told before a reload. @param {?{page: any, answers: any, verdicts: any}} kept */
+export function toldAgain(kept, answering) {
+  if (!kept) return null;
+  const state = open(kept.page, answering, { answers: kept.answers, focus: 0, came: 0 });
+  return { ...state, answers: kept.answers, verdicts: kept.verdicts };
+}
+
 /**
  * The likely strangers of a cluster come first, so that they are seen first. Where most of a page
  * would be strange nobody is: then the model is only unsure, and a mark would say nothing.

@@ -22,7 +22,7 @@ export function templateOf(name, classes, thing) {
 /**
  * @param {HTMLElement} root with a textarea, `.prose-preview`, `.prose-template`, and maybe
  *   `.prose-picture` (a file input)
- * @param {{preview: string, pictures: ?string, template: () => string}} how `preview`, `pictures`:
+ * @param {{preview: string, pictures: string | (() => Promise<string>), template: () => string}} how `preview`, `pictures`:
  *   routes
  */
 export function proseEditor(root, { preview, pictures, template }) {
@@ -60,7 +60,7 @@ export function proseEditor(root, { preview, pictures, template }) {
     for (const file of files) {
       if (!file.type.startsWith("image/")) continue;
       try {
-        const { url } = await upload(pictures, file);
+        const { url } = await upload(typeof pictures === "function" ? await pictures() : pictures, file);
         insert(`![${file.name.replace(/\.[^.]*$/, "").replace(/[[\]]/g, "")}](${url})\n`);
       } catch (error) {
         toast(error.message, "bad");

@@ -12,7 +12,7 @@ import { _ } from "./i18n.js";
 import { newTabId, tabId, uuid } from "./ids.js";
 import { PageTime } from "./page_time.js";
 import { renamedFrom } from "./class_tree.js";
-import { missing, open, reduce, renamed, renamedItem, reopen, tell, toSend, touched } from "./page_state.js";
+import { missing, open, reduce, renamed, renamedItem, reopen, tell, toSend, toldAgain, touched } from "./page_state.js";
 import { pagesOf, withPage } from "./recent.js";
 import { taskOf } from "./task.js";
 import { errorWords } from "./words.js";
@@ -50,7 +50,7 @@ export class Session extends EventTarget {
      * @type {?import("./page_state.js").PageState} a practice page that was sent: what was right is
      * shown until the person goes on
      */
-    this.told = null;
+    this.told = toldAgain(this._drafts.told, this._answering);
     /** @type {any[]} */
     this.recent = [];
     /** @type {?string} why there is no page, as the server says */
@@ -382,7 +382,7 @@ export class Session extends EventTarget {
   }
 
   _changed() {
-    this._drafts.keep(this.queue);
+    this._drafts.keep(this.queue, this.told);
     this.dispatchEvent(new CustomEvent("change"));
   }
 }

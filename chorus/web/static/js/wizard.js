@@ -250,7 +250,7 @@ const data = wizardData({
   },
 });
 const prose = proseEditor($('[data-step="instructions"]'), {
-  preview: "/api/drafts/preview", pictures: null,
+  preview: "/api/drafts/preview", pictures: async () => `/api/drafts/${await draft()}/pictures`,
   template: () => templateOf(answers.name, answers.classes, taskOf(answers).thing),
 });
 
