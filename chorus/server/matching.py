@@ -137,6 +137,11 @@ def _solved(
     return [(rows[r], columns[c]) for r, c in found if table[r, c] > 0]
 
 
+def warm() -> None:
+    """Load what takes up to a second, before somebody waits for it."""
+    import shapely  # noqa: F401
+
+
 def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Nodes 0 … count-1 that hang together by any edges, each list ascending."""
     near: list[list[int]] = [[] for _ in range(count)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from chorus.server import matching
 from chorus.server.clock import now_ms
 from chorus.server.consensus import CHOICES
 from chorus.server.consensus.sets import RULES as SET_RULES
@@ -238,6 +240,8 @@ class Projects:
             return {p.project_id: tx.schema(p) for p in projects}, archived
 
         self._schemas, self._archived = await self._store.read(fn)
+        if any(schema.shapes for schema in self._schemas.values()):
+            await asyncio.to_thread(matching.warm)
 
     def schema(self, project_id: str) -> Schema:
         """Raises `ApiError('not_found')` for an unknown project."""
@@ -460,6 +464,8 @@ class Projects:
             )
             return self._public(tx, project.project_id, "admin", user.user_id)
 
+        if shapes:
+            await asyncio.to_thread(matching.warm)
         public = await self._store.write(fn)
         self._schemas[project.project_id] = Schema(project.task_type, classes)
         return public
