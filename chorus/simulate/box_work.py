@@ -115,6 +115,7 @@ class BoxWork:
             "prelabels": whole["prelabels"]
             | {
                 "images": self._images["prelabeled"],
+                "share": _share(self._images["prelabeled"], votes),
                 "precision": _round(self._predicted.precision),
                 "recall": _round(self._predicted.recall),
                 "actions_per_image": {

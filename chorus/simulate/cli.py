@@ -235,14 +235,12 @@ def _progress(console: Console) -> Progress:
 def _table(result: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
     prelabels, pages = result["prelabels"], result["pages"]
-    drawn = "map50" in result
     rows: list[tuple[str, object]] = [
         ("labeled", f"{result['labeled']} of {result['items']}"),
         ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
         ("accuracy (all)", f"{result['accuracy']} ({result['accuracy_all']})"),
         *([("F1 of the tags", tags)] if (tags := result["accuracy_tags"]) is not None else []),
-        *([] if drawn else [("majority of the same votes", result["accuracy_majority"])]),
-        *(_boxes(result) if drawn else []),
+        *(_boxes(result) if "map50" in result else _classes(result)),
         ("votes (per item)", f"{result['votes']} ({result['votes_per_item']})"),
         (
             "lost, over, duplicate votes",
@@ -250,16 +248,6 @@ def _table(result: dict[str, Any]) -> Table:
         ),
         ("actions per item", result["actions_per_item"]),
         ("pages", ", ".join(f"{n} {kind}" for kind, n in pages.items())),
-        *(
-            []
-            if drawn
-            else [
-                (
-                    "purity clustered, manual",
-                    f"{result['cluster_purity']}, {result['manual_purity']}",
-                )
-            ]
-        ),
         (
             "prelabels",
             f"{prelabels['shown']} shown, accuracy {prelabels['accuracy']},"
@@ -274,6 +262,15 @@ def _table(result: dict[str, Any]) -> Table:
     for name, value in rows:
         table.add_row(name, "–" if value is None else str(value))
     return table
+
+
+def _classes(result: dict[str, Any]) -> list[tuple[str, object]]:
+    """What a report has of classes alone."""
+    purity = f"{result['cluster_purity']}, {result['manual_purity']}"
+    return [
+        ("majority of the same votes", result["accuracy_majority"]),
+        ("purity clustered, manual", purity),
+    ]
 
 
 def _boxes(result: dict[str, Any]) -> list[tuple[str, object]]:
