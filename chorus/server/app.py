@@ -409,7 +409,11 @@ def _watch_states(
     log_file = settings.database.with_name(f"{settings.database.name}-wal")
     for name, says, look in (
         ("chorus_people", "People with an open socket.", hub.people),
-        ("chorus_write_queue", "Writes that wait for the writer.", lambda: store.waiting),
+        (
+            "chorus_write_queue",
+            "Writes that wait for the writer, or for their commit.",
+            lambda: store.waiting,
+        ),
         ("chorus_database_bytes", "Size of the database.", lambda: _size(settings.database)),
         ("chorus_wal_bytes", "Size of its write-ahead log.", lambda: _size(log_file)),
         (

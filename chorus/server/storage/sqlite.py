@@ -24,6 +24,7 @@ from chorus.server.domain.values import alike
 from chorus.server.errors import ApiError
 from chorus.server.geometry import load
 from chorus.server.matching import shapes_right
+from chorus.server.storage.checkpoints import Checkpoints
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.base import Heads
@@ -34,12 +35,13 @@ T = TypeVar("T")
 
 BATCH = 256
 """Most functions in one commit: bounds the wait of the first behind the last."""
-IDLE_CHECKPOINT = 2000
-"""Rows changed (a vote: about ten) after which the log is folded into the database as soon as
-nobody waits: few enough that whoever comes meanwhile waits little."""
+CHECKPOINT_ROWS = 2000
+"""Rows changed (a vote: about ten) after which the log is folded into the database, beside the
+writer (storage/checkpoints)."""
 WAL_PAGES = 16_000
-"""Pages (64 MB) after which that happens although somebody waits. SQLite's own 1,000 would stop
-the writer every other commit under load, which costs a third of all time."""
+"""Pages (64 MB) after which the writer does so itself: by then nearly all are folded, and the log
+begins anew. SQLite's own 1,000 would stop it every other commit under load, which costs a third of
+all time."""
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
@@ -96,6 +98,7 @@ class SqliteStore:
         """Writes of this step of the event loop: handed to the writer together, at its end. So what
         came in one go shares a commit, and the writer's thread is woken once."""
         self._waiting = 0
+        self.checkpoints = Checkpoints(lambda: connect(path))
         self._closed = False
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
@@ -152,11 +155,9 @@ class SqliteStore:
             kept = perf_counter_ns()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
                 self._loop.call_soon_threadsafe(self._finish, batch, events, kept)
-            changed = self._db.total_changes - folded
-            if changed >= IDLE_CHECKPOINT and not left and self._queue.empty():
+            if self._db.total_changes - folded >= CHECKPOINT_ROWS:
                 folded = self._db.total_changes
-                with contextlib.suppress(sqlite3.Error):  # the next one will do
-                    self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                self.checkpoints.ask()
 
     def _commit(self, batch: list[_Write]) -> list[Event] | None:
         """The events of what was kept; None: the commit failed, and nothing was."""
@@ -239,6 +240,7 @@ class SqliteStore:
         self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self.checkpoints.stop)
         await asyncio.sleep(0)  # let the last _finish run
         await asyncio.to_thread(self._readers.shutdown)
         for db in self._reader_connections:
