@@ -52,7 +52,8 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
     db.execute("PRAGMA foreign_keys=ON")
-    db.execute("PRAGMA cache_size=-65536")
+    # In KB. A reader's is small: there are several, and the system keeps the file's pages anyway.
+    db.execute(f"PRAGMA cache_size={-16_384 if readonly else -65_536}")
     db.execute("PRAGMA temp_store=MEMORY")
     # People's shapes are never equal, only alike.
     db.create_function("alike", 2, alike, deterministic=True)
