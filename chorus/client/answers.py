@@ -702,8 +702,52 @@ class MyProjects(Struct):
     projects: list[dict[str, Any]]
 
 
+class Refresh(Struct):
+    """One reading of a data source."""
+
+    job_id: str
+    state: str
+    """running, done, failed or cancelled."""
+    progress: float
+    started_at: int | None = None
+    finished_at: int | None = None
+    error: str | None = None
+    phase: str | None = None
+    listed: int = 0
+    others: int = 0
+    total: int = 0
+    done: int = 0
+    added: int = 0
+    duplicates: int = 0
+    faulty: int = 0
+    changed: int = 0
+    """Found to be other than what came in."""
+    gone: int = 0
+
+
+class Source(Struct):
+    """A place that a project's data is read from, again and again."""
+
+    source_id: str
+    name: str
+    url: str
+    mode: str
+    """copy or reference."""
+    endpoint: str
+    region: str
+    account: str
+    has_credentials: bool
+    objects: dict[str, int]
+    """Files by state: in, new, faulty, changed, gone."""
+    created_at: int
+    every_minutes: int | None = None
+    """None: only on request."""
+    next_at: int | None = None
+    last: Refresh | None = None
+
+
 class Sources(Struct):
-    sources: list[dict[str, Any]]
+    sources: list[Source]
 
 
 class SourceTest(Struct):

@@ -12,7 +12,19 @@ from typing import Any, BinaryIO, Self, TypeVar
 import httpx
 import msgspec
 
-from chorus.client.answers import Erased, Events, Item, Items, LogEvent, Team, Teams
+from chorus.client.answers import (
+    Erased,
+    Events,
+    Item,
+    Items,
+    LogEvent,
+    Refresh,
+    Source,
+    Sources,
+    SourceTest,
+    Team,
+    Teams,
+)
 from chorus.client.errors import ApiError, JobFailed
 from chorus.client.messages import (
     Answer,
@@ -225,6 +237,32 @@ class Rest:
             "POST", f"/api/projects/{project_id}/upload", files=parts, data=fields
         )
         return msgspec.json.decode(response.content, type=Job)
+
+    async def sources(self, project_id: str) -> list[Source]:
+        """Places that the project's data is read from, again and again."""
+        return (await self._get(f"/api/projects/{project_id}/sources", Sources)).sources
+
+    async def source(self, project_id: str, source_id: str) -> Source:
+        return await self._get(f"/api/projects/{project_id}/sources/{source_id}", Source)
+
+    async def add_source(self, project_id: str, source: Mapping[str, Any]) -> Source:
+        """`source`: url, name, mode, endpoint, region, account, every_minutes, credentials (see
+        docs/protocol.md). One with `every_minutes` is read at once."""
+        return await self._send("POST", f"/api/projects/{project_id}/sources", source, Source)
+
+    async def test_source(self, project_id: str, source: Mapping[str, Any] | str) -> SourceTest:
+        """Can a source be read? One that is there (its id), or one as `add_source` takes it."""
+        kept = isinstance(source, str)
+        path = f"{source}/test" if kept else "test"
+        body = {} if kept else source
+        return await self._send(
+            "POST", f"/api/projects/{project_id}/sources/{path}", body, SourceTest
+        )
+
+    async def refresh_source(self, project_id: str, source_id: str) -> Refresh:
+        """Read a source now. Returns at once; `source` says how far it is."""
+        path = f"/api/projects/{project_id}/sources/{source_id}/refresh"
+        return await self._send("POST", path, {}, Refresh)
 
     async def job(self, project_id: str, job_id: str) -> Job:
         return await self._get(f"/api/projects/{project_id}/jobs/{job_id}", Job)

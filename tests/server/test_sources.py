@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sqlite3
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from chorus.client import ApiError, Rest
+from chorus.client.source_cli import source as source_commands
 from tests.buckets import Buckets
 from tests.servers import Bench, TestServer, running
 from tests.sources import Sources, at, count, drawn, files
@@ -285,3 +288,39 @@ async def test_texts_come_from_a_bucket_too(bench: Bench, s3: Buckets) -> None:
     s3.put("words", "day/1.txt", b"Text number 1")
     s3.put("words", "day/2.txt", b"Something else")
     assert count(await project.refreshed(source), "added", "changed") == [0, 1]
+
+
+async def test_commands_add_test_list_and_refresh(
+    bench: Bench, s3: Buckets, tmp_path: Path
+) -> None:
+    """`chorus source`, in this process, against the server."""
+    await bench.make()
+    s3.make("by-command", files(3))
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps(s3.keys["reader"]))
+    run = CliRunner()
+    project = bench.project.project_id
+    there = ["--url", bench.server.url, "--token", bench.server.token]
+
+    def call(*words: str) -> tuple[int, str]:
+        done = run.invoke(source_commands, [*words, *there])
+        return done.exit_code, done.output
+
+    how = ["--endpoint", s3.url, "--credentials", str(keys)]
+    code, said = await asyncio.to_thread(call, "add", project, "s3://by-comand/day", *how, "--test")
+    assert (code, said) == (1, "There is no bucket by-comand.\n")
+    code, said = await asyncio.to_thread(
+        call, "add", project, "s3://by-command/day", *how, "--name", "Days"
+    )
+    assert (code, said.splitlines()[-1]) == (0, "Days: done: 3 added")
+    s3.put("by-command", "day/009.png", drawn(9))
+    code, said = await asyncio.to_thread(call, "refresh", project, "Days", "--json")
+    assert code == 0
+    assert json.loads(said.splitlines()[-1])["last"]["added"] == 1
+    code, said = await asyncio.to_thread(call, "test", project, "Days")
+    assert (code, said) == (0, "It works: 4 pictures.\n")
+    code, said = await asyncio.to_thread(call, "list", project)
+    assert "s3://by-command/day  on request  done: 1 added" in said
+    assert s3.keys["reader"]["secret_key"] not in said
+    code, said = await asyncio.to_thread(call, "refresh", project, "Nights")
+    assert code == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -33,7 +31,7 @@ async def sources(request: Request) -> Response:
     return reply({"sources": await services(request).data.list(project_id)})
 
 
-@api("Add a data source", "admin", body=NewSource, answer=dict[str, Any], status=201)
+@api("Add a data source", "admin", body=NewSource, answer=answers.Source, status=201)
 @once
 async def add_source(request: Request) -> Response:
     user, project_id = await _member(request, admin=True)
@@ -48,13 +46,13 @@ async def test_new(request: Request) -> Response:
     return reply(await services(request).data.test(project_id, user.user_id, new))
 
 
-@api("One source, and its last refresh", "supervisor", answer=dict[str, Any])
+@api("One source, and its last refresh", "supervisor", answer=answers.Source)
 async def source(request: Request) -> Response:
     _, project_id = await _member(request)
     return reply(await services(request).data.get(project_id, request.path_params["source_id"]))
 
 
-@api("Change a source", "admin", body=SourceChange, answer=dict[str, Any])
+@api("Change a source", "admin", body=SourceChange, answer=answers.Source)
 async def change_source(request: Request) -> Response:
     _, project_id = await _member(request, admin=True)
     change = await body_of(request, SourceChange)
@@ -76,7 +74,7 @@ async def test_kept(request: Request) -> Response:
     return reply(await services(request).data.test_kept(project_id, source_id))
 
 
-@api("Read the source again", "supervisor", answer=dict[str, Any], status=202)
+@api("Read the source again", "supervisor", answer=answers.Refresh, status=202)
 async def refresh(request: Request) -> Response:
     user, project_id = await _member(request)
     source_id = request.path_params["source_id"]
@@ -84,7 +82,7 @@ async def refresh(request: Request) -> Response:
     return reply(begun, 202)
 
 
-@api("End such a refresh", "supervisor", answer=dict[str, Any])
+@api("End such a refresh", "supervisor", answer=answers.Source)
 async def cancel(request: Request) -> Response:
     _, project_id = await _member(request)
     kept, source_id = services(request), request.path_params["source_id"]
