@@ -21,6 +21,7 @@ help:
 	@echo "make protocol             the examples of docs/protocol.md"
 	@echo "make docs                 the pages of docs/ as a site, in site/"
 	@echo "make setup                only the virtual environment and the browser parts"
+	@echo "make fuzz [ARGS=...]      wrong bytes for all that reads bytes (docs/testing.md)"
 	@echo "make clean                what the others made, but for your data"
 
 setup: $(STAMP)
@@ -62,6 +63,11 @@ protocol: setup
 docs: setup
 	$(BIN)/python -m scripts.cli_reference
 	$(BIN)/zensical build --strict --clean
+
+# Atheris is installed here alone: it has no wheels for every Python that Chorus runs on.
+fuzz: setup
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -qq atheris==3.0.0 || echo "Atheris cannot be had: by chance, then."
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist site .cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

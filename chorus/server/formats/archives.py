@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -45,6 +47,13 @@ def unpack(archive: str, folder: str, most: int = UNPACKED_MAX) -> int:
         raise BadArchive(f"it is no zip that can be read: {error}") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise BadArchive("a file in it has the name of a folder") from None
+    except OSError as error:
+        # A place outside of the file, and names that no file can have; a full disk is none of them.
+        if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG):
+            raise
+        raise BadArchive(f"it is damaged: {error.strerror}") from None
+    except (ValueError, OverflowError, IndexError, struct.error) as error:
+        raise BadArchive(f"it is damaged: {error}") from None
     source.unlink()
     return files
 

@@ -50,7 +50,7 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
     header_line = text.split("\n", 1)[0]
     separator = max(",\t;", key=header_line.count)
     lines = _cells(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    _, header = next(lines)
+    _, header = next(lines, (0, []))  # of separators alone there are no cells
     header = [cell.strip() for cell in header]
     path_column = _column(header, PATH_COLUMNS)
     if path_column is None:

@@ -337,7 +337,7 @@ def _records_json(path: Path, offset: int, line: int) -> Iterator[_Record]:
 def _object(text: str) -> dict[str, Any] | str:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return 'it is no JSON object like {"text": "…"}'
 
 

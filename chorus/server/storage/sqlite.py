@@ -178,7 +178,7 @@ class SqliteStore:
                     db.execute("ROLLBACK TO w")
                     heads.clear()
                     heads.update(before)
-                    write.error = error
+                    write.error = _in_words(error)
                 else:
                     events += tx.events
                 db.execute("RELEASE w")
@@ -232,6 +232,8 @@ class SqliteStore:
         db.execute("BEGIN")
         try:
             return fn(Tx(db))
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise _in_words(error) from None
         finally:
             db.execute("ROLLBACK")
 
@@ -247,3 +249,12 @@ class SqliteStore:
         for db in self._reader_connections:
             db.close()
         self._db.close()
+
+
+def _in_words(error: Exception) -> Exception:
+    """What SQLite cannot hold is the asker's mistake, wherever they put it."""
+    if isinstance(error, OverflowError):
+        return ApiError("bad_value", "a number is too large")
+    if isinstance(error, UnicodeEncodeError):
+        return ApiError("bad_value", "a text has characters that are none")
+    return error

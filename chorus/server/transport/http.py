@@ -15,7 +15,7 @@ from starlette.types import Message
 from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
 from chorus.server.services import Services
-from chorus.server.transport.protocol import error_body
+from chorus.server.transport.protocol import UNREADABLE, error_body
 
 T = TypeVar("T")
 BODY_MAX = 2 << 20
@@ -35,7 +35,7 @@ async def body_of(request: Request, schema: type[T]) -> T:
             raise ApiError("too_large", "the request body is too large")
     try:
         return msgspec.json.decode(bytes(raw) or b"{}", type=schema)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise ApiError("bad_message", str(error)) from None
 
 

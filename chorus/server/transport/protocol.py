@@ -11,6 +11,9 @@ from chorus.server.errors import RETRY, ApiError
 FRAME_MAX = 256 * 1024
 """Bytes of one incoming frame."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What reading JSON of strangers raises: the last for what is nested too deeply."""
+
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
@@ -46,7 +49,7 @@ class Connection:
             raise BadFrame(error_frame(None, ApiError("too_large", "the frame is too large")))
         try:
             command = _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except UNREADABLE as error:
             raise BadFrame(error_frame(None, ApiError("bad_message", str(error)))) from None
         if command.id <= self.last_id:
             message = f"ids must rise: {command.id} after {self.last_id}"
@@ -59,7 +62,7 @@ def decode_body(raw: msgspec.Raw, schema: type[T]) -> T:
     """Raises `ApiError('bad_message')` naming the field."""
     try:
         return msgspec.json.decode(raw, type=schema)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise ApiError("bad_message", str(error)) from None
 
 

@@ -13,6 +13,7 @@ from chorus.server.services.label_imports import Apply
 from chorus.server.services.label_ops import Options
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services, uploaded
+from chorus.server.transport.protocol import UNREADABLE
 from chorus.server.transport.rest_projects import member_of
 
 
@@ -33,7 +34,7 @@ async def begin(request: Request) -> Response:
             raise ApiError("bad_message", "no file in the field 'file'")
         try:
             options = msgspec.json.decode(str(form.get("options") or "{}"), type=Options)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ApiError("bad_message", f"options: {error}") from None
         answer = await kept.label_imports.begin(project_id, user, file, options)
     return reply(answer, 202)

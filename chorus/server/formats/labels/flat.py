@@ -50,6 +50,8 @@ def read_csv(path: Path, sets: bool) -> Iterator[Entry]:
                 yield from _entry(record, place, sets)
         except UnicodeDecodeError:
             raise BadLabels("it is not UTF-8 text") from None
+        except csv.Error as error:
+            raise BadLabels(f"line 1: {error}") from None
 
 
 def _lines(reader: Any) -> Iterator[list[str]]:
@@ -78,7 +80,7 @@ def read_lines(path: Path, sets: bool) -> Iterator[Entry]:
                 continue
             try:
                 record = {key.lower(): value for key, value in decode(line).items()}
-            except (msgspec.DecodeError, UnicodeError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 if not known:
                     raise BadLabels(f"{place} is no JSON object: {error}") from None
                 yield Problem(place=place, name="", reason=f"it is no JSON object: {error}")
@@ -103,18 +105,27 @@ def read_parquet(path: Path, sets: bool) -> Iterator[Entry]:
         raise BadLabels(_UNKNOWN.format(f"the columns {', '.join(names)}"))
     classes = _classes(file.schema_arrow)
     wanted = [name for lower, name in names.items() if lower != "image"]
-    place = 0
-    for batch in file.iter_batches(1000, columns=wanted):
-        for raw in batch.to_pylist():
-            place += 1
-            record = {key.lower(): value for key, value in raw.items()}
-            for name, known in classes.items():
-                outer, dot, inner = name.partition(".")
-                if not dot:
-                    record[name] = _named(record.get(name), known)
-                elif isinstance(record.get(outer), dict):
-                    record[outer][inner] = _named(record[outer].get(inner), known)
-            yield from _entry(record, f"row {place}", sets)
+    for place, raw in enumerate(_raw(file, wanted), start=1):
+        record = {key.lower(): value for key, value in raw.items()}
+        for name, known in classes.items():
+            outer, dot, inner = name.partition(".")
+            if not dot:
+                record[name] = _named(record.get(name), known)
+            elif isinstance(record.get(outer), dict):
+                record[outer][inner] = _named(record[outer].get(inner), known)
+        yield from _entry(record, f"row {place}", sets)
+
+
+def _raw(file: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file. Raises `BadLabels`."""
+    import pyarrow as pa
+
+    try:
+        for batch in file.iter_batches(1000, columns=columns):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        # Its libraries say anything of bytes that are none of theirs.
+        raise BadLabels(f"it is damaged: {error}") from None
 
 
 def _classes(schema: Any) -> dict[str, list[str]]:

@@ -116,7 +116,7 @@ def _reader(file: Path, name: str, sets: bool, drawn: bool) -> tuple[str, Iterat
         raise BadLabels(f"a JSON file may have {JSON_MAX >> 30} GiB; JSON Lines may have more")
     try:
         document = msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         try:
             # Some tools call JSON Lines .json.
             found = flat.read_lines(file, sets)

@@ -119,7 +119,7 @@ def said(value: object, sets: bool) -> Said | None:
     if value is None or value == "":
         return None
     if isinstance(value, str) and _DRAWN.match(value):
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
             value = msgspec.json.decode(value)
     drawn = drawn_of(value)
     if drawn is not None:
