@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus.client import ApiError
+from chorus.client import ApiError, Rest
 from chorus.simulate import audit
 from tests.faults.shim import Shim, needed
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right, running, vote_page
@@ -53,7 +53,7 @@ async def test_votes_wait_and_pages_come_again(
         await bench.make(pictures(tmp_path / "pictures", 24), page_size=4)
         stream = await bench.labeler(credit=1)
         leaving = await bench.labeler(credit=1)
-        coming = await bench.person()
+        coming, looking = await bench.person(), await bench.person("supervisor")
         page = await page_of(stream)
         await page_of(leaving)
         trouble(shim)
@@ -72,7 +72,8 @@ async def test_votes_wait_and_pages_come_again(
         await hit(shim, 2)
         assert not any(cast.done() for cast in casts)
         assert not opening.done()
-        assert (await bench.stats()).votes == 0
+        async with Rest(faulty.url, looking) as supervisor:  # who has not been here before
+            assert (await supervisor.stats(bench.project.project_id)).votes == 0
         shim.well()
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*casts, finishing)
@@ -129,6 +130,31 @@ async def test_the_clock_is_set(faulty: TestServer, shim: Shim, tmp_path: Path) 
             assert page.page_id in stream.pages, "what was in hand stays"
             await vote_page(stream, page)
         assert (await bench.stats()).votes == 12
+    await faulty.process.stop()
+    checked = faulty.process.fsck()
+    assert checked.returncode == 0, checked.stdout
+
+
+async def test_work_behind_the_votes_goes_on_when_there_is_room(
+    faulty: TestServer, shim: Shim, tmp_path: Path
+) -> None:
+    """A take-back that has begun lands after the trouble, without a restart."""
+    async with Bench(faulty) as bench:
+        await bench.make(pictures(tmp_path / "pictures", 900, size=8), page_size=9)
+        token = await bench.person()
+        stream = await bench.labeler(token, credit=4)
+        for _ in range(100):
+            await vote_page(stream, await page_of(stream))
+        async with Rest(faulty.url, token) as person:
+            user_id = (await person.me()).user_id
+        path = f"/api/projects/{bench.project.project_id}/takebacks"
+        done = (await bench.admin.request("POST", path, json={"user_id": user_id})).json()
+        assert done["pending"]
+        shim.full()
+        await hit(shim)
+        shim.well()
+        watch = await bench.watch()
+        await asyncio.wait_for(watch.until(lambda s: s.votes == 0 and not s.remerging), PATIENCE)
     await faulty.process.stop()
     checked = faulty.process.fsck()
     assert checked.returncode == 0, checked.stdout

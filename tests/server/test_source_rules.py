@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.domain import sources
-from chorus.server.domain.sources import Found, ObjectRow, address_of
+from chorus.server.domain.sources import Found, ObjectRow, address_of, due_at, is_due
 from chorus.server.storage.cache import Cache
 from chorus.server.storage.guard import Guard, Refused
 from chorus.server.storage.vault import Unreadable, Vault
@@ -124,3 +124,14 @@ def test_an_endpoint_that_the_operator_allows() -> None:
         Guard([], []).endpoint("http://169.254.169.254/latest")
     Guard([], ["169.254.169.254"]).endpoint("http://169.254.169.254/latest")
     Guard([], []).endpoint("http://127.0.0.1:9000")
+
+
+@given(st.integers(0, 1 << 42), st.integers(1, 1 << 32), st.integers(0, 1 << 42))
+def test_a_clock_that_is_set_back_delays_no_refresh_for_longer_than_a_turn(
+    now: int, every: int, off: int
+) -> None:
+    at = due_at(every, now)
+    assert is_due(at, every, now + every)
+    assert is_due(at, every, now + off) == (off >= every)
+    assert is_due(at, every, now - off) == (off > 0)
+    assert not is_due(None, every, now)

@@ -164,3 +164,10 @@ def check_credentials(kind: Kind, given: set[str]) -> None:
 def due_at(every_ms: int | None, now: int) -> int | None:
     """When the next refresh begins, if one has just begun."""
     return None if every_ms is None else now + every_ms
+
+
+def is_due(next_at: int | None, every_ms: int | None, now: int) -> bool:
+    """Also if it is further off than one turn: then the clock has been set back."""
+    if next_at is None:
+        return False
+    return next_at <= now or (every_ms is not None and next_at > now + every_ms)

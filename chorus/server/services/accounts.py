@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 import secrets
 from collections import defaultdict
@@ -23,6 +24,8 @@ from chorus.server.errors import ApiError
 from chorus.server.services.limits import HASHING_MAX, Limits
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
 
 DAY = 24 * 3600
 SESSION_DAYS = 14
@@ -287,7 +290,11 @@ class Accounts:
         if now - self._seen.get(user_id, 0) < SEEN_MS:
             return
         self._seen[user_id] = now
-        await self._store.write(lambda tx: tx.seen(user_id, now))
+        try:
+            await self._store.write(lambda tx: tx.seen(user_id, now))
+        except Exception as error:
+            # The disk is full …: who only looks must still see something.
+            log.warning("when somebody was here is not noted: %s", error)
 
     async def make_user(
         self, login: str, name: str, password: str | None, admin: bool = False

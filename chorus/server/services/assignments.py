@@ -131,7 +131,7 @@ class Assignments:
     async def _run(self, project_id: str, state: Woken) -> None:
         try:
             while self._wakes.again(state):
-                while await self._store.write(lambda tx: step(tx, project_id, CHUNK, now_ms())):
+                while await self._store.persist(lambda tx: step(tx, project_id, CHUNK, now_ms())):
                     pass
                 self._kept.pop(project_id, None)
         except ApiError:  # shutting down; the next start goes on

@@ -85,7 +85,7 @@ class Deleting:
         try:
             while await self._some(project_id):
                 pass
-            await self._store.write(lambda tx: tx.delete_project(project_id))
+            await self._store.persist(lambda tx: tx.delete_project(project_id))
             for folder in self._folders:
                 await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
         except ApiError:  # shutting down; the next start goes on
@@ -101,7 +101,7 @@ class Deleting:
         await self._imported()
         hashes = await self._store.read(lambda tx: tx.own_content(project_id, ITEMS))
         await asyncio.to_thread(self._remove, hashes)
-        return await self._store.write(lambda tx: tx.delete_some(project_id, ITEMS, EVENTS))
+        return await self._store.persist(lambda tx: tx.delete_some(project_id, ITEMS, EVENTS))
 
     def _remove(self, hashes: list[str]) -> None:
         for content_hash in hashes:

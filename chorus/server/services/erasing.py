@@ -103,7 +103,7 @@ class Erasing:
 
     async def _land(self, user_id: str) -> None:
         try:
-            while await self._store.write(lambda tx: land(tx, user_id)):
+            while await self._store.persist(lambda tx: land(tx, user_id)):
                 pass
         except ApiError:  # shutting down; the next start goes on
             pass

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from chorus.server.clock import now_ms
 from chorus.server.domain import sources
 from chorus.server.domain.model import Job
-from chorus.server.domain.sources import Found, ObjectRow, Source, due_at
+from chorus.server.domain.sources import Found, ObjectRow, Source, due_at, is_due
 from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import Size, blob_path
 from chorus.server.formats.folder import IMAGE_SUFFIXES, TEXT_SUFFIXES
@@ -166,7 +166,7 @@ class Refreshing:
         waiting = await self._store.read(lambda tx: tx.scheduled_sources())
         now = now_ms()
         for source in waiting:
-            if source.next_at is not None and source.next_at <= now:
+            if is_due(source.next_at, source.every_ms, now):
                 await self._begin_due(source)
         later = [s.next_at - now for s in waiting if s.next_at is not None and s.next_at > now]
         return min(later, default=1000 * LOOK_S) / 1000

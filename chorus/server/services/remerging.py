@@ -142,7 +142,7 @@ class Remerging:
             )
             for at in range(0, len(items), WRITE_CHUNK):
                 some = items[at : at + WRITE_CHUNK]
-                await self._store.write(
+                await self._store.persist(
                     lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
                 )
 
@@ -152,7 +152,7 @@ class Remerging:
             project = look(tx)
             return project.remerge_due > 0 or project.landed_rev < project.estimate_rev
 
-        return await self._store.write(end)
+        return await self._store.persist(end)
 
 
 def differing(tx: Tx, project_id: str, after: int) -> tuple[int | None, list[int]]:

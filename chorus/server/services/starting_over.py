@@ -56,7 +56,7 @@ class StartingOver:
     async def _run(self, project_id: str) -> None:
         try:
             while not self._closed:
-                done = await self._store.write(lambda tx: chunk(tx, project_id, CHUNK, now_ms()))
+                done = await self._store.persist(lambda tx: chunk(tx, project_id, CHUNK, now_ms()))
                 if done is None:
                     break
                 self._last[project_id] = done

@@ -118,7 +118,7 @@ class Supervising:
 
     async def _land(self, takeback_id: int) -> None:
         try:
-            while await self._store.write(lambda tx: land(tx, takeback_id, now_ms())):
+            while await self._store.persist(lambda tx: land(tx, takeback_id, now_ms())):
                 pass
         except ApiError:  # shutting down; the next start goes on
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser, digest
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+
+log = logging.getLogger(__name__)
 
 TOKENS_MAX = 200
 NAME_MAX = 100
@@ -58,7 +61,11 @@ class Tokens:
         if known is None:
             return None
         if known[0].last_used_at is None or now - known[0].last_used_at >= NOTED_MS:
-            await self._store.write(lambda tx: tx.token_used(hashed, now))
+            try:
+                await self._store.write(lambda tx: tx.token_used(hashed, now))
+            except Exception as error:
+                # The disk is full …: who only looks must still see something.
+                log.warning("when a token was used is not noted: %s", error)
         return known[1]
 
     async def add(self, user_id: str, new: NewToken) -> tuple[str, dict[str, Any]]:

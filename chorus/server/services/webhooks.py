@@ -21,7 +21,14 @@ import msgspec
 from chorus import __version__
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event, Webhook
-from chorus.server.domain.webhooks import TYPES, gives_up, new_secret, signature, wait_ms
+from chorus.server.domain.webhooks import (
+    MOST_MS,
+    TYPES,
+    gives_up,
+    new_secret,
+    signature,
+    wait_ms,
+)
 from chorus.server.errors import ApiError
 from chorus.server.services.news import News
 from chorus.server.storage.outbound import Outbound, Refused
@@ -38,6 +45,8 @@ SKIP = 5000
 MOST = 20
 """Webhooks of one project."""
 URL_MAX = 2000
+TROUBLE_S = 60.0
+"""How long a webhook rests when something of our own has failed."""
 
 
 class NewWebhook(msgspec.Struct):
@@ -186,21 +195,22 @@ class Webhooks:
     # -- sending
 
     async def _run(self, webhook_id: str) -> None:
-        try:
-            seen = 0
-            while True:
+        seen = 0
+        while True:
+            try:
                 hook = await self._store.read(lambda tx: tx.webhook(webhook_id))
                 if hook is None or hook.state != "active":
                     return
                 seen = await self._step(hook, max(seen, hook.delivered_seq))
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("webhook %s stopped until the next start", webhook_id)
+            except ApiError:  # shutting down
+                return
+            except Exception:  # the disk is full …
+                log.exception("webhook %s waits a minute", webhook_id)
+                await asyncio.sleep(TROUBLE_S)
 
     async def _step(self, hook: Webhook, since: int) -> int:
         """Wait for the next events and send them. The seq up to which all is done."""
-        late = hook.next_at - now_ms()
+        late = min(hook.next_at - now_ms(), MOST_MS)  # the clock may have been set back
         if late > 0:
             await asyncio.sleep(late / 1000)
         events = await self._store.read(lambda tx: tx.events_since(hook.project_id, since, READ))

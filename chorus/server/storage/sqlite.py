@@ -38,6 +38,8 @@ BATCH = 256
 CHECKPOINT_ROWS = 2000
 """Rows changed (a vote: about ten) after which the log is folded into the database, beside the
 writer (storage/checkpoints)."""
+AGAIN_S = 2.0
+"""How long `persist` waits before it tries again."""
 WAL_PAGES = 16_000
 """Pages (64 MB) after which the writer does so itself: by then nearly all are folded, and the log
 begins anew. SQLite's own 1,000 would stop it every other commit under load, which costs a third of
@@ -130,6 +132,14 @@ class SqliteStore:
     def waiting(self) -> int:
         """Writes that wait for the writer, or for their commit."""
         return self._waiting
+
+    async def persist(self, fn: Callable[[Tx], T]) -> T:
+        while True:
+            try:
+                return await self.write(fn)
+            except sqlite3.OperationalError as error:
+                log.warning("a write is tried again: %s", error)
+            await asyncio.sleep(AGAIN_S)
 
     def _write_loop(self) -> None:
         stop = False
