@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from chorus.server.domain.shape_changes import ShapeChanges, changes
 from chorus.server.domain.values import alike
 from chorus.server.geometry import Shape, dump
-from chorus.server.services import landing, quality
+from chorus.server.services import landing, previewing, quality
 from chorus.server.services.practising import judged
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.base import has_part, part_args
 from tests.consensus.test_shapes import boxes
 from tests.server.world import World
 
@@ -215,3 +218,37 @@ def test_wrong_boxes_that_were_shown_and_let_stand(world: World) -> None:
         shown = found["prelabels_seen"]
         assert found["wrong_prelabels"] == shown
         assert found["wrong_let_through"] == min(shown, stood)
+
+
+def test_new_rules_are_tried_before_they_hold(world: World) -> None:
+    world.add(3)
+    answer(world, "u0", BOTH)
+    answer(world, "u1", ONE)
+    tx = Tx(world.db)
+    now = tx.project("p")
+    assert now is not None
+    for rules, settled in (({"shape_agreement": 0.5}, 3), ({"iou": 0.9}, 0)):
+        found = previewing.Found()
+        previewing.look(tx, now, msgspec.structs.replace(now, **rules), 0, found)
+        assert found.public()["settle"] == 0, "they are not open"
+        assert found.moves == ({("needs_review", "labeled"): settled} if settled else {})
+
+
+@pytest.mark.parametrize(
+    ("value", "classes"),
+    [
+        ("[[1,3,10,5,5],[12,1,1,5,5,0.9]]", {1, 12}),
+        ("[[3,[10,10,50,10,50,40]],[10,[1,1,9,1,9,9],0.5]]", {3, 10}),
+        ("[]", set()),
+        ("1,12", {1, 12}),
+        ("-", set()),
+    ],
+)
+def test_a_class_is_found_by_its_place_and_not_by_a_number(value: str, classes: set[int]) -> None:
+    """Coordinates are numbers, too."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for part in range(60):
+            (found,) = db.execute(
+                f"SELECT {has_part('v')} FROM (SELECT ? AS v)", (*part_args(str(part)), value)
+            ).fetchone()
+            assert bool(found) == (part in classes), part
