@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -112,6 +113,13 @@ def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus
     )
 
 
+@lru_cache(maxsize=128)
+def merge_values(votes: tuple[str, ...], iou: float) -> ShapeConsensus:
+    """`merge_shapes` of canonical values. The last pictures are remembered: a vote that is counted
+    is soon looked at."""
+    return merge_shapes([load(vote) for vote in votes], iou)
+
+
 def decide_shapes(
     votes: Sequence[str], *, iou: float, share: float, votes_min: int, votes_max: int
 ) -> Merged:
@@ -125,7 +133,7 @@ def decide_shapes(
     n = len(votes)
     if not n:
         return Merged(None, 0.0, 0.0, 0, False, True, METHOD)
-    found = merge_shapes([load(vote) for vote in votes], iou)
+    found = merge_values(tuple(votes), iou)
     reached = n >= votes_min and found.agreement >= share - 1e-9
     return Merged(
         value=dump(m.shape for m in found.shapes),

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.server.consensus.shapes import merge_shapes
+from chorus.server.consensus.shapes import merge_values
 from chorus.server.geometry import load
 from chorus.server.matching import ALIKE_IOU, Score, pair, score
 from chorus.server.services.vote_columns import UNKNOWN, Columns
@@ -134,7 +134,7 @@ class ShapeColumns(Columns):
 def look(votes: Sequence[ShapeVote], iou: float) -> Picture:
     """What the standing answers on one picture say (pure)."""
     drawn = [load(vote.value) for vote in votes]
-    merged = merge_shapes(drawn, iou)
+    merged = merge_values(tuple(vote.value for vote in votes), iou)
     things = []
     for m in (*merged.shapes, *merged.disputed):
         chosen = dict(zip(m.by, m.classes, strict=True))

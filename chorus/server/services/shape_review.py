@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chorus.server.consensus.shapes import MergedShape, merge_shapes
+from chorus.server.consensus.shapes import MergedShape, merge_values
 from chorus.server.domain.model import Item
-from chorus.server.domain.shapes import load, wire_shape
+from chorus.server.domain.shapes import wire_shape
 from chorus.server.domain.values import Schema
 from chorus.server.storage.tx import Tx
 
@@ -21,7 +21,7 @@ def merged_shapes(tx: Tx, items: Sequence[Item], schema: Schema) -> dict[int, di
     out = {}
     for item in items:
         votes = [v for v in tx.standing(item.item_id) if v.kind == "label"]
-        found = merge_shapes([load(v.value or "[]") for v in votes], project.iou)
+        found = merge_values(tuple(v.value or "[]" for v in votes), project.iou)
         people = [v.user_id for v in votes]
         out[item.item_id] = {
             "shapes": [_public(m, people, names) for m in found.shapes],
