@@ -34,7 +34,7 @@ from chorus.ml.detect_files import (
 )
 from chorus.ml.detect_net import Detections, Detector, Stem, detect
 from chorus.ml.detect_score import match
-from chorus.ml.detect_size import Fit, fit, scale_for, typical_size
+from chorus.ml.detect_size import Fit, fit, scale_for, typical_size, window
 from chorus.ml.detect_train import BATCH, Trainer, View
 from chorus.ml.detect_views import Boxes, area, inside, read, view, whole
 from chorus.ml.files import reporter, write_json
@@ -42,8 +42,6 @@ from chorus.ml.files import reporter, write_json
 LEARN_MOST = 1200
 """Labeled pictures of a round that it learns from, at random."""
 EVIDENCE_MOST = 800
-INFER_MOST = 800
-"""Open pictures that are looked at, those that come next."""
 WORK = 50e6
 """Pixels that one detector learns from in a round, counted as often as they are seen …"""
 SEEN_MIN, SEEN_MAX = 300, 600
@@ -54,8 +52,10 @@ VIEWS = 8
 """Of a picture, at most."""
 USES = 1.5
 """Of a view, on average, where there are pictures enough."""
-LOOK = 8
-"""Pictures through the network at a time."""
+LOOK = 900_000
+"""Pixels through the network at a time, at least one picture …"""
+LOOK_MOST = 400e6
+"""… and in a round, of open ones."""
 
 
 class _Shared:
@@ -138,7 +138,7 @@ def scale_of(labeled: Sequence[Picture]) -> float:
 
 def pictures_seen(taught: Sequence[Picture], scale: float) -> int:
     """How many pictures one detector learns from, counted as often as they are seen."""
-    canvases = [fit(*p.size, scale) for p in taught]
+    canvases = [window(fit(*p.size, scale)) for p in taught]
     pixels = float(np.mean([c.width * c.height for c in canvases])) if canvases else WORK
     return int(min(SEEN_MAX, max(SEEN_MIN, WORK / pixels)))
 
@@ -165,7 +165,7 @@ def make_views(
             return []
         views = []
         for _ in range(count):
-            pixels, boxes = view(image, picture.size, canvas, picture.boxes, rng)
+            pixels, boxes = view(image, picture.size, window(canvas), picture.boxes, rng)
             views.append(View(stem(pixels[None])[0], boxes))
         shared.add(1.0)
         return views
@@ -214,9 +214,14 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     round_dir = Path(params["round_dir"])
     card = json.loads((round_dir / "card.json").read_text("utf-8"))
-    some = [p for p in read_pictures(round_dir) if p.open][:INFER_MOST]
+    some = [p for p in read_pictures(round_dir) if p.open]
     if card["threshold"] is None:
         some = []
+    scale = load(weights_file(round_dir, 0)).scale
+    pixels = np.cumsum(
+        [canvas.width * canvas.height for canvas in (fit(*p.size, scale) for p in some)]
+    )
+    some = some[: int((pixels <= LOOK_MOST).sum())]
     found = look_at(some, params)
     _write(round_dir / "predictions.jsonl", some, found, card)
     return {"items": len(found), "seconds": time.perf_counter() - began}
@@ -271,8 +276,9 @@ def _batches(
         group = groups[p.fold, canvas.width, canvas.height]
         group.append((p, canvas))
     for group in groups.values():
-        for at in range(0, len(group), LOOK):
-            yield group[at : at + LOOK]
+        count = max(1, LOOK // (group[0][1].width * group[0][1].height))
+        for at in range(0, len(group), count):
+            yield group[at : at + count]
 
 
 def passing(found: Detections, card: dict[str, Any]) -> list[int]:

@@ -18,10 +18,12 @@ STEP = 32
 """Canvas sides are multiples of this, the network's coarsest stride."""
 OBJECT = 24.0
 """A typical object of the smallest class should have this size (root of its area), in pixels …"""
-AREA_MIN, AREA_MAX = 128 * 128, 448 * 448
+AREA_MIN, AREA_MAX = 128 * 128, 1536 * 1024
 """… but pictures have an area between these, where they allow it …"""
 LARGEST = 2.0
 """… and are not enlarged more than this."""
+WINDOW = 448
+"""Of larger pictures it learns from windows of about this side, so that learning costs the same."""
 LEAST_OF_CLASS = 3
 """Classes with fewer boxes do not decide."""
 
@@ -55,6 +57,15 @@ def scale_for(pictures: Sequence[tuple[int, int]], smallest: float | None) -> fl
     wanted = OBJECT / smallest if smallest else 0.0
     least, most = (AREA_MIN / area) ** 0.5, (AREA_MAX / area) ** 0.5
     return float(min(LARGEST, most, max(wanted, least)))
+
+
+def window(canvas: Fit) -> Fit:
+    """What of a picture a view shows: all of it, or a part of the same scale."""
+    wide, high = min(canvas.width, WINDOW), min(canvas.height, WINDOW)
+    most = WINDOW * WINDOW
+    wide = min(canvas.width, max(wide, most // high // STEP * STEP))
+    high = min(canvas.height, max(high, most // wide // STEP * STEP))
+    return Fit(canvas.scale, wide, high)
 
 
 def fit(width: int, height: int, scale: float) -> Fit:

@@ -75,14 +75,18 @@ def view(
     image: Image.Image, size: tuple[int, int], fit: Fit, boxes: Boxes, rng: np.random.Generator
 ) -> tuple[Pixels, Boxes]:
     """A random part at a random size, perhaps mirrored, lighter or darker, and what is on it, in
-    pixels of the canvas."""
+    pixels of the canvas. Where the canvas shows a small part only, half of the views are around one
+    of the boxes."""
     scale = fit.scale * math.exp(rng.uniform(-math.log(ZOOM), math.log(ZOOM)))
     wide, high = (max(1, round(side * scale)) for side in size)
     small = image.resize((wide, high), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    # Where the picture's corner comes to lie: any place where nothing is wasted.
+    around = len(boxes.classes) > 0 and rng.random() < 0.5
+    chosen = boxes.boxes[int(rng.integers(len(boxes.classes)))] if around else None
     x, y = (
-        int(rng.integers(min(0, room), max(0, room) + 1))
-        for room in (fit.width - wide, fit.height - high)
+        _corner(
+            side, length, None if chosen is None else scale * (chosen[i] + chosen[i + 2]) / 2, rng
+        )
+        for i, (side, length) in enumerate(((fit.width, wide), (fit.height, high)))
     )
     canvas = np.full((fit.height, fit.width, 3), EMPTY, dtype=np.uint8)
     part = np.asarray(small)[max(0, -y) : fit.height - y, max(0, -x) : fit.width - x]
@@ -100,6 +104,15 @@ def view(
         canvas = canvas[:, ::-1]
         cut = np.stack([fit.width - cut[:, 2], cut[:, 1], fit.width - cut[:, 0], cut[:, 3]], axis=1)
     return np.ascontiguousarray(canvas), Boxes(cut, boxes.classes[kept], boxes.weights[kept])
+
+
+def _corner(side: int, length: int, centre: float | None, rng: np.random.Generator) -> int:
+    """Where, along one side of a canvas, the beginning of a picture comes to lie: any place where
+    nothing is wasted, and where the point `centre` of the picture is on the canvas."""
+    low, high = min(0, side - length), max(0, side - length)
+    if centre is not None:
+        low, high = max(low, math.ceil(-centre)), min(high, math.floor(side - centre))
+    return int(rng.integers(low, max(low, high) + 1))
 
 
 def lit(pixels: Pixels, rng: np.random.Generator) -> Pixels:

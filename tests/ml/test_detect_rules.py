@@ -11,7 +11,16 @@ from chorus.ml import detect_score as score
 from chorus.ml.detect_card import make_card
 from chorus.ml.detect_files import FOLDS, boxes_of, fold_of
 from chorus.ml.detect_net import Detections
-from chorus.ml.detect_size import AREA_MAX, LARGEST, STEP, fit, scale_for, typical_size
+from chorus.ml.detect_size import (
+    AREA_MAX,
+    LARGEST,
+    STEP,
+    WINDOW,
+    fit,
+    scale_for,
+    typical_size,
+    window,
+)  # fmt: skip
 from chorus.ml.detect_train import assign
 from chorus.ml.detect_views import view
 from chorus.ml.validate import DELTA, binomial_upper_tail, least_n
@@ -47,6 +56,11 @@ def test_a_picture_fits_its_canvas_and_costs_no_more_than_it_may(
     longest = max(w, h) / min(w, h)
     if longest < 4:
         assert canvas.width * canvas.height <= 1.5 * AREA_MAX
+    part = window(canvas)
+    assert part.width % STEP == part.height % STEP == 0
+    assert (part.width, part.height) <= (canvas.width, canvas.height)
+    assert part.width * part.height <= WINDOW * WINDOW
+    assert part == canvas or part.width * part.height >= 0.8 * WINDOW * WINDOW
 
 
 @given(st.floats(8, 400), st.floats(1.1, 4))

@@ -19,7 +19,9 @@ Run = Callable[..., Any]
 
 def _serve(route: Route) -> None:
     name = route.request.url.removeprefix(f"{ORIGIN}/")
-    if name.endswith(".js"):
+    if name.startswith("vendor/"):
+        route.fulfill(path=JS.parent / name, content_type="text/javascript")
+    elif name.endswith(".js"):
         route.fulfill(path=JS / name, content_type="text/javascript")
     else:
         route.fulfill(body="<!doctype html>", content_type="text/html")
