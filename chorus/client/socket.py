@@ -172,9 +172,11 @@ class Socket:
                 await self._open(subscription)
             except ConnectionLost:
                 pass
-            except ApiError:
-                self._subscriptions.remove(subscription)
-                raise
+            except ApiError as error:
+                if not error.retry:
+                    self._subscriptions.remove(subscription)
+                    raise
+                self.drop()  # the server has trouble of its own: with the next connection
         await subscription.opened
         return subscription
 
@@ -314,7 +316,7 @@ class Socket:
         try:
             for subscription in before:
                 await self._open(subscription)
-        except ConnectionLost:
+        except (ConnectionLost, Closed):
             return
         except ApiError as error:
             if error.retry:
