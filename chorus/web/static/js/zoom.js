@@ -5,6 +5,7 @@
 import { $, fill, setText, setVars } from "./dom.js";
 import { answerChips } from "./chips.js";
 import { reading, sayWhyMissing, textOf } from "./content.js";
+import { Light } from "./light.js";
 import { WindowLevel } from "./window_level.js";
 
 const MOST = 8;
@@ -20,6 +21,9 @@ export class Zoom {
     this._stage = $(".zoom-stage", dialog);
     this._text = $(".zoom-text", dialog);
     this._window = new WindowLevel($(".zoom-window", dialog), this._image);
+    this._light = $(".zoom-light", dialog);
+    // Class keys work again at once after the mouse.
+    new Light(this._light, (filter) => (this._image.style.filter = filter), () => /** @type {HTMLElement} */ (document.activeElement)?.blur());
     this._item = null;
     this._pointers = new Map();
     this._reset();
@@ -65,6 +69,7 @@ export class Zoom {
     const url = textOf(item);
     this._stage.hidden = url !== null;
     this._text.hidden = url === null;
+    this._light.hidden = url !== null;
     if (url === null) {
       this._window.show(item);
       this._image.alt = item.name;

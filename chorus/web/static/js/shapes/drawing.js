@@ -5,6 +5,7 @@
 import { $, icon, setText } from "../dom.js";
 import { score } from "../format.js";
 import { _ } from "../i18n.js";
+import { Light } from "../light.js";
 import { SHAPE_ICONS } from "./icons.js";
 import { ShapeList } from "./list.js";
 import { atRest, padOf, seen, settled, step, targetOf, templateOf, turned } from "./pad.js";
@@ -136,7 +137,9 @@ export class Drawing {
         this._on.draw(next, done.edit.merge ?? null);
       }
     }
-    if (!drawn) this._paint();
+    // A moving pointer is followed once a frame.
+    if (event.type === "move") this._paintSoon();
+    else if (!drawn) this._paint();
     if (targetOf(this.pad) !== before) this._on.changed();
     return drawn;
   }
@@ -229,11 +232,11 @@ export class Drawing {
     const there = new Set(seen(pad, shapes).map((s) => s.id));
     this.stage.marks([...this._ghosts, ...shapes.map((shape) => ({
       key: shape.id, shape, color: color(shape.cls), dashed: shape.by === "model", locked: shape.locked,
-      strong: shape === target, hidden: !there.has(shape.id) || shape.id === held,
-      label: shape === target || shape.by === "model" ? this._label(shape) : undefined,
+      hidden: !there.has(shape.id) || shape.id === held,
+      label: shape.by === "model" ? this._label(shape) : undefined,
     }))]);
-    this._paintDoing(color, target);
-    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length), this._notes);
+    this._paintDoing(color, target && there.has(target.id) ? target : null);
+    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length), this._notes, pad.selected === target?.id);
     this._paintTools(target);
   }
 
@@ -247,6 +250,11 @@ export class Drawing {
     const form = pad.gesture?.form ?? null;
     const own = this.shapes.find((s) => s.id === pad.gesture?.id);
     const doing = { color: color(own?.cls ?? target?.cls ?? pad.cls ?? ""), form };
+    if (target && !(form && target.id === pad.gesture?.id)) {
+      doing.target = {
+        shape: target, color: color(target.cls), label: this._label(target), dashed: target.by === "model",
+      };
+    }
     const pointed = pad.at && !this._fixed;
     if (form) {
       const [, , w, h] = boundsOf(form);
@@ -328,21 +336,8 @@ export class Drawing {
   _lights() {
     const light = this._root.querySelector(".drawing-light");
     if (!light) return;
-    const [bright, contrast] = ["brightness", "contrast"].map((name) => $(`[name="${name}"]`, light));
-    const apply = () => {
-      for (const input of [bright, contrast]) setText(input.nextElementSibling, `${input.value} %`);
-      light.dataset.changed = String(bright.value !== "100" || contrast.value !== "100");
-      this.stage.light(bright.valueAsNumber / 100, contrast.valueAsNumber / 100);
-    };
-    for (const input of [bright, contrast]) {
-      input.addEventListener("input", apply);
-      // Keys draw again at once after the mouse.
-      input.addEventListener("pointerup", () => this.focus());
-    }
-    $(".light-reset", light).addEventListener("click", () => {
-      bright.value = contrast.value = "100";
-      apply();
-    });
+    // Keys draw again at once after the mouse.
+    new Light(light, (filter) => this.stage.light(filter), () => this.focus());
     light.addEventListener("keydown", (e) => {
       if (e.key !== "Escape" && !(e.key === "Enter" && e.target.matches("input"))) return;
       e.preventDefault();
@@ -350,7 +345,6 @@ export class Drawing {
       light.open = false;
       this.focus();
     });
-    apply();
   }
 }
 

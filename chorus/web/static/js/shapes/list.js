@@ -26,8 +26,9 @@ export class ShapeList {
    * @param {import("./shapes.js").Shape[]} shapes @param {?number} target
    * @param {(name: string) => Record<string, string>} colors @param {string} words how many there are
    * @param {Map<number, string>} notes what else is said of one
+   * @param {boolean} follow is the target to be in view? Not while the pointer only passes over it
    */
-  render(shapes, target, colors, words, notes) {
+  render(shapes, target, colors, words, notes, follow) {
     setText($(".shape-count", this._root), words);
     if (shapes !== this._shapes) {
       this._shapes = shapes;
@@ -47,12 +48,14 @@ export class ShapeList {
         else this._list.insertBefore(row.node, at);
       }
     }
-    for (const [id, { node, choose }] of this._rows) {
-      const current = String(id === target);
-      if (node.dataset.current === current) continue;
-      node.dataset.current = current;
-      choose.setAttribute("aria-pressed", current);
-      if (id === target && !this._list.matches(":focus-within")) node.scrollIntoView({ block: "nearest" });
+    for (const [id, row] of this._rows) {
+      const current = id === target;
+      if (row.current === current) continue;
+      row.current = current;
+      const { node, choose } = row;
+      node.dataset.current = String(current);
+      choose.setAttribute("aria-pressed", String(current));
+      if (current && follow && !this._list.matches(":focus-within")) node.scrollIntoView({ block: "nearest" });
     }
   }
 
@@ -86,6 +89,6 @@ export class ShapeList {
       el("span", { class: "swatch" }), name, el("span", { class: "visually-hidden" }, ", "), place, more);
     const remove = el("button", { type: "button", class: "shape-remove", title: _("Delete"), onclick: () => this._on.remove(id) }, icon(SHAPE_ICONS.remove));
     const node = el("li", { class: "shape-row", dataset: { shape: String(id) } }, choose, remove);
-    return { node, choose, remove, name, place, more, shape: null };
+    return { node, choose, remove, name, place, more, shape: null, current: null };
   }
 }

@@ -23,6 +23,9 @@ const DASH = [6, 4];
 const SHARP = 4;
 /** A name on a shape smaller than this would hide it. */
 const NAMED = 26;
+/** Of very many shapes only the larger ones bear their names. */
+const FEW = 80;
+const NAMED_OF_MANY = 90;
 const NAME_HIGH = 20;
 const ROOM_ABOVE = 8;
 const FAR = 1e5;
@@ -53,8 +56,9 @@ export class Stage {
     this._image = new Konva.Image({ image: undefined, perfectDrawEnabled: false });
     this._under.add(this._image);
     this._tiles = new Tiles(this._under);
-    /** @type {Map<any, {node: any, label: any, shape: any, style: string}>} */
+    /** @type {Map<any, {node: any, label: any, shape: any, style: string, words?: string}>} */
     this._drawn = new Map();
+    this._named = NAMED;
     this._guides = ["x", "y"].map(() => line({ stroke: "#ffffff", dash: [4, 4], opacity: 0.85 }));
     this._dark = ["x", "y"].map(() => line({ stroke: INK, opacity: 0.6 }));
     this._over.add(...this._dark, ...this._guides);
@@ -100,10 +104,9 @@ export class Stage {
     return this._root.dataset.picture === "missing" ? this._url : null;
   }
 
-  /** @param {number} brightness 1: as it is @param {number} contrast */
-  light(brightness, contrast) {
-    const plain = brightness === 1 && contrast === 1;
-    this._under.getNativeCanvasElement().style.filter = plain ? "" : `brightness(${brightness}) contrast(${contrast})`;
+  /** @param {string} filter of CSS, on the picture alone */
+  light(filter) {
+    this._under.getNativeCanvasElement().style.filter = filter;
   }
 
   // -- what is seen of it
@@ -174,10 +177,13 @@ export class Stage {
 
   /**
    * @param {{key: any, shape: {box: any, points: any}, color: string, dashed?: boolean, label?: string,
-   *   strong?: boolean, faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}[]} marks
+   *   faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}[]} marks
    */
   marks(marks) {
     const gone = new Set(this._drawn.keys());
+    const named = marks.length > FEW ? NAMED_OF_MANY : NAMED;
+    const renamed = named !== this._named;
+    this._named = named;
     marks.forEach((mark) => {
       gone.delete(mark.key);
       const { shape, ...how } = mark;
@@ -198,49 +204,58 @@ export class Stage {
       label?.destroy();
       this._drawn.delete(key);
     }
+    if (renamed) for (const kept of this._drawn.values()) this._sized(kept);
   }
 
-  _mark(kept, { shape, color, dashed, label, strong, faint, thin, hidden, locked }) {
+  _mark(kept, { shape, color, dashed, label, faint, thin, hidden, locked }) {
     kept.node.setAttrs({
       points: outlineOf(shape).flat(), stroke: color, dash: dashed ? DASH : locked ? [1, 3] : null,
-      strokeWidth: strong ? LINE + 1.5 : thin ? 1.25 : LINE, opacity: faint ? 0.85 : 1, visible: !hidden,
-      fill: strong ? `${color}33` : null, lineCap: locked ? "round" : "butt",
+      strokeWidth: thin ? 1.25 : LINE, opacity: faint ? 0.85 : 1, visible: !hidden, lineCap: locked ? "round" : "butt",
     });
     if (label && !kept.label) {
       kept.label = named();
       this._middle.add(kept.label.group);
     }
     kept.words = hidden ? "" : (label ?? "");
-    kept.strong = Boolean(strong);
     if (kept.label) kept.label.set(kept.words, color);
-    if (strong) {
-      kept.node.moveToTop();
-      kept.label?.group.moveToTop();
-    }
     this._sized(kept);
   }
 
   /** Names are as large on the screen however large the picture is. */
-  _sized({ label, shape, words, strong }) {
+  _sized({ label, shape, words }) {
     if (!label) return;
+    const [, , w, h] = boundsOf(shape);
+    label.group.visible(Boolean(words) && Math.max(w, h) * this._view.scale >= this._named);
+    this._stand(label, shape);
+  }
+
+  /** A name stands on its shape; at the picture's upper border it hangs inside. */
+  _stand(label, shape) {
     const { scale } = this._view;
-    const [x, y, w, h] = boundsOf(shape);
-    // At the picture's upper border it hangs inside.
+    const [x, y] = boundsOf(shape);
     const hangs = y * scale < ROOM_ABOVE;
-    label.group.setAttrs({
-      visible: Boolean(words) && (strong || Math.max(w, h) * scale >= NAMED),
-      x, y: hangs ? y + NAME_HIGH / scale : y, scaleX: 1 / scale, scaleY: 1 / scale,
-    });
+    label.group.setAttrs({ x, y: hangs ? y + NAME_HIGH / scale : y, scaleX: 1 / scale, scaleY: 1 / scale });
   }
 
   /**
-   * What is being done now: the shape as it would be, handles, an unfinished outline, crossed lines.
-   * @param {{form?: any, color: string, words?: string, handles?: [number, number][], round?: boolean,
+   * What is being done now: the shape that keys are about, or as it would be; handles, an unfinished
+   * outline, crossed lines. A layer of its own, so that pointing redraws none of the others.
+   * @param {{target?: ?{shape: any, color: string, label: string, dashed: boolean}, form?: any, color: string, words?: string, handles?: [number, number][], round?: boolean,
    *   line?: [number, number][], guides?: ?[number, number], dashed?: boolean}} doing
    */
-  doing({ form = null, color, words = "", handles = [], round = false, line: open = [], guides = null, dashed = false }) {
+  doing({ target = null, form = null, color, words = "", handles = [], round = false, line: open = [], guides = null, dashed = false }) {
     const one = 1 / this._view.scale;
     this._held.destroyChildren();
+    if (target) {
+      this._held.add(outline({
+        points: outlineOf(target.shape).flat(), stroke: target.color, strokeWidth: LINE + 1.5, fill: `${target.color}33`,
+        dash: target.dashed ? DASH : null,
+      }));
+      const label = named();
+      label.set(target.label, target.color);
+      this._stand(label, target.shape);
+      this._held.add(label.group);
+    }
     if (form) {
       this._held.add(outline({ points: outlineOf(form).flat(), stroke: INK, strokeWidth: LINE + 2, opacity: 0.45 }));
       this._held.add(outline({ points: outlineOf(form).flat(), stroke: color, strokeWidth: LINE, dash: dashed ? DASH : null }));
