@@ -17,12 +17,15 @@ Frame = dict[str, Any]
 expect.set_options(timeout=PATIENCE_MS)
 
 
-async def signed_in(browser: Browser, bench: Bench, role: str = "labeler") -> Page:
-    """A page of a new member, signed in by the link that an admin can make."""
+async def signed_in(
+    browser: Browser, bench: Bench, role: str = "labeler", *, touch: bool = False
+) -> Page:
+    """A page of a new member, signed in by the link that an admin can make; `touch`: of a screen
+    that has it."""
     name = f"{role} {len(browser.contexts)}"
     login = f"{role}-{secrets.token_hex(4)}"
     user, _ = await add_person(bench.admin, bench.project.project_id, login, name, role)  # type: ignore[arg-type]
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, has_touch=touch)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.goto(await bench.admin.signin_link(user.user_id))

@@ -369,3 +369,32 @@ async def test_predicted_boxes_are_put_right_and_sent(
         assert near(drawn["WBC"], [210, 100, 50, 50])
         assert sorted(one["class"] for one in second) == ["Platelets", "Platelets", "WBC"]
         assert all(set(one) == {"class", "box"} for one in second)
+
+
+async def test_fingers_draw_and_enlarge(server: TestServer, browser: Browser, folder: Path) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 2), **BOXES)
+        page = await signed_in(browser, bench, touch=True)
+        canvas = await open_drawing(page, bench)
+        hand = await page.context.new_cdp_session(page)
+
+        async def touch(kind: str, *points: tuple[float, float]) -> None:
+            fingers = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+            await hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+        start, end = await canvas.at(50, 50), await canvas.at(120, 110)
+        await touch("touchStart", start)
+        await touch("touchMove", end)
+        await touch("touchEnd")
+        await canvas.has(1)
+        # Two fingers enlarge, and what the first began is no box.
+        before = str(await canvas.node.get_attribute("data-view"))
+        left, right = await canvas.at(150, 150), await canvas.at(250, 150)
+        await touch("touchStart", left)
+        await touch("touchStart", left, right)
+        await touch("touchMove", (left[0] - 60, left[1]), (right[0] + 60, right[1]))
+        await touch("touchEnd")
+        await expect(canvas.node).not_to_have_attribute("data-view", before)
+        after = str(await canvas.node.get_attribute("data-view"))
+        assert float(after.split()[0]) > 1.2 * float(before.split()[0])
+        await canvas.has(1)
