@@ -191,7 +191,7 @@ class World:
             self.rollback()
             raise
         self.commit(tx)
-        return done
+        return done[0], done[1]
 
     def decide(self, item_id: int, action: str, value: str | None = None) -> Item:
         tx = self.tx()

@@ -60,8 +60,10 @@ class Labeling:
             )
 
         def fn(tx: Tx) -> tuple[int, bool, dict[str, Any] | None]:
-            seq, duplicate = cast(tx, user_id, user_name, vote, value, now_ms())
-            return seq, duplicate, practising.told(tx, vote.vote_id, schema)
+            seq, duplicate, practice = cast(tx, user_id, user_name, vote, value, now_ms())
+            # Sent again, it may have been in practice: then they are told again.
+            told = practising.told(tx, vote.vote_id, schema) if practice or duplicate else None
+            return seq, duplicate, told
 
         seq, duplicate, told = await self._store.write(fn)
         return {"seq": seq, "duplicate": duplicate, **({} if told is None else {"practice": told})}
@@ -99,13 +101,14 @@ def _on_picture(tx: Tx, schema: Schema, vote: VoteCast) -> str:
 
 def cast(
     tx: Tx, user_id: str, user_name: str, vote: VoteCast, value: str | None, now: int
-) -> tuple[int, bool]:
-    """The whole transaction of a vote; `value` is canonical. Returns (seq, duplicate)."""
+) -> tuple[int, bool, bool]:
+    """The whole transaction of a vote; `value` is canonical. Returns (seq, whether it had been kept
+    before, whether it is known to be practice)."""
     known = tx.vote_seq(vote.vote_id)
     if known is not None:
         if known[:2] != (user_id, vote.item_id):
             raise ApiError("conflict", "this vote_id belongs to another vote")
-        return known[2], True
+        return known[2], True, False
     project = tx.project(vote.project_id)
     item = tx.item(vote.item_id)
     if project is None or item is None or item.project_id != vote.project_id:
@@ -114,10 +117,10 @@ def cast(
     lease = tx.lease_of(item.item_id, user_id) if vote.supersedes is None else None
     answer = checking.Answer(vote.vote_id, vote.kind, value, duration, vote.supersedes)
     if lease is not None and practising.is_practice(tx, lease):
-        return practising.cast(tx, item, user_id, user_name, answer, lease, now), False
+        return practising.cast(tx, item, user_id, user_name, answer, lease, now), False, True
     check = checking.check_of(tx, item, user_id, lease, vote.supersedes)
     if check is not None:
-        return checking.cast(tx, item, user_id, user_name, answer, check, now), False
+        return checking.cast(tx, item, user_id, user_name, answer, check, now), False, False
     if item.review in ("decided", "removed"):
         raise ApiError("item_closed", "a supervisor has decided this item")
     votes = tx.standing(item.item_id)
@@ -182,7 +185,7 @@ def cast(
             changes(prelabel, value),
         )  # fmt: skip
     announce(tx, item, before, revision, now)
-    return seq, False
+    return seq, False, False
 
 
 def _history_row(row: Any, item: Item, schema: Schema) -> dict[str, Any]:

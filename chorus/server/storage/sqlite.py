@@ -179,15 +179,14 @@ class SqliteStore:
             db.execute("BEGIN IMMEDIATE")
             for write in batch:
                 write.began = perf_counter_ns()
-                before = heads.copy()
+                before = dict(heads)
                 tx = Tx(db, heads)
                 db.execute("SAVEPOINT w")
                 try:
                     write.result = write.fn(tx)
                 except Exception as error:
                     db.execute("ROLLBACK TO w")
-                    heads.clear()
-                    heads.update(before)
+                    heads.back_to(before)
                     write.error = _in_words(error)
                 else:
                     events += tx.events

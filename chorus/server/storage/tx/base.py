@@ -38,7 +38,17 @@ FLAGGED = (
 
 class Heads(dict[str, int]):
     """How far each project's log has come within one commit that several writes share; stored
-    before the commit, once for all of them."""
+    before the commit, once for all of them. `rows`: projects as they were read in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, Any] = {}
+
+    def back_to(self, before: dict[str, int]) -> None:
+        """A write is undone: what it has emitted, and what it may have changed."""
+        self.clear()
+        self.update(before)
+        self.rows.clear()
 
     def store(self, db: sqlite3.Connection) -> None:
         for project_id, seq in self.items():
@@ -81,6 +91,8 @@ class Base:
         return self.db.execute(sql, args).fetchone()
 
     def run(self, sql: str, args: Sequence[Any] = ()) -> int:
+        if self.heads is not None and sql.startswith(("UPDATE project ", "DELETE ")):
+            self.heads.rows.clear()
         return self.db.execute(sql, args).rowcount
 
 

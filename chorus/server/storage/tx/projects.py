@@ -33,11 +33,14 @@ def _project(row: Sequence[Any]) -> Project:
 
 class ProjectSql(Base):
     def project(self, project_id: str) -> Project | None:
-        row = self.row(f"SELECT {PROJECT} FROM project WHERE project_id = ?", (project_id,))
+        row = None if self.heads is None else self.heads.rows.get(project_id)
         if row is None:
-            return None
+            row = self.row(f"SELECT {PROJECT} FROM project WHERE project_id = ?", (project_id,))
+            if row is None:
+                return None
         project = _project(row)
         if self.heads is not None:
+            self.heads.rows[project_id] = row
             project.last_seq = self.heads.get(project_id, project.last_seq)
         return project
 
