@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import msgspec
 import typer
 import uvloop
@@ -13,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from chorus.client import ChorusError
-from chorus.client.process import ServerFailed
 from chorus.loadtest.plan import Plan
 from chorus.loadtest.run import Report
 from chorus.loadtest.run import loadtest as run_it
@@ -51,8 +51,8 @@ def loadtest(
     console = Console(stderr=True)
     try:
         found = uvloop.run(run_it(plan, url, token, lambda text: console.print(f"{text} …")))
-    except (ChorusError, ServerFailed, RuntimeError) as error:
-        typer.echo(f"Error: {error}", err=True)
+    except (ChorusError, RuntimeError, httpx.HTTPError) as error:
+        typer.echo(f"Error: {error or type(error).__name__}", err=True)
         raise typer.Exit(1) from None
     if report is not None:
         report.write_bytes(msgspec.json.format(msgspec.json.encode(found)))

@@ -15,10 +15,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 
 from chorus.client import Rest
-from chorus.client.process import ServerProcess
+from chorus.client.process import ServerFailed, ServerProcess
 from chorus.client.upload import follow
 from chorus.loadtest import watch
 from chorus.loadtest.plan import CLASSES, Part, Plan, Told, slope
@@ -26,6 +27,7 @@ from chorus.simulate.setup import add_person
 
 PEOPLE_A_PROCESS = 700
 ACCOUNTS_AT_ONCE = 12
+ATTEMPTS = 3
 SAMPLE_S = 2.0
 LEAD_S = 5.0
 """From the last socket to the beginning."""
@@ -111,8 +113,14 @@ async def _accounts(admin: Rest, project_id: str, count: int) -> list[str]:
 
     async def one(n: int) -> str:
         async with gate:
-            login = f"load-{mark}-{n}"
-            return (await add_person(admin, project_id, login, f"Labeler {n}", "labeler"))[1]
+            for attempt in range(ATTEMPTS):
+                login = f"load-{mark}-{n}-{attempt}"
+                try:
+                    made = await add_person(admin, project_id, login, f"Labeler {n}", "labeler")
+                except httpx.TransportError:  # a connection that the server had just ended
+                    continue
+                return made[1]
+        raise ServerFailed(f"{ATTEMPTS} times an account could not be made")
 
     return await asyncio.gather(*(one(n) for n in range(count)))
 
