@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 
 import uvicorn
@@ -14,6 +15,7 @@ from chorus.server.settings import Settings
 FRAME_BYTES_MAX = 512 * 1024
 """Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
 GRACE_S = 5
+FILES = 65_536
 
 
 class Server(uvicorn.Server):
@@ -31,8 +33,18 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _open_files() -> None:
+    """As many as we may: each person takes one, and most systems allow 1,024 until asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(app: Starlette, settings: Settings) -> bool:
     """Run until a signal stops it. False if it could not start (its reason is in the log)."""
+    _open_files()
     config = uvicorn.Config(
         app,
         host=settings.host,
