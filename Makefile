@@ -22,6 +22,8 @@ help:
 	@echo "make docs                 the pages of docs/ as a site, in site/"
 	@echo "make setup                only the virtual environment and the browser parts"
 	@echo "make fuzz [ARGS=...]      wrong bytes for all that reads bytes (docs/testing.md)"
+	@echo "make audit                what is known to be wrong with the packages it installs"
+	@echo "make sbom                 the bill of materials (CycloneDX), in dist/sbom"
 	@echo "make clean                what the others made, but for your data"
 
 setup: $(STAMP)
@@ -68,6 +70,12 @@ docs: setup
 fuzz: setup
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -qq atheris==3.0.0 || echo "Atheris cannot be had: by chance, then."
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+audit: setup
+	$(BIN)/python -m scripts.audit
+
+sbom: setup
+	$(BIN)/python -m scripts.sbom
 
 clean:
 	rm -rf $(VENV) build dist site .cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
