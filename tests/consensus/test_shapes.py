@@ -159,3 +159,12 @@ def test_who_follows_a_chain_too_far_goes_out_again() -> None:
     assert sum(m.seen for m in [*found.shapes, *found.disputed]) == 4
     for m in [*found.shapes, *found.disputed]:
         assert all(iou(m.shape, votes[v][0]) >= IOU for v in m.by)
+
+
+def test_what_one_of_many_invents_weighs_less() -> None:
+    cell, odd = box(0, 10, 10, 20, 20), box(0, 60, 60, 20, 20)
+    shares = [
+        merge_shapes([[cell, odd], *[[cell]] * (people - 1)], IOU).agreement
+        for people in (2, 3, 5, 10)
+    ]
+    assert shares == pytest.approx([1 / 2, 3 / 5, 5 / 7, 5 / 6])

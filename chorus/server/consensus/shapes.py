@@ -61,6 +61,11 @@ class MergedShape(msgspec.Struct, frozen=True):
         return self.majority and self.class_share > 0.5
 
     @property
+    def weight(self) -> float:
+        """What it counts where the agreement is worked out."""
+        return 1.0 if self.majority else 2 * self.seen / self.of
+
+    @property
     def chance(self) -> float:
         """That one more person would say of it what the label says, by Laplace's rule of
         succession: draw it, with this class; or not draw it."""
@@ -76,8 +81,9 @@ class ShapeConsensus(msgspec.Struct, frozen=True):
     disputed: list[MergedShape]
     """What somebody drew, and half or more did not."""
     agreement: float
-    """Share of all these that people agree on (see `MergedShape.agreed`); 1: there is nothing on
-    the picture, as everybody says."""
+    """Share of all these that people agree on (see `MergedShape.agreed`). What is disputed counts
+    by how near it came to half of them (`MergedShape.weight`): whole where one of two drew it,
+    less where one of five did. 1: there is nothing on the picture, as everybody says."""
     confidence: float
     """Mean, over all these, of the chance that one more person would say what the label says;
     where nobody drew anything, that they would not, either. 0 without votes."""
@@ -105,10 +111,11 @@ def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus
     if not n:
         return ShapeConsensus([], [], 0.0, 0.0)
     total = len(found)
+    weight = sum(m.weight for m in found)
     return ShapeConsensus(
         [m for m in found if m.majority],
         [m for m in found if not m.majority],
-        sum(m.agreed for m in found) / total if total else 1.0,
+        sum(m.agreed for m in found) / weight if found else 1.0,
         sum(m.chance for m in found) / total if total else (n + 1) / (n + 2),
     )
 
