@@ -327,10 +327,19 @@ class Socket:
         self.connected.set()
         for vote in list(self._votes.values()):
             await self._send_vote(vote)
-        for subscription in self._subscriptions:  # made while we were resuming
+        for subscription in list(self._subscriptions):  # made while we were resuming
             if subscription not in before and not subscription.opened.done():
-                with contextlib.suppress(ConnectionLost, ApiError):
+                try:
                     await self._open(subscription)
+                except (ConnectionLost, Closed):
+                    return
+                except ApiError as error:
+                    if error.retry:
+                        self.drop()
+                        return
+                    self.forget(subscription)
+                    if not subscription.opened.done():
+                        subscription.opened.set_exception(error)
 
     def _reply(self, frame: Frame) -> None:
         assert frame.re is not None
