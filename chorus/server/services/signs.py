@@ -109,7 +109,7 @@ class _Codes:
                 ticked = np.flatnonzero(row)
                 key = frozenset(int(c) for c in ticked)
                 self._known[_key(key)] = len(self.names)
-                self.names.append(" + ".join(classes[c] for c in ticked) or "none of them")
+                self.names.append(" + ".join(classes[int(c)] for c in ticked) or "none of them")
         # An item that one person alone has answered judges nobody.
         _, which, answers = np.unique(votes.item, return_inverse=True, return_counts=True)
         self._witnessed = (answers[which] > 1) & (votes.label != UNKNOWN)
