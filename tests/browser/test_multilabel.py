@@ -202,7 +202,7 @@ async def test_a_project_is_made_for_label_sets(server: TestServer, browser: Bro
         await expect(rules).to_be_hidden()
         # Radio cards answer to the arrow keys.
         await page.get_by_role("radio", name="Pictures, one class").focus()
-        for _ in range(3):
+        for _ in range(5):
             await page.keyboard.press("ArrowDown")
         await expect(page.get_by_role("radio", name="Texts, several classes")).to_be_checked()
         await page.get_by_role("radio", name="The exact set").check()
