@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from chorus.ml.similar import nearest, similar
 from chorus.ml.store import FeatureStore, Writer
 from chorus.server.services import fsck
 from chorus.server.services.claims import LASTS_MS, Claims, Reviewer
+from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right
@@ -425,6 +426,5 @@ def test_nearest_is_the_cosine_of_every_row(tmp_path: Path) -> None:
 
 
 async def test_nothing_the_reviewers_did_confuses_fsck(server: TestServer) -> None:
-    db = sqlite3.connect(server.process.data_dir / "chorus.sqlite")
-    assert list(fsck.check(Tx(db))) == []
-    db.close()
+    with closing(connect(server.process.data_dir / "chorus.sqlite", readonly=True)) as db:
+        assert list(fsck.check(Tx(db))) == []

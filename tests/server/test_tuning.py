@@ -11,6 +11,7 @@ import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from chorus.client.errors import ApiError
 from chorus.client.messages import Stats
@@ -55,8 +56,8 @@ def test_when_it_is_due(labels: int, last: int | None, open_items: int) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[TestServer]:
     torch.manual_seed(1)
-    weights = tmp_path / "small.pth"
-    torch.save(timm.create_model(SMALL, pretrained=False).state_dict(), weights)
+    weights = tmp_path / "small.safetensors"
+    save_file(timm.create_model(SMALL, pretrained=False).state_dict(), weights)
     with running(tmp_path / "data", CHORUS_BACKBONE=SMALL, CHORUS_WEIGHTS=str(weights)) as server:
         yield server
 
