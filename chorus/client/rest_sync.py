@@ -253,12 +253,11 @@ class SyncRest:
 
     def test_source(self, project_id: str, source: Mapping[str, Any] | str) -> SourceTest:
         """Can a source be read? One that is there (its id), or one as `add_source` takes it."""
-        kept = isinstance(source, str)
-        path = f"{source}/test" if kept else "test"
-        body = {} if kept else source
-        return self._send(
-            "POST", f"/api/projects/{project_id}/sources/{path}", body, SourceTest
-        )
+        if isinstance(source, str):
+            path = f"/api/projects/{project_id}/sources/{source}/test"
+            return self._send("POST", path, {}, SourceTest)
+        path = f"/api/projects/{project_id}/sources/test"
+        return self._send("POST", path, source, SourceTest)
 
     def refresh_source(self, project_id: str, source_id: str) -> Refresh:
         """Read a source now. Returns at once; `source` says how far it is."""

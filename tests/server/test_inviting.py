@@ -58,7 +58,7 @@ async def test_a_list_is_checked_then_done_whole_and_each_link_is_for_one(bench:
         u["login"]: u for u in (await bench.admin.request("GET", "/api/users")).json()["users"]
     }
     assert users[new]["email"] == f"{new}@x.org"
-    assert users[new]["roles"] == [{"project_id": project, "role": "supervisor"}]
+    assert users[new]["roles"] == [{"project_id": project, "role": "supervisor", "by_team": False}]
     assert users[new]["last_seen_at"] is not None
     assert users[known]["last_seen_at"] is None
     again = await send(bench.admin, f"{new}\n{known}", project_id=project)

@@ -23,7 +23,8 @@ OF_PROJECT = (
     "assignee",
 )  # fmt: skip
 """Tables whose rows are few, or have an index that begins with project_id."""
-ELSEWHERE = ("item", "event", "project")
+ELSEWHERE = ("item", "event", "project", "erasure")
+"""Deleted by themselves; an erasure only says which project it has got to."""
 
 
 class DeletingSql(Base):
