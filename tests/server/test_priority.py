@@ -109,8 +109,9 @@ def test_what_was_taken_back_goes_to_others_if_there_is_anything_else(w: World) 
 
 def test_finding_them_does_not_look_at_the_others(w: World) -> None:
     sql = (
-        "EXPLAIN QUERY PLAN SELECT item_id FROM item WHERE project_id = 'p' AND queue = 'manual'"
-        " AND room > 0 AND priority = 1 AND queue_pos >= 0 ORDER BY queue_pos LIMIT 9"
+        "EXPLAIN QUERY PLAN SELECT item_id FROM item WHERE project_id = 'p' AND assigned = 0"
+        " AND queue = 'manual' AND room > 0 AND priority = 1 AND queue_pos >= 0"
+        " ORDER BY queue_pos LIMIT 9"
     )
     (plan,) = [row[3] for row in w.db.execute(sql)]
     assert "item_priority" in plan
