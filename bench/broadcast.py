@@ -6,14 +6,13 @@ The same websocket library and settings as `chorus serve`. `POST /send` sends it
 from __future__ import annotations
 
 import asyncio
-import sys
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bench.echo import serve
 
 _open: set[WebSocket] = set()
 
@@ -34,25 +33,8 @@ async def send(request: Request) -> JSONResponse:
     return JSONResponse({"sent": len(_open)})
 
 
-async def healthz(request: Request) -> JSONResponse:
-    return JSONResponse({"ok": True})
-
-
 def main() -> None:
-    routes = [
-        WebSocketRoute("/ws", join),
-        Route("/send", send, methods=["POST"]),
-        Route("/healthz", healthz),
-    ]
-    uvicorn.run(
-        Starlette(routes=routes),
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        log_level="warning",
-        ws="websockets-sansio",
-        ws_max_size=512 * 1024,
-        ws_per_message_deflate=False,
-    )
+    serve(WebSocketRoute("/ws", join), Route("/send", send, methods=["POST"]))
 
 
 if __name__ == "__main__":

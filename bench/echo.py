@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 
@@ -40,10 +40,10 @@ async def healthz(request: Request) -> JSONResponse:
     return JSONResponse({"ok": True})
 
 
-def main() -> None:
-    app = Starlette(routes=[WebSocketRoute("/ws", echo), Route("/healthz", healthz)])
+def serve(*routes: BaseRoute) -> None:
+    """Serve these, and `/healthz`, at the port that is named on the command line."""
     uvicorn.run(
-        app,
+        Starlette(routes=[*routes, Route("/healthz", healthz)]),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         log_level="warning",
@@ -51,6 +51,10 @@ def main() -> None:
         ws_max_size=512 * 1024,
         ws_per_message_deflate=False,
     )
+
+
+def main() -> None:
+    serve(WebSocketRoute("/ws", echo))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Dialog, expect
 
 from tests.browser.pages import signed_in
-from tests.faults.test_webhooks import Receiver
+from tests.faults.test_webhooks import Receiver, receiving
 from tests.servers import Bench, TestServer, page_of, pictures, running, vote_page
 
 
@@ -23,12 +22,8 @@ def allowing(tmp_path: Path) -> Iterator[TestServer]:
 
 @pytest.fixture
 def listening() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with receiving() as receiver:
         yield receiver
-        receiver.shutdown()
-        thread.join()
 
 
 async def accept(dialog: Dialog) -> None:

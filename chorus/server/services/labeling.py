@@ -85,12 +85,6 @@ class Labeling:
 
         return await self._store.read(fn)
 
-    async def my_counts(self, project_id: str, user_id: str, midnight: int) -> dict[str, int]:
-        today, total = await self._store.read(
-            lambda tx: tx.count_votes(project_id, user_id, midnight)
-        )
-        return {"today": today, "total": total}
-
 
 def _on_picture(tx: Tx, schema: Schema, vote: VoteCast) -> str:
     item = tx.item(vote.item_id)
