@@ -53,7 +53,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from(["land", "cast", "correct", "decide", "requeue"]), VALUES),
+        st.tuples(st.sampled_from(["land", "cast", "correct", "decide", "requeue", "deal"]), VALUES),
         max_size=14,
     ),
     undone_at=st.integers(0, 14),
@@ -82,6 +82,8 @@ def test_whatever_happens_between_two_chunks_the_facts_win(
                 leases = Tx(world.db).leases_of_tab("p", world.people[n % 3], "t")
                 if leases:
                     world.cast(world.people[n % 3], leases[0].item_id, value)
+            elif step == "deal":
+                world.deal("u0", 4)
             elif step == "correct":
                 standing = Tx(world.db).standing(ids[n])
                 mine = [v for v in standing if v.user_id == "u0"]
@@ -117,6 +119,22 @@ def test_undone_half_way_everything_is_as_it_was() -> None:
             pass
         assert state(world) == before
         assert world.findings() == []
+    world.close()
+
+
+def test_what_came_to_its_voter_again_goes_back_when_the_vote_counts_again() -> None:
+    world = answered(9, people=1)
+    taken = world.take_back("u0", 0, world.now)
+    while not landed(world, taken):
+        pass
+    world.deal("u0", 9)
+    assert len(world.leases("u0")) == 9
+    world.undo(taken)
+    assert world.findings() == [], "what still waits for its vote to come back is no finding"
+    while not landed(world, taken):
+        pass
+    assert world.leases("u0") == []
+    assert world.findings() == []
     world.close()
 
 

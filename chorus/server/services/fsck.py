@@ -81,8 +81,9 @@ def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
     held = [lease.user_id for lease in leases]
     if len(held) != len(set(held)):
         yield f"{where}: one person holds it twice"
+    answered = {vote.user_id for vote in votes}
     for user_id in held:
-        if user_id in standing:
+        if user_id in answered:
             yield f"{where}: leased to {user_id}, who has answered it"
 
 
