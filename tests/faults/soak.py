@@ -15,13 +15,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import random
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -30,7 +33,7 @@ import httpx
 
 from chorus.client import ApiError
 from chorus.client.errors import ChorusError
-from chorus.client.process import ServerFailed, ServerProcess
+from chorus.client.process import ServerProcess
 from chorus.server.services import fsck
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.sqlite import connect
@@ -41,7 +44,7 @@ from tests.faults import histories
 from tests.faults.histories import Op
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim
-from tests.faults.soak_faults import CHEAP, DEAR, ORDERLY, Scene, corrupt_artifact
+from tests.faults.soak_faults import ORDERLY, Scene, draw
 from tests.faults.soak_people import Labeler, Record
 from tests.servers import Bench, TestServer, pictures
 
@@ -84,11 +87,12 @@ class Episode:
         try:
             await process.start()
             async with AsyncExitStack() as stack:
-                proxy = await stack.enter_async_context(Proxy(process.port, self.rng.random()))
+                proxy = await stack.enter_async_context(
+                    Proxy(process.port, self.rng.getrandbits(32))
+                )
                 bench = await stack.enter_async_context(Bench(self.server))
                 await self._set_up(bench, proxy)
-                scene = Scene(self.server, shim, proxy, self.rng, list(self.records))
-                scene.admin = bench.admin
+                scene = Scene(self.server, shim, proxy, self.rng, list(self.records), bench.admin)
                 work = [asyncio.create_task(one.run()) for one in self.labelers]
                 boss = asyncio.create_task(self._boss(bench))
                 try:
@@ -113,10 +117,11 @@ class Episode:
     # -- before
 
     async def _set_up(self, bench: Bench, proxy: Proxy) -> None:
-        assist = {"cluster": self.model, "prelabel": self.model}
-        for number, rules in enumerate((PLAIN, BUSY)):
+        assist: dict[str, Any] = {"cluster": self.model, "prelabel": self.model}
+        kinds: tuple[dict[str, Any], ...] = (PLAIN, BUSY)
+        for number, rules in enumerate(kinds):
             folder = pictures(self.folder / f"pictures-{number}", 40 + 6 * self.faults)
-            extra = assist if rules is BUSY else {}
+            extra: dict[str, Any] = assist if rules is BUSY else {}
             project = await bench.make(folder, page_size=4, lease_ms=60_000, **rules, **extra)
             self.records[project.project_id] = Record()
             self.rules[project.project_id] = rules
@@ -136,13 +141,19 @@ class Episode:
     # -- while it lasts
 
     async def _storm(self, scene: Scene, tasks: list[asyncio.Task[None]]) -> None:
-        dear = [*DEAR, corrupt_artifact] if self.model else DEAR
-        for _ in range(self.faults):
-            fault = self.rng.choice(CHEAP if self.rng.random() < 0.85 else dear)
-            self.kinds[fault.__name__] += 1
-            self.say(f"  {fault.__name__}, {self.acked} votes acknowledged")
+        while (left := self.faults - self.kinds.total()) > 0:
+            faults = draw(self.rng, self.model)[:left]
+            self.kinds.update(fault.__name__ for fault in faults)
+            names = ", ".join(fault.__name__ for fault in faults)
+            self.say(f"  {names}; {self.acked} votes acknowledged")
             before = self.acked
-            await fault(scene)
+            seeds = [self.rng.getrandbits(32) for _ in faults]
+            await asyncio.gather(
+                *(
+                    fault(replace(scene, rng=random.Random(seed)))
+                    for fault, seed in zip(faults, seeds, strict=True)
+                )
+            )
             self._still(tasks)
             self._check()
             # Somebody goes on before the next: else nothing of use would happen in between.
@@ -324,58 +335,93 @@ class Episode:
             await asyncio.sleep(0.1)
 
 
-async def soak(
-    seed: int,
-    faults: int,
-    per_episode: int,
-    model_every: int,
-    people: int,
-    say: Callable[[str], None],
-    verbose: bool = False,
-) -> int:
-    """Episodes with seeds from `seed` on, until there were `faults`. Returns how many there were.
+@dataclass(frozen=True)
+class Plan:
+    """One episode, to be had again."""
 
-    Raises whatever an episode does, after saying how to replay it; its folder stays.
-    """
-    began, done, kinds, acked, frames = monotonic(), 0, Counter[str](), 0, 0
-    number = 0
-    while done < faults:
-        this, count = seed + number, min(per_episode, faults - done)
-        model = bool(model_every) and number % model_every == model_every - 1
-        folder = Path(tempfile.mkdtemp(prefix=f"soak-{this}-"))
-        episode = Episode(folder, this, count, model, people)
-        if verbose:
-            episode.say = say
-        try:
-            await episode.run()
-        except BaseException:
-            say(
-                f"seed {this} failed after {sum(episode.kinds.values())} faults"
-                f" ({', '.join(episode.kinds)}); its folder: {folder}\nreplay: python -m"
-                f" tests.faults.soak --seed {this} --faults {count}"
-                f" --model-every {int(model)} --people {people}"
-            )
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        number += 1
-        done += sum(episode.kinds.values())
-        kinds += episode.kinds
-        acked += episode.acked
-        frames += sum(record.frames for record in episode.records.values())
-        took = monotonic() - began
-        say(
-            f"seed {this}: {done} faults in {took:.0f} s ({done / took:.2f}/s), {acked} votes"
-            f" acknowledged, {frames} frames twice or late; nothing lost"
+    seed: int
+    faults: int
+    model: bool
+    people: int
+    verbose: bool = False
+
+    @property
+    def replay(self) -> str:
+        model = " --model-every 1" if self.model else " --model-every 0"
+        return (
+            f"python -m tests.faults.soak --seed {self.seed} --faults {self.faults}"
+            f" --per-episode {self.faults}{model} --people {self.people} --verbose"
         )
+
+
+@dataclass(frozen=True)
+class Survived:
+    kinds: Counter[str]
+    acked: int
+    frames: int
+
+
+async def survive(plan: Plan) -> Survived:
+    """Raises `Failed` with how to replay it; its folder stays then."""
+    folder = Path(tempfile.mkdtemp(prefix=f"soak-{plan.seed}-"))
+    episode = Episode(folder, plan.seed, plan.faults, plan.model, plan.people)
+    if plan.verbose:
+        episode.say = lambda line: print(line, flush=True)
+    try:
+        await episode.run()
+    except Exception as error:
+        raise Failed(
+            f"seed {plan.seed} failed after {episode.kinds.total()} faults"
+            f" ({', '.join(episode.kinds)}); its folder: {folder}\n"
+            f"{type(error).__name__}: {error}\nreplay: {plan.replay}"
+        ) from error
+    shutil.rmtree(folder, ignore_errors=True)
+    frames = sum(record.frames for record in episode.records.values())
+    return Survived(episode.kinds, episode.acked, frames)
+
+
+def plans(
+    seed: int, faults: int, per_episode: int, model_every: int, people: int, verbose: bool = False
+) -> Iterator[Plan]:
+    """Episodes with seeds from `seed` on, until there are `faults`."""
+    for number, begun in enumerate(range(0, faults, per_episode)):
+        model = bool(model_every) and number % model_every == model_every - 1
+        yield Plan(seed + number, min(per_episode, faults - begun), model, people, verbose)
+
+
+def _survive(plan: Plan) -> Survived:
+    return asyncio.run(survive(plan))
+
+
+def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> int:
+    """Returns how many faults there were. Raises what the first failed episode does, when the
+    others that have begun are over."""
+    began, kinds, acked, frames = monotonic(), Counter[str](), 0, 0
+    with ProcessPoolExecutor(jobs) as pool:
+        begun = {pool.submit(_survive, plan): plan for plan in all_of_them}
+        try:
+            for future in as_completed(begun):
+                survived = future.result()
+                kinds += survived.kinds
+                acked += survived.acked
+                frames += survived.frames
+                done, took = kinds.total(), monotonic() - began
+                say(
+                    f"seed {begun[future].seed}: {done} faults in {took:.0f} s"
+                    f" ({done / took:.2f}/s), {acked} votes acknowledged, {frames} frames twice or"
+                    " late; nothing lost"
+                )
+        finally:
+            pool.shutdown(cancel_futures=True)
     say(", ".join(f"{name} {n}" for name, n in kinds.most_common()))
-    return done
+    return kinds.total()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--faults", type=int, default=200)
-    parser.add_argument("--per-episode", type=int, default=40)
+    parser.add_argument("--per-episode", type=int, default=100)
     parser.add_argument(
         "--model-every",
         type=int,
@@ -383,17 +429,19 @@ def main() -> None:
         help="every so manieth episode has the model (0: none)",
     )
     parser.add_argument("--people", type=int, default=4, help="labelers of each project")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="episodes at a time")
     parser.add_argument("--verbose", action="store_true", help="name each fault")
     options = parser.parse_args()
+    all_of_them = list(
+        plans(
+            options.seed, options.faults, options.per_episode, options.model_every,
+            options.people, options.verbose,
+        )
+    )  # fmt: skip
     try:
-        asyncio.run(
-            soak(
-                options.seed, options.faults, options.per_episode, options.model_every,
-                options.people, lambda line: print(line, flush=True), options.verbose,
-            )
-        )  # fmt: skip
-    except (AssertionError, ServerFailed, ChorusError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+        soak(all_of_them, options.jobs, lambda line: print(line, flush=True))
+    except Failed as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

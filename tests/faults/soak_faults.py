@@ -9,6 +9,7 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -33,18 +34,17 @@ TRIES_S = 3.0
 """Longest wait for somebody to run into it."""
 
 
+@dataclass
 class Scene:
     """What faults can get at."""
 
-    def __init__(
-        self, server: TestServer, shim: Shim, proxy: Proxy, rng: random.Random, projects: list[str]
-    ) -> None:
-        self.server = server
-        self.shim = shim
-        self.proxy = proxy
-        self.rng = rng
-        self.projects = projects
-        self.admin: Any = None
+    server: TestServer
+    shim: Shim
+    proxy: Proxy
+    rng: random.Random
+    """Of one fault alone: what it draws does not depend on what happens beside it."""
+    projects: list[str]
+    admin: Any
 
     async def passing(self, seconds: float = MOMENT_S) -> None:
         await asyncio.sleep(seconds * self.rng.uniform(0.5, 1.5))
@@ -242,14 +242,23 @@ async def corrupt_artifact(scene: Scene) -> None:
     await scene.passing()
 
 
-CHEAP: list[Callable[[Scene], Awaitable[None]]] = [
-    full_disk, read_only_disk, failing_fsync, clock_jumps, disconnected, slow_network, asleep,
-    server_hangs, slow_reader, nonsense, corrupt_picture, missing_picture, kill_worker,
-]  # fmt: skip
-DEAR: list[Callable[[Scene], Awaitable[None]]] = [
+Fault = Callable[[Scene], Awaitable[None]]
+DISK: list[Fault] = [full_disk, read_only_disk, failing_fsync, corrupt_picture, missing_picture]
+NETWORK: list[Fault] = [disconnected, slow_network, asleep]
+ELSE: list[Fault] = [clock_jumps, server_hangs, slow_reader, nonsense, kill_worker]
+GROUPS = [DISK, NETWORK, ELSE]
+"""One of each can go wrong at a time."""
+DEAR: list[Fault] = [
     kill_server,
     failing_fsync_then_killed,
     restart,
     started_on_a_full_disk,
 ]
 """The server starts again."""
+
+
+def draw(rng: random.Random, model: bool) -> list[Fault]:
+    """What goes wrong next, all at once."""
+    if rng.random() < 0.15:
+        return [rng.choice([*DEAR, corrupt_artifact] if model else DEAR)]
+    return [rng.choice(group) for group in rng.sample(GROUPS, rng.randint(1, len(GROUPS)))]
