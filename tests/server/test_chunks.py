@@ -53,7 +53,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=40, deadline=None)
 @given(
     steps=st.lists(
-        st.tuples(st.sampled_from(["land", "cast", "correct", "decide", "requeue", "deal"]), VALUES),
+        st.tuples(
+            st.sampled_from(["land", "cast", "correct", "decide", "requeue", "deal"]), VALUES
+        ),
         max_size=14,
     ),
     undone_at=st.integers(0, 14),
