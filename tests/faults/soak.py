@@ -401,7 +401,11 @@ def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> 
         begun = {pool.submit(_survive, plan): plan for plan in all_of_them}
         try:
             for future in as_completed(begun):
-                survived = future.result()
+                try:
+                    survived = future.result()
+                except Failed as error:
+                    say(f"{error}\nthe others go on to their ends")
+                    raise
                 kinds += survived.kinds
                 acked += survived.acked
                 frames += survived.frames
@@ -440,8 +444,8 @@ def main() -> None:
     )  # fmt: skip
     try:
         soak(all_of_them, options.jobs, lambda line: print(line, flush=True))
-    except Failed as error:
-        sys.exit(str(error))
+    except Failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
