@@ -36,10 +36,10 @@ PICTURE_FORMATS = ("coco", "yolo", "voc", "imagefolder")
 SHAPE_FORMATS = ("yolo", "voc")
 """Those of boxes and polygons alone."""
 PASSES = {
-    "csv": 4, "jsonl": 2, "coco": 2, "yolo": 6, "voc": 6, "label-studio": 2, "imagefolder": 3,
-    "parquet": 2,
+    "csv": 3, "jsonl": 1, "coco": 1, "yolo": 5, "voc": 5, "label-studio": 1, "imagefolder": 2,
+    "parquet": 1,
 }  # fmt: skip
-"""How often the rows are gone over: once to count them, then for each file."""
+"""How often the rows are gone over, about: once for each file."""
 MANIFEST = "manifest.json"
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in the zip, so that the same rows make the same bytes."""
@@ -162,13 +162,13 @@ def _info(name: str, packed: bool) -> zipfile.ZipInfo:
 
 def write_bundle(head: Head, spool: Spool, media: Media, target: Path) -> dict[str, Any]:
     """Write the zip, whole or not at all; returns its manifest."""
-    counts = _count(spool.rows())
+    counts = Counts()
     part = target.with_name(target.name + ".part")
     writer = Writer(part)
-    _WRITE[head.format](writer, head, spool, media)
+    _WRITE[head.format](writer, head, Counted(spool, counts), media)
     manifest = {
         **msgspec.to_builtins(head),
-        "counts": counts
+        "counts": counts.found()
         | writer.counts
         # Pictures or texts that should be in it and are not on this machine.
         | ({"missing": len(media.missing)} if media.missing else {}),
@@ -181,34 +181,56 @@ def write_bundle(head: Head, spool: Spool, media: Media, target: Path) -> dict[s
     return manifest
 
 
-def _count(rows: Iterable[ExportRow]) -> dict[str, Any]:
+class Counts:
     """How much of what there is, and one hash over all contents and labels: two exports of the same
     labels have the same one, whatever their format."""
-    items = votes = standing = 0
-    states: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    people: set[str] = set()
-    digest = hashlib.sha256()
-    encode = msgspec.json.Encoder().encode
-    for row in rows:
-        items += 1
-        states[row.state] += 1
-        if row.label is not None:
-            labels.update(classes_in(row.label) or [""])
-        votes += len(row.votes)
-        for vote in row.votes:
-            people.add(vote.labeler)
-            standing += vote.standing
-        digest.update(encode((row.content_hash, _bare(row.label))))
-    return {
-        "items": items,
-        "states": dict(states),
-        "labels": dict(labels),
-        "votes": votes,
-        "standing": standing,
-        "people": len(people),
-        "labels_sha256": digest.hexdigest(),
-    }
+
+    def __init__(self) -> None:
+        self._items = self._votes = self._standing = 0
+        self._states: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._people: set[str] = set()
+        self._digest = hashlib.sha256()
+
+    def of(self, rows: Iterable[ExportRow]) -> Iterator[ExportRow]:
+        """The same rows, counted as they pass."""
+        encode = msgspec.json.Encoder().encode
+        for row in rows:
+            self._items += 1
+            self._states[row.state] += 1
+            if row.label is not None:
+                for name in classes_in(row.label) or [""]:
+                    self._labels[name] += 1
+            self._votes += len(row.votes)
+            for vote in row.votes:
+                self._people.add(vote.labeler)
+                self._standing += vote.standing
+            self._digest.update(encode((row.content_hash, _bare(row.label))))
+            yield row
+
+    def found(self) -> dict[str, Any]:
+        return {
+            "items": self._items,
+            "states": dict(self._states),
+            "labels": dict(self._labels),
+            "votes": self._votes,
+            "standing": self._standing,
+            "people": len(self._people),
+            "labels_sha256": self._digest.hexdigest(),
+        }
+
+
+class Counted:
+    """A spool whose first pass is counted on the way: every format goes over all rows at least
+    once, and to read them costs as much as to count them."""
+
+    def __init__(self, spool: Spool, counts: Counts) -> None:
+        self._spool = spool
+        self._counts: Counts | None = counts
+
+    def rows(self) -> Iterator[ExportRow]:
+        counts, self._counts = self._counts, None
+        return self._spool.rows() if counts is None else counts.of(self._spool.rows())
 
 
 def _bare(label: Any) -> Any:
@@ -228,19 +250,19 @@ def _text_of(media: Media) -> Any:
     return text
 
 
-def _csv(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _csv(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     writer.add("items.csv", export_csv.items_csv(spool.rows(), head.names))
     writer.add("votes.csv", export_csv.votes_csv(spool.rows()))
     if head.drawn:
         writer.add("shapes.csv", export_csv.shapes_csv(spool.rows()))
 
 
-def _jsonl(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _jsonl(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     text = _text_of(media) if head.text and head.content else None
     writer.add("items.jsonl", export_jsonl.items_jsonl(spool.rows(), text))
 
 
-def _coco(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _coco(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     info = {
         "description": head.project["name"],
         "version": head.version,
@@ -251,21 +273,21 @@ def _coco(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
     writer.add("annotations.json", chunks)
 
 
-def _label_studio(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _label_studio(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     text = _text_of(media) if head.text else None
     config = export_label_studio.label_config(head.names, head.sets, head.text, head.drawn)
     writer.add("label_config.xml", [config])
     writer.add("tasks.json", export_label_studio.tasks_json(spool.rows(), text))
 
 
-def _imagefolder(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _imagefolder(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     lines = export_imagefolder.metadata_jsonl(spool.rows(), media, head.sets, head.drawn)
     writer.add(f"{export_imagefolder.FOLDER}/metadata.jsonl", lines)
     for name, path in export_imagefolder.pictures(spool.rows(), media):
         writer.add_picture(name, path)
 
 
-def _parquet(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _parquet(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     from chorus.server.formats.export_parquet import write_parquet
 
     with writer.member("data/train-00000-of-00001.parquet", packed=False) as out:
@@ -275,7 +297,7 @@ def _parquet(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
         )  # fmt: skip
 
 
-def _yolo(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _yolo(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     beside = media if head.content else None
     writer.add("data.yaml", [export_yolo.data_yaml(head.names)])
     writer.add("index.csv", export_yolo.index_csv(spool.rows(), beside))
@@ -288,7 +310,7 @@ def _yolo(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
             writer.add_picture(name, path)
 
 
-def _voc(writer: Writer, head: Head, spool: Spool, media: Media) -> None:
+def _voc(writer: Writer, head: Head, spool: Counted, media: Media) -> None:
     beside = media if head.content else None
     for name, val in (("trainval", None), ("train", False), ("val", True)):
         writer.add(f"ImageSets/Main/{name}.txt", export_voc.image_set(spool.rows(), val))

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -73,6 +73,9 @@ SHAPE_COLUMNS = (
 _CHUNK = 64 * 1024
 _BETWEEN = "|"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FIRST = frozenset("'").union(_FORMULA)
+_AT_ONCE = 200
+"""Lines between two looks at how much is in the buffer."""
 
 
 def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[bytes]:
@@ -82,7 +85,8 @@ def items_csv(rows: Iterable[ExportRow], classes: Sequence[str]) -> Iterator[byt
     standing votes that have it (of drawings: how many of it they have), in that order: what soft
     labels are made of. Empty cells: no value.
     """
-    return _lines(ITEM_COLUMNS, (_item(row, classes) for row in rows))
+    place = {name: n for n, name in enumerate(classes)}
+    return _lines(ITEM_COLUMNS, (_item(row, place) for row in rows))
 
 
 def votes_csv(rows: Iterable[ExportRow]) -> Iterator[bytes]:
@@ -111,8 +115,10 @@ def cell_text(cell: str) -> str:
 
 def text_cell(value: str | None) -> str:
     """The cell for a text, as `cell_text` reads it."""
-    if value is None:
+    if not value:
         return ""
+    if value[0] not in _FIRST:  # nearly always
+        return value
     return "'" + value if value.lstrip("'").startswith(_FORMULA) else value
 
 
@@ -124,14 +130,20 @@ def _label(value: Names | None) -> str:
     return text_cell(_BETWEEN.join(value) or _BETWEEN)
 
 
-def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
-    cast = Counter(
-        name
-        for v in row.votes
-        if v.standing and v.kind == "label" and v.value is not None
-        for name in classes_in(v.value)
-    )
-    counts = {name: cast[name] for name in classes if cast[name]}
+def _counts(row: ExportRow, place: Mapping[str, int]) -> dict[str, int]:
+    """Class name -> the standing votes that have it, as `place` orders the classes."""
+    cast: dict[str, int] = {}
+    for vote in row.votes:
+        if vote.standing and vote.kind == "label" and vote.value is not None:
+            for name in classes_in(vote.value):
+                cast[name] = cast.get(name, 0) + 1
+    if len(cast) < 2:
+        return cast
+    return {name: cast[name] for name in sorted(cast, key=place.__getitem__)}
+
+
+def _item(row: ExportRow, place: Mapping[str, int]) -> list[Any]:
+    counts = _counts(row, place)
     return [
         text_cell(row.name),
         row.item_id,
@@ -151,10 +163,11 @@ def _item(row: ExportRow, classes: Sequence[str]) -> list[Any]:
 
 
 def _votes(row: ExportRow) -> Iterator[list[Any]]:
+    item = text_cell(row.name)
     for vote in row.votes:
         yield [
             vote.vote_id,
-            text_cell(row.name),
+            item,
             row.item_id,
             text_cell(vote.labeler),
             vote.kind,
@@ -198,8 +211,10 @@ def _lines(columns: Sequence[str], lines: Iterable[list[Any]]) -> Iterator[bytes
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(columns)
-    for line in lines:
-        writer.writerow(line)
+    waiting = iter(lines)
+    # In C as far as it goes: a call of `writerow` for each line takes half as long again.
+    while some := list(islice(waiting, _AT_ONCE)):
+        writer.writerows(some)
         if buffer.tell() >= _CHUNK:
             yield buffer.getvalue().encode()
             buffer.seek(0)

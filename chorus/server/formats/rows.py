@@ -56,7 +56,7 @@ def classes_in(label: Names) -> list[str]:
     return [s.class_name for s in label.shapes] if isinstance(label, Drawing) else label
 
 
-class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
+class VoteRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One vote as exported. Times are milliseconds since 1970 UTC."""
 
     vote_id: str
@@ -79,7 +79,7 @@ class VoteRow(msgspec.Struct, frozen=True, kw_only=True):
     """An answer on a check (a gold item served blind): no vote, so never standing."""
 
 
-class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
+class ExportRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One item as exported."""
 
     item_id: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -39,6 +40,7 @@ def chunk(
     if not items:
         return [], after
     names = _drawn(schema) if schema.shapes else _remembered(schema)
+    person = cache(person)
     votes: defaultdict[int, list[VoteRow]] = defaultdict(list)
     drawn: defaultdict[int, list[str]] = defaultdict(list)
     ids = [item.item_id for item in items]
@@ -64,15 +66,12 @@ def chunk(
 def _remembered(schema: Schema) -> Names:
     """`schema.names`, which takes most of the time otherwise: the same few values come again and
     again."""
-    known: dict[str | None, rows.Names | None] = {}
 
-    def names(value: str | None) -> rows.Names | None:
-        try:
-            return known[value]
-        except KeyError:
-            return known.setdefault(value, cast(rows.Names | None, schema.names(value)))
+    class Known(dict[str | None, rows.Names | None]):
+        def __missing__(self, value: str | None) -> rows.Names | None:
+            return self.setdefault(value, cast(rows.Names | None, schema.names(value)))
 
-    return names
+    return Known().__getitem__
 
 
 def _drawn(schema: Schema) -> Names:
@@ -140,7 +139,7 @@ def _vote(row: Any, names: Names, person: Person) -> VoteRow:
         duration_ms=duration,
         page_kind=page_kind,
         prelabel=names(prelabel),
-        standing=bool(standing),
+        standing=standing == 1,
         supersedes=old,
     )
 
