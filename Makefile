@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 STAMP := $(VENV)/.setup-done
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where this is set (containers), each of the many processes would compile all of Chorus anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo [DATA=folder]   a server with pictures, six simulated colleagues, and sign-in links"

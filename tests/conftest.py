@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,10 @@ SHARED = ROOT.parent / "shared" / "data"
 # One backbone unless a test asks for more: the second needs many seconds to get ready in each of
 # the many fresh data folders.
 os.environ.setdefault("CHORUS_BACKBONE", "efficientnet_lite0")
+
+# Processes share the tests, each with a server of its own: threads of theirs would only wait for
+# each other. (Before anything imports numpy or torch.)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Folders of tests in memory, if there is room: a vote is then kept at once, however busy the disk
 # is. (What a killed process has written stays there, too.)
@@ -41,6 +45,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         served = {i.path for i in items if {"server", "run"} & set(getattr(i, "fixturenames", ()))}
         items.sort(key=lambda item: (item.path not in slow, item.path not in served))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test is reported, whatever happens on the way: Python 3.11 now and then fails to
+    parse the source that pytest shows ("AST constructor recursion depth mismatch"), which would
+    end the run of all tests."""
+    try:
+        return (yield)
+    except SystemError:
+        item.config.option.tbstyle = "native"
+        return pytest.TestReport.from_item_and_call(item, call)
 
 
 @pytest.fixture(scope="session", autouse=True)

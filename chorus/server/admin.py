@@ -42,9 +42,10 @@ async def has_admin(data_dir: Path) -> bool:
 
 
 async def add_user(
-    data_dir: Path, login: str, name: str, password: str, admin: bool, token: bool
+    data_dir: Path, login: str, name: str, password: str | None, admin: bool, token: bool
 ) -> str | None:
-    """Returns a bearer token if asked for. Raises `ApiError`."""
+    """Returns a bearer token if asked for; without a password it is the only way in. Raises
+    `ApiError`."""
     async with _store(data_dir) as store:
         accounts = Accounts(store, Settings(data_dir=data_dir).secret())
         user = await accounts.add_user(login, name, password, admin)
