@@ -68,6 +68,8 @@ class LabelerStream:
         self._credit = 0
         self._extra: set[Id] = set()
         """Pages in hand that came without credit."""
+        self._unseen: set[str] = set()
+        """Leases of items that were put on a page in hand and have not been answered."""
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
         socket.on_closed.append(self._changed.set)
@@ -104,6 +106,7 @@ class LabelerStream:
             self._subscription = None
         self.pages.clear()
         self.arrived.clear()
+        self._unseen.clear()
         # The server returns the leases of a lost socket by itself.
         with contextlib.suppress(ConnectionLost):
             await self.socket.request("labeling.close", {"project_id": self.project_id})
@@ -141,6 +144,7 @@ class LabelerStream:
         }
         if supersedes is not None:
             body["supersedes"] = supersedes
+        self._unseen.discard(str(item.lease_id))
         return body
 
     async def cast(
@@ -155,14 +159,21 @@ class LabelerStream:
         return await self.socket.cast(self.vote(item, kind, answer, duration_ms=duration_ms))
 
     async def finish(self, page: Page, *, credit: bool = True) -> None:
-        """The page is done: forget it and (by default) ask for one more."""
+        """The page is done: forget it and (by default) ask for one more.
+
+        What was put on it meanwhile and has not been answered comes as a page of its own.
+        """
         known = self.pages.pop(page.page_id, None)
         self.arrived.pop(page.page_id, None)
         if known is not None:
             self._credit -= 1
-        if page.page_id in self._extra:
-            self._extra.discard(page.page_id)
-        elif credit:
+        extra = page.page_id in self._extra
+        self._extra.discard(page.page_id)
+        if known is not None:
+            for item in known.items:
+                if str(item.lease_id) in self._unseen:
+                    self._put(page.page_id, item)
+        if credit and not extra:
             await self.credit(1)
 
     async def next_page(self) -> Page | None:
@@ -234,10 +245,7 @@ class LabelerStream:
         page = self.pages.get(closed.page_id)
         if page is None:
             if closed.replacement is not None:
-                # The page had been finished when this was put on it: a page of its own.
-                self._extra.add(closed.page_id)
-                self._credit += 1
-                self._on_page(Page(closed.page_id, "manual", 1, [closed.replacement]))
+                self._put(closed.page_id, closed.replacement)
             return
         at = next((i for i, it in enumerate(page.items) if it.item_id == closed.item_id), None)
         if at is None:
@@ -246,5 +254,17 @@ class LabelerStream:
             del page.items[at]
         else:
             page.items[at] = closed.replacement
+            self._unseen.add(str(closed.replacement.lease_id))
             if self.on_item is not None:
                 self.on_item(page, closed.replacement)
+
+    def _put(self, page_id: Id, item: PageItem) -> None:
+        """An item that came onto a page when it was finished: on a page of its own."""
+        self._unseen.discard(str(item.lease_id))
+        page = self.pages.get(page_id)
+        if page is not None:
+            page.items.append(item)
+            return
+        self._extra.add(page_id)
+        self._credit += 1
+        self._on_page(Page(page_id, "manual", 1, [item]))

@@ -231,13 +231,21 @@ async def test_never_more_votes_than_needed(
 
 
 async def test_a_settled_item_leaves_the_pages_of_others(bench: Bench, tmp_path: Path) -> None:
-    """A supervisor decides an item that somebody has on the screen: it is swapped out."""
+    """A supervisor decides an item that somebody has on the screen: it is swapped out, and what
+    came for it is not forgotten by who had read the page before."""
     project = await bench.make(pictures(tmp_path, 8), page_size=4)
     stream = await bench.labeler(credit=1)
     page = await page_of(stream)
-    gone = page.items[0].item_id
-    await bench.admin.review(project.project_id, gone, "change", "red")
-    await eventually(stream, lambda: gone not in [i.item_id for i in page.items])
+    gone, *others = list(page.items)
+    await bench.admin.review(project.project_id, gone.item_id, "change", "red")
+    await eventually(stream, lambda: gone not in page.items)
     assert len(page.items) == 4
-    acks = await vote_page(stream, page)
-    assert len(acks) == 4
+    (new,) = [item for item in page.items if item not in others]
+    for item in others:
+        await stream.cast(item, "label", right(item.name))
+    await stream.finish(page)
+    assert (await page_of(stream)).items == [new]
+    assert len(await vote_page(stream, await page_of(stream))) == 1
+    while (later := await stream.next_page()) is not None:
+        await vote_page(stream, later)
+    assert stream.empty == "done"
