@@ -4,8 +4,10 @@
 them as the server does (each after the one before, from its weights), and judges what they find on
 100 others by pycocotools. For each round a line: labels, mAP50 there and as the round itself found
 it, and the seconds of its jobs (wall clock, and of the processor); for each target and class the
-threshold with what it promised, and what it gave on the others. Other pictures: --images and --gold
-(COCO). The tables are kept in docs/boxes.md.
+threshold with what it promised, and what it gave on the others; for each target the share of their
+actions that a person saves there. The labels are the gold boxes, or, with --people, what so many
+simulated people draw of them (`chorus simulate`). Other pictures: --images and --gold (COCO). The
+tables are kept in docs/boxes.md.
 """
 
 from __future__ import annotations
@@ -30,13 +32,19 @@ from chorus.ml.detect_card import make_card
 from chorus.ml.detect_files import Picture, boxes_of, read_pictures
 from chorus.ml.detect_net import Detections
 from chorus.ml.detect_score import at_threshold, match
+from chorus.server.consensus.shapes import merge_shapes
+from chorus.server.geometry import Shape
+from chorus.simulate.boxes import SAME, Box, read_gold_boxes
+from chorus.simulate.drawing import Drawers, Habits
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cells"
-TARGETS = (0.9, 0.8)
+TARGETS = (0.8, 0.6)
+Label = tuple[list[Any], list[float]]
+"""Boxes as rows of class, x, y, width, height, and how much each counts."""
 
 
 def write_round(
-    folder: Path, images: Sequence[dict[str, Any]], drawn: dict[int, list[Any]], pictures: Path,
+    folder: Path, images: Sequence[dict[str, Any]], labels: dict[int, Label], pictures: Path,
     labeled: set[int], open_ids: set[int],
 ) -> None:  # fmt: skip
     """pictures.jsonl as the server writes it."""
@@ -48,11 +56,32 @@ def write_round(
                 "item_id": image["id"], "content_hash": image["file_name"],
                 "path": str(pictures / image["file_name"]),
                 "width": image["width"], "height": image["height"],
-                "label": drawn[image["id"]] if known else None,
-                "weights": [1.0] * len(drawn[image["id"]]) if known else [],
+                "label": labels[image["id"]][0] if known else None,
+                "weights": labels[image["id"]][1] if known else [],
                 "trusted": known, "open": image["id"] in open_ids,
             }  # fmt: skip
             out.write(json.dumps(row) + "\n")
+
+
+def drawn_by(
+    drawers: Drawers, images: Sequence[dict[str, Any]], people: int, classes: list[str]
+) -> dict[int, Label]:
+    """What people draw on each picture, merged as on the server."""
+    out = {}
+    for image in images:
+        said = []
+        for person in range(people):
+            work = drawers.work(image["id"] + person, image["file_name"], None)
+            assert work is not None
+            said.append([Shape(classes.index(b.name), b.box, None, None) for b in work.boxes])
+        if people == 1:
+            out[image["id"]] = ([[s.cls, *s.box] for s in said[0]], [1.0] * len(said[0]))
+            continue
+        merged = merge_shapes(said, SAME)
+        both = [*merged.shapes, *merged.disputed]
+        out[image["id"]] = ([[m.shape.cls, *m.shape.box] for m in both],
+                            [m.seen / m.of for m in both])  # fmt: skip
+    return out
 
 
 def coco_map50(
@@ -86,6 +115,10 @@ def main(
     others: Annotated[int, typer.Option(help="Pictures to judge on.")] = 100,
     seeds: Annotated[int, typer.Option(help="Draws.")] = 1,
     threads: Annotated[int, typer.Option(help="Of the jobs.")] = 2,
+    people: Annotated[int, typer.Option(help="Who label a picture; 0: the gold boxes do.")] = 0,
+    jitter: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.08,
+    miss: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.1,
+    false_boxes: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.05,
 ) -> None:
     body = json.loads(gold.read_text())
     categories = [c["id"] for c in body["categories"]]
@@ -93,7 +126,13 @@ def main(
     drawn: defaultdict[int, list[Any]] = defaultdict(list)
     for a in body["annotations"]:
         drawn[a["image_id"]].append([categories.index(a["category_id"]), *a["bbox"]])
+    habits = Habits(jitter=jitter, miss=miss, false_boxes=false_boxes)
+    known = read_gold_boxes(gold)
     for seed in range(seeds):
+        drawers = Drawers(known, habits, seed)
+        given: dict[int, Label] = {i: (rows, [1.0] * len(rows)) for i, rows in drawn.items()}
+        if people:
+            given = drawn_by(drawers, body["images"], people, names)
         order = np.random.default_rng(seed).permutation(len(body["images"]))
         ids = [body["images"][i]["id"] for i in order]
         judged = set(ids[-others:])
@@ -101,11 +140,11 @@ def main(
             warm: str | None = None
             for number, count in enumerate(map(int, labels.split(",")), 1):
                 folder = Path(temporary) / str(number)
-                write_round(folder, body["images"], drawn, images, set(ids[:count]), judged)
+                write_round(folder, body["images"], given, images, set(ids[:count]), judged)
                 params = {
                     "round_dir": str(folder), "models": temporary, "classes": len(names),
-                    "target": TARGETS[1], "seed": seed, "warm": warm, "shown": True,
-                    "threads": threads,
+                    "target": TARGETS[-1], "seed": seed, "warm": warm,
+                    "shown": list(range(len(names))), "threads": threads,
                     "progress": str(folder / "progress"),
                 }  # fmt: skip
                 took = []
@@ -126,18 +165,19 @@ def main(
                     f" it {card['map50']:.3f}; train, validate, {others} others: {spent}",
                     flush=True,
                 )
-                thresholds(pictures, params, found, drawn, names, count)
+                thresholds(pictures, params, found, drawn, names, count, drawers)
                 warm = str(folder)
 
 
 def thresholds(
     pictures: Sequence[Picture], params: dict[str, Any], found: dict[int, Detections],
-    drawn: dict[int, list[Any]], names: Sequence[str], labels: int,
+    drawn: dict[int, list[Any]], names: Sequence[str], labels: int, drawers: Drawers,
 ) -> None:  # fmt: skip
     """For each target: what the round promises, and what it gives on the others."""
     own = [p for p in pictures if p.boxes is not None]
     seen = detect_run.look_at(own, params, judged=True)
-    truth = [p.boxes for p in own if p.boxes is not None]
+    truth = [p.boxes.agreed for p in own if p.boxes is not None]
+    others = {p.item_id: p.path.name for p in pictures if p.item_id in found}
     evidence = match(truth, [seen[p.item_id] for p in own], len(names))
     real = [boxes_of(drawn[i], [1.0] * len(drawn[i])) for i in found]
     judged = match(real, list(found.values()), len(names))
@@ -153,8 +193,33 @@ def thresholds(
                 f" {row['precision']:.3f} (at least {row['lower_bound']:.3f}), recall"
                 f" {row['recall']:.3f}; on the others {gave['precision']:.3f}, {gave['recall']:.3f}"
             )
+        alone, helped = (
+            sum(_actions(drawers, name, shown) for name, shown in some)
+            for some in (
+                [(name, None) for name in others.values()],
+                [(name, _shown(found[i], card, names)) for i, name in others.items()],
+            )
+        )
+        print(
+            f"  target {target:.2f}: {alone / len(others):.1f} actions on one of the others,"
+            f" {helped / len(others):.1f} with these boxes, {1 - helped / alone:.0%} less"
+        )
         if card["reason"]:
             print(f"  {card['reason']} About {card['labels_needed']} more labels.")
+
+
+def _shown(found: Detections, card: dict[str, Any], names: Sequence[str]) -> list[Box]:
+    return [
+        Box(names[int(found.classes[i])], (x, y, right - x, bottom - y), float(found.scores[i]))
+        for i in detect_run.passing(found, card)
+        for x, y, right, bottom in [found.boxes[i].tolist()]
+    ]
+
+
+def _actions(drawers: Drawers, name: str, shown: list[Box] | None) -> int:
+    work = drawers.work(0, name, shown)
+    assert work is not None
+    return work.actions
 
 
 if __name__ == "__main__":

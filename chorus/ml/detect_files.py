@@ -38,6 +38,12 @@ class Picture:
     """None of its people saw a predicted box: its label is evidence."""
     open: bool
     """To be looked at."""
+    unseen: frozenset[int] = frozenset()
+    """Classes of which none of its people saw a predicted box: about those, too."""
+
+    def proves(self, c: int) -> bool:
+        """Whether its label is evidence about class c."""
+        return self.boxes is not None and (self.trusted or c in self.unseen)
 
     @property
     def fold(self) -> int:
@@ -52,7 +58,8 @@ def fold_of(content_hash: str) -> int:
 
 def read_pictures(round_dir: Path) -> list[Picture]:
     """pictures.jsonl, in its order. Each line: item_id, content_hash, path, width, height, label
-    (`[[class, x, y, w, h], …]` or null), weights (by box, 0..1), trusted, open."""
+    (`[[class, x, y, w, h], …]` or null), weights (by box, 0..1), trusted, open, unseen (classes;
+    none, without)."""
     found = []
     with (round_dir / "pictures.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
@@ -62,7 +69,7 @@ def read_pictures(round_dir: Path) -> list[Picture]:
                     row["item_id"], row["content_hash"], Path(row["path"]),
                     (row["width"], row["height"]),
                     None if row["label"] is None else boxes_of(row["label"], row["weights"]),
-                    row["trusted"], row["open"],
+                    row["trusted"], row["open"], frozenset(row.get("unseen", ())),
                 )
             )  # fmt: skip
     return found

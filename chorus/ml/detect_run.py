@@ -33,7 +33,7 @@ from chorus.ml.detect_files import (
     weights_file,
 )
 from chorus.ml.detect_net import Detections, Detector, Stem, detect
-from chorus.ml.detect_score import match
+from chorus.ml.detect_score import Found, match
 from chorus.ml.detect_size import Fit, fit, scale_for, typical_size, window
 from chorus.ml.detect_train import BATCH, Trainer, View
 from chorus.ml.detect_views import Boxes, area, inside, read, view, whole
@@ -78,8 +78,8 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's detectors on the labeled pictures of pictures.jsonl.
 
     params of this and the following jobs: round_dir, models, classes, target, seed, warm (the
-    folder of the round to go on from, or null), shown (whether people are shown predicted boxes
-    already), progress, threads. Writes detector-….safetensors; a
+    folder of the round to go on from, or null), shown (classes of which people are shown
+    predicted boxes already), progress, threads. Writes detector-….safetensors; a
     detector that is there already, from an attempt whose worker was killed, is not trained again.
     Raises `ValueError` when there are too few labeled pictures that can be read.
     """
@@ -192,20 +192,37 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     round_dir, target = Path(params["round_dir"]), float(params["target"])
     pictures = read_pictures(round_dir)
     labels = sum(p.boxes is not None for p in pictures)
-    trusted = [p for p in pictures if p.boxes is not None and p.trusted]
-    order = np.random.default_rng(int(params["seed"])).permutation(len(trusted))
-    evidence = [trusted[i] for i in sorted(order[:EVIDENCE_MOST])]
+    classes = range(int(params["classes"]))
+    proving = [p for p in pictures if any(map(p.proves, classes))]
+    order = np.random.default_rng(int(params["seed"])).permutation(len(proving))
+    evidence = [proving[i] for i in sorted(order[:EVIDENCE_MOST])]
     found = look_at(evidence, params, judged=True)
     kept = [p for p in evidence if p.item_id in found]
-    truth = [p.boxes.agreed for p in kept if p.boxes is not None]
-    judged = match(truth, [found[p.item_id] for p in kept], int(params["classes"]))
-    card = make_card(judged, labels, target, shown=bool(params["shown"]))
+    judged = _judge(kept, found, classes)
+    card = make_card(judged, labels, target, begun=params["shown"])
     shown = [bool(passing(found[p.item_id], card)) for p in kept]
     card["coverage"] = float(np.mean(shown)) if shown and card["threshold"] is not None else 0.0
     card["seconds"] = time.perf_counter() - began
     _write(round_dir / "oof.jsonl", kept, found, card)
     write_json(round_dir / "card.json", card)
     return {key: value for key, value in card.items() if key != "per_class"}
+
+
+def _judge(
+    pictures: Sequence[Picture], found: dict[int, Detections], classes: Sequence[int]
+) -> list[Found]:
+    """By class, on the pictures that are evidence about it. There are few such groups: in most
+    projects all classes are shown from the same round on."""
+    out: list[Found] = []
+    known: dict[tuple[int, ...], list[Found]] = {}
+    for c in classes:
+        some = [p for p in pictures if p.proves(c)]
+        group = tuple(p.item_id for p in some)
+        if group not in known:
+            truth = [p.boxes.agreed for p in some if p.boxes is not None]
+            known[group] = match(truth, [found[i] for i in group], len(classes))
+        out.append(known[group][c])
+    return out
 
 
 def infer(params: dict[str, Any]) -> dict[str, Any]:

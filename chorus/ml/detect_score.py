@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,48 +159,70 @@ def lower_bound(right: int, n: int, effect: float, delta: float = DELTA) -> floa
 
 
 def find_threshold(found: Found, target: float, delta: float = DELTA) -> float | None:
-    """The lowest score from which on the precision provably meets `target`; None: there is none.
+    """The score from which on boxes help most, of those from which on the precision provably meets
+    `target`; None: there is none.
 
     Fixed-sequence tests with several starts, as of classes (`validate.find_threshold`); how many
-    independent detections the evidence is worth is estimated (`design_effect`).
+    independent detections the evidence is worth is estimated (`design_effect`). All of them that
+    pass hold together, so any may be chosen: the one with the greatest `gain`.
     """
+    proven = [n for tests in sequences(found, target, delta) for n in tests.proven()]
+    best = max(proven, key=lambda n: (gain(found, n), n), default=None)
+    return None if best is None else float(found.scores[best - 1])
+
+
+def gain(found: Found, n: int) -> int:
+    """What it is worth at least to show the best n, in a person's actions: a right box is one that
+    need not be drawn (two actions), but perhaps moved (one), a wrong one has to be deleted (one).
+
+    So a box is worth showing that is right at least every second time.
+    """
+    right = int(found.right[:n].sum())
+    return right - (n - right)
+
+
+@dataclass(frozen=True)
+class FixedSequence:
+    """A fixed sequence of tests: of more and more of the surest detections, until one fails."""
+
+    found: Found
+    counts: list[int]
+    target: float
+    alike: float
+    risk: float
+
+    def bound(self, n: int) -> float:
+        """Of the precision of the best n."""
+        effect = design_effect(self.found.picture[:n], self.alike)
+        return lower_bound(int(self.found.right[:n].sum()), n, effect, self.risk)
+
+    def proven(self) -> Iterator[int]:
+        """How many of the best meet the target, for each test before the first that fails."""
+        for n in self.counts:
+            if self.bound(n) < self.target:
+                return
+            yield n
+
+
+def sequences(found: Found, target: float, delta: float = DELTA) -> list[FixedSequence]:
+    """The tests for a threshold; none where there is too little to prove anything."""
     most = min(len(found.scores), math.ceil(found.truth / target))
     least = least_n(target, delta)
     if most < least:
-        return None
+        return []
     alike = correlation(found.right[:most], found.picture[:most])
-    hits = np.cumsum(found.right)
     each = delta / len(STARTS)
     starts = sorted({max(least_n(target, each), math.ceil(share * most)) for share in STARTS})
     last = starts[-1]
     # While that could not forgive a single mistake there is one sequence, with all of the risk.
     if last > most or lower_bound(last - 1, last, 1.0, each) < target:
         starts, each = [least], delta
-    best = 0
-    for start in starts:
-        for some in np.unique(np.round(np.geomspace(start, most, GRID)).astype(int)).tolist():
-            # Detections of the same score go together: a threshold cannot tell them apart.
-            n = int(np.searchsorted(-found.scores, -found.scores[some - 1], side="right"))
-            effect = design_effect(found.picture[:n], alike)
-            if lower_bound(int(hits[n - 1]), n, effect, each) < target:
-                break
-            best = max(best, n)
-    return float(found.scores[best - 1]) if best else None
-
-
-def bounds(found: Found, target: float, delta: float = DELTA) -> list[tuple[float, float]]:
-    """(precision, its lower bound) of the surest boxes, more and more of them."""
-    least = least_n(target, delta)
-    most = min(len(found.scores), math.ceil(found.truth / target))
-    if most < least:
-        return []
-    alike = correlation(found.right[:most], found.picture[:most])
-    hits = np.cumsum(found.right)
     out = []
-    for n in np.unique(np.round(np.geomspace(least, most, GRID)).astype(int)).tolist():
-        right = int(hits[n - 1])
-        effect = design_effect(found.picture[:n], alike)
-        out.append((right / n, lower_bound(right, n, effect, delta)))
+    for start in starts:
+        steps = np.unique(np.round(np.geomspace(start, most, GRID)).astype(int))
+        # Detections of the same score go together: a threshold cannot tell them apart.
+        ends = np.searchsorted(-found.scores, -found.scores[steps - 1], side="right")
+        out.append(FixedSequence(found, np.unique(ends).tolist(), target, alike, each))
     return out
 
 

@@ -93,7 +93,8 @@ class BoxWork:
         right that overlaps one of its class by 0.5. `f1`, `map50`: of what people's votes add up to
         on all pictures, those in review with what most drew; `f1_labeled`: of the settled ones.
         `person_f1`: of single votes. `prelabels`: boxes shown, `images` they were on, `accuracy`
-        and `precision` are the same; what was done to them. `rounds`: `map50` as the round's
+        and `precision` are the same; what was done to them; `saved`: by what share fewer actions a
+        picture with them took than one without. `rounds`: `map50` as the round's
         card says, `real_map50` and `real_accuracy` (precision) of the boxes that people were shown
         of that round, which are those above its thresholds.
         """
@@ -108,6 +109,7 @@ class BoxWork:
         right_all = sum(is_right(found, gold) for _, found, gold in settled)
         single, people = self._people(rows)
         votes = sum(self._images.values())
+        each = {k: _share(self._actions[k], self._images[k]) for k in ("manual", "prelabeled")}
         actions = self._tally.actions
         return whole | {
             "accuracy": _share(sum(right), n_labeled),
@@ -118,10 +120,8 @@ class BoxWork:
                 "share": _share(self._images["prelabeled"], votes),
                 "precision": _round(self._predicted.precision),
                 "recall": _round(self._predicted.recall),
-                "actions_per_image": {
-                    kind: _share(self._actions[kind], self._images[kind])
-                    for kind in ("manual", "prelabeled")
-                },
+                "actions_per_image": each,
+                "saved": _saved(each["prelabeled"], each["manual"]),
                 **{name: self._changes[name] for name in CHANGES},
             },
             "rounds": [
@@ -211,6 +211,11 @@ def by_person(
 
 def _share(part: float, whole: float) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+def _saved(helped: float | None, alone: float | None) -> float | None:
+    """Share of the actions on a picture that predicted boxes save; None without either kind."""
+    return None if helped is None or not alone else round(1 - helped / alone, 4)
 
 
 def _round(value: float | None) -> float | None:

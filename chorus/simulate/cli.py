@@ -117,7 +117,7 @@ def simulate(
     ] = "class",
     target: Annotated[
         float | None,
-        typer.Option(help="Accuracy that prelabels must reach (0.95; precision of boxes: 0.8)."),
+        typer.Option(help="Accuracy that prelabels must reach (0.95; precision of boxes: 0.6)."),
     ] = None,
     page_size: Annotated[int, typer.Option(help="1, 4, 6 or 9.")] = 9,
     no_assist: Annotated[bool, typer.Option("--no-assist", help="No help by the model.")] = False,

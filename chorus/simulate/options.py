@@ -34,7 +34,7 @@ class Options(Struct):
     task: str = "multiclass"
     set_rule: str = "class"
     target: float | None = None
-    """None: 0.95, of boxes 0.8."""
+    """None: 0.95, of boxes 0.6."""
     jitter: float = 0.05
     miss: float = 0.05
     false_boxes: float = 0.02
@@ -107,7 +107,7 @@ class Options(Struct):
     def wanted_target(self) -> float:
         if self.target is not None:
             return self.target
-        return 0.8 if self.boxes else 0.95
+        return 0.6 if self.boxes else 0.95
 
     @property
     def task_type(self) -> str:

@@ -55,6 +55,6 @@ def write_round(
             out.write(json.dumps(row) + "\n")
     return {
         "round_dir": str(folder), "classes": 2, "target": 0.6, "seed": 1, "warm": None,
-        "shown": True,
+        "shown": [0, 1],
         "progress": str(folder / "progress"), "threads": 2, **more,
     }  # fmt: skip

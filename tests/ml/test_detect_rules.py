@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.ml import detect_score as score
-from chorus.ml.detect_card import make_card
+from chorus.ml.detect_card import PLENTY, make_card
 from chorus.ml.detect_files import FOLDS, boxes_of, fold_of
 from chorus.ml.detect_net import Detections
 from chorus.ml.detect_size import (
@@ -195,6 +197,19 @@ def test_a_threshold_keeps_what_the_card_says(
     assert at["n_above"] >= least_n(target)
     assert at["precision"] >= at["lower_bound"] >= target - 1e-9
     assert at["recall"] <= 1
+    # Nothing else that is proven would help people more.
+    mine = score.gain(some, int(at["n_above"]))
+    for tests in score.sequences(some, target):
+        assert all(score.gain(some, n) <= mine for n in tests.proven())
+
+
+def test_boxes_that_are_wrong_more_often_than_right_are_not_shown_for_the_average_s_sake() -> None:
+    some = found([True] * 60 + [True, False, False] * 20, truth=100)
+    threshold = score.find_threshold(some, 0.6)
+    assert threshold is not None
+    at = score.at_threshold(some, threshold)
+    assert at["precision"] > 0.9, "and not 0.6, which would be proven, too"
+    assert at["n_above"] >= 55
 
 
 def test_a_threshold_is_broken_seldom_though_boxes_of_a_picture_are_alike() -> None:
@@ -233,10 +248,59 @@ def test_a_card_says_what_passes_and_what_it_takes() -> None:
     assert card["threshold"] == first["threshold"]
     assert card["recall"] == pytest.approx(40 / 60)
     assert card["reason"] is None
-    first = make_card([good, found([False] * 90, truth=90)], 40, 0.8, shown=False)
-    assert first["threshold"] is None, "too little to begin with: evidence would end"
-    assert "31% of people's boxes" in first["reason"]
-    few = make_card([found([True] * 5)], 5, 0.8)
-    assert few["threshold"] is None
-    assert f"at least {least_n(0.8)} boxes" in few["reason"]
-    assert few["labels_needed"] >= 5
+
+
+def test_a_class_begins_once_it_is_worth_it_since_showing_it_ends_its_evidence() -> None:
+    good = found([True] * 40)
+    rest = replace(found([True] * 25 + [False] * 90, truth=90), pictures=40)
+    card = make_card([good, rest], 40, 0.8, begun=())
+    first, second = card["per_class"]
+    assert (first["threshold"] is None, second["threshold"]) == (False, None)
+    assert (first["waits"], second["waits"]) == (False, True)
+    card = make_card([rest], 40, 0.8, begun=())
+    assert card["threshold"] is None
+    assert "too few: 28% of people's boxes" in card["reason"]
+    assert card["labels_needed"] == PLENTY - 40
+    for more in (make_card([rest], 40, 0.8, begun=[0]), make_card([rest], 40, 0.8)):
+        assert more["threshold"] is not None
+    plenty = replace(rest, pictures=PLENTY)
+    assert make_card([plenty], 40, 0.8, begun=())["threshold"] is not None
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ([True] * 5, f"takes at least {least_n(0.8)} boxes"),
+        ([True, False] * 40, "not precise enough: of the"),
+        ([True] * 12 + [False] + [True] * 5, "too little evidence: of the"),
+        ([False] * 30, "0.0% are among"),
+    ],
+)
+def test_a_card_without_a_threshold_says_what_is_missing(right: list[bool], said: str) -> None:
+    card = make_card([found(right, truth=len(right))], len(right), 0.8)
+    assert card["threshold"] is None
+    assert said in card["reason"]
+    if "evidence" in said or "takes" in said:
+        assert card["labels_needed"] >= 5
+
+
+@given(
+    st.lists(st.booleans(), min_size=6, max_size=120), st.integers(1, 6),
+    st.sampled_from([0.6, 0.8, 0.9]),
+)  # fmt: skip
+def test_what_a_card_gives_as_the_reason_is_below_the_target(
+    right: list[bool], per_picture: int, target: float
+) -> None:
+    card = make_card([found(right, per_picture)], 20, target)
+    assert (card["reason"] is None) == (card["threshold"] is not None)
+    if card["reason"] and "prove only" in card["reason"]:
+        proven = float(card["reason"].split("at least ")[1].split("%")[0])
+        assert proven <= 100 * target
+
+
+def test_recall_weighs_classes_by_how_often_they_are_there() -> None:
+    """A class not shown yet has evidence on three times as many pictures."""
+    shown, late = found([True] * 40), found([False] * 120, truth=120)
+    card = make_card([shown, late], 40, 0.6)
+    assert (card["per_class"][1]["pictures"], card["evidence"]) == (120, 120)
+    assert card["recall"] == pytest.approx(0.5)

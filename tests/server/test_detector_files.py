@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chorus.ml.detect_files import read_pictures
+from chorus.server.domain.model import Round
 from chorus.server.domain.rounds import (
     BOXES_STEP_MOST,
     FIRST_MIN,
@@ -93,6 +94,48 @@ def test_who_saw_boxes_proves_nothing_and_who_was_audited_does(tmp_path: Path) -
     assert len(hidden) < 30
     assert {i for i, row in rows.items() if row["trusted"]} == hidden | set(items[30:])
     assert world.findings() == []
+    world.close()
+
+
+def test_who_saw_other_things_predicted_is_evidence_about_a_class_not_shown_yet(
+    tmp_path: Path,
+) -> None:
+    world = World(task_type="boxes")
+    world.add(6)
+
+    def showing(number: int, classes: list[int], items: list[int]) -> None:
+        """A round that lands on these pictures, with thresholds for these classes."""
+        tx = world.tx()
+        body = json.dumps({"number": number, "prelabeled": len(items)})
+        tx.put_round(Round("p", number, "done", 20, world.now, world.now, body))
+        rows = [{"class": k, "threshold": 0.5 if k in classes else None} for k in range(3)]
+        tx.put_card("p", number, json.dumps({"per_class": rows}))
+        world.commit(tx)
+        land(world, number, dict.fromkeys(items, SHOWN))
+
+    def answer(some: int) -> None:
+        for _ in range(some):
+            world.now += 1000
+            page = world.deal("u0", 1).page
+            assert page is not None
+            world.cast("u0", page["items"][0]["item_id"], "[[0,10,10,20,20]]")
+
+    answer(1)
+    world.now += 1000
+    rest = [i.item_id for i in world.items() if i.state == "unlabeled"]
+    showing(1, [0], rest)
+    answer(2)
+    world.now += 1000
+    showing(2, [0, 1], [i.item_id for i in world.items() if i.state == "unlabeled"])
+    answer(3)
+    rows = written(world, tmp_path).values()
+    assert sorted((row["trusted"], row["unseen"]) for row in rows) == [
+        (False, [1, 2]), (False, [1, 2]), (False, [2]), (False, [2]), (False, [2]),
+        (True, [0, 1, 2]),
+    ]  # fmt: skip
+    (about,) = [p for p in read_pictures(tmp_path) if p.trusted]
+    assert (about.proves(0), about.proves(1)) == (True, True)
+    assert sum(p.proves(1) for p in read_pictures(tmp_path)) == 3
     world.close()
 
 

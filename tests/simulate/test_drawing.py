@@ -263,7 +263,7 @@ def test_options_of_boxes_are_checked(tmp_path: Path) -> None:
     path.write_text("{}")
     options = Options(images=tmp_path, gold=path)
     options.check()
-    assert (options.boxes, options.task_type, options.wanted_target) == (True, "boxes", 0.8)
+    assert (options.boxes, options.task_type, options.wanted_target) == (True, "boxes", 0.6)
     assert options.settings()["page_size"] == 1
     for change in ({"miss": 2.0}, {"jitter": -1.0}, {"keep_iou": 1.5}, {"votes": path}):
         with pytest.raises(BadOptions):

@@ -126,6 +126,7 @@ def test_what_people_do_with_predicted_boxes_is_counted(data: Path) -> None:
     # The one that is off overlaps by 0.6: right enough to count, not to be left as it is.
     assert (prelabels["precision"], prelabels["recall"]) == (0.6667, 0.6667)
     assert prelabels["actions_per_image"] == {"manual": 8.0, "prelabeled": 5.0}
+    assert prelabels["saved"] == 0.375
     (one,) = report["rounds"]
     assert (one["map50"], one["real_accuracy"]) == (0.5, 0.6667)
     assert 0.5 < one["real_map50"] < 1
@@ -175,5 +176,6 @@ async def test_predicted_boxes_come_over_the_socket_and_go_back(
     )  # fmt: skip
     # One is moved, then submit; nothing is on the only picture without a prediction.
     assert prelabels["actions_per_image"] == {"manual": 1.0, "prelabeled": 2.0}
+    assert prelabels["saved"] == -1.0
     assert (prelabels["precision"], prelabels["recall"]) == (1.0, 1.0)
     assert (report["f1"], report["accuracy"]) == (1.0, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from chorus.server.consensus.shapes import merge_shapes
 from chorus.server.domain.model import Project, StandingVote
 from chorus.server.domain.rounds import open_most
 from chorus.server.geometry import Shape, dump, load
-from chorus.server.services.round_files import Prediction, is_trusted
+from chorus.server.services.round_files import Prediction, by_chance, is_trusted
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.rounds import ShapeRow
 
 CHUNK = 1000
 PICTURES = "pictures.jsonl"
@@ -32,6 +33,7 @@ class PictureRow(msgspec.Struct):
     weights: list[float]
     trusted: bool
     open: bool
+    unseen: list[int] = []
 
 
 def write_pictures(
@@ -42,7 +44,12 @@ def write_pictures(
     All labeled pictures with their boxes, then the open ones that come next. weights: the share of
     those who looked that drew a box. What half of them or fewer drew is there, too: it is in no
     label, and yet no proof that there is nothing.
+
+    trusted: nobody saw a predicted box. unseen: classes of which nobody can have seen one, since no
+    round had shown any yet; the label is evidence about those, whatever else was shown.
     """
+    first = first_shown(tx, project)
+    classes = len(tx.classes(project.project_id))
     hashes: list[str] = []
     labeled = 0
     temporary = path.with_suffix(".tmp")
@@ -62,6 +69,7 @@ def write_pictures(
                     PictureRow(
                         row.item_id, row.content_hash, str(original(row.content_hash)), row.width,
                         row.height, boxes, weights, is_trusted(row, project), False,
+                        _unseen(row, project, standing.get(row.item_id, ()), first, classes),
                     )
                 )  # fmt: skip
                 labeled += 1
@@ -72,6 +80,32 @@ def write_pictures(
             write(PictureRow(item_id, content_hash, where, width, height, None, [], False, True))
     os.replace(temporary, path)
     return labeled, hashes
+
+
+def first_shown(tx: Tx, project: Project) -> dict[int, int]:
+    """By class, when the first round began that showed boxes of it, since the evidence began."""
+    first: dict[int, int] = {}
+    for one in tx.rounds(project.project_id):
+        if one.state != "done" or (one.finished_at or 0) < project.evidence_since:
+            continue
+        if not msgspec.json.decode(one.body).get("prelabeled"):
+            continue
+        card = msgspec.json.decode(tx.card(project.project_id, one.number) or "{}")
+        for row in card.get("per_class", ()):
+            if row["threshold"] is not None:
+                first.setdefault(row["class"], one.started_at)
+    return first
+
+
+def _unseen(
+    row: ShapeRow, project: Project, votes: Sequence[StandingVote], first: Mapping[int, int],
+    classes: int,
+) -> list[int]:  # fmt: skip
+    if row.preset is not None or not by_chance(row, project):
+        return []
+    shown = {shape.cls for v in votes if v.prelabel for shape in load(v.prelabel)}
+    at = row.label_at or 0
+    return [c for c in range(classes) if c not in shown and at < first.get(c, at + 1)]
 
 
 def _weighed(

@@ -68,7 +68,9 @@ class DetectorRun:
             "target": project.target,
             "seed": project.seed % 2**31,
             "warm": await self._store.read(lambda tx: _before(tx, record, folder)),
-            "shown": await self._store.read(lambda tx: _shown(tx, project)),
+            "shown": await self._store.read(
+                lambda tx: sorted(detector_files.first_shown(tx, project))
+            ),
             "threads": self._threads,
         }
         await asyncio.to_thread(
@@ -149,16 +151,6 @@ def _before(tx: Tx, record: Round, folder: Path) -> str | None:
     """The folder of the newest round that was done before; its weights may be gone."""
     done = [r for r in tx.rounds(record.project_id) if r.state == "done"]
     return str(folder.parent / str(done[-1].number)) if done else None
-
-
-def _shown(tx: Tx, project: Project) -> bool:
-    """Has a round's boxes been shown since the evidence began?"""
-    done = [r for r in tx.rounds(project.project_id) if r.state == "done"]
-    return any(
-        msgspec.json.decode(r.body).get("prelabeled")
-        for r in done
-        if (r.finished_at or 0) >= project.evidence_since
-    )
 
 
 def _broken(found: Audit, target: float) -> str:

@@ -42,7 +42,7 @@ RULES = frozenset(
 )  # fmt: skip
 """Settings by which votes add up to labels, and items need votes."""
 TARGET = 0.95
-SHAPES_TARGET = 0.8
+SHAPES_TARGET = 0.6
 """Share of the model's shapes that are to be right: a wrong one costs one key, one that is missing
 two or three, and people look at the picture anyway."""
 RANKS = {"labeler": 0, "supervisor": 1, "admin": 2}

@@ -99,12 +99,12 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
 def is_trusted(row: RoundRow | ShapeRow, project: Project) -> bool:
     """Nobody saw what the model says, chance has brought the item and no choice of the model's,
     and the label is neither brought in from outside nor from before a broken promise."""
-    return (
-        row.n_prelabel_votes == 0
-        and row.outside == 0
-        and row.chosen == 0
-        and (row.label_at or 0) >= project.evidence_since
-    )
+    return row.n_prelabel_votes == 0 and by_chance(row, project)
+
+
+def by_chance(row: RoundRow | ShapeRow, project: Project) -> bool:
+    """As `is_trusted`, whatever people saw."""
+    return row.outside == 0 and row.chosen == 0 and (row.label_at or 0) >= project.evidence_since
 
 
 def _belief(params: Params, votes: Sequence[StandingVote], multilabel: bool) -> str:

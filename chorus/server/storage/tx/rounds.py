@@ -42,6 +42,7 @@ class ShapeRow(NamedTuple):
     label_at: int | None
     chosen: int
     outside: int
+    preset: str | None
 
 
 class RoundSql(Base):

@@ -150,7 +150,7 @@ function boxFigures(card) {
 const BOX_COLUMNS = [
   ["Boxes", (r) => count(r.n)],
   ["AP50", (r) => percent(r.ap50)],
-  ["Shown from", (r) => (r.threshold == null ? "not shown" : r.threshold.toFixed(3))],
+  ["Shown from", (r) => (r.threshold != null ? r.threshold.toFixed(3) : r.waits ? "not yet" : "not shown")],
   ["Right", (r) => percent(r.precision)],
   ["At least", (r) => percent(r.lower_bound)],
   ["Found", (r) => percent(r.recall, 0)],

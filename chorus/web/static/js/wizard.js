@@ -19,7 +19,7 @@ const { user, palette } = boot();
 const STEPS = ["name", "task", "data", "classes", "instructions", "quality", "assist", "people", "summary"];
 const KEEP_MS = 500;
 const MEASURED_OF = 5;
-const SHAPES_TARGET = 0.8;
+const SHAPES_TARGET = 0.6;
 const form = $("#wizard");
 const fields = form.elements;
 
@@ -126,7 +126,7 @@ function follow() {
   $("#none-hint").hidden = !task.multi;
   $("#shape-rules").hidden = !task.shapes;
   setText($("#target-hint"), task.shapes
-    ? "Of the boxes that the model shows, so many must be right. A wrong one costs one key, a missing one two or three."
+    ? "So large a share of the boxes that the model shows must be among those people draw. Even a perfect model misses some: people overlook things, and draw roughly."
     : "What the model must prove before it fills anything in. More means later and fewer.");
   $("#cluster-row").hidden = task.text || task.shapes !== null;
   $("#ordering-row").hidden = task.shapes !== null;
@@ -153,7 +153,7 @@ form.addEventListener("input", (e) => {
 });
 form.addEventListener("change", (e) => {
   read();
-  // A wrong box costs a key, a missing one two or three: less must be proven before boxes are shown.
+  // See docs/decisions/0016: what one person draws is no standard that a model could meet to 95 %.
   if (e.target.name === "task_type") {
     const [from, to] = taskOf(answers).shapes ? [BLANK.target, SHAPES_TARGET] : [SHAPES_TARGET, BLANK.target];
     if (answers.target === from) {
