@@ -83,12 +83,13 @@ def write_pictures(
 
 
 def first_shown(tx: Tx, project: Project) -> dict[int, int]:
-    """By class, when the first round began that showed boxes of it, since the evidence began."""
+    """By class, when the first round began that has shown boxes of it, since the evidence began."""
     first: dict[int, int] = {}
     for one in tx.rounds(project.project_id):
-        if one.state != "done" or (one.finished_at or 0) < project.evidence_since:
+        if (one.finished_at or one.started_at) < project.evidence_since:
             continue
-        if not msgspec.json.decode(one.body).get("prelabeled"):
+        # One that did not end well may have landed in part.
+        if one.state == "done" and not msgspec.json.decode(one.body).get("prelabeled"):
             continue
         card = msgspec.json.decode(tx.card(project.project_id, one.number) or "{}")
         for row in card.get("per_class", ()):
