@@ -234,6 +234,8 @@ class LabelerStream:
         self.empty = None
         known = self.pages.get(page.page_id)
         if known is not None:  # sent again after a reconnect: whoever holds the page sees it
+            held = {item.lease_id for item in known.items}
+            self._unseen.update(str(i.lease_id) for i in page.items if i.lease_id not in held)
             known.items, known.expires_at = page.items, page.expires_at
             return
         self.pages[page.page_id] = page

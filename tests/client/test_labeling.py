@@ -230,13 +230,19 @@ async def test_never_more_votes_than_needed(
         assert found.standing_labels == count
 
 
-async def test_a_settled_item_leaves_the_pages_of_others(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_settled_item_leaves_the_pages_of_others(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
     """A supervisor decides an item that somebody has on the screen: it is swapped out, and what
     came for it is not forgotten by who had read the page before."""
     project = await bench.make(pictures(tmp_path, 8), page_size=4)
     stream = await bench.labeler(credit=1)
     page = await page_of(stream)
     gone, *others = list(page.items)
+    if lost:
+        # What says so never arrives; the page comes again with what is on it now.
+        monkeypatch.setattr(stream, "_on_item_closed", lambda closed: stream.socket.drop())
     await bench.admin.review(project.project_id, gone.item_id, "change", "red")
     await eventually(stream, lambda: gone not in page.items)
     assert len(page.items) == 4
