@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
-from chorus.server.domain.model import Job, Project, Round
+from chorus.server.domain.model import Project, Round
 from chorus.server.services import detector_files, landing
 from chorus.server.services.round_files import Prediction
+from chorus.server.services.round_jobs import Jobs, RoundJobs
 from chorus.server.services.round_records import audit_round
-from chorus.server.services.round_state import Line, OnProgress, Paths, RoundState
+from chorus.server.services.round_state import Paths, RoundState
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.items import OpenItem
@@ -28,12 +28,6 @@ KEPT = (
 """Of the card, among a round's figures."""
 NOTHING = Prediction("[]", 0.0)
 
-RunOne = Callable[
-    [RoundState, Job, Callable[[OnProgress], Awaitable[tuple[dict[str, Any], int]]]],
-    Awaitable[dict[str, Any]],
-]
-"""Runs one job of a round and keeps its record (RoundRun's)."""
-
 
 class ShownLimits(landing.Limits):
     """By value: 0 where there are shapes to show, None where there are none. Which of them are good
@@ -44,15 +38,14 @@ class ShownLimits(landing.Limits):
 
 
 class DetectorRun:
-    def __init__(self, store: Store, line: Line, paths: Paths, threads: int, job: RunOne) -> None:
+    def __init__(self, store: Store, jobs: RoundJobs, paths: Paths, threads: int) -> None:
         self._store = store
-        self._line = line
+        self._jobs = jobs
         self._paths = paths
         self._threads = threads
-        self._job = job
 
     async def run(
-        self, project: Project, state: RoundState, record: Round, jobs: dict[str, Job], folder: Path
+        self, project: Project, state: RoundState, record: Round, jobs: Jobs, folder: Path
     ) -> dict[str, Any]:
         """The round's figures."""
         record.labels, hashes = await self._store.read(
@@ -73,31 +66,12 @@ class DetectorRun:
             ),
             "threads": self._threads,
         }
-        await asyncio.to_thread(
-            (folder / "params.json").write_bytes,
-            msgspec.json.encode({**params, "labels": record.labels}),
-        )
-        for kind in JOBS:
-            call = {**params, "progress": str(folder / f"{kind}.progress")}
-            await self._job(
-                state,
-                jobs[kind],
-                lambda on, kind=kind, call=call: self._line.call(  # type: ignore[misc]
-                    f"chorus.ml.detect_run.{kind}", call, on, state
-                ),
-            )
-            state.trained = True
-            if kind == "validate":
-                card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
-                await self._store.write(
-                    lambda tx, card=card: tx.put_card(  # type: ignore[misc]
-                        record.project_id, record.number, card
-                    )
-                )
+        await self._jobs.skip(jobs["featurize"], jobs["cluster"])
+        await self._jobs.run(state, record, jobs, "chorus.ml.detect_run", JOBS, params, folder)
         state.landing = True
-        return await self._land(project, record.number, folder)
+        return await self._land(project, record, folder)
 
-    async def _land(self, project: Project, number: int, folder: Path) -> dict[str, Any]:
+    async def _land(self, project: Project, record: Round, folder: Path) -> dict[str, Any]:
         project_id = project.project_id
         card = await asyncio.to_thread(detector_files.card_of, folder)
         project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
@@ -105,8 +79,7 @@ class DetectorRun:
             card["threshold"], card["labels_needed"] = None, None
             card["reason"] = _broken(found, project.target)
         card["audit"] = msgspec.to_builtins(found)
-        kept = msgspec.json.encode(card).decode()
-        await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
+        await self._jobs.keep_card(record, msgspec.json.encode(card).decode())
         open_items: list[OpenItem] = await self._store.read(lambda tx: tx.open_items(project_id))
         predictions, views = await asyncio.to_thread(
             lambda: tuple(
@@ -125,7 +98,7 @@ class DetectorRun:
             if predictions.get(item.item_id, NOTHING).value != NOTHING.value
         }
         plan = landing.Plan(
-            number=number,
+            number=record.number,
             limits=ShownLimits({}),
             prelabel=project.prelabel,
             predictions=predictions,

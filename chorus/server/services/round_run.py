@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,20 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
 from chorus.server.domain.features import usable
-from chorus.server.domain.model import Job, Round
+from chorus.server.domain.model import Round
 from chorus.server.domain.ordering import CHOSEN_SHARE, chooses
 from chorus.server.domain.rounds import queue_for
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.domain.values import NONE
-from chorus.server.errors import JobFailed
 from chorus.server.services import choosing, clusters, landing, round_files
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.detector_run import DetectorRun
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
-from chorus.server.services.round_records import audit_round, finish, job_fields
+from chorus.server.services.round_jobs import Jobs, RoundJobs
+from chorus.server.services.round_records import audit_round, finish
 from chorus.server.services.round_state import (
     Line,
-    OnProgress,
     Paths,
     RoundState,
     pictures,
@@ -37,7 +36,6 @@ from chorus.server.services.round_state import (
     tuned_seen,
 )  # fmt: skip
 from chorus.server.storage.store import Store
-from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.items import OpenItem
 
 log = logging.getLogger(__name__)
@@ -55,16 +53,17 @@ class RoundRun:
     ) -> None:  # fmt: skip
         self._store = store
         self._boards = boards
-        self._line = line
         self._features = features
         self._paths = paths
         self._threads = threads
-        self._detector = DetectorRun(store, line, paths, threads, self._job)
+        self._jobs = RoundJobs(store, line)
+        self._jobs.changed = lambda project_id: self.changed(project_id)
+        self._detector = DetectorRun(store, self._jobs, paths, threads)
         self.changed: Callable[[str], None] = lambda project_id: None
         """Called when a job's progress moved, which is in no event."""
 
     async def run(
-        self, project_id: str, state: RoundState, record: Round, jobs: dict[str, Job], evidence: int
+        self, project_id: str, state: RoundState, record: Round, jobs: Jobs, evidence: int
     ) -> int:
         """Returns the number of the fine-tuning whose network was used; 0: none."""
         folder = self._paths.rounds / project_id / str(record.number)
@@ -73,8 +72,6 @@ class RoundRun:
         project = await self._store.read(lambda tx: tx.project(project_id))
         assert project is not None
         if project.shapes:
-            for kind in ("featurize", "cluster"):
-                await self._skip(jobs[kind])
             figures = await self._detector.run(project, state, record, jobs, folder)
             await self._done(record, {**figures, "evidence": evidence}, folder)
             return 0
@@ -95,7 +92,7 @@ class RoundRun:
         # What the model learns from is what was written, not what was there at the trigger.
         record.labels = labels
         hashes = await asyncio.to_thread(_labeled_hashes, folder / "items.tsv")
-        await self._job(
+        await self._jobs.one(
             state,
             jobs["featurize"],
             lambda on: self._features.job(folder, backbone, hashes, on, state),
@@ -112,35 +109,16 @@ class RoundRun:
             "ordering": project.ordering,
             "seed": project.seed % 2**31,
             "threads": self._threads,
+            "models": str(self._paths.models),
         }
-        await asyncio.to_thread(
-            (folder / "params.json").write_bytes,
-            msgspec.json.encode({**params, "labels": labels, "models": str(self._paths.models)}),
-        )
-        results: dict[str, dict[str, Any]] = {}
-        for kind in ("train", "validate", "infer", "cluster"):
-            if kind == "cluster" and not project.cluster:
-                await self._skip(jobs[kind])
-                continue
-            progress = str(folder / f"{kind}.progress")
-            call = {**params, "progress": progress}
-            results[kind] = await self._job(
-                state,
-                jobs[kind],
-                lambda on, kind=kind, call=call: self._line.call(  # type: ignore[misc]
-                    f"chorus.ml.run.{kind}", call, on, state
-                ),
-            )
-            state.trained = True
-            if kind == "validate":
-                card = await asyncio.to_thread((folder / "card.json").read_text, "utf-8")
-                await self._store.write(
-                    lambda tx, card=card: tx.put_card(project_id, record.number, card)  # type: ignore[misc]
-                )
+        kinds = ["train", "validate", "infer"]
+        if project.cluster:
+            kinds.append("cluster")
+        else:
+            await self._jobs.skip(jobs["cluster"])
+        results = await self._jobs.run(state, record, jobs, "chorus.ml.run", kinds, params, folder)
         state.landing = True
-        figures = await self._land(
-            project_id, record.number, folder, project.prelabel, results, state.partial
-        )
+        figures = await self._land(record, folder, project.prelabel, results, state.partial)
         figures |= {"evidence": evidence, "backbone": backbone, "tuned": tuned}
         await self._done(record, figures, folder)
         return tuned
@@ -157,46 +135,11 @@ class RoundRun:
     async def end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
         await self._store.write(lambda tx: finish(tx, record, end, figures, now_ms()))
 
-    async def _job(
-        self,
-        state: RoundState,
-        job: Job,
-        run: Callable[[OnProgress], Awaitable[tuple[dict[str, Any], int]]],
-    ) -> dict[str, Any]:
-        job.state, job.started_at = "running", now_ms()
-        await self._keep_job(job)
-
-        def on_progress(share: float, attempt: int) -> None:
-            state.progress[job.job_id] = share
-            state.attempts[job.job_id] = attempt
-            self.changed(job.project_id)
-
-        try:
-            result, job.attempts = await run(on_progress)
-        except JobFailed as error:
-            job.state, job.error, job.attempts = "failed", str(error), error.attempts
-            job.finished_at = now_ms()
-            await self._keep_job(job)
-            raise
-        job.state, job.progress, job.finished_at = "done", 1.0, now_ms()
-        await self._keep_job(job)
-        return result
-
-    async def _skip(self, job: Job) -> None:
-        job.state = "skipped"
-        await self._keep_job(job)
-
-    async def _keep_job(self, job: Job) -> None:
-        def fn(tx: Tx) -> None:
-            tx.update_job(job)
-            tx.emit(job.project_id, now_ms(), "job.changed", {"job": job_fields(job)})
-
-        await self._store.write(fn)
-
     async def _land(
-        self, project_id: str, number: int, folder: Path, prelabel: bool,
+        self, record: Round, folder: Path, prelabel: bool,
         results: dict[str, dict[str, Any]], partial: bool,
     ) -> dict[str, Any]:  # fmt: skip
+        project_id = record.project_id
         card = await asyncio.to_thread(round_files.read_card, folder)
         project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
         withheld = None
@@ -216,13 +159,12 @@ class RoundRun:
         if choosing_now and card["labels_needed"] is not None:
             # Of the labels to come, only those that chance brings prove anything.
             card["labels_needed"] = math.ceil(card["labels_needed"] / (1 - CHOSEN_SHARE))
-        kept = msgspec.json.encode(card).decode()
-        await self._store.write(lambda tx: tx.put_card(project_id, number, kept))
+        await self._jobs.keep_card(record, msgspec.json.encode(card).decode())
         open_items = await self._store.read(lambda tx: tx.open_items(project_id))
         clusters_worth = bool(results.get("cluster", {}).get("worth", False))
         plan, views = await asyncio.to_thread(
             _plan,
-            number,
+            record.number,
             folder,
             card,
             open_items,
