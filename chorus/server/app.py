@@ -225,7 +225,6 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         store, projects, blobs, import_pool.call, settings.data_dir / "uploads",
         settings.upload_max_bytes,
     )  # fmt: skip
-    cache = Cache(settings.cache, settings.cache_bytes)
     classes = Classes(store, projects, remerging, starting)
     label_imports = LabelImports(
         store, projects, classes, import_pool.call, settings.data_dir / "label-imports"
@@ -416,6 +415,11 @@ def _watch_states(
         ),
         ("chorus_database_bytes", "Size of the database.", lambda: _size(settings.database)),
         ("chorus_wal_bytes", "Size of its write-ahead log.", lambda: _size(log_file)),
+        (
+            "chorus_checkpoint_failing",
+            "1: that log could not be folded into the database last time.",
+            lambda: store.checkpoints.failing is not None,
+        ),
         (
             "chorus_disk_free_bytes",
             "Free where the data lies.",

@@ -34,6 +34,9 @@ FSYNC_WARN_MS, FSYNC_BAD_MS = 10.0, 100.0
 FILES_BAD, FILES_WARN = 256, 4096
 """Open files: two sockets' worth for each person is plenty."""
 MEMORY_BAD, MEMORY_WARN = 2 << 30, 4 << 30
+LOG_WARN = 256 << 20
+"""Bytes of the write-ahead log, which begins anew at 64 MB (storage/sqlite), unless something is in
+its way."""
 SQLITE_LEAST = (3, 35, 0)
 """RETURNING."""
 CLOCK_LEAST = 1_767_225_600
@@ -63,6 +66,7 @@ def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Ite
     yield _free(data_dir)
     yield _fsync(data_dir)
     yield _database(settings)
+    yield _log_file(settings)
     yield _secrets(settings)
     yield _port(host, port)
     yield _address(host)
@@ -72,6 +76,13 @@ def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Ite
     if models:
         yield _loads("torch", "the model learns nothing without it")
         yield _loads("onnxruntime", "no picture is looked at without it")
+
+
+def _graded(name: str, found: str, mend: str, *, warn: bool, bad: bool) -> Finding:
+    """`bad` is the worse of the two."""
+    if bad or warn:
+        return Finding(name, "bad" if bad else "warn", found, mend)
+    return Finding(name, "ok", found)
 
 
 def _python() -> Finding:
@@ -112,28 +123,29 @@ def _memory() -> Finding:
     with contextlib.suppress(OSError, ValueError):
         # In a container the limit is the group's.
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    said = f"{total / (1 << 30):.1f} GB of memory"
-    if total < MEMORY_WARN:
-        state: State = "bad" if total < MEMORY_BAD else "warn"
-        return Finding(
-            "memory",
-            state,
-            said,
-            "A round needs up to 1.6 GB beside the server's 0.6"
-            " GB at 500,000 items (docs/scale.md): give it 4 GB.",
-        )
-    return Finding("memory", "ok", said)
+    return _graded(
+        "memory",
+        f"{total / (1 << 30):.1f} GB of memory",
+        "A round needs up to 1.6 GB beside the server's 0.6 GB at 500,000 items (docs/scale.md):"
+        " give it 4 GB.",
+        warn=total < MEMORY_WARN,
+        bad=total < MEMORY_BAD,
+    )
 
 
 def _files() -> Finding:
     # The server raises its own limit as far as it may.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY or most >= FILES_WARN:
-        return Finding("files", "ok", "no limit" if most < 0 else f"{most} open files at most")
-    state: State = "bad" if most < FILES_BAD else "warn"
+    if most == resource.RLIM_INFINITY:
+        return Finding("files", "ok", "no limit")
     how = "`ulimit -Hn 65536` before `chorus serve`; systemd: LimitNOFILE=65536"
-    said = f"{most} open files at most"
-    return Finding("files", state, said, f"Each person takes one: raise it ({how}).")
+    return _graded(
+        "files",
+        f"{most} open files at most",
+        f"Each person takes one: raise it ({how}).",
+        warn=most < FILES_WARN,
+        bad=most < FILES_BAD,
+    )
 
 
 def _clock() -> Finding:
@@ -190,16 +202,13 @@ def _there(data_dir: Path) -> Path:
 
 def _free(data_dir: Path) -> Finding:
     free = shutil.disk_usage(_there(data_dir)).free
-    said = f"{free / (1 << 30):.1f} GB free"
-    if free < FREE_WARN:
-        state: State = "bad" if free < FREE_BAD else "warn"
-        return Finding(
-            "disk",
-            state,
-            said,
-            "Make room, or move the data folder: votes are refused when the disk is full.",
-        )
-    return Finding("disk", "ok", said)
+    return _graded(
+        "disk",
+        f"{free / (1 << 30):.1f} GB free",
+        "Make room, or move the data folder: votes are refused when the disk is full.",
+        warn=free < FREE_WARN,
+        bad=free < FREE_BAD,
+    )
 
 
 def _fsync(data_dir: Path) -> Finding:
@@ -221,16 +230,13 @@ def _fsync(data_dir: Path) -> Finding:
             "See what `folder` and `disk` say.",
         )
     slow = median(took)
-    said = f"fsync takes {slow:.2f} ms (longest {max(took):.1f})"
-    if slow > FSYNC_WARN_MS:
-        state: State = "bad" if slow > FSYNC_BAD_MS else "warn"
-        return Finding(
-            "fsync",
-            state,
-            said,
-            "Each vote waits for it. Put the data on a local SSD, not on a network share.",
-        )
-    return Finding("fsync", "ok", said)
+    return _graded(
+        "fsync",
+        f"fsync takes {slow:.2f} ms (longest {max(took):.1f})",
+        "Each vote waits for it. Put the data on a local SSD, not on a network share.",
+        warn=slow > FSYNC_WARN_MS,
+        bad=slow > FSYNC_BAD_MS,
+    )
 
 
 def _database(settings: Settings) -> Finding:
@@ -274,6 +280,19 @@ def _database(settings: Settings) -> Finding:
             f" {VERSION}: make a backup before (docs/operations.md).",
         )
     return Finding("database", "ok", what)
+
+
+def _log_file(settings: Settings) -> Finding:
+    path = settings.database.with_name(f"{settings.database.name}-wal")
+    size = path.stat().st_size if path.exists() else 0
+    return _graded(
+        "wal",
+        f"its write-ahead log has {size / 1e6:,.0f} MB",
+        "It is not folded into the database: the server's log says why. A restart folds it; backups"
+        " and copies made by other programs may be in its way.",
+        warn=size > LOG_WARN,
+        bad=False,
+    )
 
 
 def _secrets(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ import pickle
 import re
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chorus.server.formats.images import Fault, Prepared, prepare_batch
+from chorus.server.jobs.pool import Pool
+from chorus.server.services import preparing
 from chorus.server.storage.blobs import BlobStore
 
 
@@ -350,6 +353,28 @@ def test_no_damage_stops_an_import(
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
     answer = prepare(BlobStore(tmp_path / "blobs"), tmp_path, bytes(broken))
     assert isinstance(answer, Prepared) or answer.reason
+
+
+def slow_jpeg(scans: int) -> bytes:
+    """86 kB at 5,000, and 20 s: each scan of a progressive JPEG is read over the whole picture."""
+    data = encoded(Image.new("L", (2000, 2000), 90), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + scan * scans + data[-2:]
+
+
+async def test_a_picture_that_takes_forever_is_given_up(tmp_path: Path, blobs: BlobStore) -> None:
+    good(prepare(blobs, tmp_path, slow_jpeg(1)))  # it is only slow
+    (tmp_path / "slow.jpg").write_bytes(slow_jpeg(5000))
+    pool = Pool(1, 5)
+    try:
+        answers = await preparing.prepare(
+            partial(pool.call, "tests.formats.impatient.call"), "images.prepare_batch",
+            [("slow.jpg", str(tmp_path / "slow.jpg"))], str(blobs.root),
+        )  # fmt: skip
+    finally:
+        await pool.close()
+    why = "could not be processed: it took more processor time than it may"
+    assert answers == [Fault("slow.jpg", why)]
 
 
 def test_answers_travel_between_processes() -> None:

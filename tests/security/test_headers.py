@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from chorus import __version__
+from chorus.server.app import build
+from chorus.server.services.instruments import Instruments
+from chorus.server.settings import Settings
+from chorus.server.tracing import OFF
 from chorus.server.transport.hardening import HEADERS
 from chorus.server.transport.pages import WEB
 from tests.servers import Bench, pictures
@@ -43,6 +52,26 @@ async def test_every_answer_tells_browsers_what_they_may_not(
             assert "unsafe" not in policy, where
             if path.startswith("/api/") and not path.startswith("/api/docs"):
                 assert answer.headers["cache-control"] == "no-store", where
+
+
+async def test_an_answer_to_our_own_mistake_has_them_too(tmp_path: Path) -> None:
+    """Starlette gives it outside of all middleware."""
+
+    async def mistaken(request: Request) -> Response:
+        raise ZeroDivisionError("/etc/passwd")
+
+    app = build(Settings(data_dir=tmp_path))
+    app.router.routes.insert(0, Route("/api/mistaken", mistaken))
+    app.state.services = SimpleNamespace(instruments=Instruments(__version__, OFF))
+    door = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=door, base_url="http://x") as http:
+        answer = await http.get("/api/mistaken", headers={"X-Request-ID": "from-the-proxy"})
+    assert answer.status_code == 500
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-request-id"] == "from-the-proxy"
+    assert "from-the-proxy" in answer.json()["error"]["message"]
+    assert "passwd" not in answer.text, "what went wrong is for the log"
 
 
 async def test_the_cookie_is_for_our_own_requests_and_no_script(bench: Bench) -> None:

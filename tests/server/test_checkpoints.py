@@ -8,7 +8,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from chorus.server.storage.sqlite import CHECKPOINT_ROWS, SqliteStore
+import pytest
+
+from chorus.server.storage.checkpoints import Checkpoints
+from chorus.server.storage.sqlite import CHECKPOINT_ROWS, SqliteStore, connect
 from chorus.server.storage.tx import Tx
 from tests.servers import PATIENCE
 
@@ -28,6 +31,27 @@ async def test_what_was_written_is_folded_into_the_database(tmp_path: Path) -> N
     with sqlite3.connect(tmp_path / "alone.sqlite") as db:
         assert db.execute("SELECT COUNT(*) FROM t").fetchone() == (CHECKPOINT_ROWS,)
     await store.close()
+
+
+def test_a_connection_that_cannot_be_opened_is_said_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chorus.server.storage.checkpoints.AGAIN_S", 0.01)
+    folder = tmp_path / "unplugged"
+    checkpoints = Checkpoints(lambda: connect(folder / "chorus.sqlite"))
+    checkpoints.ask()
+    assert checkpoints.wait(2, PATIENCE), "it tries again by itself"
+    assert checkpoints.failing == "unable to open database file"
+    folder.mkdir()
+    for _ in range(2):  # the first may have begun before
+        checkpoints.ask()
+        assert checkpoints.wait(checkpoints.done + 1, PATIENCE)
+    checkpoints.stop()
+    assert checkpoints.failing is None
+    assert [r.message for r in caplog.records] == [
+        "the write-ahead log is not folded, tried again: unable to open database file",
+        "the write-ahead log is folded again",
+    ]
 
 
 async def test_writes_of_one_step_share_a_commit_and_keep_their_order(tmp_path: Path) -> None:

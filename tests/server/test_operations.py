@@ -238,6 +238,8 @@ def test_doctor_finds_nothing_bad_in_a_good_folder(server: TestServer) -> None:
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(server: TestServer, tmp_path: Path) -> None:
     (tmp_path / "chorus.sqlite").write_bytes(b"no database at all" * 1000)
+    with (tmp_path / "chorus.sqlite-wal").open("wb") as file:
+        file.truncate(doctor.LOG_WARN + 1)
     secret = tmp_path / "secret"
     secret.write_text("open")
     secret.chmod(0o644)
@@ -246,6 +248,7 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(server: TestServer, tmp_pa
         f.name: f for f in doctor.examine(tmp_path, "0.0.0.0", server.process.port, models=False)
     }
     assert found["database"].state == "bad"
+    assert found["wal"].state == "warn"
     assert found["secrets"].state == "bad"
     assert f"chmod 600 {secret}" in found["secrets"].mend
     assert found["folder"].state == "warn"

@@ -19,11 +19,15 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from chorus.server.formats import dicom
 from chorus.server.formats.blobfiles import THUMB_PX, Batch, Size, blob_path
+from chorus.server.formats.patience import processor_seconds
 from chorus.server.formats.sniff import BROWSER_SAFE, DICOM_TYPE, sniff
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 100_000_000
 """A decoded picture takes 3 to 4 bytes per pixel in a worker."""
+DECODE_S = 60.0
+"""Seconds of processor time for one picture. The largest that is meant to be looked at takes three;
+a small file can be made that takes days (a progressive JPEG of a million scans)."""
 JPEG_QUALITY = 85
 # An original may stand in for its thumbnail only when it also loads like one.
 _STAND_IN_BYTES: dict[Size, int] = {"s": 128 * 1024, "m": 2 * 1024 * 1024}
@@ -173,7 +177,7 @@ def upright(path: Path) -> Image.Image:
 
 def _decode(data: bytes, media_type: str, full: bool = False) -> _Picture:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), processor_seconds(DECODE_S):
             # Pillow warns of size and of odd metadata; ours is to take the picture or say why not.
             warnings.simplefilter("ignore")
             return _open_dicom(data) if media_type == DICOM_TYPE else _open(data, full)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import BrokenExecutor
 from typing import Any
@@ -69,7 +70,7 @@ class Pool:
         try:
             return await asyncio.wrap_future(future)
         except ProcessExpired as error:
-            raise WorkerDied(f"worker ended with exit code {error.exitcode}") from error
+            raise WorkerDied(_ended(error.exitcode)) from error
         except BrokenExecutor as error:
             self._replace(pool)
             raise WorkerDied(f"a worker ended while it started: {error}") from error
@@ -82,6 +83,12 @@ class Pool:
         self._pool.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(TimeoutError):
             await asyncio.to_thread(self._pool.join, 10)
+
+
+def _ended(exitcode: int) -> str:
+    if exitcode == -signal.SIGXCPU:
+        return "it took more processor time than it may"
+    return f"worker ended with exit code {exitcode}"
 
 
 def _stop(pool: ProcessPool) -> None:

@@ -26,10 +26,12 @@ RESULT_MOST = 1500
 
 
 def prepare(niceness: int) -> None:
-    """Worker start-up: give way to the server, ignore Ctrl-C, die when the server dies."""
+    """Worker start-up: give way to the server, ignore Ctrl-C, die when the server dies, and leave
+    no core file: a file that kills its reader would fill the disk with them."""
     with contextlib.suppress(OSError):
         os.nice(niceness)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -8,9 +8,15 @@ SQLite lets one connection write while another one checkpoints (https://sqlite.o
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 10.0
+"""After a failure it is tried again by itself, asked for or not."""
 
 
 class Checkpoints:
@@ -22,7 +28,10 @@ class Checkpoints:
         self._wanted = False
         self._stopping = False
         self.done = 0
-        """Checkpoints so far."""
+        """Attempts so far."""
+        self.failing: str | None = None
+        """Why the last one failed. Nobody waits for it: the writer folds the log itself when it has
+        grown large (sqlite.WAL_PAGES), and slows down for that."""
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
@@ -45,15 +54,37 @@ class Checkpoints:
         self._thread.join()
 
     def _run(self) -> None:
-        with contextlib.closing(self._connect()) as db:
-            while True:
-                with self._state:
-                    self._state.wait_for(lambda: self._wanted or self._stopping)
-                    if self._stopping:
-                        return
-                    self._wanted = False
-                with contextlib.suppress(sqlite3.Error):  # the next one will do
-                    db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                with self._state:
-                    self.done += 1
-                    self._state.notify_all()
+        db: sqlite3.Connection | None = None
+        while True:
+            with self._state:
+                self._state.wait_for(
+                    lambda: self._wanted or self._stopping, AGAIN_S if self.failing else None
+                )
+                if self._stopping:
+                    break
+                self._wanted = False
+            try:
+                db = db or self._connect()
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            # Whatever it is, this thread is the only one there is.
+            except Exception as error:
+                if self.failing is None:
+                    log.error("the write-ahead log is not folded, tried again: %s", error)
+                self.failing = str(error)
+                # It may be the connection's fault: a new one next time.
+                self._close(db)
+                db = None
+            else:
+                if self.failing is not None:
+                    log.warning("the write-ahead log is folded again")
+                self.failing = None
+            with self._state:
+                self.done += 1
+                self._state.notify_all()
+        self._close(db)
+
+    @staticmethod
+    def _close(db: sqlite3.Connection | None) -> None:
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                db.close()

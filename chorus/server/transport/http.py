@@ -15,6 +15,8 @@ from starlette.types import Message
 from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
 from chorus.server.services import Services
+from chorus.server.transport.hardening import HEADERS
+from chorus.server.transport.observing import HEADER
 from chorus.server.transport.protocol import UNREADABLE, error_body
 
 T = TypeVar("T")
@@ -95,9 +97,9 @@ async def on_api_error(request: Request, error: Exception) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
+    """Starlette calls this outside of all middleware: what that adds to an answer is added here."""
     name = request_id.get() or ""
     said = f"something went wrong on our side; it is in the server's log, by {name}"
     failure = ApiError("internal", said)
-    return JSONResponse(
-        {"error": error_body(failure)}, failure.status, headers={"X-Request-ID": name}
-    )
+    headers = {**HEADERS, "Cache-Control": "no-store", HEADER: name}
+    return JSONResponse({"error": error_body(failure)}, failure.status, headers=headers)
