@@ -1,5 +1,6 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
 .PHONY: setup demo test soak lint bench screenshots protocol docs chromium clean help profile
+.PHONY: fuzz audit hashes sbom
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -22,16 +23,18 @@ help:
 	@echo "make screenshots          the pictures of the README"
 	@echo "make protocol             the examples of docs/protocol.md"
 	@echo "make docs                 the pages of docs/ as a site, in site/"
-	@echo "make setup                only the virtual environment and the browser parts"
+	@echo "make setup [HASHES=no]    only the virtual environment and the browser parts"
 	@echo "make fuzz [ARGS=...]      wrong bytes for all that reads bytes (docs/testing.md)"
 	@echo "make audit                what is known to be wrong with the packages it installs"
+	@echo "make hashes               requirements.hashes, after a change of requirements.lock"
 	@echo "make sbom                 the bill of materials (CycloneDX), in dist/sbom"
 	@echo "make clean                what the others made, but for your data"
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml chorus/web/package-lock.json chorus/demo/package-lock.json scripts/setup.sh scripts/vendor.py
-	PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+$(STAMP): requirements.lock requirements.hashes pyproject.toml chorus/web/package-lock.json chorus/demo/package-lock.json scripts/setup.sh scripts/vendor.py \
+  $(wildcard scripts/*.hashes)
+	PYTHON="$(PYTHON)" VENV="$(VENV)" HASHES="$(HASHES)" sh scripts/setup.sh
 	@touch $@
 
 demo: setup
@@ -78,6 +81,9 @@ audit: setup
 
 sbom: setup
 	$(BIN)/python -m scripts.sbom
+
+hashes: setup
+	$(BIN)/python -m scripts.hashes
 
 clean:
 	rm -rf $(VENV) build dist site .cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".cache" / "tools"
-PACKAGES = ("pip-audit==2.9.0", "cyclonedx-bom==7.0.0")
+PACKAGES = ("pip-audit==2.9.0", "cyclonedx-bom==7.0.0", "uv==0.13.9")
 """In an environment of their own: what looks at the others must not be one of them."""
 PARTS = ("chorus/web", "chorus/demo")
 PATIENCE_S = 600

