@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,30 @@ from chorus.server.storage.tx import Tx
 
 
 @asynccontextmanager
-async def _store(data_dir: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(Settings(data_dir=data_dir).database, lambda events: None, readers=1)
+async def _store(data_dir: Path, held: bool = False) -> AsyncIterator[SqliteStore]:
+    """held: the caller has the folder `alone`. Raises `RuntimeError` for the data of a newer
+    Chorus, and for those of an older one whose server still runs: they would be upgraded, and go on
+    to be written in the old way."""
+    path = Settings(data_dir=data_dir).database
+    try:
+        with nullcontext() if held or not _older(path) else alone(data_dir):
+            store = SqliteStore(path, lambda events: None, readers=1)
+    except BlockingIOError:
+        raise RuntimeError(
+            "a server of an older Chorus runs on this folder: restart it with this one first"
+        ) from None
     try:
         yield store
     finally:
         await store.close()
+
+
+def _older(path: Path) -> bool:
+    """Would opening it upgrade it? Raises `RuntimeError` if a newer Chorus wrote it."""
+    if not path.exists():
+        return False
+    with closing(connect(path, readonly=True)) as db:
+        return 0 < found_version(db) < VERSION
 
 
 @asynccontextmanager
@@ -74,7 +92,7 @@ async def erase_person(data_dir: Path, login: str) -> dict[str, Any]:
     """See `Erasing.erase`; it has ended when this returns. Raises `ApiError`, and
     `BlockingIOError` while a server runs: it would go on with what it has in memory."""
     with alone(data_dir):
-        async with _store(data_dir) as store:
+        async with _store(data_dir, held=True) as store:
             user_id = await _known(store, login)
             erasing = Erasing(store, data_dir)
             found = await erasing.erase(user_id, login, None)
@@ -109,10 +127,4 @@ def fsck(data_dir: Path) -> Iterator[str]:
 
 def refuse_newer(data_dir: Path) -> None:
     """Raises `RuntimeError` if a newer Chorus wrote the data."""
-    path = Settings(data_dir=data_dir).database
-    if path.exists():
-        db = connect(path, readonly=True)
-        try:
-            found_version(db)
-        finally:
-            db.close()
+    _older(Settings(data_dir=data_dir).database)

@@ -6,8 +6,9 @@ import asyncio
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the server's data.")]
 DATA_DIR = Path("chorus-data")
+T = TypeVar("T")
 PATIENCE_S = 20.0
 """A restart may begin the new server while the old one says goodbye."""
 KNOWN = tuple(f"efficientnet_lite{n}" for n in (0, 1, 2))
@@ -278,7 +280,7 @@ def init(
     """Prepare a data folder: database and first admin. Harmless when it is there already."""
     from chorus.server import admin
 
-    if asyncio.run(admin.has_admin(data_dir)):
+    if _asked(admin.has_admin(data_dir)):
         typer.echo(f"{data_dir} is ready; it has an admin already.")
         return
     if password is None:
@@ -314,12 +316,8 @@ def _add_user(
     data_dir: Path, login: str, name: str, password: str, is_admin: bool, token: bool
 ) -> None:
     from chorus.server import admin
-    from chorus.server.errors import ApiError
 
-    try:
-        printed = asyncio.run(admin.add_user(data_dir, login, name, password, is_admin, token))
-    except ApiError as error:
-        _fail(error.message)
+    printed = _asked(admin.add_user(data_dir, login, name, password, is_admin, token))
     typer.echo(f"Added {login}.")
     if printed is not None:
         typer.echo(printed)
@@ -334,12 +332,8 @@ def user_link(
 ) -> None:
     """Let somebody with an account sign in by OpenID Connect."""
     from chorus.server import admin
-    from chorus.server.errors import ApiError
 
-    try:
-        asyncio.run(admin.link(data_dir, login, issuer, sub))
-    except ApiError as error:
-        _fail(error.message)
+    _asked(admin.link(data_dir, login, issuer, sub))
     typer.echo(f"{login} signs in there as {sub}.")
 
 
@@ -348,7 +342,7 @@ def user_list(data_dir: DataDir = DATA_DIR) -> None:
     """Everyone who has an account."""
     from chorus.server import admin
 
-    for user in asyncio.run(admin.users(data_dir)):
+    for user in _asked(admin.users(data_dir)):
         role = "admin" if user["admin"] else ""
         typer.echo(f"{user['login']}\t{user['name']}\t{role}".rstrip())
 
@@ -361,12 +355,8 @@ def user_export(
 ) -> None:
     """All that is stored about a person, in one file. Works whether or not the server runs."""
     from chorus.server import admin
-    from chorus.server.errors import ApiError
 
-    try:
-        asyncio.run(admin.export_person(data_dir, login, out))
-    except ApiError as error:
-        _fail(error.message)
+    _asked(admin.export_person(data_dir, login, out))
     typer.echo(f"{out} has all that is stored about {login}.")
 
 
@@ -379,16 +369,13 @@ def user_erase(
     """Take a person out of everything; their votes stay, under a pseudonym. Stop the server first
     (while it runs: People → Erase)."""
     from chorus.server import admin
-    from chorus.server.errors import ApiError
 
     if not yes:
         typed = typer.prompt(f"This cannot be undone. Type the login {login} again")
         if typed != login:
             _fail("that is another login; nothing was done")
     try:
-        found = asyncio.run(admin.erase_person(data_dir, login))
-    except ApiError as error:
-        _fail(error.message)
+        found = _asked(admin.erase_person(data_dir, login))
     except BlockingIOError:
         _fail("a server runs on this folder: stop it, or erase people on its page People")
     typer.echo(f"{login} is {found['pseudonym']} from here on.")
@@ -450,7 +437,19 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _fail(message: str) -> None:
+def _asked(work: Coroutine[Any, Any, T]) -> T:
+    """What a command asked of the data folder, or why it was refused."""
+    from chorus.server.errors import ApiError
+
+    try:
+        return asyncio.run(work)
+    except ApiError as error:
+        _fail(error.message)
+    except RuntimeError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
     typer.echo(f"Error: {message}", err=True)
     raise typer.Exit(1)
 

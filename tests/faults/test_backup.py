@@ -160,6 +160,12 @@ async def test_damage_is_found_and_a_cut_off_restore_goes_on(
     assert not (restored / "chorus.sqlite").exists()
     thing.unlink()  # the next backup writes it anew
     await chorus("backup", "make", to, "--data-dir", data)
+    # The log of a database that was removed by hand: SQLite would play it on the restored one.
+    log = restored / "chorus.sqlite-wal"
+    log.write_bytes(b"x")
+    failed = await chorus("restore", to, "--data-dir", restored, code=1)
+    assert f"{log} is left" in failed["error"]
+    log.unlink()
     await chorus("restore", to, "--data-dir", restored)
     assert (restored / lost.relative_to(data)).read_bytes() == lost.read_bytes()
     assert not [name for _, _, names in os.walk(restored) for name in names if "restoring" in name]

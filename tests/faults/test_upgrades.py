@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chorus.server.cli import app
+from chorus.server.lock import serving
 from chorus.server.services import fsck
 from chorus.server.storage import migrations
 from chorus.server.storage.migrations import VERSION
@@ -119,12 +120,25 @@ async def test_a_newer_one_is_refused_untouched(tmp_path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(RuntimeError, match="newer"):
         await opened(path)
-    for command in ("fsck", "serve"):
-        arguments = [command, "--data-dir", str(path.parent)]
+    for command in (["fsck"], ["serve"], ["user", "list"]):
+        arguments = [*command, "--data-dir", str(path.parent)]
         done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
         assert done.exit_code == 1
         assert "newer" in done.output
     assert path.read_bytes() == before
+
+
+async def test_no_command_upgrades_what_an_older_server_still_writes(tmp_path: Path) -> None:
+    path = made(tmp_path / "data", VERSION - 1)
+    arguments = ["user", "list", "--data-dir", str(path.parent)]
+    with serving(path.parent):
+        done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    assert done.exit_code == 1
+    assert "older Chorus runs" in done.output
+    assert version_of(path) == VERSION - 1
+    done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    assert done.exit_code == 0, done.output
+    assert version_of(path) == VERSION
 
 
 async def test_an_upgrade_that_was_cut_off_goes_on(

@@ -26,6 +26,15 @@ def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress
     """
     if (data_dir / DATABASE).exists():
         raise BackupError(f"{data_dir} has data already; restore into another folder")
+    left = [
+        name for name in (f"{DATABASE}-wal", f"{DATABASE}-journal") if (data_dir / name).exists()
+    ]
+    if left:
+        # SQLite would take it for the restored one's, and write what is in it over that.
+        raise BackupError(
+            f"{data_dir / left[0]} is left of a database that was removed: remove it too, or"
+            " restore into another folder"
+        )
     if snapshot.schema > VERSION:
         raise BackupError("the backup is of a newer Chorus; install that")
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -47,6 +56,8 @@ def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress
 def database(shelf: Shelf, snapshot: Snapshot, target: Path, progress: Progress) -> None:
     """Write the snapshot's database. Raises `BackupError` if it is not what was backed up."""
     digest = hashlib.sha256()
+    for ending in ("-wal", "-shm", "-journal"):  # of one that was cut off
+        target.with_name(target.name + ending).unlink(missing_ok=True)
     with target.open("wb") as out:
         for _, data in ahead(shelf.packed, snapshot.parts):
             digest.update(data)
