@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import argon2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.server.domain.limits import Buckets, Limit, Pace, Tries
+from chorus.server.domain.limits import Buckets, Limit, Pace, Tries, network_of
 from chorus.server.domain.names import is_plain, plain
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import Accounts
-from chorus.server.services.limits import BY_ADDRESS, BY_LOGIN_AND_ADDRESS, Limits
-from chorus.server.storage.store import Store
+from chorus.server.services.limits import (
+    BY_ADDRESS,
+    BY_LOGIN_AND_ADDRESS,
+    LINKS_BY_ADDRESS,
+    Limits,
+)
+from chorus.server.storage.sqlite import SqliteStore
 
 times = st.lists(st.floats(0, 1000), max_size=60).map(sorted)
 
@@ -71,6 +78,23 @@ def test_one_address_cannot_try_one_password_on_everybody() -> None:
     limits.try_password("another", "2.2.2.2")
 
 
+def test_who_has_an_address_of_ipv6_has_its_whole_network() -> None:
+    limits = Limits()
+    for n in range(BY_ADDRESS.most):
+        limits.try_password(f"person{n}", f"2001:db8:0:1::{n:x}")
+    with pytest.raises(ApiError, match="too many"):
+        limits.try_password("another", "2001:db8:0:1:ffff::1")
+    limits.try_password("another", "2001:db8:0:2::1")
+    limits.was_right("another", "2001:db8:0:2::1")
+    for n in range(LINKS_BY_ADDRESS.most):
+        with pytest.raises(ApiError, match="none"), limits.opening(f"2001:db8:0:3::{n:x}"):
+            raise ApiError("not_found", "none")
+    with pytest.raises(ApiError, match="too many"), limits.opening("2001:db8:0:3::ffff"):
+        pass
+    assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert network_of("testclient") == "testclient"
+
+
 def test_right_passwords_use_nothing_up() -> None:
     limits = Limits()
     for _ in range(10 * BY_ADDRESS.most):
@@ -78,13 +102,26 @@ def test_right_passwords_use_nothing_up() -> None:
         limits.was_right("ann", "1.1.1.1")
 
 
-def test_an_unknown_login_is_as_much_work_as_a_wrong_password() -> None:
+async def test_an_unknown_login_is_as_much_work_as_a_wrong_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One verification of a hash with the same parameters: time is what that takes."""
-    store: Store = None  # type: ignore[assignment]  # not asked
+    store = SqliteStore(tmp_path / "chorus.sqlite", lambda events: None, readers=1)
     accounts = Accounts(store, "secret")
-    known = argon2.PasswordHasher().hash("correct horse")
-    assert argon2.extract_parameters(accounts._dummy_hash) == argon2.extract_parameters(known)
-    assert not accounts._verify(accounts._dummy_hash, "anything")
+    await accounts.add_user("ann", "Ann", "correct horse", False)
+    verify, seen = accounts._verify, []
+
+    def watched(password_hash: str, password: str) -> bool:
+        seen.append(argon2.extract_parameters(password_hash))
+        return verify(password_hash, password)
+
+    monkeypatch.setattr(accounts, "_verify", watched)
+    for login in ("ann", "nobody"):
+        with pytest.raises(ApiError, match="login or password is wrong"):
+            await accounts.sign_in(login, "battery staple", "1.1.1.1")
+    assert len(seen) == 2
+    assert seen[0] == seen[1]
+    await store.close()
 
 
 @given(st.text(max_size=40))

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import deque
 
 import msgspec
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for. Of IPv6 that is its /64: who has one of them has all 2⁶⁴."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:  # a socket without addresses, a proxy's own word
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    inner = ip.ipv4_mapped
+    return str(inner or ipaddress.ip_network((ip, 64), strict=False))
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chorus.server.domain.limits import Buckets, Limit, Pace, Tries
+from chorus.server.domain.limits import Buckets, Limit, Pace, Tries, network_of
 from chorus.server.errors import ApiError
 
 BY_LOGIN_AND_ADDRESS = Limit(8, 300.0)
@@ -59,12 +59,14 @@ class Limits:
             tries.note(key, now)
 
     def was_right(self, login: str, address: str) -> None:
+        address = network_of(address)
         self._pairs.forgive(f"{address}|{login}")
         # Those of others from the same address, or for the same login, still count.
         self._addresses.take_back(address)
         self._logins.take_back(login)
 
     def _of(self, login: str, address: str) -> tuple[tuple[Tries, str], ...]:
+        address = network_of(address)
         return (
             (self._pairs, f"{address}|{login}"),
             (self._addresses, address),
@@ -75,6 +77,7 @@ class Limits:
     def opening(self, address: str) -> Iterator[None]:
         """Around what is opened by a link. Raises rate_limited for an address that has tried too
         many which are none."""
+        address = network_of(address)
         if self._links.full(address, time.monotonic()):
             raise ApiError("rate_limited", "too many links that are not valid; try again later")
         try:
