@@ -72,6 +72,13 @@ def running(data_dir: Path, **env: str) -> Iterator[TestServer]:
         asyncio.run(process.stop())
 
 
+async def ends_clean(server: TestServer) -> None:
+    """Stop it: then `chorus fsck` must find nothing."""
+    await server.process.stop()
+    checked = server.process.fsck()
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def pictures(folder: Path, count: int, size: int = 16, start: int = 0) -> Path:
     """`count` PNG files, no two alike; their class ("red", "green") shows in the name."""
     folder.mkdir(parents=True, exist_ok=True)

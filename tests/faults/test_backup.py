@@ -23,7 +23,16 @@ from chorus.simulate import audit
 from chorus.simulate.setup import import_pictures
 from tests.buckets import Buckets
 from tests.faults.test_server_killed import Crew
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running, vote_page
+from tests.servers import (
+    PATIENCE,
+    Bench,
+    TestServer,
+    ends_clean,
+    page_of,
+    pictures,
+    running,
+    vote_page,
+)
 
 pytestmark = [pytest.mark.timeout(240)]
 mount_others()
@@ -127,9 +136,7 @@ async def test_people_go_on_with_what_was_restored(
         assert picture.status_code == 200
         await vote_page(stream, page)
         assert audit.check(await bench.votes(), [], 1, 1).duplicate == 0
-    await small.process.stop()
-    checked = small.process.fsck()
-    assert checked.returncode == 0, checked.stdout
+    await ends_clean(small)
 
 
 async def test_damage_is_found_and_a_cut_off_restore_goes_on(

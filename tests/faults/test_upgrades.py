@@ -22,7 +22,7 @@ from chorus.server.storage.migrations import VERSION
 from chorus.server.storage.sqlite import SqliteStore, connect
 from chorus.server.storage.tx import Tx
 from chorus.simulate.setup import import_pictures
-from tests.servers import Bench, TestServer, page_of, pictures, running
+from tests.servers import Bench, TestServer, ends_clean, page_of, pictures, running
 
 RELEASED = Path(__file__).parent / "released"
 KEPT = ("vote", "standing", "lease", "page", "person", "member", "label_class", "review", "event")
@@ -107,9 +107,7 @@ async def test_people_go_on_after_it(upgraded: TestServer, tmp_path: Path) -> No
         for item in page.items:
             await stream.cast(item, "label", "cat")
         assert (await bench.stats()).votes > int(str(votes)), "a check among them is no vote"
-    await upgraded.process.stop()
-    checked = upgraded.process.fsck()
-    assert checked.returncode == 0, checked.stdout
+    await ends_clean(upgraded)
 
 
 async def test_a_newer_one_is_refused_untouched(tmp_path: Path) -> None:
