@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from chorus.server.transport.wire import Wire
+
 
 class _Command(msgspec.Struct):
     id: int
@@ -47,7 +49,7 @@ def serve(*routes: BaseRoute) -> None:
         host="127.0.0.1",
         port=int(sys.argv[1]),
         log_level="warning",
-        ws="websockets-sansio",
+        ws=Wire,
         ws_max_size=512 * 1024,
         ws_per_message_deflate=False,
     )

@@ -96,14 +96,19 @@ def table(found: Report) -> Table:
     )
     server = found.server
     if server:
-        out.add_row("server's processor", f"{server['cpu_share']:.0%} of a core")
+        out.add_row("server's processor", _processor(server["cpu_share"], found))
         out.add_row(
             "server's memory",
             f"{server['rss_mb_first']} → {server['rss_mb_half']} → {server['rss_mb_last']} MB"
             f" ({server['rss_mb_per_minute_last_half']:+} MB a minute in the last half)",
         )
-    out.add_row("people's processor", f"{found.clients['cpu_share']:.0%} of a core")
+    out.add_row("people's processor", _processor(found.clients["cpu_share"], found))
     return out
+
+
+def _processor(share: float, found: Report) -> str:
+    each = share * found.seconds * 1000 / max(1, found.votes)
+    return f"{share:.0%} of a core, {each:.2f} ms a vote"
 
 
 def _three(waits: dict[str, float | None]) -> str:

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from chorus.server.lock import serving
 from chorus.server.settings import Settings
+from chorus.server.transport.wire import Wire
 
 FRAME_BYTES_MAX = 512 * 1024
 """Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
@@ -51,7 +52,7 @@ def serve(app: Starlette, settings: Settings) -> bool:
         port=settings.port,
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        ws=Wire,
         ws_max_size=FRAME_BYTES_MAX,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -36,7 +36,7 @@ def protocol(data: bytes) -> None:
         try:
             command = connection.receive(line.decode("utf-8", "surrogateescape"))
         except BadFrame as bad:
-            assert json.loads(bad.frame)["ok"] is False
+            assert json.loads(b"".join(bad.frame))["ok"] is False
             continue
         entry = COMMANDS.get(command.type)
         if entry is not None:

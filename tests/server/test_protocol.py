@@ -16,6 +16,7 @@ from chorus.server.transport.protocol import (
     FRAME_MAX,
     BadFrame,
     Connection,
+    Frame,
     decode_body,
     push_frame,
     shared_tail,
@@ -38,7 +39,7 @@ def test_any_garbage_is_answered_and_never_raises(frame: str | bytes) -> None:
     try:
         Connection().receive(frame)
     except BadFrame as bad:
-        answer = json.loads(bad.frame)
+        answer = json.loads(b"".join(bad.frame))
         assert answer["ok"] is False
         assert answer["error"]["code"] in ("bad_message", "too_large")
 
@@ -69,7 +70,7 @@ def test_ids_rise(ids: list[int]) -> None:
 def test_a_frame_too_large_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(BadFrame) as caught:
         Connection().receive(" " * (FRAME_MAX + 1))
-    assert json.loads(caught.value.frame)["error"]["code"] == "too_large"
+    assert json.loads(b"".join(caught.value.frame))["error"]["code"] == "too_large"
 
 
 def test_a_wrong_field_is_named() -> None:
@@ -83,16 +84,15 @@ def test_a_wrong_field_is_named() -> None:
 def test_a_frame_encoded_once_for_all_is_the_frame_for_one(
     sub: int, type: str, body: dict[str, object]
 ) -> None:
-    assert json.loads(with_sub(sub, shared_tail(type, body))) == json.loads(
-        push_frame(sub, type, body)
-    )
+    shared = b"".join(with_sub(sub, shared_tail(type, body)))
+    assert json.loads(shared) == json.loads(b"".join(push_frame(sub, type, body)))
 
 
-async def _drained(outbox: Outbox) -> list[str]:
-    sent: list[str] = []
+async def _drained(outbox: Outbox) -> list[bytes]:
+    sent: list[bytes] = []
 
-    async def send(frame: str) -> None:
-        sent.append(frame)
+    async def send(frames: list[Frame]) -> None:
+        sent.extend(map(b"".join, frames))
 
     outbox.close("restart")
     await outbox.drain(send)
@@ -101,18 +101,18 @@ async def _drained(outbox: Outbox) -> list[str]:
 
 async def test_only_the_latest_stats_are_sent_to_a_slow_reader() -> None:
     outbox = Outbox()
-    outbox.put("a")
+    outbox.put((b"a",))
     for n in range(100):
-        outbox.put_latest("stats1", f"stats {n}")
-    outbox.put("b")
-    assert (await _drained(outbox))[:-1] == ["a", "stats 99", "b"]
+        outbox.put_latest("stats1", (b"stats %d" % n,))
+    outbox.put((b"b",))
+    assert (await _drained(outbox))[:-1] == [b"a", b"stats 99", b"b"]
 
 
 async def test_a_reader_too_far_behind_is_closed_with_a_reason() -> None:
     outbox = Outbox()
-    frame = "x" * (1 << 20)
+    frame = b"x" * (1 << 20)
     for _ in range(OUTBOX_MAX // len(frame) + 1):
-        outbox.put(frame)
+        outbox.put((frame,))
     assert outbox.closing == "slow"
     sent = await _drained(outbox)
     assert [json.loads(f)["body"]["reason"] for f in sent] == ["slow"]

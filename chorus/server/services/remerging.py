@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -34,6 +35,10 @@ log = logging.getLogger(__name__)
 READ_CHUNK = 2000
 WRITE_CHUNK = 200
 """Items merged anew in one transaction: a vote waits behind one chunk at most."""
+BUSY_CHUNK = 50
+"""While votes wait for the writer …"""
+SHARE = 0.2
+"""… and then merging takes at most this share of the time."""
 _SETTLED = ("state", "room", "label", "label_source")
 
 
@@ -140,11 +145,15 @@ class Remerging:
             after, items = await self._store.read(
                 lambda tx, after=after: differing(tx, project_id, after)  # type: ignore[misc]
             )
-            for at in range(0, len(items), WRITE_CHUNK):
-                some = items[at : at + WRITE_CHUNK]
+            while items:
+                size = BUSY_CHUNK if self._store.waiting else WRITE_CHUNK
+                some, items = items[:size], items[size:]
+                began_at = monotonic()
                 await self._store.persist(
                     lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
                 )
+                if self._store.waiting:
+                    await asyncio.sleep((monotonic() - began_at) * (1 / SHARE - 1))
 
         def end(tx: Tx) -> bool:
             tx.set_landed(project_id, began.estimate_rev)

@@ -25,4 +25,9 @@ class Store(Protocol):
 
     def read(self, fn: Callable[[Tx], T]) -> Awaitable[T]: ...
 
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the writer, or for their commit."""
+        ...
+
     async def close(self) -> None: ...

@@ -15,12 +15,14 @@ from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.comments import may_see
 from chorus.server.transport.feed import Gathered
-from chorus.server.transport.protocol import plain_frame, shared_tail, with_sub
+from chorus.server.transport.protocol import Frame, plain_frame, shared_tail, with_sub
 
 log = logging.getLogger(__name__)
 
 OUTBOX_MAX = 8 << 20
-"""Characters that may wait for one slow reader before its socket is closed."""
+"""Bytes that may wait for one slow reader before its socket is closed."""
+WRITE_MAX = 64 << 10
+"""Bytes from which on a write is long enough."""
 STATS_EVERY_S = 0.25
 STATS_CHARS_S = 16_000_000
 """Characters of stats a second, to all who look at a project together: with thousands of labelers
@@ -37,8 +39,8 @@ class Outbox:
     behind is closed and resumes from the log."""
 
     def __init__(self) -> None:
-        self._frames: deque[tuple[str | None, str]] = deque()
-        self._latest: dict[str, str] = {}
+        self._frames: deque[tuple[str | None, Frame]] = deque()
+        self._latest: dict[str, Frame] = {}
         self._size = 0
         self._wake = asyncio.Event()
         self.closing: str | None = None
@@ -48,23 +50,23 @@ class Outbox:
         self.projects: set[str] = set()
         """In which its person has used a role."""
 
-    def put(self, frame: str) -> None:
+    def put(self, frame: Frame) -> None:
         if self.closing is not None:
             return
         self._frames.append((None, frame))
-        self._size += len(frame)
+        self._size += sum(map(len, frame))
         if self._size > OUTBOX_MAX:
             self._frames.clear()
             self._latest.clear()
             self.close("slow")
         self._wake.set()
 
-    def put_latest(self, key: str, frame: str) -> None:
+    def put_latest(self, key: str, frame: Frame) -> None:
         """A newer frame of the same key takes the place of one not sent yet."""
         if self.closing is not None:
             return
         if key not in self._latest:
-            self._frames.append((key, ""))
+            self._frames.append((key, ()))
         self._latest[key] = frame
         self._wake.set()
 
@@ -75,20 +77,30 @@ class Outbox:
             self.closing = reason
             self._wake.set()
 
-    async def drain(self, send: Callable[[str], Awaitable[None]]) -> str:
-        """Send frames until closed; returns the reason."""
+    async def drain(self, send: Callable[[list[Frame]], Awaitable[None]]) -> str:
+        """Send frames, all that wait at once, until closed; returns the reason."""
         while True:
             while self._frames:
-                key, frame = self._frames.popleft()
-                if key is None:
-                    self._size -= len(frame)
-                else:
-                    frame = self._latest.pop(key)
-                await send(frame)
+                await send(self._take())
             if self.closing is not None:
                 return self.closing
             self._wake.clear()
             await self._wake.wait()
+
+    def _take(self) -> list[Frame]:
+        """What is sent in one go: no more than a slow reader may take a while for."""
+        taken: list[Frame] = []
+        size = 0
+        while self._frames and size < WRITE_MAX:
+            key, frame = self._frames.popleft()
+            if key is not None:
+                frame = self._latest.pop(key)
+            length = sum(map(len, frame))
+            if key is None:
+                self._size -= length
+            size += length
+            taken.append(frame)
+        return taken
 
 
 class EventSub:
@@ -291,10 +303,10 @@ class Hub:
             if event.seq > follower.last:
                 self._send_event(follower, event, self._tail(event))
 
-    def _tail(self, event: Event) -> str:
+    def _tail(self, event: Event) -> bytes:
         return shared_tail(event.type, self._public_event(event), event.seq)
 
-    def _send_event(self, follower: EventSub, event: Event, tail: str) -> None:
+    def _send_event(self, follower: EventSub, event: Event, tail: bytes) -> None:
         follower.last = event.seq
         follower.outbox.put(with_sub(follower.sub, tail))
 

@@ -15,7 +15,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What reading JSON of strangers raises: the last for what is nested too deeply."""
 
 T = TypeVar("T")
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+
+Frame = tuple[bytes, ...]
+"""A text on its way out, in pieces (UTF-8): the last may be one that many are sent."""
 
 
 class Command(msgspec.Struct):
@@ -29,7 +32,7 @@ class Command(msgspec.Struct):
 class BadFrame(Exception):
     """A frame that is no valid command; `frame` is the answer to send."""
 
-    def __init__(self, frame: str) -> None:
+    def __init__(self, frame: Frame) -> None:
         super().__init__(frame)
         self.frame = frame
 
@@ -66,35 +69,31 @@ def decode_body(raw: msgspec.Raw, schema: type[T]) -> T:
         raise ApiError("bad_message", str(error)) from None
 
 
-def encode(body: Any) -> str:
-    return _encoder.encode(body).decode()
-
-
 def error_body(error: ApiError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "retry": error.code in RETRY}
 
 
-def reply_frame(re: int, body: dict[str, Any]) -> str:
-    return encode({"re": re, "ok": True, "body": body})
+def reply_frame(re: int, body: dict[str, Any]) -> Frame:
+    return (_encode({"re": re, "ok": True, "body": body}),)
 
 
-def error_frame(re: int | None, error: ApiError) -> str:
-    return encode({"re": re, "ok": False, "error": error_body(error)})
+def error_frame(re: int | None, error: ApiError) -> Frame:
+    return (_encode({"re": re, "ok": False, "error": error_body(error)}),)
 
 
-def push_frame(sub: int, type: str, body: dict[str, Any]) -> str:
-    return encode({"sub": sub, "type": type, "body": body})
+def push_frame(sub: int, type: str, body: dict[str, Any]) -> Frame:
+    return (_encode({"sub": sub, "type": type, "body": body}),)
 
 
-def shared_tail(type: str, body: dict[str, Any], seq: int | None = None) -> str:
+def shared_tail(type: str, body: dict[str, Any], seq: int | None = None) -> bytes:
     """What a pushed frame has after its subscription number: encoded once, sent to all."""
     rest = {"type": type, "body": body} if seq is None else {"seq": seq, "type": type, "body": body}
-    return encode(rest)[1:]
+    return _encode(rest)[1:]
 
 
-def with_sub(sub: int, tail: str) -> str:
-    return f'{{"sub":{sub},{tail}'
+def with_sub(sub: int, tail: bytes) -> Frame:
+    return (b'{"sub":%d,' % sub, tail)
 
 
-def plain_frame(type: str, body: dict[str, Any]) -> str:
-    return encode({"type": type, "body": body})
+def plain_frame(type: str, body: dict[str, Any]) -> Frame:
+    return (_encode({"type": type, "body": body}),)

@@ -24,6 +24,7 @@ from chorus.server.transport.protocol import (
     plain_frame,
     reply_frame,
 )
+from chorus.server.transport.wire import EXTENSION, Gone, Wire
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ async def websocket(ws: WebSocket) -> None:
             {"user": user.public(), "version": ws.app.state.version, "now": now_ms()},
         )
     )
-    reader = asyncio.ensure_future(_read(ws, ctx))
-    writer = asyncio.ensure_future(_write(ws, outbox))
+    wire: Wire = ws.scope["extensions"][EXTENSION]
+    reader = asyncio.ensure_future(_read(wire, ctx))
+    writer = asyncio.ensure_future(_write(ws, wire, outbox))
     try:
         await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -91,34 +93,38 @@ async def _tried(work: Awaitable[None]) -> None:
         log.exception("leaving a socket")
 
 
-async def _read(ws: WebSocket, ctx: commands.Context) -> None:
+async def _read(wire: Wire, ctx: commands.Context) -> None:
     connection = Connection()
     slots = asyncio.Semaphore(IN_FLIGHT_MAX)
     tasks: set[asyncio.Task[None]] = set()
+    loop = asyncio.get_running_loop()
+    limits, user_id = ctx.services.accounts.limits, ctx.user.user_id
 
     def done(task: asyncio.Task[None]) -> None:
         tasks.discard(task)
         slots.release()
 
     while True:
-        message = await ws.receive()
-        came = monotonic()
-        if message["type"] == "websocket.disconnect":
-            break
         try:
-            command = connection.receive(message.get("text") or message.get("bytes") or "")
-        except BadFrame as bad:
-            ctx.outbox.put(bad.frame)
-            continue
-        await slots.acquire()
-        # Who sends faster than anybody works is read more slowly; nothing is lost (TCP waits).
-        if wait := ctx.services.accounts.limits.command(ctx.user.user_id):
-            await asyncio.sleep(wait)
-        # Commands run side by side, so that nine votes share one commit; they start in the
-        # order they came.
-        task = asyncio.ensure_future(_run(ctx, command, came))
-        tasks.add(task)
-        task.add_done_callback(done)
+            texts = await wire.texts()
+        except Gone:
+            break
+        came = monotonic()
+        for text in texts:
+            try:
+                command = connection.receive(text)
+            except BadFrame as bad:
+                ctx.outbox.put(bad.frame)
+                continue
+            await slots.acquire()
+            # Who sends faster than anybody works is read more slowly; nothing is lost (TCP waits).
+            if wait := limits.command(user_id):
+                await asyncio.sleep(wait)
+            # Commands run side by side, so that nine votes share one commit; they start in the
+            # order they came.
+            task = loop.create_task(_run(ctx, command, came))
+            tasks.add(task)
+            task.add_done_callback(done)
     # A lost socket must not lose what already arrived.
     if tasks:
         await asyncio.wait(tasks)
@@ -160,12 +166,12 @@ def _note(type: str, outcome: str, seconds: float) -> None:
     log.info("{command} {outcome} in {ms} ms".format(**fields), extra={"fields": fields})
 
 
-async def _write(ws: WebSocket, outbox: Outbox) -> None:
+async def _write(ws: WebSocket, wire: Wire, outbox: Outbox) -> None:
     try:
-        reason = await outbox.drain(ws.send_text)
+        reason = await outbox.drain(wire.send_frames)
         if reason == "slow":
             ws.app.state.services.instruments.overflows.inc()
         if ws.application_state is WebSocketState.CONNECTED:
             await ws.close(CLOSE_CODES.get(reason, 1000), reason)
-    except (WebSocketDisconnect, RuntimeError):
+    except (Gone, WebSocketDisconnect, RuntimeError):
         return  # gone already
