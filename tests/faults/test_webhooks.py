@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from chorus.client import ApiError
 from chorus.server.domain.webhooks import GIVE_UP_MS, MOST_MS, gives_up, signature, wait_ms
-from chorus.server.storage.outbound import public
+from chorus.server.storage.outbound import Outbound, public
 from tests.servers import PATIENCE, Bench, TestServer, pictures, running
 
 
@@ -170,6 +171,26 @@ async def test_what_is_refused(server: TestServer) -> None:
         with pytest.raises(ApiError) as refused:
             await bench.admin.request("POST", path, json=body)
         assert "label.decide" in refused.value.message
+
+
+async def test_it_goes_to_the_address_that_was_checked(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere when it is looked up again gains nothing: it is not."""
+    asked = []
+
+    async def look_up(host: str, port: int, **how: Any) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    port = receiver.server_address[1]
+    outbound, body = Outbound(["hook.example"]), b'{"events": []}'
+    assert await outbound.post(f"http://hook.example:{port}/x", body, {}) == 204
+    await outbound.close()
+    assert asked == ["hook.example"]
+    ((headers, kept),) = receiver.messages
+    assert (headers["host"], kept) == (f"hook.example:{port}", body)
 
 
 def test_addresses_of_the_public_internet() -> None:

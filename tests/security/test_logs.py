@@ -42,3 +42,7 @@ def test_a_forged_entry_and_a_terminals_command_are_seen_as_what_they_are() -> N
         assert "\x1b" not in text
         assert "\r" not in text
         assert "\n" not in text
+        traced = written(form, "it failed", exc=ValueError(forged))
+        assert "\x1b" not in traced
+        assert "\r" not in traced
+        assert "\n2026" not in traced
