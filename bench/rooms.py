@@ -89,7 +89,8 @@ async def _stats(admin: Rest) -> float:
 
 async def _dashboard(url: str, link: str) -> float | None:
     """From the address to the figures, in ms: the median of five loads. None: no Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium", "chromium-browser", "chromium-headless-shell")
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         return None
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []

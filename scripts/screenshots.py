@@ -30,6 +30,7 @@ from scripts.screenshot_types import take_types
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 LINK = re.compile(r"^\s*(Label|Supervise|Administer)\s+(http\S+)", re.MULTILINE)
+BROWSERS = ("chromium", "chromium-browser", "chromium-headless-shell")
 START_S = 300
 WAIT_S = 600
 PAGE_MS = 15_000
@@ -75,7 +76,7 @@ def gold(path: Path) -> dict[str, str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         raise SystemExit("no Chromium: run `make chromium`")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []

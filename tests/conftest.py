@@ -25,6 +25,7 @@ os.environ.setdefault("CHORUS_BACKBONE", "efficientnet_lite0")
 # Processes share the tests, each with a server of its own: threads of theirs would only wait for
 # each other. (Before anything imports numpy or torch.)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Folders of tests in memory, if there is room: a vote is then kept at once, however busy the disk
 # is. (What a killed process has written stays there, too.)

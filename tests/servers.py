@@ -7,17 +7,19 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from typer import Typer
 from typer.testing import CliRunner
 
 from chorus.client import LabelerStream, Rest, Socket, StatsWatch
 from chorus.client.messages import Page, Project, Role, Stats
 from chorus.client.process import ServerProcess
 from chorus.server import admin
-from chorus.server.cli import app
+from chorus.server.cli import app, mount_others
 from chorus.simulate import audit
 from chorus.simulate.setup import add_person, import_pictures
 
@@ -145,6 +147,20 @@ class Bench:
 def right(name: str) -> str:
     """The class of a picture made by `pictures`."""
     return name.rpartition("/")[2].partition("-")[0]
+
+
+async def command(bench: Bench, *words: str) -> tuple[int, str, str]:
+    """(exit code, output, errors) of `chorus` with the admin's token, in this process."""
+    env = {"CHORUS_URL": bench.server.url, "CHORUS_TOKEN": bench.server.token}
+    done = await asyncio.to_thread(CliRunner().invoke, others(), words, env=env)
+    return done.exit_code, done.stdout, done.stderr
+
+
+@cache
+def others() -> Typer:
+    """`chorus` with all of its commands."""
+    mount_others()
+    return app
 
 
 async def page_of(stream: LabelerStream) -> Page:

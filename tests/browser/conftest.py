@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from tests.chromium import launching
 from tests.servers import Bench, TestServer
 
 HERE = Path(__file__).parent
@@ -25,15 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path is not None, "no Chromium: run `make chromium`"
-    # Root has no user namespaces to build the sandbox from (CI in a container).
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(
-            executable_path=path,
-            args=[*sandbox, "--disable-background-networking", "--disable-component-update"],
-        )
+        started = await playwright.chromium.launch(**launching())
         yield started
         await started.close()
 

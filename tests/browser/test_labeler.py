@@ -126,7 +126,7 @@ async def test_the_model_helps(
 ) -> None:
     async with Bench(server) as bench:
         helps = {"cluster": kind == "clustered", "prelabel": kind == "prelabeled"}
-        await bench.make(pictures(folder, 200), page_size=9, target=0.9, audit_share=0, **helps)
+        await bench.make(pictures(folder, 120), page_size=9, target=0.9, audit_share=0, **helps)
         watch = await bench.watch()
         colleague = await bench.labeler(credit=1)
         for _ in range(6):

@@ -235,7 +235,7 @@ async def test_the_models_tags_are_corrected(
 ) -> None:
     async with Bench(server) as bench:
         helps = {"prelabel": True, "target": 0.8, "audit_share": 0.0}
-        await bench.make(pictures(folder, 240), **{**SETS, "page_size": 9, **helps})
+        await bench.make(pictures(folder, 120), **{**SETS, "page_size": 9, **helps})
         watch = await bench.watch()
         colleague = await bench.labeler(page_size=9, credit=1)
         for _ in range(8):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,11 +15,15 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from chorus.client.process import descendants
 from tests.browser.pages import go_offline, names, open_labeling, signed_in
+from tests.chromium import launching
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, needed
 from tests.servers import PATIENCE, Bench, TestServer, pictures, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300), pytest.mark.slow]
+
+PING_EVERY_MS = 15_000
+"""As in socket.js."""
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,7 @@ async def test_a_laptop_sleeps(browser: Browser, bench: Bench, proxy: Proxy, fol
     """Nothing arrives and nobody is told; the connection is dead when it wakes."""
     await bench.make(pictures(folder, 24), page_size=4)
     page = await signed_in(browser, bench)
+    await page.clock.install()
     await through(page, bench, proxy)
     await answer(page)
     await expect(page.locator("#today")).to_have_text("4")
@@ -99,6 +103,8 @@ async def test_a_laptop_sleeps(browser: Browser, bench: Bench, proxy: Proxy, fol
     await answer(page)
     await expect(page.locator("#unsynced")).to_have_text("4 unsynced")
     # The page finds out by itself that the line is dead (its pings), not by an error.
+    await page.clock.fast_forward(PING_EVERY_MS)
+    await page.clock.fast_forward(PING_EVERY_MS)
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     proxy.reset()
     proxy.well()
@@ -174,11 +180,7 @@ async def test_the_browser_crashes(bench: Bench, folder: Path, tmp_path: Path) -
     async with async_playwright() as playwright:
 
         async def start() -> BrowserContext:
-            return await playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-                args=["--no-sandbox"] if os.geteuid() == 0 else [],
-            )
+            return await playwright.chromium.launch_persistent_context(profile, **launching())
 
         context = await start()
         page = context.pages[0]

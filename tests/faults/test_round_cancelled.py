@@ -63,7 +63,7 @@ async def test_a_cancelled_round_ends_and_waits_for_new_labels(
 ) -> None:
     async with Bench(server) as bench:
         project = await bench.make(
-            pictures(tmp_path / "pictures", 150), cluster=True, prelabel=True, page_size=4
+            pictures(tmp_path / "pictures", 60), cluster=True, prelabel=True, page_size=4
         )
         admin, pid = bench.admin, project.project_id
         watch = await bench.watch()

@@ -67,7 +67,7 @@ async def test_a_killed_worker_costs_a_retry_and_no_vote(
 ) -> None:
     async with Bench(server) as bench:
         project = await bench.make(
-            pictures(tmp_path / "pictures", 150), cluster=True, prelabel=True, page_size=4
+            pictures(tmp_path / "pictures", 60), cluster=True, prelabel=True, page_size=4
         )
         watch = await bench.watch()
         # From here on a killed worker was at work on a round, not on the pictures ahead of it.

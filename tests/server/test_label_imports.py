@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +28,7 @@ from chorus.server.services.round_files import write_items
 from chorus.server.storage.tx import Tx
 from tests.server.test_exports import exported, unzipped
 from tests.server.world import World
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running
+from tests.servers import PATIENCE, Bench, TestServer, command, page_of, pictures, running
 
 
 class Desk:
@@ -363,18 +361,6 @@ async def test_nothing_goes_in_that_nobody_allowed(bench: Bench, tmp_path: Path)
     one = await bench.admin.begin_label_import(project_id, "x.csv", b"a,b\n1,2\n", "labels")
     one = await until(bench, one, "failed")
     assert "columns a, b" in (one.error or "")
-
-
-async def command(bench: Bench, *args: str) -> tuple[int, str, str]:
-    """(exit code, output, errors) of `chorus` with the admin's token."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "chorus.server.cli", *args,
-        env={**os.environ, "CHORUS_URL": bench.server.url, "CHORUS_TOKEN": bench.server.token},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_the_command_line_brings_labels_in_and_takes_them_out(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pytest
 from chorus.client import ApiError
 from chorus.client.messages import Job, Project, Text
 from chorus.client.upload import ImportFailed, follow
-from tests.servers import Bench, page_of
+from tests.servers import Bench, command, page_of
 
 
 async def make(bench: Bench, task_type: str = "text-multiclass", **settings: object) -> Project:
@@ -156,23 +154,14 @@ async def test_a_zip_of_texts_and_tables(bench: Bench, tmp_path: Path) -> None:
 async def test_the_command_line_brings_in_a_table_of_texts(bench: Bench, tmp_path: Path) -> None:
     project = await make(bench)
     source = table(tmp_path / "rows.csv", [["id", "a", "b"], ["1", "x", "y"], ["2", "", ""]])
-    where = ["--url", bench.server.url, "--token", bench.server.token]
-
-    async def chorus(*more: str) -> tuple[int | None, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chorus.server.cli", "import", project.project_id, str(source),
-            *where, *more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
-
-    code, out, err = await chorus("--columns", "a, b")
+    there = ("import", project.project_id, str(source))
+    code, out, err = await command(bench, *there, "--columns", "a, b")
     assert code == 0, err
     assert "1 added, 0 there already, 1 faulty" in out
     assert "rows.csv, line 3: there is no text in it" in err
-    code, out, err = await chorus("--upload", "--columns", "b,a")
+    code, out, err = await command(bench, *there, "--upload", "--columns", "b,a")
     assert "1 added, 0 there already, 1 faulty" in out, err
-    code, out, err = await chorus("--columns", "title")
+    code, out, err = await command(bench, *there, "--columns", "title")
     assert code == 1
     assert "no column 'title'; the first line has id, a, b" in err
 

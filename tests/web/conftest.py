@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Route, sync_playwright
+
+from tests.chromium import launching
 
 JS = Path(__file__).resolve().parents[2] / "chorus" / "web" / "static" / "js"
 ORIGIN = "http://chorus.test"
@@ -31,12 +31,8 @@ def _serve(route: Route) -> None:
 def run() -> Iterator[Run]:
     """`run(script, argument)`: a function's source, called with the argument and `js`, the
     modules by their names (`js.page_state.reduce`, `js.shapes_pad.step`); its JSON result."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium is not None, "no Chromium: run `make chromium`"
-    # Root has no user namespaces to build the sandbox from (CI in a container).
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        browser = playwright.chromium.launch(**launching())
         page = browser.new_page()
         page.route("**/*", _serve)
         page.goto(ORIGIN)

@@ -32,6 +32,9 @@ class Pool:
         # work among threads themselves.
         for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(library, "1")
+        # Those that a job asks torch for: on cores that others are using, they spun away five times
+        # what they worked.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self._pool = self._start()
 
     def _start(self) -> ProcessPool:
