@@ -26,7 +26,9 @@ async def _store(data_dir: Path, held: bool = False) -> AsyncIterator[SqliteStor
     """held: the caller has the folder `alone`. Raises `RuntimeError` for the data of a newer
     Chorus, and for those of an older one whose server still runs: they would be upgraded, and go on
     to be written in the old way."""
-    path = Settings(data_dir=data_dir).database
+    settings = Settings(data_dir=data_dir)
+    settings.make_folder()
+    path = settings.database
     try:
         with nullcontext() if held or not _older(path) else alone(data_dir):
             store = SqliteStore(path, lambda events: None, readers=1)

@@ -220,6 +220,8 @@ def _or_fail(work: Callable[[], T], as_json: bool) -> T:
         return work()
     except BackupError as error:
         _fail(str(error), as_json)
+    except OSError as error:  # the disk is full, the folder another's …
+        _fail(f"{error.filename or 'the disk'}: {error.strerror or error}", as_json)
 
 
 def _fail(message: str, as_json: bool) -> NoReturn:

@@ -252,10 +252,14 @@ def _prepare(settings: Settings) -> None:
     from chorus.server import admin
 
     try:
+        settings.make_folder()
         admin.refuse_newer(settings.data_dir)
+        settings.secret()
         settings.keep_weights()
     except (RuntimeError, ValueError) as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
     # The ordinary ones are known to be good.
     if all(name in KNOWN for name in settings.backbone.split("+")):
         return
@@ -445,7 +449,7 @@ def _asked(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except ApiError as error:
         _fail(error.message)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         _fail(str(error))
 
 

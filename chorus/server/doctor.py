@@ -25,6 +25,7 @@ from typing import Literal
 
 import msgspec
 
+from chorus.server.keyfile import LEAST
 from chorus.server.settings import Settings
 from chorus.server.storage.migrations import VERSION
 
@@ -296,11 +297,16 @@ def _log_file(settings: Settings) -> Finding:
 
 
 def _secrets(settings: Settings) -> Finding:
-    open_ = [
-        p
-        for p in (settings.data_dir / "secret", settings.vault_key)
-        if p.exists() and stat.S_IMODE(p.stat().st_mode) & 0o077
-    ]
+    kept = [p for p in (settings.data_dir / "secret", settings.vault_key) if p.exists()]
+    short = [p for p in kept if p.stat().st_size < LEAST]
+    if short:
+        return Finding(
+            "secrets",
+            "bad",
+            f"{short[0]} was cut off",
+            "Put it back from where you keep it, or remove it (docs/backup.md: what that costs).",
+        )
+    open_ = [p for p in kept if stat.S_IMODE(p.stat().st_mode) & 0o077]
     if open_:
         names = " ".join(map(str, open_))
         return Finding(

@@ -14,6 +14,7 @@ import msgspec
 from chorus.server.domain.backups import Plan
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.provider import Provider
+from chorus.server.keyfile import key_in
 
 BACKBONE = "efficientnet_lite0+efficientnet_lite2"
 """Measured (docs/features-and-heads.md): the two together see more than either; the first alone
@@ -157,14 +158,9 @@ class Settings(msgspec.Struct, kw_only=True):
         self.weights = None
 
     def secret(self) -> str:
-        """The key that signs sessions: made once, readable by the owner only."""
-        path = self.data_dir / "secret"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text("ascii")
-        with os.fdopen(handle, "w") as out:
-            key = secrets.token_urlsafe(48)
-            out.write(key)
-        return key
+        """The key that signs sessions, made at its first use. Raises as `key_in`."""
+        return key_in(self.data_dir / "secret", lambda: secrets.token_urlsafe(48))
+
+    def make_folder(self) -> None:
+        """The data folder, if there is none: not for everybody on this machine."""
+        self.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -241,7 +241,7 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(server: TestServer, tmp_pa
     with (tmp_path / "chorus.sqlite-wal").open("wb") as file:
         file.truncate(doctor.LOG_WARN + 1)
     secret = tmp_path / "secret"
-    secret.write_text("open")
+    secret.write_text("open" * 16)
     secret.chmod(0o644)
     tmp_path.chmod(0o755)
     found = {

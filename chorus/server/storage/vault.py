@@ -10,6 +10,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from chorus.server.keyfile import key_in
+
 NONCE_BYTES = 12
 
 
@@ -42,11 +44,9 @@ class Vault:
 
     def _key(self, make: bool) -> bytes:
         with self._lock:
-            if make and not self._file.exists():
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w") as out:
-                    out.write(base64.b64encode(AESGCM.generate_key(256)).decode("ascii"))
-                    out.flush()
-                    os.fsync(out.fileno())
-            return base64.b64decode(self._file.read_text("ascii"), validate=True)
+            key = key_in(self._file, _new if make else None)
+            return base64.b64decode(key, validate=True)
+
+
+def _new() -> str:
+    return base64.b64encode(AESGCM.generate_key(256)).decode("ascii")

@@ -37,7 +37,7 @@ def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress
         )
     if snapshot.schema > VERSION:
         raise BackupError("the backup is of a newer Chorus; install that")
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     needed = snapshot.database_bytes + snapshot.file_bytes
     if shutil.disk_usage(data_dir).free < snapshot.database_bytes:
         raise BackupError(f"there is no room for {needed / 1e6:.0f} MB in {data_dir}")
