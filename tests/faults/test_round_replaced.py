@@ -72,7 +72,7 @@ class Follower:
 async def test_a_round_with_old_input_is_replaced_once(server: TestServer, tmp_path: Path) -> None:
     async with Bench(server) as bench:
         project = await bench.make(
-            pictures(tmp_path / "pictures", 200), cluster=True, prelabel=True, page_size=4
+            pictures(tmp_path / "pictures", 150), cluster=True, prelabel=True, page_size=4
         )
         watch = await bench.watch()
         await watch.until(lambda s: s.assist.featurized == s.assist.featurize_total > 0)

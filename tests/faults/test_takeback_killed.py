@@ -9,11 +9,11 @@ import pytest
 
 from chorus.client import LabelerStream
 from chorus.simulate.setup import add_person
-from tests.servers import PATIENCE, Bench, TestServer, ends_clean, page_of, pictures, vote_page
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.timeout(240)
-COUNT = 1800
-"""Nine chunks: enough that a server is killed before the last."""
+COUNT = 1260
+"""Seven chunks: enough that a server is killed before the last."""
 
 
 async def voted(bench: Bench, folder: Path, answer: str | None = None) -> tuple[str, LabelerStream]:
@@ -25,6 +25,12 @@ async def voted(bench: Bench, folder: Path, answer: str | None = None) -> tuple[
     for _ in range(COUNT // 9):
         await vote_page(stream, await page_of(stream), answer)
     return person.user_id, stream
+
+
+async def clean(server: TestServer) -> None:
+    await server.process.stop()
+    check = server.process.fsck()
+    assert check.returncode == 0, check.stdout + check.stderr
 
 
 async def kill(server: TestServer) -> None:
@@ -65,7 +71,7 @@ async def test_a_takeback_and_its_undoing_survive_a_kill(
             before.counts, before.labels, before.votes,
         )  # fmt: skip
         await other.socket.flushed()
-    await ends_clean(server)
+    await clean(server)
 
 
 async def test_new_rules_survive_a_kill(server: TestServer, tmp_path: Path) -> None:
@@ -78,4 +84,4 @@ async def test_new_rules_survive_a_kill(server: TestServer, tmp_path: Path) -> N
         watch = await bench.watch()
         stats = await watch.until(lambda s: not s.remerging)
         assert (stats.counts.labeled, stats.counts.in_progress) == (0, COUNT)
-    await ends_clean(server)
+    await clean(server)
