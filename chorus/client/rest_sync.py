@@ -14,6 +14,8 @@ import httpx
 import msgspec
 
 from chorus.client.answers import (
+    Assignment,
+    Assignments,
     Erased,
     Events,
     Item,
@@ -42,6 +44,7 @@ from chorus.client.messages import (
 )
 
 T = TypeVar("T")
+Waited = TypeVar("Waited", Job, Export)
 ENDED = ("done", "failed")
 POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 1.0
 """Pauses between two looks at a job: a small one is over in a moment, a large one takes long."""
@@ -97,6 +100,17 @@ class SyncRest:
     def _send(self, method: str, path: str, body: Any, kind: type[T]) -> T:
         response = self.request(method, path, json=body)
         return msgspec.json.decode(response.content, type=kind)
+
+    def _ended(self, path: str, one: Waited, what: str) -> Waited:
+        """A job or an export once it has ended. Raises `JobFailed`."""
+        wait = POLL_FIRST_S
+        while one.state not in ENDED:
+            time.sleep(wait)
+            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
+            one = self._get(path, type(one))
+        if one.state == "failed":
+            raise JobFailed(one.error or f"the {what} failed")
+        return one
 
     # -- people
 
@@ -190,6 +204,49 @@ class SyncRest:
     def change_project(self, project_id: str, **changes: Any) -> Project:
         return self._send("PATCH", f"/api/projects/{project_id}", changes, Project)
 
+    def clone_project(self, project_id: str, name: str, *, items: bool = False) -> Project:
+        """A copy under another name; with `items` paused until its pictures or texts are there."""
+        body = {"name": name, "items": items}
+        return self._send("POST", f"/api/projects/{project_id}/clone", body, Project)
+
+    def delete_project(self, project_id: str, name: str) -> None:
+        """An archived one, for good. `name`: its name, typed out."""
+        self.request("DELETE", f"/api/projects/{project_id}", json={"name": name})
+
+    # -- items for some people
+
+    def assignments(self, project_id: str) -> list[Assignment]:
+        return (self._get(f"/api/projects/{project_id}/assignments", Assignments)).assignments
+
+    def assign(
+        self, project_id: str, *, people: Sequence[str] = (), teams: Sequence[str] = (),
+        only: bool = False, text: str = "", guess: str | None = None, share: float = 1.0,
+        later: bool = False,
+    ) -> list[Assignment]:  # fmt: skip
+        """Give open items to some people (ids) and teams first, or to them `only`: those with
+        `text` in their name, of which the model says `guess` (a class), or a `share` of them
+        (0..1); `later`: also what is brought in later. Returns all assignments; the items follow
+        in the background (`state`)."""
+        body = {
+            "people": list(people), "teams": list(teams), "only": only, "text": text,
+            "guess": guess, "share": share, "later": later,
+        }  # fmt: skip
+        path = f"/api/projects/{project_id}/assignments"
+        return (self._send("POST", path, body, Assignments)).assignments
+
+    def reassign(
+        self, project_id: str, number: int, *, people: Sequence[str] = (),
+        teams: Sequence[str] = (),
+    ) -> list[Assignment]:  # fmt: skip
+        """Give an assignment's items to others."""
+        body = {"people": list(people), "teams": list(teams)}
+        path = f"/api/projects/{project_id}/assignments/{number}"
+        return (self._send("PATCH", path, body, Assignments)).assignments
+
+    def end_assignment(self, project_id: str, number: int) -> None:
+        """Its items are everybody's again."""
+        self.request("DELETE", f"/api/projects/{project_id}/assignments/{number}")
+
     def stats(self, project_id: str) -> Stats:
         return self._get(f"/api/projects/{project_id}/stats", Stats)
 
@@ -269,14 +326,8 @@ class SyncRest:
 
     def wait_for_job(self, project_id: str, job: Job) -> Job:
         """The import once it has ended. Raises `JobFailed`."""
-        wait = POLL_FIRST_S
-        while job.state not in ENDED:
-            time.sleep(wait)
-            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
-            job = self.job(project_id, job.job_id)
-        if job.state == "failed":
-            raise JobFailed(job.error or "the import failed")
-        return job
+        job_id = job.job_id
+        return self._ended(f"/api/projects/{project_id}/jobs/{job_id}", job, "import")
 
     # -- items
 
@@ -403,14 +454,9 @@ class SyncRest:
 
     def wait_for_export(self, project_id: str, export: Export) -> Export:
         """The export once it is made, with its manifest. Raises `JobFailed`."""
-        wait = POLL_FIRST_S
-        while export.state not in ENDED:
-            time.sleep(wait)
-            wait = min(wait * POLL_GROWTH, POLL_MOST_S)
-            export = self.past_export(project_id, export.export_id)
-        if export.state == "failed":
-            raise JobFailed(export.error or "the export failed")
-        return export
+        export_id = export.export_id
+        path = f"/api/projects/{project_id}/exports/{export_id}"
+        return self._ended(path, export, "export")
 
     def past_exports(self, project_id: str) -> list[Export]:
         """Newest first."""

@@ -465,6 +465,7 @@ OWN = ("serve", "user", "fsck", "init", "doctor", "version")
 def mount_others() -> None:
     """Commands that drive a server from outside; they import nothing of it."""
     from chorus.client.cli import export, import_
+    from chorus.client.project_cli import project
     from chorus.client.source_cli import source
     from chorus.demo.cli import demo
     from chorus.loadtest.cli import loadtest
@@ -474,6 +475,7 @@ def mount_others() -> None:
 
     app.command("import")(import_)
     app.command("export")(export)
+    app.add_typer(project, name="project")
     app.add_typer(source, name="source")
     app.command("simulate")(simulate)
     app.command("loadtest")(loadtest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -212,13 +213,16 @@ async def test_a_team_has_its_items_over_real_sockets(bench: Bench, tmp_path: Pa
     first = members["members"][0]["user_id"]
     team = await bench.admin.add_team(f"Team {secrets.token_hex(3)}")
     await bench.admin.set_team_person(team.team_id, first)
-    route = f"/api/projects/{project_id}/assignments"
-    for wrong in ({}, {"teams": ["none"]}, {"people": [first], "guess": "red", "later": True}):
+    wrong: list[dict[str, Any]] = [
+        {}, {"teams": ["none"]}, {"people": [first], "guess": "red", "later": True},
+    ]  # fmt: skip
+    for how in wrong:
         with pytest.raises(ApiError) as caught:
-            await bench.admin.request("POST", route, json=wrong)
+            await bench.admin.assign(project_id, **how)
         assert caught.value.code == "bad_value"
-    body = {"teams": [team.team_id], "only": True, "text": "red"}
-    await bench.admin.request("POST", route, json=body)
+    (made,) = await bench.admin.assign(project_id, people=[first], only=True, text="red")
+    (given_on,) = await bench.admin.reassign(project_id, made.number, teams=[team.team_id])
+    assert (given_on.people, given_on.teams[0].name, given_on.only) == ([], team.name, True)
     streams = [await bench.labeler(token) for token in (ann, ben)]
     given: list[set[str]] = []
     for stream in streams:
@@ -231,5 +235,7 @@ async def test_a_team_has_its_items_over_real_sockets(bench: Bench, tmp_path: Pa
     assert sorted(map(sorted, given)) == [["green"], ["red"]]
     for stream in streams:
         await eventually(stream, lambda stream=stream: stream.empty == "done")  # type: ignore[misc]
+    await bench.admin.end_assignment(project_id, made.number)
+    assert {a.state for a in await bench.admin.assignments(project_id)} <= {"ending"}
     changes = (await bench.admin.request("GET", f"/api/projects/{project_id}/changes")).json()
-    assert changes["changes"][0]["change"]["assignment"]["only"] is True
+    assert changes["changes"][2]["change"]["assignment"]["only"] is True

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from chorus.client import ApiError, Rest
+from chorus.client.project_cli import project as project_commands
 from chorus.server.storage.tx.deleting import ELSEWHERE, OF_ITEMS, OF_PROJECT
+from chorus.simulate.setup import import_pictures
 from tests.server.test_changing import send
 from tests.server.world import World
 from tests.servers import (
@@ -19,6 +25,7 @@ from tests.servers import (
     eventually,
     page_of,
     pictures,
+    right,
     running,
     vote_page,
 )
@@ -80,17 +87,61 @@ async def test_an_archived_project_is_read_only_and_comes_back(
     assert {c["by"] for c in changes} == {"Admin"}
 
 
-async def test_a_clone_has_everything_but_the_labels(bench: Bench, tmp_path: Path) -> None:
-    await bench.make(pictures(tmp_path, 6), page_size=6, instructions="How.", votes_max=3)
+async def test_a_clone_has_everything_but_the_labels(
+    bench: Bench, server: TestServer, tmp_path: Path
+) -> None:
+    """By the commands that there are for it, which run in this process."""
+
+    def call(*words: str) -> tuple[int, str]:
+        there = ["--url", server.url, "--token", server.token]
+        done = CliRunner().invoke(project_commands, [*words, *there])
+        return done.exit_code, done.stdout
+
+    name = secrets.token_hex(4)
+    what = [name, "instructions=How.", "votes_max=3", "page_size=6", "networks=2"]
+    code, said = await asyncio.to_thread(call, "add", *what, "--classes", "green, red", "--json")
+    assert code == 0, said
+    made = json.loads(said)
+    bench.project = await bench.admin.project(made["project_id"])
+    await import_pictures(bench.admin, made["project_id"], pictures(tmp_path, 6), upload=True)
     await send(bench, "PATCH", "/classes/0", color="#123456", key="2")
+    known = (await send(bench, "GET", "/items?limit=1"))["items"][0]
+    answer = right(known["name"])
+    await bench.admin.review(made["project_id"], known["item_id"], "change", answer)
     stream = await bench.labeler(credit=1)
     await vote_page(stream, await page_of(stream))
-    made = await send(bench, "POST", "/clone", name="Again", items=True)
-    assert (made["name"], made["items"], made["state"]) == ("Again", 6, "running")
-    assert (made["instructions"], made["votes_max"]) == ("How.", 3)
-    assert made["classes"] == (await send(bench, "GET"))["classes"]
-    stats = await bench.admin.stats(made["project_id"])
-    assert (stats.counts.unlabeled, stats.votes) == (6, 0)
+    await bench.admin.mark_gold(made["project_id"], [known["item_id"]])
+    await bench.admin.note_gold(made["project_id"], known["item_id"], "See its middle.")
+    wrong = {"votes_max": "two", "networks": "9", "colour": "red", "votes": "", "": "1"}
+    for setting, value in wrong.items():
+        code, _ = await asyncio.to_thread(call, "change", name, f"{setting}={value}")
+        assert code == 1, setting
+    code, _ = await asyncio.to_thread(call, "change", name, "networks=1", "description=Two words")
+    assert code == 0
+
+    code, said = await asyncio.to_thread(call, "clone", name, f"{name} again", "--items", "--json")
+    assert code == 0
+    copy = json.loads(said)
+    assert (copy["name"], copy["items"], copy["state"]) == (f"{name} again", 6, "running")
+    assert (copy["instructions"], copy["votes_max"], copy["networks"]) == ("How.", 3, 1)
+    assert copy["description"] == "Two words"
+    assert copy["classes"] == (await send(bench, "GET"))["classes"]
+    code, said = await asyncio.to_thread(call, "show", copy["project_id"])
+    assert said == f"{name} again runs, 6 items: 5 unlabeled, 1 labeled\n"
+    assert (await bench.admin.stats(copy["project_id"])).votes == 0
+    # What is said of a gold item to whoever practises comes along.
+    db = sqlite3.connect(f"file:{server.process.data_dir}/chorus.sqlite?mode=ro", uri=True)
+    notes = db.execute("SELECT text FROM gold_note WHERE project_id = ?", (copy["project_id"],))
+    assert notes.fetchall() == [("See its middle.",)]
+    db.close()
+
+    assert (await asyncio.to_thread(call, "delete", copy["project_id"], "--name", name))[0] == 1
+    assert (await asyncio.to_thread(call, "change", copy["project_id"], "state=archived"))[0] == 0
+    code, _ = await asyncio.to_thread(call, "delete", copy["project_id"], "--name", f"{name} again")
+    assert code == 0
+    code, said = await asyncio.to_thread(call, "list")
+    assert f"{made['project_id']}  {name}  multiclass  6 items  running" in said
+    assert copy["project_id"] not in said
 
 
 async def test_deleting_takes_what_no_other_project_has(
