@@ -25,6 +25,8 @@ from chorus.server.consensus.table import Fitted, Floats, Names, VoteTable, from
 
 METHODS = ("auto", "majority", "one_coin", "dawid_skene")
 STEPS = 5
+DRAWN = ('{"boxes"', '{"polygons"')
+"""How a label that was drawn begins in a file of votes."""
 
 
 class BadInput(Exception):
@@ -57,6 +59,11 @@ def consensus(
             columns = read_columns(votes, ("item", "worker", "label"))
             if not columns[0]:
                 raise BadInput(f"{votes}: no votes")
+            if any(label.startswith(DRAWN) for label in columns[2]):
+                raise BadInput(
+                    f"{votes}: these votes are boxes or polygons; a server merges those alone,"
+                    " see docs/boxes.md (an export of the project has them merged)"
+                )
             truth = None if gold is None else read_columns(gold, ("item", "label"))
             classes = [] if truth is None else truth[1]
             probs = None

@@ -80,10 +80,13 @@ def worth(overlap: float, a: Shape, b: Shape) -> float:
 
 def score(answer: Sequence[Shape], truth: Sequence[Shape], least: float) -> Score:
     """How good an answer is, shape by shape."""
-    right = [p for p in pair(answer, truth, least) if p.same_class]
-    return Score(
-        len(right), len(answer) - len(right), len(truth) - len(right), sum(p.iou for p in right)
-    )
+    return score_of(pair(answer, truth, least), len(answer), len(truth))
+
+
+def score_of(pairs: Sequence[Pair], drawn: int, true: int) -> Score:
+    """`score`, where the pairs are known already. drawn, true: how many shapes each has."""
+    right = [p for p in pairs if p.same_class]
+    return Score(len(right), drawn - len(right), true - len(right), sum(p.iou for p in right))
 
 
 @lru_cache(maxsize=512)

@@ -3,6 +3,7 @@ and the keyboard gets everywhere and out again."""
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[2] / "chorus" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+UNFOLD = "for (const one of document.querySelectorAll('main details')) one.open = true"
 RUN = """async runOnly => {
     const found = await axe.run(document, {
         runOnly,
@@ -41,6 +43,18 @@ async def violations(page: Page) -> list[Any]:
     return found
 
 
+async def something_of_everything(bench: Bench) -> None:
+    """A team with a share of the items, and a source: rows and forms that else are not."""
+    project_id = bench.project.project_id
+    team = await bench.admin.add_team(f"Team {secrets.token_hex(3)}")
+    await bench.admin.set_team_role(project_id, team.team_id, "labeler")
+    await bench.admin.assign(project_id, teams=[team.team_id], share=0.1)
+    await bench.admin.add_source(
+        project_id,
+        {"url": "s3://photos/day", "credentials": {"access_key": "a", "secret_key": "b"}},
+    )
+
+
 def addresses(project_id: str) -> list[str]:
     """Every page that there is, and one that there is not."""
     paths = [route.path for route in routes() if isinstance(route, Route)]
@@ -59,7 +73,12 @@ async def test_no_page_has_a_barrier(server: TestServer, browser: Browser, folde
         for answer in ("green", None):
             colleague = await bench.labeler(credit=1)
             await vote_page(colleague, await page_of(colleague), answer)
-        await bench.admin.note(bench.project.project_id, "Look twice.")
+        project_id = bench.project.project_id
+        await bench.admin.note(project_id, "Look twice.")
+        await something_of_everything(bench)
+        shapes = await bench.admin.create_project(
+            secrets.token_hex(4), ["green", "red"], task_type="boxes", prelabel=False
+        )
         page = await signed_in(browser, bench, "supervisor")
         admin = (await bench.admin.request("GET", "/api/me")).json()["user"]
         labeler = page
@@ -69,11 +88,13 @@ async def test_no_page_has_a_barrier(server: TestServer, browser: Browser, folde
             await boss.goto(server.url + path)
             barriers[f"nobody {path}"] = await violations(boss)
         await boss.goto(await bench.admin.signin_link(admin["user_id"]))
-        for path in addresses(bench.project.project_id):
+        for path in [*addresses(project_id), f"/p/{shapes.project_id}/settings"]:
             await boss.goto(server.url + path)
             if await boss.locator("#connection").count():
                 live = '#connection[data-state="live"]'
                 await boss.wait_for_selector(live, state="attached")
+            if path != "/api/docs":  # hundreds, all alike
+                await boss.evaluate(UNFOLD)
             barriers[path] = await violations(boss)
         await open_labeling(labeler, bench)
         await labeler.keyboard.press("1")

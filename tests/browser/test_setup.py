@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
@@ -55,6 +56,35 @@ async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
         assert (made.class_names, made.items) == (["shoes", "tops"], 6)
         drafts = (await bench.admin.request("GET", "/api/drafts")).json()["drafts"]
         assert "Wardrobe" not in [d["body"]["name"] for d in drafts]
+        await boxes_by_the_wizard(page, bench)
+
+
+async def boxes_by_the_wizard(page: Page, bench: Bench) -> None:
+    """It asks for what matters to boxes, with their own target, and for nothing else."""
+    name = f"Boxes {secrets.token_hex(3)}"
+    await page.goto(f"{bench.server.url}/projects/new")
+    await page.get_by_label("Name", exact=True).fill(name)
+    following = page.get_by_role("button", name="Next")
+    await following.click()
+    await page.locator('[name="task_type"][value="boxes"]').check()
+    await following.click()
+    await page.get_by_text("Later", exact=True).click()
+    await following.click()
+    await page.locator("#list").fill("shoe\ntop")
+    await following.click()
+    await following.click()
+    await expect(page.get_by_label("Right, %")).to_have_value("60")
+    await page.get_by_label("Votes at most").fill("3")
+    await page.locator('[name="iou"]').fill("60")
+    await following.click()
+    await expect(page.locator("#cluster-row")).to_be_hidden()
+    await following.click()
+    await following.click()
+    await page.get_by_role("button", name="Initialize").click()
+    await page.wait_for_url("**/p/*")
+    made = next(p for p in await bench.admin.projects() if p.name == name)
+    assert (made.task_type, made.class_names, made.page_size) == ("boxes", ["shoe", "top"], 1)
+    assert (made.iou, made.target, made.votes_max) == (0.6, 0.6, 3)
 
 
 async def test_labelers_see_new_names_and_read_new_instructions(

@@ -73,6 +73,7 @@ def test_a_good_model_helps(files: Path) -> None:
         ("item,worker,label\n", "no votes"),
         ("item,worker,label\na,b,c\na,b\n", "line 3: 2 fields, need 3"),
         ("item,worker,label\na,,c\n", "line 2: empty worker"),
+        ('item,worker,label\na,b,"{""boxes"": []}"\n', "boxes or polygons"),
     ],
 )
 def test_bad_votes_are_named(tmp_path: Path, text: str, message: str) -> None:

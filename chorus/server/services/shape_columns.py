@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chorus.server.consensus.shapes import merge_values
 from chorus.server.geometry import load
-from chorus.server.matching import ALIKE_IOU, Score, pair, score
+from chorus.server.matching import ALIKE_IOU, Score, pair, score, score_of
 from chorus.server.services.vote_columns import UNKNOWN, Columns
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.shapes import ShapeVote
@@ -159,6 +159,6 @@ def look(votes: Sequence[ShapeVote], iou: float) -> Picture:
             right = {p.a for p in pair(shown, truth, ALIKE_IOU) if p.same_class}
             false = [s for n, s in enumerate(shown) if n not in right]
             wrong, kept = len(false), score(false, shapes, ALIKE_IOU).right
-        seen.append(Seen(cells, score(shapes, truth, ALIKE_IOU), wrong, kept))
+        seen.append(Seen(cells, score_of(pairs, len(shapes), len(truth)), wrong, kept))
     among = [score(a, b, iou).f1 for a, b in combinations(drawn, 2)]
     return Picture(things, seen, sum(among), len(among))

@@ -74,17 +74,18 @@ async def drop_team(request: Request) -> Response:
 
 @api("Take somebody into a team", "admin", answer=answers.Teams)
 async def add_person(request: Request) -> Response:
-    await _require_admin(request)
-    user_id = request.path_params["user_id"]
-    await services(request).teams.set_person(_team(request), user_id, True)
-    return await _all(request)
+    return await _set_person(request, True)
 
 
 @api("Take somebody out of a team", "admin", answer=answers.Teams)
 async def drop_person(request: Request) -> Response:
+    return await _set_person(request, False)
+
+
+async def _set_person(request: Request, there: bool) -> Response:
     await _require_admin(request)
     user_id = request.path_params["user_id"]
-    await services(request).teams.set_person(_team(request), user_id, False)
+    await services(request).teams.set_person(_team(request), user_id, there)
     return await _all(request)
 
 

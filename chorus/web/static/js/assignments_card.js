@@ -35,7 +35,7 @@ export function assignmentsCard(root, thing) {
     fill($("#assignments"), ...assignments.map((a) => el("li", { class: "team" },
       el("div", { class: "row" }, el("span", {}, el("b", {}, whoWords(a)), ` ${a.only ? "alone" : "first"}: ${whatWords(a, thing)}`),
         el("span", { class: "muted small" }, stateWords(a)), el("span", { class: "spring" }),
-        el("button", { class: "button quiet danger", type: "button", disabled: a.state === "ending", "aria-label": `Let everybody have what is ${whoWords(a)}'s`, onclick: () => drop(a) }, "End")),
+        el("button", { class: "button quiet danger", type: "button", disabled: a.state === "ending", "aria-label": `End: let everybody have what is ${whoWords(a)}'s`, onclick: () => drop(a) }, "End")),
       a.stuck ? el("p", { class: "error small" }, stuckWords(a, thing)) : null)));
   }
 

@@ -132,7 +132,7 @@ export function roundsOption(css, { target, rounds }) {
   });
   return {
     grid: { left: 44, right: 16, top: 30, bottom: 30 },
-    legend: { top: 0, left: 0, textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 16 },
+    legend: { top: 0, left: 0, type: "scroll", textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 16 },
     tooltip: tooltip(css, {
       trigger: "axis",
       formatter: (points) =>

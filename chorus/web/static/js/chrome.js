@@ -11,6 +11,9 @@ document.querySelector("#sign-out")?.addEventListener("click", async () => {
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (here && here !== boot().time_zone) api("PUT", "/api/me/time-zone", { time_zone: here }).catch(() => {});
 
+// On a phone the rooms scroll sideways: the one that is open must be seen.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // A menu closes when the person clicks elsewhere or presses Escape.
 for (const menu of document.querySelectorAll("details.menu")) {
   document.addEventListener("click", (e) => {

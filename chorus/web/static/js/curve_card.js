@@ -89,7 +89,7 @@ function curveOption(css, { points, forecast, now }) {
   return {
     animation: false,
     grid: { left: 8, right: 16, top: 30, bottom: 4, containLabel: true },
-    legend: { top: 0, left: 0, textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 14, data: STACK.map((s) => NAMES[s]) },
+    legend: { top: 0, left: 0, type: "scroll", textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 14, data: STACK.map((s) => NAMES[s]) },
     tooltip: tooltip(css, {
       trigger: "axis",
       formatter: (shown) => {

@@ -19,7 +19,7 @@ import { renderModel, renderPastModel } from "./model_card.js";
 import { renderPace } from "./pace_card.js";
 import { renderServer } from "./server_strip.js";
 import { renderVotes } from "./votes_card.js";
-import { taskOf } from "./task.js";
+import { NONE_WORD, taskOf } from "./task.js";
 import { stuckLine } from "./stuck_line.js";
 import { showConnection } from "./connection.js";
 import { toast } from "./toast.js";
@@ -33,7 +33,7 @@ const CURVE_EVERY_MS = 300_000;
 const CURVE_SOON_MS = 10_000;
 
 const progress = new ProgressCard(at);
-const labels = new LabelsCard(at);
+const labels = new LabelsCard(at, taskOf(project).shapes ? "Nothing on it" : NONE_WORD);
 const person = new PersonDialog($("#person"), ask, new MessageForm($("#message"), ask));
 const labelers = new LabelersCard(at, (who) => person.open(who, time.past));
 new PriorityForm($("#priority"), (type, body, onPush) => socket.request(type, { project_id: project.project_id, ...body }, onPush), taskOf(project).thing);

@@ -3,19 +3,20 @@ import { $, el, fill, setText } from "./dom.js";
 import { Chart, labelsOption } from "./charts.js";
 import { count, percent } from "./format.js";
 import { NO_CLASS } from "./chips.js";
-import { NONE_WORD } from "./task.js";
+import { NO_CLASS as NOTHING } from "./review_filter.js";
 
 export class LabelsCard {
-  /** @param {(path: string) => string} at */
-  constructor(at) {
+  /** @param {(path: string) => string} at @param {string} none what the label that names no class is called */
+  constructor(at, none) {
     this._at = at;
+    this._none = none;
     this._chart = new Chart($("#labels-chart"), labelsOption);
     this._chart.onPick((p) => location.assign(this._items(this._rows[p.dataIndex].key)));
     this._rows = [];
   }
 
   _items(name) {
-    return this._at(`/review?${new URLSearchParams({ state: "labeled", class: name, view: "grid" })}`);
+    return this._at(`/review?${new URLSearchParams({ state: "labeled", class: name || NOTHING, view: "grid" })}`);
   }
 
   /** @param {any} figures @param {{name: string, color: string}[]} classes */
@@ -26,7 +27,7 @@ export class LabelsCard {
     const knownTotal = Object.values(known).reduce((a, b) => a + b, 0);
     const items = counts.labeled;
     this._rows = keys.map((key) => ({
-      key, name: key || NONE_WORD, color: named.get(key) ?? NO_CLASS.c, value: labels[key],
+      key, name: key || this._none, color: named.get(key) ?? NO_CLASS.c, value: labels[key],
       known: knownTotal ? known[key] : null,
       // Of sets the shares add up to more than one: both are of items.
       expected: knownTotal && gold ? (known[key] / gold) * items : null,

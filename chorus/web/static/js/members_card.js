@@ -1,10 +1,10 @@
 /** A project's people: roles changed in place, teams, links to invite by. */
 import { $, el, fill } from "./dom.js";
+import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { onSubmit } from "./form.js";
 import { ago, plural } from "./format.js";
 import { clockIn, teamsByPerson } from "./people_words.js";
-import { toast } from "./toast.js";
 
 /** @param {string} root of the project's REST routes @param {any} project @param {boolean} admin */
 export function membersCard(root, project, admin) {
@@ -18,14 +18,7 @@ export function membersCard(root, project, admin) {
     showTeams(teams);
   }
 
-  async function act(method, path, body) {
-    try {
-      await api(method, path, body);
-    } catch (error) {
-      toast(error.message, "bad");
-    }
-    await show().catch((error) => toast(error.message, "bad"));
-  }
+  const act = acting(show);
 
   function row(m, teams) {
     const role = admin

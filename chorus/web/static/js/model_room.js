@@ -101,6 +101,13 @@ function renderSelects() {
   $("#choose").hidden = !list.length;
 }
 
+/** Of boxes `right` is a sum of shares, a picture's each: no count. */
+function audited(r) {
+  if (!r.audit?.n) return "–";
+  if (project.task_type === "boxes") return `${percent(r.audit.right / r.audit.n)} of ${plural(r.audit.n, "picture")}’s boxes`;
+  return `${count(r.audit.right)} of ${count(r.audit.n)}`;
+}
+
 function renderHistory() {
   const done = ofState("done");
   $("#history-none").hidden = rounds.size > 0;
@@ -121,7 +128,7 @@ function renderHistory() {
       el("td", { title: r.state === "done" ? "" : (r.reason ?? "") }, r.state),
       num(count(r.labels)), num(seconds(r.seconds)), num(percent(r.model_accuracy)),
       num(r.threshold == null ? "–" : r.threshold.toFixed(3)), num(percent(r.lower_bound)), num(r.threshold == null ? "–" : percent(r.coverage, 0)),
-      num(percent(r.accuracy)), num(r.audit?.n ? `${count(r.audit.right)} of ${count(r.audit.n)}` : "–"), num(r.prelabeled == null ? "–" : count(r.prelabeled))))));
+      num(percent(r.accuracy)), num(audited(r)), num(r.prelabeled == null ? "–" : count(r.prelabeled))))));
 }
 
 function choose(number, other = beside) {

@@ -69,7 +69,7 @@ function purityOption(css, { rounds, hand, worth }) {
   });
   return {
     grid: { left: 48, right: 18, top: 34, bottom: 40 },
-    legend: { top: 0, left: 0, textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 16 },
+    legend: { top: 0, left: 0, type: "scroll", textStyle: { color: css("--ink-2") }, itemHeight: 8, itemWidth: 16 },
     tooltip: tooltip(css, {
       trigger: "axis",
       formatter: (shown) => {

@@ -1,11 +1,11 @@
 /** Everybody on this server: roles, teams, sign-in links for those who lost their password. */
 import { $, boot, el, fill, setText } from "./dom.js";
+import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { inviteList } from "./invite_list.js";
 import { PeopleTable } from "./people_table.js";
 import { teamsCard } from "./teams_card.js";
-import { toast } from "./toast.js";
 
 const form = $("#add-person");
 let projects = new Map();
@@ -16,14 +16,7 @@ async function show() {
   cards.show(teams, new Map(users.map((u) => [u.user_id, u.name])), projects);
 }
 
-async function act(method, path, body) {
-  try {
-    await api(method, path, body);
-  } catch (error) {
-    toast(error.message, "bad");
-  }
-  await show().catch((error) => toast(error.message, "bad"));
-}
+const act = acting(show);
 
 const eraseDialog = /** @type {HTMLDialogElement} */ ($("#erase"));
 const eraseForm = /** @type {HTMLFormElement} */ ($("#erase-form"));

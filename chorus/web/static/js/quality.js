@@ -162,9 +162,12 @@ $("#whose").addEventListener("change", (e) => {
   load();
 });
 
-/** How many of the prelabels a person saw were wrong, by the blind audit: who changes far fewer waves them through. */
+/** How many of the prelabels a person saw were wrong, by the blind audit: who changes far fewer waves them through.
+ *  Of shapes every one counts here; the model's card has the mean of the pictures, and so another figure. */
 function expected(p) {
-  return p.prelabels_wrong_expected === null ? "" : `, about ${Math.round(p.prelabels_wrong_expected)} were wrong`;
+  if (p.prelabels_wrong_expected === null) return "";
+  const what = project.task_type === "boxes" ? " boxes" : "";
+  return `, about ${Math.round(p.prelabels_wrong_expected)}${what} were wrong`;
 }
 
 function skillBar(skill) {
@@ -178,10 +181,10 @@ function skillBar(skill) {
 
 const reviewOf = (name, more) => `/p/${project.project_id}/review?${new URLSearchParams({ state: "labeled", class: name, ...more })}`;
 
-/** Of label sets: by class, how many ticks were right, wrong, and left out. */
+/** Of label sets and shapes: by class, how many ticks or shapes were right, wrong, and left out. */
 function renderTags(tags, classes) {
   const num = (text) => el("td", { class: "num" }, text);
-  const head = ["Class", "Right", "Wrong", "Missed", "Right when ticked", "Found"];
+  const head = ["Class", "Right", "Wrong", "Missed", `Right when ${task.shapes ? "drawn" : "ticked"}`, "Found"];
   fill($("#confusion"),
     el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i ? "num" : "" }, h)))),
     el("tbody", {}, ...tags.map((t, i) => el("tr", {},
