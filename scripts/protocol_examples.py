@@ -11,7 +11,8 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Tape:
         self.pushes: dict[str, Frame] = {}
         self.events: dict[str, Frame] = {}
         self.refusal: tuple[Frame, Frame] | None = None
+        self.rest: dict[str, tuple[Frame, Frame]] = {}
+        """Name -> (body, answer)."""
 
     def pushed(self, frame: Frame) -> None:
         kept = self.events if "seq" in frame else self.pushes
@@ -133,157 +136,148 @@ def gold_of(folder: Path) -> Path:
     return table
 
 
-async def record(folder: Path) -> Tape:
-    process = ServerProcess(folder / "data")
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[tuple[ServerProcess, Rest]]:
+    """A server with an admin, Ada; it is stopped at the end."""
+    process = ServerProcess(folder)
     token = process.add_user("ada", "Ada", admin=True)
     await process.start()
-    tape = Tape()
     try:
         async with Rest(process.url, token) as admin:
-            # One vote of an unknown person just suffices, so that an estimate can open items again.
-            project = await admin.create_project(
-                "Colours",
-                CLASSES,
-                votes_min=1,
-                votes_max=2,
-                page_size=1,
-                seed=1,
-                target=0.878,
-                gold_rate=0,
-            )
-            project_id = project.project_id
-            url = process.url.replace("http", "ws", 1) + "/ws"
-
-            def connect(bearer: str) -> Any:
-                # With a full queue a socket is not read on, and then answers no pings either.
-                return websockets.connect(
-                    url, additional_headers={"Authorization": f"Bearer {bearer}"}, max_size=None,
-                    max_queue=None,
-                )  # fmt: skip
-
-            async with connect(token) as boss_ws:
-                boss = Talk(boss_ws, project_id, tape)
-                await boss.until(typed("welcome"))
-                await boss.ask("ping")
-                await boss.ask("subscribe", topic=f"project/{project_id}/events", since=0)
-                guest, _ = await add_person(admin, project_id, "guest", "Guest", "labeler")
-                ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
-                await admin.request(
-                    "PATCH", f"/api/users/{guest.user_id}", json={"name": "Our guest"}
-                )
-                await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
-                await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
-                table = await asyncio.to_thread(gold_of, draw(folder / "gold", 12, start=60))
-                await follow(admin, project_id, await admin.import_csv(project_id, table))
-                async with connect(labeler_token) as labeler_ws:
-                    labeler = Talk(labeler_ws, project_id, tape)
-                    await label(labeler, boss)
-                    async with connect(token) as second_ws:
-                        second = Talk(second_ws, project_id, tape)
-                        await review(boss, second, labeler)
-                    await people(boss, labeler, ben.user_id)
-                    await admin.change_project(
-                        project_id, gold_rate=0.5, instructions="Look twice."
-                    )
-                    async with Rest(process.url, labeler_token) as reader:
-                        route = f"/api/projects/{project_id}/instructions/confirm"
-                        await reader.request("POST", route, json={"revision": 1})
-                    await supervise(boss, labeler)
-                    more = draw(folder / "more", 4, start=80)
-                    await import_pictures(admin, project_id, more, upload=True)
-                    await step_in(boss, labeler, ben.user_id)
-                await boss.ask("subscribe", topic=f"project/{project_id}/stats")
-                await boss.until(typed("stats"))
-                await boss.ask("unsubscribe", sub=boss._id)
-                await boss.ask("subscribe", topic=f"project/{project_id}/card")
-                await boss.until(typed("card"))
-                await boss.ask("subscribe", topic="server")
-                await boss.until(typed("server"))
-                await boss.ask("dashboard.moment", seq=40)
-                await boss.ask("dashboard.curve")
-                await boss.ask(
-                    "subscribe", topic=f"project/{project_id}/events", since=3, epoch="another"
-                )
-                await boss.until(typed("snapshot"))
-                await boss.until(typed("round.finished"))
-                stop = asyncio.ensure_future(process.stop())
-                await boss.until(typed("bye"))
-                await stop
+            yield process, admin
     finally:
         await process.stop()
+
+
+@asynccontextmanager
+async def talking(
+    server: ServerProcess, bearer: str | None, project_id: str, tape: Tape
+) -> AsyncIterator[Talk]:
+    url = server.url.replace("http", "ws", 1) + "/ws"
+    headers = {"Authorization": f"Bearer {bearer}"}
+    # With a full queue a socket is not read on, and then answers no pings either.
+    async with websockets.connect(
+        url, additional_headers=headers, max_size=None, max_queue=None
+    ) as ws:
+        yield Talk(ws, project_id, tape)
+
+
+async def record(folder: Path) -> Tape:
+    tape = Tape()
+    async with served(folder / "data") as (server, admin):
+        # One vote of an unknown person just suffices, so that an estimate can open items again.
+        project = await admin.create_project(
+            "Colours", CLASSES, votes_min=1, votes_max=2, page_size=1, seed=1, target=0.878,
+            gold_rate=0,
+        )  # fmt: skip
+        project_id = project.project_id
+        async with talking(server, admin.token, project_id, tape) as boss:
+            await boss.until(typed("welcome"))
+            await boss.ask("ping")
+            await boss.ask("subscribe", topic=f"project/{project_id}/events", since=0)
+            guest, _ = await add_person(admin, project_id, "guest", "Guest", "labeler")
+            ben, token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+            await admin.change_user(guest.user_id, name="Our guest")
+            await admin.request("DELETE", f"/api/projects/{project_id}/members/{guest.user_id}")
+            await import_pictures(admin, project_id, draw(folder / "in", 60), upload=True)
+            table = await asyncio.to_thread(gold_of, draw(folder / "gold", 12, start=60))
+            await follow(admin, project_id, await admin.import_csv(project_id, table))
+            async with talking(server, token, project_id, tape) as labeler:
+                await label(labeler, boss)
+                async with talking(server, admin.token, project_id, tape) as second:
+                    await review(boss, second, labeler)
+                await people(boss, labeler, ben.user_id)
+                await admin.change_project(project_id, gold_rate=0.5, instructions="Look twice.")
+                async with Rest(server.url, token) as reader:
+                    route = f"/api/projects/{project_id}/instructions/confirm"
+                    await reader.request("POST", route, json={"revision": 1})
+                await supervise(boss, labeler)
+                more = draw(folder / "more", 4, start=80)
+                await import_pictures(admin, project_id, more, upload=True)
+                await step_in(boss, labeler, ben.user_id)
+            await watch(boss, project_id)
+            await give(admin, project_id, ben.user_id, tape)
+            await boss.until(typed("feed"))
+            await boss.until(typed("round.finished"))
+            stop = asyncio.ensure_future(server.stop())
+            await boss.until(typed("bye"))
+            await stop
     return tape
+
+
+async def watch(boss: Talk, project_id: str) -> None:
+    """What a dashboard subscribes to, and any past moment."""
+    await boss.ask("subscribe", topic=f"project/{project_id}/stats")
+    await boss.until(typed("stats"))
+    await boss.ask("unsubscribe", sub=boss._id)
+    await boss.ask("subscribe", topic=f"project/{project_id}/card")
+    await boss.until(typed("card"))
+    await boss.ask("subscribe", topic="server")
+    await boss.until(typed("server"))
+    await boss.ask("subscribe", topic=f"project/{project_id}/feed")
+    await boss.ask("dashboard.moment", seq=40)
+    await boss.ask("dashboard.curve")
+    await boss.ask("subscribe", topic=f"project/{project_id}/events", since=3, epoch="another")
+    await boss.until(typed("snapshot"))
+
+
+async def give(admin: Rest, project_id: str, user_id: str, tape: Tape) -> None:
+    """Items for one person, over REST; the feed tells it."""
+    body = {"people": [user_id], "share": 0.5, "later": True}
+    path = f"/api/projects/{project_id}/assignments"
+    answer = await admin.request("POST", path, json=body)
+    tape.rest["assignments"] = body, answer.json()
 
 
 async def record_sets(folder: Path) -> Tape:
     """The same few frames where a label is a set of classes."""
-    process = ServerProcess(folder / "data-sets")
-    token = process.add_user("ada", "Ada", admin=True)
-    await process.start()
     tape = Tape()
-    try:
-        async with Rest(process.url, token) as admin:
-            project = await admin.create_project(
-                "Colours", CLASSES, task_type="multilabel", cluster=False, prelabel=False, seed=1
-            )
-            project_id = project.project_id
-            await import_pictures(admin, project_id, draw(folder / "sets", 2), upload=True)
-            url = process.url.replace("http", "ws", 1) + "/ws"
-            headers = {"Authorization": f"Bearer {token}"}
-            async with websockets.connect(url, additional_headers=headers) as ws:
-                talk = Talk(ws, project_id, tape)
-                await talk.until(typed("welcome"))
-                await talk.ask("subscribe", topic=f"project/{project_id}/events")
-                await talk.ask("labeling.open", tab="tab-1", credit=1)
-                items = (await talk.page())["items"]
-                await talk.vote(items[0], value={"classes": ["red", "green"]})
-                await talk.vote(items[1], value={"classes": []})
-                await talk.until(typed("label.decided"))
-                await talk.ask("labeling.history", limit=2)
-                await talk.ask("review.list", state="labeled", **{"class": "red"})
-                await talk.ask("quality.get")
-                await bring_votes(admin, project_id, items[0]["name"])
-                await talk.until(typed("labels.imported"))
-    finally:
-        await process.stop()
+    async with served(folder / "data-sets") as (server, admin):
+        project = await admin.create_project(
+            "Colours", CLASSES, task_type="multilabel", cluster=False, prelabel=False, seed=1
+        )
+        project_id = project.project_id
+        await import_pictures(admin, project_id, draw(folder / "sets", 2), upload=True)
+        async with talking(server, admin.token, project_id, tape) as talk:
+            await talk.until(typed("welcome"))
+            await talk.ask("subscribe", topic=f"project/{project_id}/events")
+            await talk.ask("labeling.open", tab="tab-1", credit=1)
+            items = (await talk.page())["items"]
+            await talk.vote(items[0], value={"classes": ["red", "green"]})
+            await talk.vote(items[1], value={"classes": []})
+            await talk.until(typed("label.decided"))
+            await talk.ask("labeling.history", limit=2)
+            await talk.ask("review.list", state="labeled", **{"class": "red"})
+            await talk.ask("quality.get")
+            await bring_votes(admin, project_id, items[0]["name"])
+            await talk.until(typed("labels.imported"))
     return tape
 
 
 async def record_practice(folder: Path) -> Tape:
     """One practice page, and the person told to practise again."""
-    process = ServerProcess(folder / "data-practice")
-    token = process.add_user("ada", "Ada", admin=True)
-    await process.start()
     tape = Tape()
-    try:
-        async with Rest(process.url, token) as admin:
-            project = await admin.create_project(
-                "Colours", CLASSES, cluster=False, prelabel=False, seed=1, practice=1
-            )
-            project_id = project.project_id
-            table = await asyncio.to_thread(gold_of, draw(folder / "known", 2))
-            await follow(admin, project_id, await admin.import_csv(project_id, table))
-            ben, labeler_token = await add_person(admin, project_id, "ben", "Ben", "labeler")
-            url = process.url.replace("http", "ws", 1) + "/ws"
-            async with (
-                websockets.connect(
-                    url, additional_headers={"Authorization": f"Bearer {token}"}
-                ) as boss_ws,
-                websockets.connect(
-                    url, additional_headers={"Authorization": f"Bearer {labeler_token}"}
-                ) as labeler_ws,
-            ):
-                boss, labeler = (Talk(ws, project_id, tape) for ws in (boss_ws, labeler_ws))
-                await boss.ask("subscribe", topic=f"project/{project_id}/events")
-                await labeler.ask("labeling.open", tab="tab-1", credit=1)
-                page = await labeler.page()
-                await admin.note_gold(project_id, page["items"][0]["item_id"], "See its middle.")
-                await labeler.vote(page["items"][0])
-                await labeler.ask("labeling.credit", n=1)
-                await labeler.until(typed("empty"))
-                await admin.practise_again(project_id, ben.user_id)
-                await boss.until(typed("practice.ordered"))
-    finally:
-        await process.stop()
+    async with served(folder / "data-practice") as (server, admin):
+        project = await admin.create_project(
+            "Colours", CLASSES, cluster=False, prelabel=False, seed=1, practice=1
+        )
+        project_id = project.project_id
+        table = await asyncio.to_thread(gold_of, draw(folder / "known", 2))
+        await follow(admin, project_id, await admin.import_csv(project_id, table))
+        ben, token = await add_person(admin, project_id, "ben", "Ben", "labeler")
+        async with (
+            talking(server, admin.token, project_id, tape) as boss,
+            talking(server, token, project_id, tape) as labeler,
+        ):
+            await boss.ask("subscribe", topic=f"project/{project_id}/events")
+            await labeler.ask("labeling.open", tab="tab-1", credit=1)
+            page = await labeler.page()
+            await admin.note_gold(project_id, page["items"][0]["item_id"], "See its middle.")
+            await labeler.vote(page["items"][0])
+            await labeler.ask("labeling.credit", n=1)
+            await labeler.until(typed("empty"))
+            await admin.practise_again(project_id, ben.user_id)
+            await boss.until(typed("practice.ordered"))
     return tape
 
 
@@ -462,6 +456,9 @@ def chapter(tape: Tape) -> str:
     parts.append("### Events\n")
     for name, frame in sorted(tape.events.items()):
         parts.append(f"`{name}`\n```json\n{shown(frame)}\n```\n")
+    parts.append("### Items for some people\n\n`POST /api/projects/{id}/assignments`\n")
+    for name, (sent, answer) in sorted(tape.rest.items()):
+        parts.append(f"`{name}`\n```json\n{shown(sent)}\n{shown(answer)}\n```\n")
     return "\n".join(parts) + "\n"
 
 
