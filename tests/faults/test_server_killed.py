@@ -11,7 +11,7 @@ import pytest
 from chorus.client import ApiError, LabelerStream
 from chorus.client.upload import follow
 from chorus.simulate import audit
-from tests.servers import PATIENCE, Bench, TestServer, pictures, right
+from tests.servers import PATIENCE, Bench, TestServer, ends_clean, pictures, right
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -81,9 +81,7 @@ async def test_acked_votes_survive_and_labelers_go_on(
     assert (found.lost, found.duplicate, found.over) == (0, 0, 0)
     assert found.standing_labels == count * votes_min
     assert found.stored == len(crew.acked)
-    await server.process.stop()
-    check = server.process.fsck()
-    assert check.returncode == 0, check.stdout + check.stderr
+    await ends_clean(server)
 
 
 async def test_an_import_that_was_cut_off_can_be_repeated(
@@ -110,9 +108,7 @@ async def test_an_import_that_was_cut_off_can_be_repeated(
         assert (await bench.stats()).counts.items == count
         rows = await audit.items(bench.admin, project.project_id)
         assert len({row.name for row in rows}) == len(rows) == count
-    await server.process.stop()
-    check = server.process.fsck()
-    assert check.returncode == 0, check.stdout + check.stderr
+    await ends_clean(server)
 
 
 async def test_an_orderly_stop_ends_every_child(server: TestServer, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chorus.client import LabelerStream
 from chorus.simulate.setup import add_person
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, vote_page
+from tests.servers import PATIENCE, Bench, TestServer, ends_clean, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.timeout(240)
 COUNT = 1260
@@ -25,12 +25,6 @@ async def voted(bench: Bench, folder: Path, answer: str | None = None) -> tuple[
     for _ in range(COUNT // 9):
         await vote_page(stream, await page_of(stream), answer)
     return person.user_id, stream
-
-
-async def clean(server: TestServer) -> None:
-    await server.process.stop()
-    check = server.process.fsck()
-    assert check.returncode == 0, check.stdout + check.stderr
 
 
 async def kill(server: TestServer) -> None:
@@ -71,7 +65,7 @@ async def test_a_takeback_and_its_undoing_survive_a_kill(
             before.counts, before.labels, before.votes,
         )  # fmt: skip
         await other.socket.flushed()
-    await clean(server)
+    await ends_clean(server)
 
 
 async def test_new_rules_survive_a_kill(server: TestServer, tmp_path: Path) -> None:
@@ -84,4 +78,4 @@ async def test_new_rules_survive_a_kill(server: TestServer, tmp_path: Path) -> N
         watch = await bench.watch()
         stats = await watch.until(lambda s: not s.remerging)
         assert (stats.counts.labeled, stats.counts.in_progress) == (0, COUNT)
-    await clean(server)
+    await ends_clean(server)
