@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from chorus import __version__
+from chorus.server import collecting
 from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import blob_path
 from chorus.server.jobs.pool import Pool
@@ -381,10 +382,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await webhooks.start()
     await backing_up.start()
     ticker = asyncio.ensure_future(assigning.run())
+    sweeper = asyncio.ensure_future(collecting.run(lambda: store.waiting > 0))
     try:
         yield
     finally:
         ticker.cancel()
+        sweeper.cancel()
         news.end()
         await backing_up.stop()
         await webhooks.stop()

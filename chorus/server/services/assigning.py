@@ -334,7 +334,8 @@ class Assigning:
                     lambda tx, size=size, floors=floors, avoid=avoid: dealing.deal(  # type: ignore[misc]
                         tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms(),
                         avoid,
-                    )
+                    ),
+                    repeatable=True,  # `floors` are hints
                 )  # fmt: skip
                 if dealt.page is None:
                     if stream.again:

@@ -65,7 +65,7 @@ class Labeling:
             told = practising.told(tx, vote.vote_id, schema) if practice or duplicate else None
             return seq, duplicate, told
 
-        seq, duplicate, told = await self._store.write(fn)
+        seq, duplicate, told = await self._store.write(fn, repeatable=True)
         return {"seq": seq, "duplicate": duplicate, **({} if told is None else {"practice": told})}
 
     async def history(

@@ -16,10 +16,11 @@ class Store(Protocol):
     `write` resolves only after COMMIT is on disk; events emitted by the function are published
     after that, before the caller wakes. `read` runs on a reader that sees committed data only.
     `persist` writes again and again while the disk is full or fails: for work that nobody waits
-    for, and nobody would begin anew.
+    for, and nobody would begin anew. repeatable: the function may be called again if another one
+    fails, and has no effect but on the transaction.
     """
 
-    def write(self, fn: Callable[[Tx], T]) -> Awaitable[T]: ...
+    def write(self, fn: Callable[[Tx], T], repeatable: bool = False) -> Awaitable[T]: ...
 
     async def persist(self, fn: Callable[[Tx], T]) -> T: ...
 

@@ -38,17 +38,23 @@ FLAGGED = (
 
 class Heads(dict[str, int]):
     """How far each project's log has come within one commit that several writes share; stored
-    before the commit, once for all of them. `rows`: projects as they were read in it."""
+    before the commit, once for all of them. `rows`: projects as they were read in it; `pages`: what
+    of pages never changes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows: dict[str, Any] = {}
+        self.pages: dict[int, tuple[str, int, int | None]] = {}
 
     def back_to(self, before: dict[str, int]) -> None:
         """A write is undone: what it has emitted, and what it may have changed."""
         self.clear()
         self.update(before)
+        self.forget()
+
+    def forget(self) -> None:
         self.rows.clear()
+        self.pages.clear()
 
     def store(self, db: sqlite3.Connection) -> None:
         for project_id, seq in self.items():
@@ -92,7 +98,7 @@ class Base:
 
     def run(self, sql: str, args: Sequence[Any] = ()) -> int:
         if self.heads is not None and sql.startswith(("UPDATE project ", "DELETE ")):
-            self.heads.rows.clear()
+            self.heads.forget()
         return self.db.execute(sql, args).rowcount
 
 

@@ -268,8 +268,15 @@ class ItemSql(Base):
 
     def page(self, page_id: int) -> tuple[str, int, int | None] | None:
         """(kind, size, round)."""
-        row = self.row("SELECT kind, size, round FROM page WHERE page_id = ?", (page_id,))
-        return tuple(row) if row else None
+        known = None if self.heads is None else self.heads.pages.get(page_id)
+        if known is None:
+            row = self.row("SELECT kind, size, round FROM page WHERE page_id = ?", (page_id,))
+            if row is None:
+                return None
+            known = tuple(row)
+            if self.heads is not None:
+                self.heads.pages[page_id] = known
+        return known
 
     def add_lease(self, lease: Lease) -> int:
         values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]

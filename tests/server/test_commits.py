@@ -1,0 +1,56 @@
+"""Writes that share a commit: one that fails takes nothing of the others with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chorus.server.domain.model import Event
+from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.storage.tx import Tx
+from tests.server.world import World
+
+ENDS = st.sampled_from(["kept", "kept", "before", "after"])
+"""Of a write: kept, or it fails before, or after, it has written something."""
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(ENDS, st.booleans()), min_size=1, max_size=12))
+def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[str, bool]]) -> None:
+    world = World()
+    published: list[Event] = []
+
+    def act(n: int, end: str) -> Callable[[Tx], int]:
+        def fn(tx: Tx) -> int:
+            if end == "before":
+                raise ValueError(n)
+            seq = tx.emit("p", world.now, "note.added", {"n": n})
+            if end == "after":
+                raise ValueError(n)
+            return seq
+
+        return fn
+
+    async def run() -> list[int | BaseException]:
+        store = SqliteStore(world.path, published.extend, readers=1)
+        asked = [
+            store.write(act(n, end), repeatable=repeatable)
+            for n, (end, repeatable) in enumerate(writes)
+        ]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        await store.close()
+        return found
+
+    first = Tx(world.db).project("p")
+    assert first is not None
+    found = asyncio.run(run())
+    kept = [n for n, (end, _) in enumerate(writes) if end == "kept"]
+    assert [n for n, one in enumerate(found) if isinstance(one, int)] == kept
+    assert [found[n] for n in kept] == [first.last_seq + 1 + at for at in range(len(kept))]
+    assert [e.body["n"] for e in published] == kept
+    stored = Tx(world.db).events_since("p", first.last_seq, 100)
+    assert [(e.seq, e.body["n"]) for e in stored] == [(found[n], n) for n in kept]
+    world.close()
