@@ -79,7 +79,7 @@ _encode = msgspec.json.Encoder().encode
 _page = msgspec.json.Decoder(_Page).decode
 
 
-class _Seat:
+class Seat:
     """A socket that comes back by itself when it is lost."""
 
     def __init__(self, part: Part, told: Told, token: str) -> None:
@@ -136,7 +136,7 @@ class _Seat:
                 return
 
 
-class _Labeler(_Seat):
+class Labeler(Seat):
     def __init__(self, part: Part, told: Told, token: str, chance: random.Random) -> None:
         super().__init__(part, told, token)
         self.pages: dict[int, _Page] = {}
@@ -265,7 +265,7 @@ class _Labeler(_Seat):
             page.items[at : at + 1] = replacement
 
 
-class _Watcher(_Seat):
+class Watcher(Seat):
     """A dashboard: the figures, the feed and the server, as the page subscribes to them."""
 
     def begin(self) -> None:
@@ -299,12 +299,12 @@ class Crowd:
 
     async def run(self) -> Told:
         part = self._part
-        labelers = [_Labeler(part, self.told, t, self._random) for t in part.labelers]
-        watchers = [_Watcher(part, self.told, t) for t in part.dashboards]
-        seats: list[_Seat] = [*labelers, *watchers]
+        labelers = [Labeler(part, self.told, t, self._random) for t in part.labelers]
+        watchers = [Watcher(part, self.told, t) for t in part.dashboards]
+        seats: list[Seat] = [*labelers, *watchers]
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def seated(seat: _Seat) -> None:
+        async def seated(seat: Seat) -> None:
             async with gate:
                 await seat.connect()
 
@@ -331,7 +331,7 @@ class Crowd:
                 seat.close()
         return self.told
 
-    async def _label(self, one: _Labeler) -> None:
+    async def _label(self, one: Labeler) -> None:
         """One person: look at a page, send it, and go on with the next, which is there already."""
         think_s = self._part.think_s
         # Everybody begins somewhere in the middle of a page.

@@ -80,15 +80,15 @@ async def loadtest(plan: Plan, url: str | None, token: str | None, say: Say) -> 
         assert token is not None
         admin = await stack.enter_async_context(Rest(url, token, timeout=600.0))
         say(f"{plan.items:,} texts to label")
-        project_id = await _project(admin, plan, folder)
+        project_id = await project(admin, plan, folder)
         say(f"{plan.labelers:,} labelers, {plan.dashboards} dashboards")
-        labelers = await _accounts(admin, project_id, plan.labelers)
+        labelers = await accounts(admin, project_id, plan.labelers)
         parts = _parts(plan, url, project_id, labelers, token, folder)
         say("connecting")
         return await _measure(plan, admin, project_id, process, parts, say)
 
 
-async def _project(admin: Rest, plan: Plan, folder: Path) -> str:
+async def project(admin: Rest, plan: Plan, folder: Path) -> str:
     name = f"Load test {time.strftime('%Y-%m-%d %H:%M:%S')}"
     n = plan.votes_per_item
     project = await admin.create_project(
@@ -106,7 +106,7 @@ async def _project(admin: Rest, plan: Plan, folder: Path) -> str:
     return project.project_id
 
 
-async def _accounts(admin: Rest, project_id: str, count: int) -> list[str]:
+async def accounts(admin: Rest, project_id: str, count: int) -> list[str]:
     """Bearer tokens of new people. By sign-in links: hashing passwords is slow on purpose."""
     gate = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
     mark = f"{int(time.time()):x}"
