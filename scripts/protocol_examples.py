@@ -395,8 +395,8 @@ async def supervise(boss: Talk, labeler: Talk) -> None:
     ended = await boss.until(typed("round.cancelled"))
     await boss.ask("round.retry", number=ended["body"]["round"]["number"])
     await labeler.ask("labeling.close")
+    labeler.seen.clear()  # before: the page may overtake the answer
     await labeler.ask("labeling.open", tab="tab-1", credit=1, page_size=9)
-    labeler.seen.clear()
     while True:
         frame = await labeler.until(lambda f: f["type"] in ("page", "empty"))
         labeler.seen.remove(frame)

@@ -17,7 +17,8 @@ DOC = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 SERVER = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "chorus" / "server").rglob("*.py"))
 EXAMPLE = re.compile(r"`([a-z._]+)`\n```json\n(.*?)```", re.DOTALL)
 PUSHES = ("welcome", "bye", "page", "item.closed", "page.closed", "empty", "project", "me",
-          "stats", "card", "server", "snapshot", "claims", "bulk", "note", "comment")  # fmt: skip
+          "stats", "card", "server", "feed", "snapshot", "claims", "bulk", "note",
+          "comment")  # fmt: skip
 
 
 def _frames(text: str) -> list[dict[str, Any]]:
