@@ -25,6 +25,7 @@ from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops import FeaturePyramidNetwork, batched_nms, clip_boxes_to_image
 
 from chorus.ml.backbones import BACKBONES, DEFAULT, load
+from chorus.ml.detect_size import OBJECT
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
@@ -39,8 +40,9 @@ WIDTH = 64
 """Channels of the pyramid and the head."""
 CONVS = 2
 """Convolutions of each of the head's two towers."""
-FIRST_SIDE = 2.0
-"""From a cell to its box's sides before anything is learned, in strides."""
+FIRST_SIDE = OBJECT / 2 / STRIDES[0]
+"""From a cell to its box's sides before anything is learned, in strides: on the finest level a box
+begins as large as the smallest class's are made, which has the fewest to learn that from."""
 SCORE_MIN = 0.05
 """Detections below are not worth keeping."""
 NMS_IOU = 0.5
