@@ -19,9 +19,8 @@ FRAME_BYTES_MAX = 512 * 1024
 GRACE_S = 5
 FILES = 65_536
 SWITCH_S = 0.001
-"""How long a thread keeps the interpreter that another one waits for (Python's own: 5 ms). The writer
-gives it away with every statement, a hundred times for a page of votes, and waits to have it back.
-"""
+"""How long a thread keeps the interpreter that another one waits for; Python's own are 5 ms. The
+writer gives it away with every statement, a hundred times for a page of votes, and waits for it."""
 
 
 class Server(uvicorn.Server):
