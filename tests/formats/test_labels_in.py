@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chorus.server.formats.labels.errors import BadLabels
@@ -151,6 +154,12 @@ def test_faults_name_their_lines(tmp_path: Path) -> None:
     assert isinstance(third, Problem)
 
 
+def parquet(**columns: list[str]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
@@ -161,6 +170,7 @@ def test_faults_name_their_lines(tmp_path: Path) -> None:
         ("a.json", "{", "no JSON"),
         ("a.json", '{"images": 1}', "COCO has"),
         ("a.parquet", "no", "no Parquet"),
+        ("a.parquet", parquet(labels=["cat"]).replace(b"labels", b"lab\xffls"), "no Parquet"),
         ("a.docx", "no", "none of"),
         ("a.zip", b"PK\x05\x06" + b"\0" * 18, "it has none"),
     ],

@@ -98,9 +98,10 @@ def read_parquet(path: Path, sets: bool) -> Iterator[Entry]:
 
     try:
         file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        names = {field.name.lower(): field.name for field in file.schema_arrow}
+    # ValueError: also of a column's name that is not UTF-8.
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BadLabels(f"it is no Parquet file: {error}") from None
-    names = {field.name.lower(): field.name for field in file.schema_arrow}
     if not knows(set(names)):
         raise BadLabels(_UNKNOWN.format(f"the columns {', '.join(names)}"))
     classes = _classes(file.schema_arrow)
