@@ -62,6 +62,7 @@ async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
 async def boxes_by_the_wizard(page: Page, bench: Bench) -> None:
     """It asks for what matters to boxes, with their own target, and for nothing else."""
     name = f"Boxes {secrets.token_hex(3)}"
+    page = await page.context.new_page()  # what the last one still loads is not in the way
     await page.goto(f"{bench.server.url}/projects/new")
     await page.get_by_label("Name", exact=True).fill(name)
     following = page.get_by_role("button", name="Next")
