@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from chorus.server.formats import texts
 from chorus.server.formats.blobfiles import Size, blob_path
 from chorus.server.formats.sniff import sniff
+
+if TYPE_CHECKING:
+    from chorus.server.formats import texts
 
 _SIZES: tuple[Size, ...] = ("o", "m", "s")
 _SUFFIXES = {
@@ -41,6 +44,9 @@ class Media:
 
     def fields(self, content_hash: str) -> texts.Fields | None:
         """The (name, text) pairs of a text; None when it is not here or is none."""
+        # Most exports take no texts along, and it brings NumPy: a sixth of a second.
+        from chorus.server.formats import texts
+
         for root in self._roots:
             try:
                 return texts.read(blob_path(root, content_hash, "o").read_bytes())
