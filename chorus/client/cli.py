@@ -313,6 +313,17 @@ def _with(url: str, token: str, run: Callable[[Rest], Awaitable[Any]]) -> Any:
         _fail(f"{url}: {error}")
 
 
+def _with_project(
+    url: str, token: str, project: str, run: Callable[[Rest, str], Awaitable[Any]]
+) -> Any:
+    """As `_with`; `run` also gets the id of the project that has this name or id."""
+
+    async def inside(rest: Rest) -> Any:
+        return await run(rest, (await _find(rest, project)).project_id)
+
+    return _with(url, token, inside)
+
+
 def _fail(message: str) -> NoReturn:
     typer.echo(f"Error: {message}", err=True)
     raise typer.Exit(1)

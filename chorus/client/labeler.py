@@ -68,7 +68,7 @@ class LabelerStream:
         self._credit = 0
         self._extra: set[Id] = set()
         """Pages in hand that came without credit."""
-        self._unseen: set[str] = set()
+        self._unseen: set[Id] = set()
         """Leases of items that were put on a page in hand and have not been answered."""
         self._changed = asyncio.Event()
         self._subscription: Subscription | None = None
@@ -144,7 +144,7 @@ class LabelerStream:
         }
         if supersedes is not None:
             body["supersedes"] = supersedes
-        self._unseen.discard(str(item.lease_id))
+        self._unseen.discard(item.lease_id)
         return body
 
     async def cast(
@@ -165,13 +165,12 @@ class LabelerStream:
         """
         known = self.pages.pop(page.page_id, None)
         self.arrived.pop(page.page_id, None)
-        if known is not None:
-            self._credit -= 1
         extra = page.page_id in self._extra
         self._extra.discard(page.page_id)
         if known is not None:
+            self._credit -= 1
             for item in known.items:
-                if str(item.lease_id) in self._unseen:
+                if item.lease_id in self._unseen:
                     self._put(page.page_id, item)
         if credit and not extra:
             await self.credit(1)
@@ -235,7 +234,7 @@ class LabelerStream:
         known = self.pages.get(page.page_id)
         if known is not None:  # sent again after a reconnect: whoever holds the page sees it
             held = {item.lease_id for item in known.items}
-            self._unseen.update(str(i.lease_id) for i in page.items if i.lease_id not in held)
+            self._unseen.update(i.lease_id for i in page.items if i.lease_id not in held)
             known.items, known.expires_at = page.items, page.expires_at
             return
         self.pages[page.page_id] = page
@@ -256,13 +255,13 @@ class LabelerStream:
             del page.items[at]
         else:
             page.items[at] = closed.replacement
-            self._unseen.add(str(closed.replacement.lease_id))
+            self._unseen.add(closed.replacement.lease_id)
             if self.on_item is not None:
                 self.on_item(page, closed.replacement)
 
     def _put(self, page_id: Id, item: PageItem) -> None:
         """An item that came onto a page when it was finished: on a page of its own."""
-        self._unseen.discard(str(item.lease_id))
+        self._unseen.discard(item.lease_id)
         page = self.pages.get(page_id)
         if page is not None:
             page.items.append(item)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from chorus.client.cli import DEFAULT_URL, Project_, Token, Url, _fail, _find, _with
+from chorus.client.cli import DEFAULT_URL, Project_, Token, Url, _fail, _with, _with_project
 from chorus.client.messages import Project, Stats
 from chorus.client.rest import Rest
 
@@ -62,11 +62,10 @@ def add(
 def show(project: Project_, token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     """How far a project is. With --json: its settings, too."""
 
-    async def run(rest: Rest) -> tuple[Project, Stats]:
-        found = await rest.project((await _find(rest, project)).project_id)
-        return found, await rest.stats(found.project_id)
+    async def run(rest: Rest, project_id: str) -> tuple[Project, Stats]:
+        return await rest.project(project_id), await rest.stats(project_id)
 
-    answer: tuple[Project, Stats] = _with(url, token, run)
+    answer: tuple[Project, Stats] = _with_project(url, token, project, run)
     found, stats = answer
     if as_json:
         typer.echo(msgspec.json.encode({"project": found, "stats": stats}))
@@ -86,11 +85,8 @@ def change(
     changes = _read(settings)
     if not changes:
         _fail("say what to change: NAME=VALUE")
-
-    async def run(rest: Rest) -> Project:
-        return await rest.change_project((await _find(rest, project)).project_id, **changes)
-
-    _tell(_with(url, token, run), as_json)
+    changed = _with_project(url, token, project, lambda rest, i: rest.change_project(i, **changes))
+    _tell(changed, as_json)
 
 
 @project.command()
@@ -105,12 +101,10 @@ def clone(
     as_json: Json = False,
 ) -> None:
     """Copy a project with its classes and settings."""
-
-    async def run(rest: Rest) -> Project:
-        found = await _find(rest, project)
-        return await rest.clone_project(found.project_id, name, items=items)
-
-    _tell(_with(url, token, run), as_json)
+    copy = _with_project(
+        url, token, project, lambda rest, i: rest.clone_project(i, name, items=items)
+    )
+    _tell(copy, as_json)
 
 
 @project.command()
@@ -121,11 +115,7 @@ def delete(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Delete an archived project for good."""
-
-    async def run(rest: Rest) -> None:
-        await rest.delete_project((await _find(rest, project)).project_id, name)
-
-    _with(url, token, run)
+    _with_project(url, token, project, lambda rest, i: rest.delete_project(i, name))
     typer.echo(f"{name} is deleted")
 
 

@@ -11,7 +11,17 @@ import msgspec
 import typer
 
 from chorus.client.answers import Refresh, Source, SourceTest
-from chorus.client.cli import DEFAULT_URL, Project_, Token, Url, _fail, _find, _progress, _with
+from chorus.client.cli import (
+    DEFAULT_URL,
+    Project_,
+    Token,
+    Url,
+    _fail,
+    _find,
+    _progress,
+    _with,
+    _with_project,
+)
 from chorus.client.rest import Rest
 
 source = typer.Typer(no_args_is_help=True, help="Data sources: buckets and folders read again.")
@@ -31,11 +41,7 @@ Credentials = Annotated[
 @source.command("list")
 def list_(project: Project_, token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     """The sources, and what the last refresh of each brought."""
-
-    async def run(rest: Rest) -> list[Source]:
-        return await rest.sources((await _find(rest, project)).project_id)
-
-    found: list[Source] = _with(url, token, run)
+    found: list[Source] = _with_project(url, token, project, lambda rest, i: rest.sources(i))
     if as_json:
         typer.echo(msgspec.json.encode(found))
         return
@@ -70,8 +76,7 @@ def add(
         "account": account, "every_minutes": every or None, "credentials": _read(credentials),
     }  # fmt: skip
 
-    async def run(rest: Rest) -> SourceTest | Source:
-        project_id = (await _find(rest, project)).project_id
+    async def run(rest: Rest, project_id: str) -> SourceTest | Source:
         if test:
             return await rest.test_source(project_id, body)
         made = await rest.add_source(project_id, body)
@@ -79,7 +84,7 @@ def add(
             await rest.refresh_source(project_id, made.source_id)
         return await _followed(rest, project_id, made.source_id)
 
-    _tell(_with(url, token, run), as_json)
+    _tell(_with_project(url, token, project, run), as_json)
 
 
 @source.command("test")
