@@ -5,8 +5,8 @@ PYTHON="${PYTHON:-python3}"
 VENV="${VENV:-.venv}"
 export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
 
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "Chorus needs Python 3.11 or later; $PYTHON is $("$PYTHON" --version 2>&1)." >&2
+"$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || {
+    echo "Chorus needs Python 3.11 to 3.14; $PYTHON is $("$PYTHON" --version 2>&1)." >&2
     echo "Name another one: make setup PYTHON=/path/to/python3" >&2
     exit 1
 }

@@ -67,3 +67,14 @@ def test_bad_zips_say_why(tmp_path: Path) -> None:
     archive.write_bytes(whole[:60] + b"????" + whole[64:])
     with pytest.raises(BadArchive, match="no zip that can be read"):
         unpack(str(archive), str(tmp_path))
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_BZIP2) as out:
+        out.writestr("a.txt", b"hello " * 1000)
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:60] + b"????" + whole[64:])
+    with pytest.raises(BadArchive, match="damaged: Invalid data stream"):
+        unpack(str(archive), str(tmp_path))
+    # A window of gigabytes is one number in it.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as out:
+        out.writestr("a.txt", b"hello " * 1000)
+    with pytest.raises(BadArchive, match="not packed by deflate"):
+        unpack(str(archive), str(tmp_path))

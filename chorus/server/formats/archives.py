@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 UNPACKED_MAX = 16 << 30
 """Bytes of all files together: a small zip may hold far more than a disk."""
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+"""The others may ask for gigabytes of memory to be read (LZMA and Zstandard: their window)."""
 _CHUNK = 1 << 20
 
 
@@ -31,6 +33,8 @@ def unpack(archive: str, folder: str, most: int = UNPACKED_MAX) -> int:
                 name = _safe(member.filename)
                 if member.is_dir() or name is None:
                     continue
+                if member.compress_type not in _PACKINGS:
+                    raise BadArchive("it is not packed by deflate, as zips are")
                 target = root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with packed.open(member) as data, target.open("wb") as out:
@@ -48,10 +52,11 @@ def unpack(archive: str, folder: str, most: int = UNPACKED_MAX) -> int:
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise BadArchive("a file in it has the name of a folder") from None
     except OSError as error:
-        # A place outside of the file, and names that no file can have; a full disk is none of them.
-        if error.errno not in (errno.EINVAL, errno.ENAMETOOLONG):
+        # A place outside of the file, names that no file can have, and bzip2's word for bad data,
+        # which has no number; a full disk is none of them.
+        if error.errno not in (None, errno.EINVAL, errno.ENAMETOOLONG):
             raise
-        raise BadArchive(f"it is damaged: {error.strerror}") from None
+        raise BadArchive(f"it is damaged: {error.strerror or error}") from None
     except (ValueError, OverflowError, IndexError, struct.error) as error:
         raise BadArchive(f"it is damaged: {error}") from None
     source.unlink()
