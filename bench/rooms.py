@@ -9,8 +9,6 @@ review room's filters over the websocket, each asked for five times; and an expo
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -20,8 +18,7 @@ from time import perf_counter
 from typing import Any
 
 import uvloop
-from playwright.async_api import async_playwright
-
+from bench import chromium
 from bench.exporting import memory, one
 from bench.large import fill
 from chorus.client import Rest, Socket
@@ -89,13 +86,10 @@ async def _stats(admin: Rest) -> float:
 
 async def _dashboard(url: str, link: str) -> float | None:
     """From the address to the figures, in ms: the median of five loads. None: no Chromium."""
-    names = ("chromium", "chromium-browser", "chromium-headless-shell")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    if chromium is None:
+    path = chromium.found()
+    if path is None:
         return None
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=sandbox)
+    async with chromium.browsing(path) as browser:
         page = await browser.new_page()
         await page.goto(f"{url}{link}" if link.startswith("/") else link)
         took = []
@@ -106,7 +100,6 @@ async def _dashboard(url: str, link: str) -> float | None:
                 "() => /[1-9]/.test(document.querySelector('#done')?.textContent ?? '')"
             )
             took.append((perf_counter() - began) * 1000)
-        await browser.close()
     return round(median(took), 1)
 
 

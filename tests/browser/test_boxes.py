@@ -334,6 +334,17 @@ async def predicted(bench: Bench, boxes: dict[str, list[list[Any]]]) -> None:
     await watch.until(lambda s: s.queue["prelabeled"] == len(boxes))
 
 
+COUNT_DRAWS = """() => {
+    const [picture, shapes] = Konva.stages[0].getLayers();
+    window.drawn = { picture: 0, shapes: 0 };
+    picture.on("draw", () => { drawn.picture += 1; });
+    shapes.on("draw", () => { drawn.shapes += 1; });
+    window.rows = [...document.querySelectorAll(".shape-row")];
+}"""
+DRAWS = "[drawn.picture, drawn.shapes, rows.every(row => row.isConnected)]"
+"""How often the picture and the shapes at rest were drawn; and whether the list's rows still stand."""
+
+
 async def test_predicted_boxes_are_put_right_and_sent(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:
@@ -347,8 +358,21 @@ async def test_predicted_boxes_are_put_right_and_sent(
         await expect(page.locator(".banner-title")).to_have_text("Tasks prelabeled")
         await canvas.has(3)
         assert (await canvas.shapes())[0] == "RBC, 91 %, 60 × 60 at 20, 30, model 91 %"
+        # Pointing draws no other shape anew; to drag one draws them without it, then with it.
+        await canvas.point(5, 5)
+        await page.evaluate(COUNT_DRAWS)
+        for x, y in ((50, 60), (225, 125), (315, 215), (225, 125)):
+            await canvas.point(x, y)
+        assert await page.evaluate(DRAWS) == [0, 0, True]
         # One key or one drag each: moved, another class, deleted; the one that is right stays.
-        await canvas.drag((225, 125), (235, 125))
+        await page.mouse.down()
+        for x in range(226, 236):
+            await canvas.point(x, 125)
+        await page.mouse.up()
+        await expect(page.locator(".shape-row").nth(1)).to_contain_text("at 210, 100")
+        picture, shapes, stand = await page.evaluate(DRAWS)
+        assert (picture, stand) == (0, True)
+        assert shapes <= 2
         await canvas.point(315, 215)
         await page.keyboard.press("x")
         await page.keyboard.press("Enter")

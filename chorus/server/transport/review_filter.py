@@ -8,6 +8,7 @@ import msgspec
 
 from chorus.server.domain.filters import Filter
 from chorus.server.domain.values import Schema
+from chorus.server.errors import ApiError
 from chorus.server.services import Services
 
 ListState = Literal[
@@ -49,8 +50,16 @@ class BulkBody(FilterBody, kw_only=True):
 
 
 def filter_of(services: Services, project_id: str, body: FilterBody, reader: str = "") -> Filter:
-    """`reader`: who asks, for what they have not read. Raises bad_value for an unknown class."""
+    """`reader`: who asks, for what they have not read. Raises bad_value for an unknown class, and
+    where shapes are asked for what they do not have."""
     schema = services.projects.schema(project_id)
+    if schema.shapes and (body.disagreement == "model" or body.prelabel_changed):
+        # Nearly everything would be found: no two shapes are drawn the same.
+        raise ApiError(
+            "bad_value",
+            "disagreement=model and prelabel_changed compare whole answers, and no two drawings are"
+            " the same: of shapes the quality page counts what was changed",
+        )
     value, part = class_of(schema, body.class_name)
     guess, guess_part = class_of(schema, body.guess)
     return Filter(

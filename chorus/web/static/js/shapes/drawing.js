@@ -40,6 +40,9 @@ export class Drawing {
     /** @type {Map<number, string>} */
     this._notes = new Map();
     this._guides = false;
+    /** @type {?string} what of the shapes was hidden when they were painted last; null: paint them */
+    this._hidden = null;
+    this._tools = [...root.querySelectorAll("[data-do]")];
     this._said = $(".drawing-said", root);
     this.pad = padOf(on.kind, { width: 1, height: 1 });
     /** The tool that one last drew with, for the next empty picture. */
@@ -87,6 +90,7 @@ export class Drawing {
     this._fixed = fixed;
     this._ghosts = ghosts;
     this._notes = notes;
+    this._hidden = null;
     this.pad = settled(fixed ? { ...this.pad, tool: "move" } : this.pad, shapes);
     this._root.dataset.fixed = String(fixed);
     this._paint();
@@ -228,16 +232,25 @@ export class Drawing {
     const { pad, shapes } = this;
     const color = (name) => this._on.colors(name).c;
     const target = this.target;
+    this._paintMarks(color);
+    this._paintDoing(color, target && seen(pad, [target]).length ? target : null);
+    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length), this._notes, pad.selected === target?.id);
+    this._paintTools(target);
+  }
+
+  /** Those at rest: pointing at them changes nothing about them. */
+  _paintMarks(color) {
+    const { pad, shapes } = this;
     const held = pad.gesture?.form ? pad.gesture.id : undefined;
+    const hidden = `${held} ${pad.alone && pad.selected}`;
+    if (hidden === this._hidden) return;
+    this._hidden = hidden;
     const there = new Set(seen(pad, shapes).map((s) => s.id));
     this.stage.marks([...this._ghosts, ...shapes.map((shape) => ({
       key: shape.id, shape, color: color(shape.cls), dashed: shape.by === "model", locked: shape.locked,
       hidden: !there.has(shape.id) || shape.id === held,
       label: shape.by === "model" ? this._label(shape) : undefined,
     }))]);
-    this._paintDoing(color, target && there.has(target.id) ? target : null);
-    this.list?.render(shapes, target?.id ?? null, this._on.colors, countWords(shapes.length), this._notes, pad.selected === target?.id);
-    this._paintTools(target);
   }
 
   _label(shape) {
@@ -300,13 +313,12 @@ export class Drawing {
       lock: !target, remove: (!target || target.locked) && !this.open, copy: !shapes.length,
       clear: !shapes.some((s) => !s.locked), accept: !shapes.some((s) => s.by === "model"), alone: !target && !pad.alone,
     };
-    for (const button of this._root.querySelectorAll("[data-do]")) {
+    for (const button of this._tools) {
       const name = button.dataset.do;
-      if (name in state) button.setAttribute("aria-pressed", String(state[name]));
+      if (name in state) setAttribute(button, "aria-pressed", String(state[name]));
       if (button.dataset.draws !== undefined || name in disabled) button.disabled = off || Boolean(disabled[name]);
+      if (name === "accept") button.hidden = disabled.accept;
     }
-    const accept = this._root.querySelector('[data-do="accept"]');
-    if (accept) accept.hidden = !shapes.some((s) => s.by === "model");
   }
 
   // -- buttons
@@ -318,7 +330,7 @@ export class Drawing {
       copy: { type: "copy" }, remove: { type: "remove" }, clear: { type: "clear" }, alone: { type: "alone" }, accept: { type: "accept" },
     };
     const views = { fit: { type: "fit" }, larger: { type: "zoom", by: 1 }, smaller: { type: "zoom", by: -1 }, guides: { type: "guides" } };
-    for (const button of this._root.querySelectorAll("[data-do]")) {
+    for (const button of this._tools) {
       const name = button.dataset.do;
       const path = SHAPE_ICONS[button.dataset.icon ?? name];
       if (path) button.prepend(icon(path));
@@ -355,6 +367,11 @@ function handlesOf([x, y, w, h], scale) {
   const corners = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]];
   if (least < SIDES_FROM) return corners;
   return [...corners, [x + w / 2, y], [x + w, y + h / 2], [x + w / 2, y + h], [x, y + h / 2]];
+}
+
+/** To write what is there already would have the page styled anew. */
+function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
 /** Where a picture's tiles are: of a DICOM file there are none in another window. */

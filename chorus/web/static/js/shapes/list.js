@@ -20,6 +20,8 @@ export class ShapeList {
     /** @type {Map<number, any>} */
     this._rows = new Map();
     this._shapes = [];
+    this._target = null;
+    this._due = 0;
   }
 
   /**
@@ -48,15 +50,26 @@ export class ShapeList {
         else this._list.insertBefore(row.node, at);
       }
     }
-    for (const [id, row] of this._rows) {
+    this._current(target, follow);
+  }
+
+  _current(target, follow) {
+    for (const id of new Set([this._target, target])) {
+      const row = this._rows.get(id);
       const current = id === target;
-      if (row.current === current) continue;
+      if (!row || row.current === current) continue;
       row.current = current;
-      const { node, choose } = row;
-      node.dataset.current = String(current);
-      choose.setAttribute("aria-pressed", String(current));
-      if (current && follow && !this._list.matches(":focus-within")) node.scrollIntoView({ block: "nearest" });
+      row.node.dataset.current = String(current);
+      row.choose.setAttribute("aria-pressed", String(current));
     }
+    if (target !== this._target && follow && !this._list.matches(":focus-within")) this._follow(target);
+    this._target = target;
+  }
+
+  /** Where to scroll the page has to work out once it is laid out: once a frame, not for each key. */
+  _follow(id) {
+    cancelAnimationFrame(this._due);
+    this._due = requestAnimationFrame(() => this._rows.get(id)?.node.scrollIntoView({ block: "nearest" }));
   }
 
   _row(shape, colors, note) {
@@ -88,7 +101,7 @@ export class ShapeList {
     const choose = el("button", { type: "button", class: "shape-choose", "aria-pressed": "false", onclick: () => this._on.choose(id) },
       el("span", { class: "swatch" }), name, el("span", { class: "visually-hidden" }, ", "), place, more);
     const remove = el("button", { type: "button", class: "shape-remove", title: _("Delete"), onclick: () => this._on.remove(id) }, icon(SHAPE_ICONS.remove));
-    const node = el("li", { class: "shape-row", dataset: { shape: String(id) } }, choose, remove);
-    return { node, choose, remove, name, place, more, shape: null, current: null };
+    const node = el("li", { class: "shape-row", dataset: { shape: String(id), current: "false" } }, choose, remove);
+    return { node, choose, remove, name, place, more, shape: null, current: false };
   }
 }

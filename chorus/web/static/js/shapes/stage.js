@@ -5,31 +5,20 @@
  * Layers: the picture; all shapes; and, redrawn at each move of the pointer, what is being done. None
  * of them listens for events: what is under the pointer is worked out from the shapes (hits.js).
  */
-import { inkOn } from "../format.js";
 import { sayWhyMissing } from "../content.js";
-import { boundsOf, outlineOf } from "./shapes.js";
+import { Doing } from "./doing.js";
+import { alike, paint } from "./marks.js";
+import { boundsOf } from "./shapes.js";
 import { Tiles } from "./tile_loader.js";
 import { fitting, panned, showing, toPicture, zoomed } from "./view.js";
 
 const { Konva } = /** @type {any} */ (window);
 
 /** CSS pixels. */
-const LINE = 2;
-const HANDLE = 9;
 const NEAR = { mouse: 6, pen: 10, touch: 18 };
 const SLOP = { mouse: 3, pen: 5, touch: 9 };
-const DASH = [6, 4];
 /** From here on single pixels are shown as such. */
 const SHARP = 4;
-/** A name on a shape smaller than this would hide it. */
-const NAMED = 26;
-/** Of very many shapes only the larger ones bear their names. */
-const FEW = 80;
-const NAMED_OF_MANY = 90;
-const NAME_HIGH = 20;
-const ROOM_ABOVE = 8;
-const FAR = 1e5;
-const INK = "#10141b";
 
 export class Stage {
   /**
@@ -45,6 +34,8 @@ export class Stage {
     this._fits = true;
     this._url = "";
     const holder = document.createElement("div");
+    // Konva, too, would look at each move of the pointer.
+    holder.style.pointerEvents = "none";
     root.append(holder);
     this._konva = new Konva.Stage({ container: holder, width: 1, height: 1, listening: false });
     const layer = () => {
@@ -56,14 +47,13 @@ export class Stage {
     this._image = new Konva.Image({ image: undefined, perfectDrawEnabled: false });
     this._under.add(this._image);
     this._tiles = new Tiles(this._under);
-    /** @type {Map<any, {node: any, label: any, shape: any, style: string, words?: string}>} */
-    this._drawn = new Map();
-    this._named = NAMED;
-    this._guides = ["x", "y"].map(() => line({ stroke: "#ffffff", dash: [4, 4], opacity: 0.85 }));
-    this._dark = ["x", "y"].map(() => line({ stroke: INK, opacity: 0.6 }));
-    this._over.add(...this._dark, ...this._guides);
-    this._held = new Konva.Group();
-    this._over.add(this._held);
+    /** @type {import("./marks.js").Mark[]} */
+    this._marks = [];
+    this._middle.add(new Konva.Shape({
+      listening: false, perfectDrawEnabled: false,
+      sceneFunc: (context) => paint(context, this._marks, this._view, this._room, window.devicePixelRatio || 1),
+    }));
+    this._doing = new Doing(this._over);
     /** @type {Map<number, PointerEvent>} */
     this._pointers = new Map();
     this._panning = null;
@@ -152,13 +142,11 @@ export class Stage {
 
   _look(view) {
     if (view !== this._view) {
-      const rescaled = view.scale !== this._view.scale;
       this._view = view;
       for (const layer of [this._under, this._middle, this._over]) {
         layer.setAttrs({ scaleX: view.scale, scaleY: view.scale, x: view.x, y: view.y });
       }
       this._under.imageSmoothingEnabled(view.scale * (window.devicePixelRatio || 1) < SHARP);
-      if (rescaled) for (const kept of this._drawn.values()) this._sized(kept);
       this._root.dataset.view = [view.scale, view.x, view.y].join(" ");
       this._on.view();
     }
@@ -175,114 +163,16 @@ export class Stage {
 
   // -- what is drawn on it
 
-  /**
-   * @param {{key: any, shape: {box: any, points: any}, color: string, dashed?: boolean, label?: string,
-   *   faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}[]} marks
-   */
+  /** All shapes at rest. @param {import("./marks.js").Mark[]} marks */
   marks(marks) {
-    const gone = new Set(this._drawn.keys());
-    const named = marks.length > FEW ? NAMED_OF_MANY : NAMED;
-    const renamed = named !== this._named;
-    this._named = named;
-    marks.forEach((mark) => {
-      gone.delete(mark.key);
-      const { shape, ...how } = mark;
-      const style = JSON.stringify(how);
-      let kept = this._drawn.get(mark.key);
-      if (kept && kept.shape === shape && kept.style === style) return;
-      if (!kept) {
-        kept = { node: outline({}), label: null, shape, style };
-        this._drawn.set(mark.key, kept);
-        this._middle.add(kept.node);
-      }
-      Object.assign(kept, { shape, style });
-      this._mark(kept, mark);
-    });
-    for (const key of gone) {
-      const { node, label } = this._drawn.get(key);
-      node.destroy();
-      label?.destroy();
-      this._drawn.delete(key);
-    }
-    if (renamed) for (const kept of this._drawn.values()) this._sized(kept);
+    const same = alike(marks, this._marks);
+    this._marks = marks;
+    if (!same) this._middle.batchDraw();
   }
 
-  _mark(kept, { shape, color, dashed, label, faint, thin, hidden, locked }) {
-    kept.node.setAttrs({
-      points: outlineOf(shape).flat(), stroke: color, dash: dashed ? DASH : locked ? [1, 3] : null,
-      strokeWidth: thin ? 1.25 : LINE, opacity: faint ? 0.85 : 1, visible: !hidden, lineCap: locked ? "round" : "butt",
-    });
-    if (label && !kept.label) {
-      kept.label = named();
-      this._middle.add(kept.label.group);
-    }
-    kept.words = hidden ? "" : (label ?? "");
-    if (kept.label) kept.label.set(kept.words, color);
-    this._sized(kept);
-  }
-
-  /** Names are as large on the screen however large the picture is. */
-  _sized({ label, shape, words }) {
-    if (!label) return;
-    const [, , w, h] = boundsOf(shape);
-    label.group.visible(Boolean(words) && Math.max(w, h) * this._view.scale >= this._named);
-    this._stand(label, shape);
-  }
-
-  /** A name stands on its shape; at the picture's upper border it hangs inside. */
-  _stand(label, shape) {
-    const { scale } = this._view;
-    const [x, y] = boundsOf(shape);
-    const hangs = y * scale < ROOM_ABOVE;
-    label.group.setAttrs({ x, y: hangs ? y + NAME_HIGH / scale : y, scaleX: 1 / scale, scaleY: 1 / scale });
-  }
-
-  /**
-   * What is being done now: the shape that keys are about, or as it would be; handles, an unfinished
-   * outline, crossed lines. A layer of its own, so that pointing redraws none of the others.
-   * @param {{target?: ?{shape: any, color: string, label: string, dashed: boolean}, form?: any, color: string, words?: string, handles?: [number, number][], round?: boolean,
-   *   line?: [number, number][], guides?: ?[number, number], dashed?: boolean}} doing
-   */
-  doing({ target = null, form = null, color, words = "", handles = [], round = false, line: open = [], guides = null, dashed = false }) {
-    const one = 1 / this._view.scale;
-    this._held.destroyChildren();
-    if (target) {
-      this._held.add(outline({
-        points: outlineOf(target.shape).flat(), stroke: target.color, strokeWidth: LINE + 1.5, fill: `${target.color}33`,
-        dash: target.dashed ? DASH : null,
-      }));
-      const label = named();
-      label.set(target.label, target.color);
-      this._stand(label, target.shape);
-      this._held.add(label.group);
-    }
-    if (form) {
-      this._held.add(outline({ points: outlineOf(form).flat(), stroke: INK, strokeWidth: LINE + 2, opacity: 0.45 }));
-      this._held.add(outline({ points: outlineOf(form).flat(), stroke: color, strokeWidth: LINE, dash: dashed ? DASH : null }));
-    }
-    if (open.length) {
-      this._held.add(line({ points: open.flat(), stroke: INK, strokeWidth: LINE + 2, opacity: 0.45 }));
-      this._held.add(line({ points: open.flat(), stroke: color, strokeWidth: LINE }));
-    }
-    for (const [x, y] of handles) {
-      const look = { x, y, fill: "#ffffff", stroke: color, strokeWidth: LINE, strokeScaleEnabled: false, listening: false };
-      this._held.add(round ? new Konva.Circle({ ...look, radius: (HANDLE * one) / 1.8 })
-        : new Konva.Rect({ ...look, width: HANDLE * one, height: HANDLE * one, offsetX: (HANDLE * one) / 2, offsetY: (HANDLE * one) / 2 }));
-    }
-    if (words && form) {
-      const [x, y, , h] = boundsOf(form);
-      const label = named();
-      label.set(words, color);
-      label.group.setAttrs({ x, y: y + h + (NAME_HIGH + 4) * one, scaleX: one, scaleY: one });
-      this._held.add(label.group);
-    }
-    const ends = guides && [[guides[0], -FAR, guides[0], FAR], [-FAR, guides[1], FAR, guides[1]]];
-    for (const lines of [this._dark, this._guides]) {
-      lines.forEach((node, at) => {
-        node.visible(Boolean(ends));
-        if (ends) node.points(ends[at]);
-      });
-    }
+  /** @param {import("./doing.js").What} what is being done now */
+  doing(what) {
+    this._doing.show(what, this._view.scale);
   }
 
   /** @param {string} name of a cursor */
@@ -382,32 +272,4 @@ export class Stage {
     if (event.shiftKey) this.pan([-event.deltaX || -event.deltaY, 0]);
     else this.enlarge(Math.exp(-event.deltaY / 400), this._at(event));
   }
-}
-
-const PLAIN = { listening: false, perfectDrawEnabled: false, strokeScaleEnabled: false, strokeWidth: 1, lineJoin: "miter" };
-
-function line(how) {
-  return new Konva.Line({ ...PLAIN, ...how });
-}
-
-function outline(how) {
-  return new Konva.Line({ ...PLAIN, closed: true, ...how });
-}
-
-/** A name on the colour of its class, standing on the shape. */
-function named() {
-  const group = new Konva.Label({ listening: false });
-  const tag = new Konva.Tag({ cornerRadius: 3, perfectDrawEnabled: false });
-  const text = new Konva.Text({ fontSize: 12, fontStyle: "600", padding: 3, fontFamily: "system-ui, sans-serif", perfectDrawEnabled: false });
-  group.add(tag, text);
-  return {
-    group,
-    set(words, color) {
-      text.setAttrs({ text: words, fill: inkOn(color) });
-      tag.fill(color);
-      group.offsetY(text.height() + 1);
-      group.offsetX(1);
-    },
-    destroy: () => group.destroy(),
-  };
 }
