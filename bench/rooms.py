@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 import uvloop
+
 from bench import chromium
 from bench.exporting import memory, one
 from bench.large import fill

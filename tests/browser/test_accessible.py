@@ -20,8 +20,8 @@ pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "chorus" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 UNFOLD = "for (const one of document.querySelectorAll('main details')) one.open = true"
-RUN = """async runOnly => {
-    const found = await axe.run(document, {
+RUN = """async ([runOnly, where]) => {
+    const found = await axe.run(where ?? document, {
         runOnly,
         resultTypes: ["violations"],
     });
@@ -31,16 +31,22 @@ RUN = """async runOnly => {
 }"""
 
 
-async def violations(page: Page) -> list[Any]:
-    """What axe finds in light and then in dark."""
+async def violations(page: Page, where: str | None = None) -> list[Any]:
+    """What axe finds in light and then in dark; `where`: a selector, of a part of the page."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = []
     # Only the colours are others in the dark.
     for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        found += [[scheme, *one] for one in await page.evaluate(RUN, rules)]
+        found += [[scheme, *one] for one in await page.evaluate(RUN, [rules, where])]
     return found
+
+
+async def no_barrier(page: Page, where: str = "dialog[open]") -> None:
+    """Of a dialog that is open, in whichever test opens it."""
+    await expect(page.locator(where)).to_have_count(1)
+    assert await violations(page, where) == []
 
 
 async def something_of_everything(bench: Bench) -> None:

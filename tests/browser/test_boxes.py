@@ -342,7 +342,7 @@ COUNT_DRAWS = """() => {
     window.rows = [...document.querySelectorAll(".shape-row")];
 }"""
 DRAWS = "[drawn.picture, drawn.shapes, rows.every(row => row.isConnected)]"
-"""How often the picture and the shapes at rest were drawn; and whether the list's rows still stand."""
+"""How often the picture and the shapes at rest were drawn; do the rows of the list still stand?"""
 
 
 async def test_predicted_boxes_are_put_right_and_sent(

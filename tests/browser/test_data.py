@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -47,8 +48,10 @@ async def test_a_supervisor_takes_labels_out(
 
         await row.get_by_role("button", name="Manifest").click()
         await expect(boss.locator("#manifest-text")).to_contain_text('"format": "jsonl"')
+        await no_barrier(boss)
         await boss.keyboard.press("Escape")
         await row.get_by_role("button", name="Delete").click()
+        await no_barrier(boss)
         await boss.get_by_role("button", name="Keep it").click()
         await expect(row).to_have_count(1)
         await row.get_by_role("button", name="Delete").click()

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from chorus.simulate.setup import import_pictures
 from tests.browser.pages import open_labeling, signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -54,6 +55,7 @@ async def test_gold_is_made_served_and_judged_and_one_person_written_to(
         await boss.get_by_role("button", name="Save", exact=True).click()
         # What it changes is said before it does.
         await expect(boss.locator("#effect")).to_contain_text("500 would be checks")
+        await no_barrier(boss)
         await boss.get_by_role("button", name="Apply it").click()
         await expect(boss.locator("#saved")).to_be_visible()
 
@@ -88,6 +90,7 @@ async def test_gold_is_made_served_and_judged_and_one_person_written_to(
         await expect(banner).to_contain_text("to you")
         await row.get_by_role("button", name="Message").click()
         await expect(boss.locator(".message-sent")).to_contain_text("Green is not always green.")
+        await no_barrier(boss)
         await boss.keyboard.press("Escape")
         await labelers[0].reload()
         await expect(banner).to_contain_text("Green is not always green.")

@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.faults.test_worker_killed import workers
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
@@ -90,6 +91,7 @@ async def test_a_supervisor_looks_into_the_model(
         await expect(chip).to_have_text(re.compile(r"round \d+, "))
         await boss.locator('.job[data-kind="train"] .job-log').click()
         await expect(boss.locator("#log-text")).to_contain_text("train done in")
+        await no_barrier(boss)
         await boss.keyboard.press("Escape")
         await expect(boss.locator("#log")).to_be_hidden()
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import open_labeling, open_review, signed_in
-from tests.browser.test_accessible import violations
+from tests.browser.test_accessible import no_barrier, violations
 from tests.server.test_blindness import with_gold
 from tests.servers import Bench, TestServer
 
@@ -31,6 +31,7 @@ async def test_a_newcomer_practises_and_is_told_what_is_right(
         await boss.locator(".rv-tile").first.click()
         await boss.get_by_role("button", name="Practice note").click()
         await boss.get_by_label("Why its label is right").fill("Its middle says it.")
+        await no_barrier(boss)
         await boss.get_by_role("button", name="Keep it").click()
         await expect(boss.locator("#gold-note-dialog")).to_be_hidden()
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.pages import Wire, open_labeling, open_review, signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer, page_of, pictures, right
 
 pytestmark = pytest.mark.browser
@@ -161,6 +162,7 @@ async def test_a_new_case_and_a_note_arrive_by_themselves(
         await expect(boss.locator("#done")).to_have_text("Decided: red")
         await boss.keyboard.press("n")
         await boss.keyboard.type("A shadow is no colour.")
+        await no_barrier(boss)
         await boss.get_by_role("button", name="Send", exact=True).click()
         banner = labeler.locator("#note-banner")
         await expect(banner).to_contain_text("A shadow is no colour.")

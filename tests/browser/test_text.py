@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.pages import names, open_labeling, signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer
 
 pytestmark = pytest.mark.browser
@@ -70,6 +71,7 @@ async def test_a_table_comes_in_by_the_columns_chosen_and_is_labeled_by_key(
         await expect(dialog.get_by_label("title")).to_be_checked()
         await expect(dialog.get_by_label("label")).not_to_be_checked()
         await expect(dialog).to_contain_text("secret 0")
+        await no_barrier(boss)
         await dialog.get_by_label("internal").uncheck()
         await dialog.get_by_role("button", name="Import").click()
         await expect(boss.locator("#import-text")).to_contain_text("Done: 8 added")

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, Dialog, expect
 
 from tests.browser.pages import signed_in
+from tests.browser.test_accessible import no_barrier
 from tests.faults.test_webhooks import Receiver, receiving
 from tests.servers import Bench, TestServer, page_of, pictures, running, vote_page
 
@@ -51,6 +52,7 @@ async def test_made_tried_failing_paused_and_removed(
         await expect(hook).to_contain_text("label.decided")
         await hook.get_by_role("button", name="Test").click()
         await expect(hook.locator("tbody")).to_contain_text("204 in")
+        await no_barrier(boss, ".webhook")
 
         stream = await bench.labeler()
         await vote_page(stream, await page_of(stream))
