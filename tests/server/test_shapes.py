@@ -172,6 +172,10 @@ async def test_many_pictures_are_decided_as_they_stand_or_as_empty(
     value = {"boxes": [box("RBC", 5, 5, 20, 20)]}
     error = await room.refused("review.decide_many", items=chosen, action="change", value=value)
     assert "one picture" in error.message
+    # What compares whole answers would find nearly everything.
+    for senseless in ({"disagreement": "model"}, {"prelabel_changed": True}):
+        assert (await room.refused("review.list", **senseless)).code == "bad_value"
+    assert await room.list(state="needs_review", disagreement="people") == [item]
     done = await room.ask("review.decide_many", items=chosen, action="approve")
     assert [d["item_id"] for d in done["done"]] == [item["item_id"]]
     assert (await items(bench))[RED]["label"] == [box("RBC", 5, 5, 20, 20)]

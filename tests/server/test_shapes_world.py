@@ -18,6 +18,7 @@ from chorus.server.geometry import Shape, dump
 from chorus.server.services import landing, previewing, quality
 from chorus.server.services.practising import judged
 from chorus.server.services.round_files import Prediction
+from chorus.server.services.shape_columns import Known
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.base import has_part, part_args
 from tests.consensus.test_shapes import boxes
@@ -132,6 +133,13 @@ def test_skill_is_what_was_missed_and_what_is_not_there(world: World) -> None:
         world.decide(item.item_id, "change", f"[{CELL},[0,90,10,20,20]]")
     whole = ask(world)
     first, second = person(whole, "u0"), person(whole, "u1")
+    # With no time for more than one picture it is told what is known so far.
+    known: Known = {}
+    for looked in range(1, 5):
+        part, _ = quality.quality(Tx(world.db), "p", CLASSES, known, 1e-9)
+        assert (part["shapes"]["looked"], part["shapes"]["pictures"]) == (looked, 4)
+        assert person(part, "u0")["labels"] == looked
+    assert part == whole
     assert first["labels"] == second["labels"] == 4
     assert first["shapes"] == {
         "right": 4, "false": 4, "missed": 4, "precision": 0.5, "recall": 0.5, "iou": 1.0,

@@ -30,6 +30,9 @@ AUDITED_MIN = 20
 """Audited answers from which on the share of wrong prelabels is worth telling."""
 FRESH_MS = 2_000
 """How old an answer may be: many viewers share one computation."""
+LOOK_S = 1.0
+"""So long the pictures of shapes are looked at before somebody gets an answer about those so far: a
+picture takes some milliseconds, the first time."""
 Cells = list[tuple[int, int, int]]
 """Of one person: (label, class voted, votes); of sets and shapes, by class, see `Columns.tags`."""
 
@@ -42,19 +45,17 @@ class Quality:
         self._known: dict[str, Known] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def of(self, project_id: str, user_id: str | None = None) -> dict[str, Any]:
+    async def of(
+        self, project_id: str, user_id: str | None = None, *, complete: bool = False
+    ) -> dict[str, Any]:
         """See docs/protocol.md, `quality.get`; with `user_id`, `confusion` (and `tags`) is of
-        that person's votes alone. Raises not_found."""
+        that person's votes alone. Of shapes it is about the pictures looked at so far, and goes on
+        the next time; `complete`: about all of them. Raises not_found."""
         schema = self._projects.schema(project_id)
         classes = [c.name for c in schema.classes]
-        async with self._locks.setdefault(project_id, asyncio.Lock()):
-            kept = self._kept.get(project_id)
-            if kept is None or now_ms() - kept[0] >= FRESH_MS:
-                # On a reader's thread: it does not stop the event loop, nor the writer.
-                known = self._known.setdefault(project_id, {})
-                found = await self._store.read(lambda tx: quality(tx, project_id, classes, known))
-                kept = self._kept[project_id] = now_ms(), *found
-        _, whole, by_person = kept
+        whole, by_person = await self._found(project_id, classes)
+        while complete and _partial(whole):
+            whole, by_person = await self._found(project_id, classes)
         if user_id is None:
             return whole
         cells = by_person.get(user_id, [])
@@ -62,11 +63,35 @@ class Quality:
             return {**whole, "tags": _tags(cells or [(0, 0, 0)] * len(classes))}
         return {**whole, "confusion": _dense(cells, len(classes))}
 
+    async def _found(
+        self, project_id: str, classes: list[str]
+    ) -> tuple[dict[str, Any], dict[str, Cells]]:
+        """What many viewers share, for a moment."""
+        async with self._locks.setdefault(project_id, asyncio.Lock()):
+            kept = self._kept.get(project_id)
+            if kept is None or now_ms() - kept[0] >= FRESH_MS or _partial(kept[1]):
+                # On a reader's thread: it does not stop the event loop, nor the writer.
+                known = self._known.setdefault(project_id, {})
+                found = await self._store.read(
+                    lambda tx: quality(tx, project_id, classes, known, LOOK_S)
+                )
+                kept = self._kept[project_id] = now_ms(), *found
+        return kept[1:]
+
+
+def _partial(whole: dict[str, Any]) -> bool:
+    shapes = whole["shapes"]
+    return shapes is not None and shapes["looked"] < shapes["pictures"]
+
 
 def quality(
-    tx: Tx, project_id: str, classes: list[str], known: Known | None = None
+    tx: Tx,
+    project_id: str,
+    classes: list[str],
+    known: Known | None = None,
+    seconds: float = math.inf,
 ) -> tuple[dict[str, Any], dict[str, Cells]]:
-    """known: of shapes, what was found out the last time."""
+    """Of shapes: known, what was found out the last time; seconds, see `ShapeColumns`."""
     project = tx.project(project_id)
     if project is None:
         raise ApiError("not_found", "no such project")
@@ -74,7 +99,7 @@ def quality(
     votes: VoteColumns | ShapeColumns
     if project.shapes:
         known = {} if known is None else known
-        votes = ShapeColumns(tx, project_id, len(classes), project.iou, known)
+        votes = ShapeColumns(tx, project_id, len(classes), project.iou, known, seconds)
     else:
         votes = VoteColumns(tx, project_id, len(classes), sets)
     estimate = tx.estimate(project)
@@ -215,6 +240,8 @@ def _shapes(tx: Tx, project_id: str, votes: ShapeColumns) -> dict[str, Any]:
         n, so_far = rounds[number or 0]
         rounds[number or 0] = n + answers, so_far + changed
     return {
+        "looked": votes.looked,
+        "pictures": votes.pictures,
         "f1": None if votes.f1 is None else round(votes.f1, 4),
         "confusion": votes.confusion().tolist(),
         "rounds": [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, groupby
+from time import monotonic
 
 import msgspec
 import numpy as np
@@ -58,18 +59,31 @@ time somebody looked."""
 class ShapeColumns(Columns):
     """`value` and the rest are of (thing, person): the class, or `classes` for nothing."""
 
-    def __init__(self, tx: Tx, project_id: str, classes: int, iou: float, known: Known) -> None:
-        """known: filled, and used the next time."""
+    def __init__(
+        self, tx: Tx, project_id: str, classes: int, iou: float, known: Known, seconds: float
+    ) -> None:
+        """known: filled, and used the next time. seconds: to spend on looking at pictures; those
+        that are left out count for nothing."""
         found: list[tuple[list[str], Picture]] = []
+        spent = 0.0
+        self.pictures = 0
+        """With an answer."""
         after = 0
         while rows := tx.shape_votes(project_id, after, CHUNK):
             after = rows[-1].item_id
             for item_id, some in groupby(rows, key=lambda row: row.item_id):
                 votes = list(some)
                 digest = hash((iou, *votes))
+                self.pictures += 1
                 if item_id not in known or known[item_id][0] != digest:
+                    if spent >= seconds:
+                        continue
+                    began = monotonic()
                     known[item_id] = (digest, look(votes, iou))
+                    spent += monotonic() - began
                 found.append(([v.user_id for v in votes], known[item_id][1]))
+        self.looked = len(found)
+        """Of these, the ones that the figures are about."""
         self.raters = sorted({user_id for people, _ in found for user_id in people})
         self.classes = classes
         number = {user_id: n for n, user_id in enumerate(self.raters)}

@@ -51,7 +51,7 @@ async def pace(request: Request) -> Response:
 async def quality(request: Request) -> Response:
     _, project_id = await member_of(request, "supervisor")
     person = request.query_params.get("user_id")
-    return reply(await services(request).quality.of(project_id, person))
+    return reply(await services(request).quality.of(project_id, person, complete=True))
 
 
 @api(

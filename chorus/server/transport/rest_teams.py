@@ -22,7 +22,7 @@ class NamedTeam(msgspec.Struct):
     name: str
 
 
-class TeamRole(msgspec.Struct):
+class TeamRoleGiven(msgspec.Struct):
     role: str
 
 
@@ -98,12 +98,12 @@ async def project_teams(request: Request) -> Response:
 @api(
     "Add a team to the project, or change its role",
     "supervisor",
-    body=TeamRole,
+    body=TeamRoleGiven,
     answer=answers.ProjectTeams,
 )
 async def add_to_project(request: Request) -> Response:
     user, project_id = await member_of(request, "supervisor")
-    body = await body_of(request, TeamRole)
+    body = await body_of(request, TeamRoleGiven)
     if body.role != "labeler" and not user.admin:
         raise ApiError("forbidden", "only an admin makes supervisors")
     return await _set_role(request, project_id, body.role)

@@ -14,6 +14,7 @@ const { project } = boot();
 const task = taskOf(project);
 const socket = new Socket();
 const EVERY_MS = 4_000;
+const MORE_MS = 200;
 const POOR = 0.6;
 /** More than these do not fit a heat map; the table has them all. */
 const PAIRS_MOST = 24;
@@ -38,6 +39,7 @@ async function act(type, body, done) {
 const message = new MessageForm($("#message"), command);
 
 let loading = false;
+let more = 0;
 async function load() {
   if (loading) return;
   loading = true;
@@ -45,6 +47,8 @@ async function load() {
     const [found, { takebacks }] = await Promise.all([command("quality.get", whose ? { user_id: whose } : {}), command("votes.takebacks")]);
     render(found);
     renderTakebacks(takebacks);
+    clearTimeout(more);
+    if (found.shapes && found.shapes.looked < found.shapes.pictures && !document.hidden) more = setTimeout(load, MORE_MS);
   } catch (error) {
     if (error.code) toast(error.message, "bad");
   } finally {
@@ -53,7 +57,7 @@ async function load() {
 }
 
 function render(q) {
-  setText($("#note"), q.note);
+  setText($("#note"), [lookedWords(q.shapes), q.note].filter(Boolean).join(" "));
   const { alpha } = q.agreement;
   setText($("#alpha"), alpha.value === null ? "–" : alpha.value.toFixed(2));
   setText($("#alpha-range"), alpha.value === null ? "Nobody has answered the same item yet." : `${words(alpha.value)}; 95 %: ${alpha.low?.toFixed(2)} to ${alpha.high?.toFixed(2)}`);
@@ -72,6 +76,12 @@ function render(q) {
   if (q.tags) renderTags(q.tags, q.classes);
   else renderConfusion(q.confusion, q.classes);
   renderPairs(q.pairs, q.labelers);
+}
+
+/** The server looks at a second's worth of pictures each time. */
+function lookedWords(shapes) {
+  if (!shapes || shapes.looked === shapes.pictures) return "";
+  return `Looked at ${count(shapes.looked)} of ${count(shapes.pictures)} pictures so far.`;
 }
 
 /** Krippendorff's own advice (Content Analysis, 2004): 0.8 to rely on, 0.667 for first conclusions. */
