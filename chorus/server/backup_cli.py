@@ -17,7 +17,7 @@ from chorus.server.domain.backups import KEEP
 from chorus.server.services.backup_check import check
 from chorus.server.storage.backup.making import KEYS, make
 from chorus.server.storage.backup.places import BackupError, open_place
-from chorus.server.storage.backup.restoring import restore
+from chorus.server.storage.backup.restoring import Ended, restore
 from chorus.server.storage.backup.shelf import Shelf
 from chorus.server.storage.backup.snapshots import Snapshot, chosen
 
@@ -139,22 +139,32 @@ def restore_(
             " unless it says otherwise).",
         ),
     ] = None,
+    keep_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--keep-tokens",
+            help="Also the API tokens and invitations of that time: those that were revoked or used"
+            " up since are good again.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a data folder from a backup."""
+    """Make a data folder from a backup. Nobody is signed in to it; no link or token opens it."""
 
-    def work() -> Snapshot:
+    def work() -> tuple[Snapshot, Ended]:
         shelf = Shelf(open_place(address))
         shelf.check()
         moment = None if at is None else _moment(at)
         snapshot = shelf.snapshot(chosen(shelf.snapshots(), which, moment))
-        restore(shelf, snapshot, data_dir, show.progress)
-        return snapshot
+        ended = restore(shelf, snapshot, data_dir, show.progress, keep_tokens=keep_tokens)
+        return snapshot, ended
 
     with _Shown(as_json) as show:
-        found = _or_fail(work, as_json)
+        found, ended = _or_fail(work, as_json)
     if as_json:
-        typer.echo(msgspec.json.encode(_summary(found)).decode())
+        said = {**_summary(found), "tokens_ended": ended.tokens}
+        said["invitations_ended"] = ended.invitations
+        typer.echo(msgspec.json.encode(said).decode())
         return
     made = datetime.fromtimestamp(found.at / 1000, UTC)
     typer.echo(f"{data_dir} is as it was at {made:%Y-%m-%d %H:%M:%S} UTC ({found.snapshot_id}).")
@@ -163,8 +173,24 @@ def restore_(
     if not found.keys:
         typer.echo(
             "The keys were not in it. Put sources.key and secret back from where you keep them, or"
-            " enter the credentials of sources and webhooks anew; people sign in again."
+            " enter the credentials of sources and webhooks anew."
         )
+    typer.echo(
+        "Everybody signs in again: sessions and sign-in links of that time are void. Admins make"
+        " links for those without a password (People); where no admin can sign in: chorus user add"
+        f" --login NAME --admin --data-dir {data_dir}"
+    )
+    if keep_tokens:
+        typer.echo("API tokens and invitations are as they were then. Look through them.")
+    elif ended.tokens or ended.invitations:
+        typer.echo(
+            f"Void as well, since some may have been revoked or used up later: {ended.tokens} API"
+            f" tokens, {ended.invitations} invitations (--keep-tokens keeps them)."
+        )
+    typer.echo(
+        "People, roles and passwords are those of that time, too: take away again what was taken"
+        " away since (docs/backup.md)."
+    )
     typer.echo(f"Start with: chorus serve --data-dir {data_dir}")
 
 

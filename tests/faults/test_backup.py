@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -115,16 +116,38 @@ async def test_people_go_on_with_what_was_restored(
         project = await bench.make(pictures(tmp_path / "pictures", 12), page_size=4)
         stream = await bench.labeler(credit=1)
         await vote_page(stream, await page_of(stream))
+        boss = await bench.admin.create_user("boss", "Boss")
+        async with httpx.AsyncClient(base_url=small.url, timeout=PATIENCE) as browser:
+            await browser.get(await bench.admin.signin_link(boss.user_id))
+            cookies = dict(browser.cookies)
+            assert (await browser.get("/api/me")).status_code == 200
+        link = await bench.admin.signin_link(boss.user_id)
+        invitation = {"role": "labeler", "project_id": project.project_id}
+        made = await bench.admin.request("POST", "/api/invites", json=invitation)
+        assert made.status_code in (200, 201), made.text
         await chorus("backup", "make", to, "--data-dir", small.process.data_dir, "--with-keys")
         await vote_page(stream, await page_of(stream))  # lost: it came after
         events = await bench.admin.request("GET", f"/api/projects/{project.project_id}/events")
         stale = events.json()
     await small.process.stop()
-    await chorus("restore", to, "--data-dir", restored)
+    # Whether tokens and invitations were revoked or used up since, a backup cannot know.
+    strict = tmp_path / "strict"
+    done = await chorus("restore", to, "--data-dir", strict)
+    assert (done["tokens_ended"], done["invitations_ended"]) == (2, 1)
+    db = connect(strict / "chorus.sqlite", readonly=True)
+    assert not db.execute("SELECT 1 FROM token UNION ALL SELECT 1 FROM invite").fetchall()
+    db.close()
+    done = await chorus("restore", to, "--data-dir", restored, "--keep-tokens")
+    assert (done["tokens_ended"], done["invitations_ended"]) == (0, 0)
     assert (restored / "secret").stat().st_mode & 0o777 == 0o600
     small.process.data_dir = restored
     small.process.log = restored / "server.log"
     await small.process.restart()
+    # Sessions and links are void, although the key that signed them is back.
+    async with httpx.AsyncClient(base_url=small.url, timeout=PATIENCE, cookies=cookies) as browser:
+        assert (await browser.get("/api/me")).status_code == 401
+    async with httpx.AsyncClient(base_url=small.url, timeout=PATIENCE) as browser:
+        assert (await browser.get(link)).status_code == 403
     async with Bench(small) as bench:
         bench.project = await bench.admin.project(project.project_id)
         stats = await bench.stats()

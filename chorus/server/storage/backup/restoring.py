@@ -6,7 +6,9 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +20,22 @@ from chorus.server.storage.backup.snapshots import Entry, Snapshot
 from chorus.server.storage.migrations import VERSION
 
 
-def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many of each were in the backup and are not in what was made of it."""
+
+    tokens: int
+    invitations: int
+
+
+def restore(
+    shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress, *, keep_tokens: bool
+) -> Ended:
     """Write the snapshot into `data_dir`, which must hold no server's data. Raises `BackupError`.
+
+    Nobody is signed in to what is restored, and no sign-in link opens it: which of them had ended
+    since, a backup cannot know. Nor which API tokens were revoked and which invitations used up:
+    all end, unless `keep_tokens`.
 
     The database comes last: a folder with one is whole. Called again after it was cut off, it goes
     on where it was.
@@ -47,10 +63,11 @@ def restore(shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress
         progress("files", done, snapshot.file_bytes)
     part = data_dir / f"{DATABASE}.part"
     database(shelf, snapshot, part, progress)
-    _renew(part)
+    ended = _renew(part, keep_tokens)
     os.sync()  # all files, at once
     part.replace(data_dir / DATABASE)
     os.sync()
+    return ended
 
 
 def database(shelf: Shelf, snapshot: Snapshot, target: Path, progress: Progress) -> None:
@@ -92,15 +109,26 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _renew(path: Path) -> None:
+def _renew(path: Path, keep_tokens: bool) -> Ended:
     """Events after the snapshot are gone, and their numbers come again: a new epoch tells open
-    dashboards so."""
+    dashboards so. And what let people in at that time does so no more."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise BackupError(f"the database is damaged: {verdict}")
+            db.execute("BEGIN")
             db.execute("UPDATE project SET epoch = lower(hex(randomblob(8)))")
+            # Higher than what any session made since can have counted up to, also by what is
+            # counted from here on: a person's number would come again like an event's.
+            db.execute(
+                "UPDATE person SET session_epoch = max(session_epoch + 1, ?)", (int(time.time()),)
+            )
+            ended = [0, 0]
+            if not keep_tokens:
+                ended = [db.execute(f"DELETE FROM {of}").rowcount for of in ("token", "invite")]
+            db.execute("COMMIT")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         raise BackupError(f"the database is damaged: {error}") from error
+    return Ended(*ended)
