@@ -291,7 +291,7 @@ async def canvas(folder: Path, counts: tuple[int, ...], large: bool, repeats: in
 
 def table(found: dict[str, Any]) -> Table:
     """Beside the picture without boxes: frames, and the main thread's time."""
-    title = "frames a second beside no boxes · slowest frame in 20, ms · script an event, ms"
+    title = "frames beside no boxes · slowest in 20, ms · script of the main thread, ms an event"
     out = Table("", *found, title=title)
     waits = [f"{one['first_picture_ms']:.0f} ms" for one in found.values()]
     out.add_row("until the picture is there", *waits)
@@ -300,7 +300,8 @@ def table(found: dict[str, Any]) -> Table:
         for key, one in found.items():
             now, empty = one[name], found.get(f"{key.split('/')[0]}/0", one)[name]
             share = now["fps"] / empty["fps"]
-            cells.append(f"{share:.2f} · {now['frame_p95_ms']:.0f} · {now['script_ms']:.1f}")
+            spent = f"{now['script_ms']:.1f} of {now['task_ms']:.1f}"
+            cells.append(f"{share:.2f} · {now['frame_p95_ms']:.0f} · {spent}")
         out.add_row(name, *cells)
     return out
 

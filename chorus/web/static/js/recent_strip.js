@@ -19,16 +19,15 @@ export class RecentStrip {
     this._root = root;
     this._onPick = onPick;
     this._colors = colors;
-    this._drawn = null;
+    /** @type {any[]} */
+    this._drawn = [null];
   }
 
   /** @param {any[]} pages newest first @param {?any} current the page being corrected */
   render(pages, current) {
-    const drawn = JSON.stringify([
-      pages.slice(0, SHOWN).map((p) => [p.page_id, p.items.map((i) => i.vote)]),
-      current,
-    ]);
-    if (drawn === this._drawn) return;
+    // Asked at every stroke: pages that were sent are other objects once anything about them is.
+    const drawn = [current, ...pages.slice(0, SHOWN).map((p) => p.items)];
+    if (drawn.length === this._drawn.length && drawn.every((one, at) => one === this._drawn[at])) return;
     this._drawn = drawn;
     this._root.hidden = pages.length === 0;
     fill(this._root, ...pages.slice(0, SHOWN).map((p, i) => this._mosaic(p, i, current)));

@@ -3,7 +3,8 @@
  * their lines do, at each step of a zoom.
  *
  * @typedef {{key: any, shape: {box: any, points: any}, color: string, dashed?: boolean, label?: string,
- *   faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}} Mark
+ *   short?: string, faint?: boolean, thin?: boolean, hidden?: boolean, locked?: boolean}} Mark
+ *   `short`: instead of a label that is wider than its shape
  */
 import { inkOn } from "../format.js";
 import { boundsOf } from "./shapes.js";
@@ -61,9 +62,11 @@ export function paint(context, marks, view, room, density) {
     if (mark.label && Math.max(w, h) >= named) names.push(mark);
   }
   context.globalAlpha = 1;
-  for (const { label, color, shape } of names) {
-    const name = nameOf(label, color, density);
-    const [x, y] = nameAt(boundsOf(shape), scale);
+  for (const { label, short, color, shape } of names) {
+    const bounds = boundsOf(shape);
+    const whole = nameOf(label, color, density);
+    const name = short && whole.width / density > bounds[2] * scale ? nameOf(short, color, density) : whole;
+    const [x, y] = nameAt(bounds, scale);
     const [wide, high] = [name.width / density / scale, name.height / density / scale];
     context.drawImage(name, x - 1 / scale, y - high - 1 / scale, wide, high);
   }
