@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.pages import Wire, open_labeling, open_review, signed_in
 from tests.browser.test_accessible import no_barrier
-from tests.servers import Bench, TestServer, page_of, pictures, right
+from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right
 
 pytestmark = pytest.mark.browser
 
@@ -221,7 +221,7 @@ async def test_an_answer_that_got_lost_is_found_again(
         wire.lose = lambda frame: frame.get("type") == "review.decide"
         await page.keyboard.press("1")
         await expect(page.locator("#found")).to_contain_text("of 3")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not any(frame.get("type") == "review.decide" for frame in wire.lost):
                 await page.wait_for_timeout(20)
         assert (await bench.stats()).counts.labeled == 0

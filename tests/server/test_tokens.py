@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chorus.client import ApiError, Rest, Socket
+from chorus.client import ApiError, Closed, Rest, Socket
 from chorus.server.domain.grants import SCOPES, Grant, admin_by, role_by
 from chorus.server.transport.commands import COMMANDS, READING
 from tests.servers import PATIENCE, Bench, page_of, pictures, vote_page
@@ -186,8 +186,13 @@ async def test_a_token_ends_on_time_and_makes_nothing_that_outlives_it(bench: Be
             (f"/api/invites/{invitation}", {}),
         ]:
             assert await code(ending, "POST", path, body) == "forbidden", path
-    soon = await token(bench.admin, expires_at=int(time.time() * 1000) + 1500)
-    socket = await bench.socket(soon)
+    for left_ms in (1500, 6000, 24_000):
+        soon = await token(bench.admin, expires_at=int(time.time() * 1000) + left_ms)
+        try:
+            socket = await bench.socket(soon)
+            break
+        except (ApiError, Closed):  # over before a busy machine came to it
+            continue
     assert "token_ended" in await ended(socket)
     async with httpx.AsyncClient(base_url=bench.server.url) as http:
         answer = await http.get("/api/me", headers={"Authorization": f"Bearer {soon}"})
