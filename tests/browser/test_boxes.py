@@ -399,6 +399,7 @@ async def test_fingers_draw_and_enlarge(server: TestServer, browser: Browser, fo
     async with Bench(server) as bench:
         await bench.make(cells(folder, 2), **BOXES)
         page = await signed_in(browser, bench, touch=True)
+        await page.set_viewport_size({"width": 390, "height": 844})
         canvas = await open_drawing(page, bench)
         hand = await page.context.new_cdp_session(page)
 
@@ -411,6 +412,9 @@ async def test_fingers_draw_and_enlarge(server: TestServer, browser: Browser, fo
         await touch("touchMove", end)
         await touch("touchEnd")
         await canvas.has(1)
+        # The list below the picture follows, and the picture stays under the finger.
+        await expect(page.locator('.shape-row[data-current="true"]')).to_have_count(1)
+        assert await page.evaluate("new Promise(requestAnimationFrame).then(() => scrollY)") == 0
         # Two fingers enlarge, and what the first began is no box.
         before = str(await canvas.node.get_attribute("data-view"))
         left, right = await canvas.at(150, 150), await canvas.at(250, 150)

@@ -249,16 +249,12 @@ export class Drawing {
     this.stage.marks([...this._ghosts, ...shapes.map((shape) => ({
       key: shape.id, shape, color: color(shape.cls), dashed: shape.by === "model", locked: shape.locked,
       hidden: !there.has(shape.id) || shape.id === held,
-      ...(shape.by === "model" ? { label: this._label(shape), short: this._more(shape) } : {}),
+      ...(shape.by === "model" ? { label: this._label(shape), short: this._notes.get(shape.id) ?? shape.cls } : {}),
     }))]);
   }
 
-  _more(shape) {
-    return this._notes.get(shape.id) ?? (shape.score === null ? "" : score(shape.score));
-  }
-
   _label(shape) {
-    const more = this._more(shape);
+    const more = this._notes.get(shape.id) ?? (shape.score === null ? "" : score(shape.score));
     return more ? `${shape.cls} ${more}` : shape.cls;
   }
 

@@ -66,10 +66,19 @@ export class ShapeList {
     this._target = target;
   }
 
-  /** Where to scroll the page has to work out once it is laid out: once a frame, not for each key. */
+  /**
+   * The list alone is scrolled: on a phone it is below the picture, which is to stay where it is. Where
+   * to is worked out once the page is laid out: once a frame, not for each key.
+   */
   _follow(id) {
     cancelAnimationFrame(this._due);
-    this._due = requestAnimationFrame(() => this._rows.get(id)?.node.scrollIntoView({ block: "nearest" }));
+    this._due = requestAnimationFrame(() => {
+      const node = this._rows.get(id)?.node;
+      if (!node) return;
+      const [frame, box] = [this._list.getBoundingClientRect(), node.getBoundingClientRect()];
+      if (box.top < frame.top) this._list.scrollTop -= frame.top - box.top;
+      else if (box.bottom > frame.bottom) this._list.scrollTop += box.bottom - frame.bottom;
+    });
   }
 
   _row(shape, colors, note) {
