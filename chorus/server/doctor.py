@@ -63,16 +63,19 @@ def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Ite
     yield _memory()
     yield _files()
     yield _clock()
-    yield _folder(data_dir)
+    folder = _folder(data_dir)
+    yield folder
     yield _free(data_dir)
     yield _fsync(data_dir)
-    yield _database(settings)
-    yield _log_file(settings)
-    yield _secrets(settings)
+    if folder.state != "bad":  # what cannot be looked into is neither good nor bad
+        yield _database(settings)
+        yield _log_file(settings)
+        yield _secrets(settings)
     yield _port(host, port)
     yield _address(host)
     yield _pages()
-    yield _exported(settings)
+    if folder.state != "bad":
+        yield _exported(settings)
     yield _gpu(settings)
     if models:
         yield _loads("torch", "the model learns nothing without it")
@@ -175,9 +178,11 @@ def _folder(data_dir: Path) -> Finding:
                 f"Make it, and give it to who runs Chorus: `chown` {data_dir}.",
             )
         return Finding("folder", "ok", said)
-    wrong = [
-        p for p in (data_dir, *sorted(data_dir.iterdir())) if not os.access(p, os.R_OK | os.W_OK)
-    ]
+    if not data_dir.is_dir():
+        said = f"{data_dir} is a file"
+        return Finding("folder", "bad", said, "Name a folder, with --data-dir.")
+    kept = sorted(data_dir.iterdir()) if _usable(data_dir) else []
+    wrong = [p for p in (data_dir, *kept) if not _usable(p)]
     if wrong:
         return Finding(
             "folder",
@@ -185,7 +190,17 @@ def _folder(data_dir: Path) -> Finding:
             f"cannot be read and written: {', '.join(map(str, wrong))}",
             "Give the folder to who runs Chorus: `chown -R USER` and its path.",
         )
-    mode = stat.S_IMODE(data_dir.stat().st_mode)
+    about = data_dir.stat()
+    others = [p for p in kept if p.lstat().st_uid != about.st_uid]
+    if others:
+        return Finding(
+            "folder",
+            "warn",
+            f"not of the user whose folder it is: {', '.join(map(str, others))}",
+            f"A command was run as somebody else. `chown -R --reference={data_dir} {data_dir}`, and"
+            " run commands as who runs Chorus (docs/operations.md).",
+        )
+    mode = stat.S_IMODE(about.st_mode)
     if mode & 0o007:
         return Finding(
             "folder",
@@ -194,6 +209,11 @@ def _folder(data_dir: Path) -> Finding:
             f"`chmod 750 {data_dir}`: it holds people's answers.",
         )
     return Finding("folder", "ok", f"{data_dir} can be written")
+
+
+def _usable(path: Path) -> bool:
+    """May we read and write it, and if it is a folder, what is in it?"""
+    return os.access(path, os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0))
 
 
 def _there(data_dir: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -255,7 +256,32 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(server: TestServer, tmp_pa
     assert found["port"].state == "warn"
     assert found["address"].state == "warn"
     assert all(f.mend for f in found.values() if f.state != "ok")
+    tmp_path.chmod(0o750)
+    if os.getuid() == 0:  # a command that was run as root beside a server that is not
+        os.chown(secret, 65534, 65534)
+        (folder,) = (
+            f for f in doctor.examine(tmp_path, "::1", 0, models=False) if f.name == "folder"
+        )
+        assert folder.state == "warn"
+        assert str(secret) in folder.found
+        os.chown(secret, 0, 0)
     runner = CliRunner()
     done = runner.invoke(app, ["doctor", "--data-dir", str(tmp_path), "--no-models"])
     assert done.exit_code == 1
     assert "→ `chmod 600" in done.stdout
+
+
+def test_doctor_comes_to_its_end_where_it_cannot_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_file = tmp_path / "file"
+    a_file.write_text("")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    # As for somebody who is not root: folders without the right to enter them.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)
+    for folder, said in ((a_file, "is a file"), (closed, "cannot be read and written")):
+        found = {f.name: f for f in doctor.examine(folder, "127.0.0.1", 0, models=False)}
+        assert found["folder"].state == "bad"
+        assert said in found["folder"].found
+        assert "database" not in found
