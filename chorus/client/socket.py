@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from chorus.client.errors import ApiError, Closed, ConnectionLost
 from chorus.client.messages import Frame, User, VoteAck
+from chorus.client.packing import packed
 
 T = TypeVar("T")
 WAIT_MIN = 0.25
@@ -51,12 +52,24 @@ class Subscription:
 
 
 class _Vote:
-    __slots__ = ("body", "done", "request_id")
+    __slots__ = ("body", "done")
 
     def __init__(self, body: dict[str, Any], done: asyncio.Future[VoteAck]) -> None:
         self.body = body
         self.done = done
-        self.request_id = 0
+
+
+class _Ack(msgspec.Struct):
+    """Of one vote among several: kept, or why not."""
+
+    seq: int = 0
+    duplicate: bool = False
+    practice: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class _Acks(msgspec.Struct):
+    votes: list[_Ack]
 
 
 class Socket:
@@ -70,7 +83,10 @@ class Socket:
         self._next_id = 1
         self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
         self._votes: dict[str, _Vote] = {}
-        self._vote_ids: dict[int, str] = {}
+        self._vote_ids: dict[int, list[str]] = {}
+        """Of a command on its way: the votes that it has."""
+        self._leaving: list[_Vote] = []
+        """Cast in this step of the event loop: they are sent together at its end."""
         self._subscriptions: list[Subscription] = []
         self._by_number: dict[int, Subscription] = {}
         self._closed: Closed | None = None
@@ -134,7 +150,8 @@ class Socket:
         return msgspec.json.decode(await self.request(type, body), type=reply)
 
     async def cast(self, body: dict[str, Any]) -> VoteAck:
-        """Send a vote (`vote.cast`) and wait until it is on the server's disk.
+        """Send a vote and wait until it is on the server's disk. Votes that are cast together go
+        in one message.
 
         Sent again after a lost connection, or when the server has trouble of its own, for as long
         as it takes. Raises `ApiError` when the server refuses it, `Closed` when the socket is
@@ -144,7 +161,7 @@ class Socket:
         vote = _Vote(body, asyncio.get_running_loop().create_future())
         self._votes[body["vote_id"]] = vote
         if self.connected.is_set():
-            await self._send_vote(vote)
+            self._send([vote])
         try:
             return await vote.done
         finally:
@@ -218,22 +235,29 @@ class Socket:
         if not subscription.opened.done():
             subscription.opened.set_result(None)
 
-    async def _send_vote(self, vote: _Vote) -> None:
+    def _send(self, votes: Sequence[_Vote]) -> None:
+        if not self._leaving:
+            asyncio.get_running_loop().call_soon(lambda: self._spawn(self._send_all()))
+        self._leaving += votes
+
+    async def _send_all(self) -> None:
+        leaving, self._leaving = self._leaving, []
         ws = self._ws
         if ws is None:
             return
-        vote.request_id = self._next_id
-        self._next_id += 1
-        self._vote_ids[vote.request_id] = vote.body["vote_id"]
-        with contextlib.suppress(ConnectionClosed):
-            frame = {"id": vote.request_id, "type": "vote.cast", "body": vote.body}
-            await ws.send(_encode(frame), text=True)
+        for command in packed([vote.body for vote in leaving]):
+            number = self._next_id
+            self._next_id += 1
+            self._vote_ids[number] = command.vote_ids
+            with contextlib.suppress(ConnectionClosed):
+                frame = {"id": number, "type": command.type, "body": command.body}
+                await ws.send(_encode(frame), text=True)
 
-    async def _send_later(self, vote: _Vote) -> None:
+    async def _send_later(self, votes: Sequence[_Vote]) -> None:
         ws = self._ws
         await asyncio.sleep(VOTE_AGAIN)
-        if ws is self._ws and not vote.done.done():  # else a new connection sends all of them
-            await self._send_vote(vote)
+        if ws is self._ws:  # else a new connection sends all of them
+            self._send([vote for vote in votes if not vote.done.done()])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -325,8 +349,8 @@ class Socket:
                 self._end(error)
             return
         self.connected.set()
-        for vote in list(self._votes.values()):
-            await self._send_vote(vote)
+        self._leaving.clear()
+        self._send(list(self._votes.values()))
         for subscription in list(self._subscriptions):  # made while we were resuming
             if subscription not in before and not subscription.opened.done():
                 try:
@@ -343,19 +367,9 @@ class Socket:
 
     def _reply(self, frame: Frame) -> None:
         assert frame.re is not None
-        vote_id = self._vote_ids.pop(frame.re, None)
-        if vote_id is not None:
-            vote = self._votes.get(vote_id)
-            if vote is None or vote.done.done():
-                return
-            if frame.ok:
-                vote.done.set_result(msgspec.json.decode(frame.body, type=VoteAck))
-                return
-            error = _api_error(frame)
-            if error.retry:
-                self._spawn(self._send_later(vote))
-            else:
-                vote.done.set_exception(error)
+        vote_ids = self._vote_ids.pop(frame.re, None)
+        if vote_ids is not None:
+            self._acked(vote_ids, frame)
             return
         future = self._waiting.get(frame.re)
         if future is None or future.done():
@@ -363,7 +377,22 @@ class Socket:
         if frame.ok:
             future.set_result(frame.body)
         else:
-            future.set_exception(_api_error(frame))
+            future.set_exception(_api_error(frame.error))
+
+    def _acked(self, vote_ids: list[str], frame: Frame) -> None:
+        later: list[_Vote] = []
+        for vote_id, ack in zip(vote_ids, _acks(vote_ids, frame), strict=True):
+            vote = self._votes.get(vote_id)
+            if vote is None or vote.done.done():
+                continue
+            if isinstance(ack, VoteAck):
+                vote.done.set_result(ack)
+            elif ack.retry:
+                later.append(vote)
+            else:
+                vote.done.set_exception(ack)
+        if later:
+            self._spawn(self._send_later(later))
 
     def _lost(self) -> None:
         self._ws = None
@@ -392,8 +421,22 @@ class Socket:
             callback()
 
 
-def _api_error(frame: Frame) -> ApiError:
-    error = frame.error or {}
+def _acks(vote_ids: list[str], frame: Frame) -> list[VoteAck | ApiError]:
+    """Of each vote of a command what the server says of it."""
+    if not frame.ok:
+        return [_api_error(frame.error)] * len(vote_ids)
+    if len(vote_ids) == 1:
+        return [msgspec.json.decode(frame.body, type=VoteAck)]
+    return [
+        _api_error(one.error)
+        if one.error is not None
+        else VoteAck(one.seq, one.duplicate, one.practice)
+        for one in msgspec.json.decode(frame.body, type=_Acks).votes
+    ]
+
+
+def _api_error(said: dict[str, Any] | None) -> ApiError:
+    error = said or {}
     return ApiError(
         str(error.get("code", "internal")),
         str(error.get("message", "")),

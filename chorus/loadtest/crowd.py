@@ -74,7 +74,16 @@ class _Frame(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
+class _Kept(msgspec.Struct):
+    error: dict[str, Any] | None = None
+
+
+class _Votes(msgspec.Struct):
+    votes: list[_Kept]
+
+
 _decode = msgspec.json.Decoder(_Frame).decode
+_votes = msgspec.json.Decoder(_Votes).decode
 _encode = msgspec.json.Encoder().encode
 _page = msgspec.json.Decoder(_Page).decode
 
@@ -150,8 +159,8 @@ class Labeler(Seat):
         """Pages in hand that came without credit."""
         self._unacked: dict[str, tuple[float, dict[str, Any]]] = {}
         """vote_id: (when it was cast, its body)."""
-        self._asked: dict[int, str | None] = {}
-        """Command: the vote that it is."""
+        self._asked: dict[int, list[str]] = {}
+        """Command: the votes that it has."""
         self._changed: asyncio.Future[None] | None = None
 
     async def change(self) -> None:
@@ -168,7 +177,7 @@ class Labeler(Seat):
             "project_id": self._part.project_id, "tab": self._tab,
             "page_size": self._part.page_size, "credit": max(0, AHEAD - len(self.pages)),
         }  # fmt: skip
-        self._asked[self.commands(("labeling.open", body))[0]] = None
+        self.commands(("labeling.open", body))
         self._send([body for _, body in self._unacked.values()])
 
     def finish(self, page: _Page, each_ms: int) -> None:
@@ -178,9 +187,9 @@ class Labeler(Seat):
         for item in page.items:
             vote_id = f"{self.chance.getrandbits(128):032x}"
             body = {
-                "project_id": self._part.project_id, "vote_id": vote_id, "item_id": item.item_id,
-                "lease_id": item.lease_id, "kind": "label",
-                "value": {"class": self.chance.choice(CLASSES)}, "duration_ms": each_ms,
+                "vote_id": vote_id, "item_id": item.item_id, "lease_id": item.lease_id,
+                "kind": "label", "value": {"class": self.chance.choice(CLASSES)},
+                "duration_ms": each_ms,
             }  # fmt: skip
             self._unacked[vote_id] = now, body
             bodies.append(body)
@@ -192,14 +201,17 @@ class Labeler(Seat):
         self._send(bodies, credit=more)
 
     def _send(self, bodies: Sequence[dict[str, Any]], credit: bool = False) -> None:
-        commands = [("vote.cast", body) for body in bodies]
+        project = {"project_id": self._part.project_id}
+        commands: list[tuple[str, dict[str, Any]]] = []
+        if bodies:
+            commands.append(("votes.cast", {**project, "votes": bodies}))
         if credit:
-            commands.append(("labeling.credit", {"project_id": self._part.project_id, "n": 1}))
+            commands.append(("labeling.credit", {**project, "n": 1}))
         if not commands or self.wire is None:  # `begin` does it then
             return
-        numbers = self.commands(*commands)
-        for number, body in zip(numbers, bodies, strict=False):
-            self._asked[number] = body["vote_id"]
+        first = self.commands(*commands)[0]
+        if bodies:
+            self._asked[first] = [body["vote_id"] for body in bodies]
 
     def hears(self, text: bytes) -> None:
         frame = _decode(text)
@@ -225,20 +237,28 @@ class Labeler(Seat):
             self._changed.set_result(None)
 
     def _reply(self, number: int, frame: _Frame) -> None:
-        vote_id = self._asked.pop(number, None)
+        vote_ids = self._asked.pop(number, None)
         error = frame.error or {}
-        if vote_id is None:
+        if vote_ids is None:
             if frame.ok:
                 self.opened.set()
             elif not error.get("retry"):
                 self.told.failures.append(str(error.get("message", error)))
             return
-        if not frame.ok and error.get("retry"):
-            asyncio.get_running_loop().call_later(VOTE_AGAIN_S, self._send_again, vote_id)
+        kept = _votes(frame.body).votes if frame.ok else [_Kept(frame.error)] * len(vote_ids)
+        again: list[str] = []
+        for vote_id, one in zip(vote_ids, kept, strict=True):
+            self._answered(vote_id, one, again)
+        if again:
+            asyncio.get_running_loop().call_later(VOTE_AGAIN_S, self._send_again, again)
+
+    def _answered(self, vote_id: str, kept: _Kept, again: list[str]) -> None:
+        if kept.error is not None and kept.error.get("retry"):
+            again.append(vote_id)
             return
         sent, _ = self._unacked.pop(vote_id, (0.0, None))
-        if not frame.ok:
-            code = str(error.get("code"))
+        if kept.error is not None:
+            code = str(kept.error.get("code"))
             self.told.refused[code] = self.told.refused.get(code, 0) + 1
         elif sent:
             self.told.acks.add(monotonic() - sent)
@@ -246,9 +266,8 @@ class Labeler(Seat):
             if self.acked is not None:
                 self.acked.write(f"{vote_id}\n")
 
-    def _send_again(self, vote_id: str) -> None:
-        if vote_id in self._unacked:
-            self._send([self._unacked[vote_id][1]])
+    def _send_again(self, vote_ids: Sequence[str]) -> None:
+        self._send([self._unacked[v][1] for v in vote_ids if v in self._unacked])
 
     def _item_closed(self, closed: _ItemClosed) -> None:
         page = self.pages.get(closed.page_id)

@@ -191,6 +191,7 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
 ]
 """Of a command's own project, with another's ids."""
 MANY: list[tuple[str, dict[str, Any]]] = [
+    ("votes.cast", {"votes": [{"vote_id": "12345678", "item_id": "item_id", "kind": "skip"}]}),
     ("gold.mark", {"item_ids": ["item_id"]}),
     ("review.decide_many", {"items": [{"item_id": "item_id"}], "action": "approve"}),
 ]

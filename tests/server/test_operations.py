@@ -106,7 +106,7 @@ async def test_the_metrics_count_what_happens(server: TestServer, tmp_path: Path
     assert more("chorus_votes_total{kind=label}") == 9
     assert more("chorus_pages_total{kind=manual}") == 1
     assert more("chorus_ack_seconds_count") == 9
-    assert more("chorus_commands_total{outcome=ok,type=vote.cast}") == 9
+    assert more("chorus_commands_total{outcome=ok,type=votes.cast}") == 1
     assert more("chorus_commands_total{outcome=unknown_type,type=unknown}") == 1
     assert after["chorus_sockets{role=labeler}"] == 1
     assert more("chorus_events_total") >= 10

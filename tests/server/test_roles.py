@@ -325,6 +325,7 @@ COMMANDS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("labeling.open", {"tab": "t"}, ALL),
     ("labeling.history", {}, ALL),
     ("vote.cast", {"vote_id": "12345678", "item_id": 1, "kind": "skip"}, ALL),
+    ("votes.cast", {"votes": [{"vote_id": "12345678", "item_id": 1, "kind": "skip"}]}, ALL),
     ("subscribe", {"topic": "project/{p}/stats"}, SUPERVISORS),
     ("subscribe", {"topic": "project/{p}/events"}, SUPERVISORS),
     ("subscribe", {"topic": "project/{p}/feed"}, SUPERVISORS),

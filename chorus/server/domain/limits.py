@@ -96,11 +96,11 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._left)
 
-    def take(self, key: str, now: float) -> float:
-        """Take one; how many seconds to wait until it was there (0: it is). It is taken whether
-        the caller waits or not, so that those who go on asking wait longer."""
+    def take(self, key: str, now: float, n: int = 1) -> float:
+        """Take `n`; how many seconds to wait until they were there (0: they are). They are taken
+        whether the caller waits or not, so that those who go on asking wait longer."""
         self._sweep(now)
-        left = self._at(key, now) - 1
+        left = self._at(key, now) - n
         # Not without end: whoever stops is free again after one more burst.
         left = max(left, -self.pace.burst)
         self._left[key] = left, now

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from chorus.server.domain.model import OPEN_STATES, Item, Project, StandingVote, User
+from chorus.server.domain.model import OPEN_STATES, Item, Project, StandingVote, User, VoteKind
 from chorus.server.domain.values import Schema, canonical
 from chorus.server.errors import ApiError
 from chorus.server.formats.labels.drawn import Drawn, Misplaced, placed
@@ -200,10 +200,8 @@ def _vote(
         if lease.user_id == user.user_id:  # nobody holds what they have answered
             close(tx, lease, delta, now)
             item.n_leases = max(0, item.n_leases - 1)
-    kind = "label" if op.kind == "label" else "skip" if op.kind == "skip" else "flag"
-    standing = StandingVote(
-        item.item_id, user.user_id, vote_id, kind, value, prelabel, 0  # type: ignore[arg-type]
-    )  # fmt: skip
+    kind: VoteKind = "label" if op.kind == "label" else "skip" if op.kind == "skip" else "flag"
+    standing = StandingVote(item.item_id, user.user_id, vote_id, kind, value, prelabel, 0)
     after = [v for v in votes if v.user_id != user.user_id] + [standing]
     count(item, after, project, tx.params(project))
     keep(tx, project, item, before, votes, after, delta, now)

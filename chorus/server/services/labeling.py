@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.known import Ahead
 
 DURATION_MAX = 24 * 3600 * 1000
 
@@ -47,26 +50,69 @@ class Labeling:
 
         Raises `ApiError`: bad_value, not_found, not_leased, already_voted, item_closed, conflict.
         """
-        if not 8 <= len(vote.vote_id) <= 64:
-            raise ApiError("bad_value", "vote_id must be a UUID made by the client")
-        value: str | None = None
+        kept = (await self.cast_page(user_id, user_name, [vote]))[0]
+        if isinstance(kept, BaseException):
+            raise kept
+        return kept
+
+    async def cast_page(
+        self, user_id: str, user_name: str, votes: Sequence[VoteCast]
+    ) -> list[dict[str, Any] | BaseException]:
+        """Keep several votes of one person, in one commit where possible: of each what `cast`
+        returns, or raises. One that is refused takes nothing of the others with it."""
+        values = [await self._value(vote) for vote in votes]
+        # One step of the event loop from here on: what is asked in it is handed over together.
+        kept: list[dict[str, Any] | BaseException] = await asyncio.gather(
+            *(
+                self._refused(value)
+                if isinstance(value, ApiError)
+                else self._store.write(
+                    self._fn(user_id, user_name, vote, value),
+                    repeatable=True,
+                    ahead=Ahead(vote.vote_id, vote.item_id, user_id),
+                )
+                for vote, value in zip(votes, values, strict=True)
+            ),
+            return_exceptions=True,
+        )
+        return kept
+
+    async def _value(self, vote: VoteCast) -> str | ApiError | None:
+        """The vote's value, canonical; None: it has none."""
+        try:
+            if not 8 <= len(vote.vote_id) <= 64:
+                raise ApiError("bad_value", "vote_id must be a UUID made by the client")
+            schema = self._projects.schema(vote.project_id)
+            if vote.kind != "label":
+                return None
+            if schema.shapes:
+                # A large polygon takes a while to check: on a reader's thread, before the writer.
+                return await self._store.read(lambda tx: _on_picture(tx, schema, vote))
+            return schema.parse(vote.value)
+        except ApiError as error:
+            return error
+
+    def _refused(self, error: ApiError) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+        return future
+
+    def _fn(
+        self, user_id: str, user_name: str, vote: VoteCast, value: str | None
+    ) -> Callable[[Tx], dict[str, Any]]:
         schema = self._projects.schema(vote.project_id)
-        if vote.kind == "label":
-            # A large polygon takes a while to check: on a reader's thread, before the writer.
-            value = (
-                await self._store.read(lambda tx: _on_picture(tx, schema, vote))
-                if schema.shapes
-                else schema.parse(vote.value)
-            )
 
-        def fn(tx: Tx) -> tuple[int, bool, dict[str, Any] | None]:
+        def fn(tx: Tx) -> dict[str, Any]:
             seq, duplicate, practice = cast(tx, user_id, user_name, vote, value, now_ms())
+            kept: dict[str, Any] = {"seq": seq, "duplicate": duplicate}
             # Sent again, it may have been in practice: then they are told again.
-            told = practising.told(tx, vote.vote_id, schema) if practice or duplicate else None
-            return seq, duplicate, told
+            if practice or duplicate:
+                told = practising.told(tx, vote.vote_id, schema)
+                if told is not None:
+                    kept["practice"] = told
+            return kept
 
-        seq, duplicate, told = await self._store.write(fn, repeatable=True)
-        return {"seq": seq, "duplicate": duplicate, **({} if told is None else {"practice": told})}
+        return fn
 
     async def history(
         self, project_id: str, user_id: str, limit: int, before: int | None,

@@ -94,9 +94,9 @@ class Limits:
         if self._requests.take(user_id, time.monotonic()) > 0:
             raise ApiError("rate_limited", "too many requests; wait a moment")
 
-    def command(self, user_id: str) -> float:
-        """Seconds that this person's next command waits; 0 is usual."""
-        return self._commands.take(user_id, time.monotonic())
+    def command(self, user_id: str, n: int = 1) -> float:
+        """Seconds that this person's next `n` commands wait; 0 is usual."""
+        return self._commands.take(user_id, time.monotonic(), n)
 
     @contextmanager
     def uploading(self, user_id: str) -> Iterator[None]:

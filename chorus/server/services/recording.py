@@ -259,7 +259,7 @@ def keep(
 
 def lease_changed(tx: Tx, item: Item, before: Before, delta: Delta) -> None:
     """Store what a granted or released lease has made of an item."""
-    tx.update_lease_count(item)
+    tx.update_item(item)
     delta.moved(before, item)
     if (before.label, before.source) != (item.label, item.label_source):
         # Only under new rules that had not reached the item yet.

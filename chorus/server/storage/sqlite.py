@@ -27,7 +27,8 @@ from chorus.server.matching import shapes_right
 from chorus.server.storage.checkpoints import Checkpoints
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.base import Heads
+from chorus.server.storage.tx.ahead import LOOK_AHEAD
+from chorus.server.storage.tx.known import Ahead, Known
 from chorus.server.storage.watch import Commit, Watch, Written
 
 log = logging.getLogger(__name__)
@@ -75,13 +76,16 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 
 class _Write:
     __slots__ = (
-        "asked", "began", "context", "ended", "error", "fn", "future", "repeatable", "result",
+        "ahead", "asked", "began", "context", "ended", "error", "fn", "future", "repeatable",
+        "result",
     )  # fmt: skip
 
     def __init__(
-        self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any, repeatable: bool
-    ) -> None:
+        self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any, repeatable: bool,
+        ahead: Ahead | None = None,
+    ) -> None:  # fmt: skip
         self.fn = fn
+        self.ahead = ahead
         self.repeatable = repeatable
         self.future = future
         self.context = context
@@ -123,7 +127,9 @@ class SqliteStore:
 
     # -- writing
 
-    def write(self, fn: Callable[[Tx], T], repeatable: bool = False) -> asyncio.Future[T]:
+    def write(
+        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None
+    ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
             future.set_exception(ApiError("shutting_down", "the server is shutting down"))
@@ -131,7 +137,7 @@ class SqliteStore:
             context = None if self._watch is None else self._watch.context()
             if not self._asked:
                 self._loop.call_soon(self._hand_over)
-            self._asked.append(_Write(fn, future, context, repeatable))
+            self._asked.append(_Write(fn, future, context, repeatable, ahead))
             self._waiting += 1
         return future
 
@@ -204,14 +210,14 @@ class SqliteStore:
         """The events of what was kept; None: the commit failed, and nothing was."""
         db = self._db
         events: list[Event] = []
-        heads = Heads()
+        known = Known()
         try:
             db.execute("BEGIN IMMEDIATE")
             for some in _runs(batch):
-                if len(some) == 1 or not self._together(some, heads, events):
+                if len(some) == 1 or not self._together(some, known, events):
                     for write in some:
-                        self._alone(write, heads, events)
-            heads.store(db)
+                        self._alone(write, known, events)
+            known.store(db)
             db.execute("COMMIT")
         except Exception as error:
             # Disk full, I/O error …: nobody in this batch may be told that their write is kept.
@@ -223,39 +229,43 @@ class SqliteStore:
             return None
         return events
 
-    def _alone(self, write: _Write, heads: Heads, events: list[Event]) -> None:
+    def _alone(self, write: _Write, known: Known, events: list[Event]) -> None:
         """Run one write; what it did is undone if it fails."""
-        db, before = self._db, dict(heads)
+        db, before = self._db, dict(known.heads)
         write.began = perf_counter_ns()
-        tx = Tx(db, heads)
+        tx = Tx(db, known)
         db.execute("SAVEPOINT w")
         try:
             write.result = write.fn(tx)
         except Exception as error:
             db.execute("ROLLBACK TO w")
-            heads.back_to(before)
+            known.back_to(before)
             write.error = _in_words(error)
         else:
             events += tx.events
         db.execute("RELEASE w")
         write.ended = perf_counter_ns()
 
-    def _together(self, some: list[_Write], heads: Heads, events: list[Event]) -> bool:
+    def _together(self, some: list[_Write], known: Known, events: list[Event]) -> bool:
         """Run repeatable writes under one savepoint: one of its own for each vote costs a tenth of
         the vote. False: one failed in the middle, and nothing of them is done."""
-        db, before = self._db, dict(heads)
+        db, before = self._db, dict(known.heads)
         told: list[Event] = []
         db.execute("SAVEPOINT w")
-        for write in some:
+        looked, forgotten = 0, known.times_forgotten
+        for n, write in enumerate(some):
             write.began = perf_counter_ns()
-            tx, changes = Tx(db, heads), db.total_changes
+            tx, changes = Tx(db, known), db.total_changes
+            if write.ahead and (n >= looked or known.times_forgotten != forgotten):
+                looked, forgotten = n + LOOK_AHEAD, known.times_forgotten
+                tx.look_ahead([w.ahead for w in some[n:looked] if w.ahead])
             try:
                 write.result = write.fn(tx)
             except Exception as error:
                 if db.total_changes != changes or tx.events:
                     db.execute("ROLLBACK TO w")
                     db.execute("RELEASE w")
-                    heads.back_to(before)
+                    known.back_to(before)
                     for one in some:
                         one.result = one.error = None
                     return False

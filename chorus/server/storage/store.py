@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.known import Ahead
 
 T = TypeVar("T")
 
@@ -17,10 +18,13 @@ class Store(Protocol):
     after that, before the caller wakes. `read` runs on a reader that sees committed data only.
     `persist` writes again and again while the disk is full or fails: for work that nobody waits
     for, and nobody would begin anew. repeatable: the function may be called again if another one
-    fails, and has no effect but on the transaction.
+    fails, and has no effect but on the transaction. ahead: what it will look at, which is read for
+    many such writes at once.
     """
 
-    def write(self, fn: Callable[[Tx], T], repeatable: bool = False) -> Awaitable[T]: ...
+    def write(
+        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None
+    ) -> Awaitable[T]: ...
 
     async def persist(self, fn: Callable[[Tx], T]) -> T: ...
 

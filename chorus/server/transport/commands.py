@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from chorus.server.clock import now_ms
+from chorus.server.domain.model import VoteKind
 from chorus.server.errors import ApiError
+from chorus.server.logs import request_id
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.assigning import Stream
@@ -18,7 +21,18 @@ from chorus.server.services.labeling import VoteCast
 from chorus.server.services.projects import Change
 from chorus.server.transport.answers_filter import AnswersBody, answers_of
 from chorus.server.transport.hub import Hub, Outbox
-from chorus.server.transport.protocol import Command, decode_body, push_frame
+from chorus.server.transport.protocol import Command, decode_body, error_body, push_frame
+
+log = logging.getLogger(__name__)
+
+
+def failure(error: BaseException, what: str) -> ApiError:
+    """What the client is told of an error: of one on our side, where it can be looked up."""
+    if isinstance(error, ApiError):
+        return error
+    log.error("%s failed", what, exc_info=error)
+    where = f"it is in the server's log, by {request_id.get()}"
+    return ApiError("internal", f"something went wrong on our side; {where}")
 
 
 class Context:
@@ -140,6 +154,27 @@ class History(AnswersBody, kw_only=True):
     before: int | None = None
 
 
+VOTES_MAX = 64
+"""Votes in one message; a page has nine at most."""
+
+
+class PageVote(msgspec.Struct):
+    """As `VoteCast`, of a project that is named once."""
+
+    vote_id: str
+    item_id: int
+    kind: VoteKind
+    value: dict[str, Any] | None = None
+    duration_ms: int = 0
+    lease_id: str | int | None = None
+    supersedes: str | None = None
+
+
+class PageCast(msgspec.Struct):
+    project_id: str
+    votes: Annotated[list[PageVote], msgspec.Meta(min_length=1, max_length=VOTES_MAX)]
+
+
 class Subscribe(msgspec.Struct):
     topic: str
     since: int | None = None
@@ -222,6 +257,22 @@ async def labeling_history(ctx: Context, id: int, body: History) -> dict[str, An
 @command("vote.cast", VoteCast, "labeler")
 async def vote_cast(ctx: Context, id: int, body: VoteCast) -> dict[str, Any]:
     return await ctx.services.labeling.cast(ctx.user.user_id, ctx.user.name, body)
+
+
+@command("votes.cast", PageCast, "labeler")
+async def votes_cast(ctx: Context, id: int, body: PageCast) -> dict[str, Any]:
+    user = ctx.user
+    # They cost as much as if each had come alone.
+    if wait := ctx.services.accounts.limits.command(user.user_id, len(body.votes) - 1):
+        await asyncio.sleep(wait)
+    votes = [VoteCast(body.project_id, *msgspec.structs.astuple(vote)) for vote in body.votes]
+    kept = await ctx.services.labeling.cast_page(user.user_id, user.name, votes)
+    return {
+        "votes": [
+            {"error": error_body(failure(one, "a vote"))} if isinstance(one, BaseException) else one
+            for one in kept
+        ]
+    }
 
 
 # -- watching

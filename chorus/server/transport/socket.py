@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from time import monotonic
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -139,26 +140,29 @@ async def _run(ctx: commands.Context, command: Command, came: float) -> None:
     outcome = "ok"
     with services.instruments.tracing.span(f"command {known}", {"chorus.command": known}) as span:
         try:
-            frame = reply_frame(command.id, await commands.run(ctx, command))
-        except ApiError as error:
-            outcome = error.code
-            frame = error_frame(command.id, error)
-        except Exception:
-            outcome = "internal"
-            log.exception("command %s failed", known)
-            where = f"it is in the server's log, by {request_id.get()}"
-            failure = ApiError("internal", f"something went wrong on our side; {where}")
+            body = await commands.run(ctx, command)
+            frame = reply_frame(command.id, body)
+        except Exception as error:
+            failure = commands.failure(error, f"command {known}")
+            outcome, body = failure.code, {}
             frame = error_frame(command.id, failure)
         if span is not None:
             span.set_attribute("chorus.outcome", outcome)
     ctx.outbox.put(frame)
     seconds = monotonic() - came
     services.instruments.commanded(known, outcome)
-    if known == "vote.cast" and outcome == "ok":
+    for _ in range(_kept(known, body)):
         services.meter.acked(seconds)
         services.instruments.acked(seconds)
     if log.isEnabledFor(logging.INFO):
         _note(known, outcome, seconds)
+
+
+def _kept(type: str, body: dict[str, Any]) -> int:
+    """Votes that this reply says are kept."""
+    if type == "vote.cast":
+        return "seq" in body
+    return sum("seq" in one for one in body.get("votes", ())) if type == "votes.cast" else 0
 
 
 def _note(type: str, outcome: str, seconds: float) -> None:

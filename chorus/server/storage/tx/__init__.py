@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chorus.server.storage.tx.ahead import AheadSql
 from chorus.server.storage.tx.assignments import AssignmentSql
 from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.comments import CommentSql
@@ -35,6 +36,7 @@ from chorus.server.storage.tx.webhooks import WebhookSql
 
 
 class Tx(
+    AheadSql,
     DraftSql,
     DeletingSql,
     ErasingSql,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chorus.server.domain import model
+from chorus.server.storage.tx.known import Known
 
 
 def columns(record: type[Any]) -> str:
@@ -36,31 +37,6 @@ FLAGGED = (
 """Of check_vote AS c: a flag on a check that no decision has answered yet."""
 
 
-class Heads(dict[str, int]):
-    """How far each project's log has come within one commit that several writes share; stored
-    before the commit, once for all of them. `rows`: projects as they were read in it; `pages`: what
-    of pages never changes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: dict[str, Any] = {}
-        self.pages: dict[int, tuple[str, int, int | None]] = {}
-
-    def back_to(self, before: dict[str, int]) -> None:
-        """A write is undone: what it has emitted, and what it may have changed."""
-        self.clear()
-        self.update(before)
-        self.forget()
-
-    def forget(self) -> None:
-        self.rows.clear()
-        self.pages.clear()
-
-    def store(self, db: sqlite3.Connection) -> None:
-        for project_id, seq in self.items():
-            db.execute("UPDATE project SET last_seq = ? WHERE project_id = ?", (seq, project_id))
-
-
 def same(a: str, b: str) -> str:
     """Do two columns of canonical values say the same (see `values.alike`)? Whatever is not shapes
     never leaves SQLite for that."""
@@ -81,14 +57,13 @@ def part_args(part: str) -> tuple[str, str, str]:
 
 
 class Base:
-    """`heads`: of the commit that this is a part of; None: every event moves its project's own."""
+    """`known`: of the commit that this is a part of; None: it reads, or is the only one to write,
+    and every event moves its project's own head."""
 
-    def __init__(self, db: sqlite3.Connection, heads: Heads | None = None) -> None:
+    def __init__(self, db: sqlite3.Connection, known: Known | None = None) -> None:
         self.db = db
-        self.heads = heads
+        self.known = known
         self.events: list[model.Event] = []
-        self.known_items: dict[int, Any] = {}
-        """Rows of items as they were read, for `update_item`."""
 
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         return self.db.execute(sql, args).fetchall()
@@ -97,9 +72,20 @@ class Base:
         return self.db.execute(sql, args).fetchone()
 
     def run(self, sql: str, args: Sequence[Any] = ()) -> int:
-        if self.heads is not None and sql.startswith(("UPDATE project ", "DELETE ")):
-            self.heads.forget()
+        """A write; returns how many rows it changed."""
+        if self.known is not None:
+            self.known.forget()
         return self.db.execute(sql, args).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        if self.known is not None:
+            self.known.forget()
+        self.db.executemany(sql, rows)
+
+    def put(self, sql: str, args: Sequence[Any]) -> sqlite3.Cursor:
+        """A write that makes nothing wrong that `known` has: to rows that the caller changes there
+        as well, or that it never has."""
+        return self.db.execute(sql, args)
 
 
 def marks(n: int) -> str:

@@ -17,7 +17,7 @@ class EventSql(Base):
     def emit(self, project_id: str, at: int, type: str, body: dict[str, Any]) -> int:
         """Append one event; returns its seq. Published by the store after COMMIT."""
         seq = self._next_seq(project_id)
-        self.run(
+        self.put(
             "INSERT INTO event (project_id, seq, type, body, at) VALUES (?,?,?,?,?)",
             (project_id, seq, type, _encode(body).decode(), at),
         )
@@ -25,17 +25,17 @@ class EventSql(Base):
         return int(seq)
 
     def _next_seq(self, project_id: str) -> int:
-        if self.heads is None:
+        if self.known is None:
             (seq,) = self.row(
                 "UPDATE project SET last_seq = last_seq + 1 WHERE project_id = ?"
                 " RETURNING last_seq",
                 (project_id,),
             )
             return int(seq)
-        last = self.heads.get(project_id)
+        last = self.known.heads.get(project_id)
         if last is None:
             (last,) = self.row("SELECT last_seq FROM project WHERE project_id = ?", (project_id,))
-        self.heads[project_id] = last + 1
+        self.known.heads[project_id] = last + 1
         return int(last) + 1
 
     def events_since(self, project_id: str, since: int, limit: int) -> list[Event]:

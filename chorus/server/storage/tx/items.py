@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ _DERIVED = (
     "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
     "pre_score", "odd", "preset",
 )  # fmt: skip
-_AT = [(column, Item.__struct_fields__.index(column)) for column in _DERIVED]
+_DERIVED_AT = tuple(Item.__struct_fields__.index(column) for column in _DERIVED)
 _INSERT_COLUMNS = ITEM.split(", ")[1:]
 _INSERT = (
     f"INSERT OR IGNORE INTO item ({', '.join(_INSERT_COLUMNS)})"
@@ -25,7 +26,18 @@ _INSERT = (
 )
 
 
-_UNKNOWN = object()
+_INSERT_LEASE = (
+    f"INSERT INTO lease ({LEASE.split(', ', 1)[1]}) VALUES ({marks(len(LEASE.split(', ')) - 1)})"
+)
+_RELEASED = Lease.__struct_fields__.index("released_at")
+assert Lease.__struct_fields__[_RELEASED + 1] == "release_reason"
+
+
+@cache
+def _update(changed: tuple[int, ...]) -> str:
+    """The statement that stores these fields of an item."""
+    names = [Item.__struct_fields__[at] for at in changed]
+    return f"UPDATE item SET {', '.join(f'{name} = ?' for name in names)} WHERE item_id = ?"
 
 
 FRESH = f"(n_leases = 0 AND n_labels = 0 AND n_skips = 0 AND queue_pos < {MORE_VOTES})"
@@ -61,55 +73,53 @@ class QueueRow(NamedTuple):
 
 class ItemSql(Base):
     def item(self, item_id: int) -> Item | None:
-        row = self.row(f"SELECT {ITEM} FROM item WHERE item_id = ?", (item_id,))
+        known = self.known
+        row = None if known is None else known.items.get(item_id)
         if row is None:
-            return None
-        self.known_items[item_id] = row
+            row = self.row(f"SELECT {ITEM} FROM item WHERE item_id = ?", (item_id,))
+            if row is None:
+                return None
+            if known is not None:
+                known.items[item_id] = row
         return Item(*row)
 
+    def _items(self, rows: list[Any]) -> list[Item]:
+        if self.known is not None:
+            self.known.items.update({row[0]: row for row in rows})
+        return [Item(*row) for row in rows]
+
     def items_by_id(self, item_ids: Sequence[int]) -> list[Item]:
-        return [
-            Item(*row)
-            for row in self.rows(
+        return self._items(
+            self.rows(
                 f"SELECT {ITEM} FROM item WHERE item_id IN ({marks(len(item_ids))})"
                 " ORDER BY item_id",
                 item_ids,
             )
-        ]
+        )
 
     def add_item(self, item: Item) -> int | None:
         """Insert (item_id is ignored); returns the new id, or None if the content is known."""
         values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]]
-        cursor = self.db.execute(_INSERT, values)
+        cursor = self.put(_INSERT, values)
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
     def update_item(self, item: Item) -> None:
-        """Store the derived columns; of an item that was read by `item`, those that have changed:
+        """Store the derived columns; where it is known what is stored, those that have changed:
         SQLite writes an index anew for every column that a statement names, changed or not."""
-        row = self.known_items.pop(item.item_id, None)
-        changed = [
-            (column, value)
-            for column, at in _AT
-            if (value := getattr(item, column)) != (row[at] if row is not None else _UNKNOWN)
-        ]
-        if changed:
-            self.run(
-                f"UPDATE item SET {', '.join(f'{c} = ?' for c, _ in changed)} WHERE item_id = ?",
-                [*(value for _, value in changed), item.item_id],
-            )
-
-    def update_lease_count(self, item: Item) -> None:
-        """Store what a granted or released lease changes: under new rules that have not reached
-        the item yet, its label too."""
-        self.known_items.pop(item.item_id, None)
-        self.run(
-            "UPDATE item SET n_leases = ?, state = ?, room = ?, label = ?, label_source = ?,"
-            " revision = ?, label_at = ? WHERE item_id = ?",
-            (
-                item.n_leases, item.state, item.room, item.label, item.label_source,
-                item.revision, item.label_at, item.item_id,
-            ),
-        )  # fmt: skip
+        row = None if self.known is None else self.known.items.get(item.item_id)
+        values = msgspec.structs.astuple(item)
+        if row is None:
+            changed = list(_DERIVED_AT)
+        else:
+            changed = [at for at in _DERIVED_AT if values[at] != row[at]]
+            if not changed:
+                return
+        self.put(_update(tuple(changed)), [*(values[at] for at in changed), item.item_id])
+        if row is not None and self.known is not None:
+            after = list(row)
+            for at in changed:
+                after[at] = values[at]
+            self.known.items[item.item_id] = after
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -153,9 +163,8 @@ class ItemSql(Base):
         """Head of a queue for one person: room left, no vote and no open lease of theirs. urgent:
         only what a supervisor wants first. assigned: of this assignment; 0: of what is in none."""
         first = " AND priority = 1" if urgent else ""
-        return [
-            Item(*row)
-            for row in self.rows(
+        return self._items(
+            self.rows(
                 f"SELECT {ITEM} FROM item AS i WHERE project_id = ? AND assigned = ?"
                 f" AND queue = ? AND room > 0{first} AND queue_pos >= ? AND NOT EXISTS"
                 " (SELECT 1 FROM standing s WHERE s.item_id = i.item_id AND s.user_id = ?)"
@@ -164,7 +173,7 @@ class ItemSql(Base):
                 " ORDER BY queue_pos LIMIT ?",
                 (project_id, assigned, queue, from_pos, user_id, user_id, limit),
             )
-        ]
+        )
 
     def has_urgent(self, project_id: str) -> bool:
         """Is there anything to hand out that a supervisor wants first?"""
@@ -214,7 +223,7 @@ class ItemSql(Base):
     def set_queues(self, rows: Iterable[Sequence[Any]]) -> None:
         """rows: (queue, pos, block, pre_value, pre_score, model_value, model_score, model_probs,
         odd, easy_round, audit, chosen, item_id). An easy_round that is already set stays."""
-        self.db.executemany(
+        self.run_many(
             "UPDATE item SET queue = ?, queue_pos = ?, queue_block = ?, pre_value = ?,"
             " pre_score = ?, model_value = ?, model_score = ?, model_probs = ?, odd = ?,"
             " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END, audit = ?,"
@@ -225,7 +234,7 @@ class ItemSql(Base):
     def set_views(self, rows: Iterable[Sequence[Any]]) -> None:
         """What the model says of labeled items, by heads that never saw their labels. rows:
         (model_value, model_score, model_probs, easy_round, item_id)."""
-        self.db.executemany(
+        self.run_many(
             "UPDATE item SET model_value = ?, model_score = ?, model_probs = ?,"
             " easy_round = CASE WHEN easy_round = 0 THEN ? ELSE easy_round END WHERE item_id = ?",
             rows,
@@ -259,7 +268,7 @@ class ItemSql(Base):
         self, project_id: str, user_id: str, tab: str, kind: str, size: int,
         round_number: int | None, at: int,
     ) -> int:  # fmt: skip
-        cursor = self.db.execute(
+        cursor = self.put(
             "INSERT INTO page (project_id, user_id, tab, kind, size, round, created_at)"
             " VALUES (?,?,?,?,?,?,?)",
             (project_id, user_id, tab, kind, size, round_number, at),
@@ -268,30 +277,40 @@ class ItemSql(Base):
 
     def page(self, page_id: int) -> tuple[str, int, int | None] | None:
         """(kind, size, round)."""
-        known = None if self.heads is None else self.heads.pages.get(page_id)
+        known = None if self.known is None else self.known.pages.get(page_id)
         if known is None:
             row = self.row("SELECT kind, size, round FROM page WHERE page_id = ?", (page_id,))
             if row is None:
                 return None
-            known = tuple(row)
-            if self.heads is not None:
-                self.heads.pages[page_id] = known
+            known = row[0], row[1], row[2]
+            if self.known is not None:
+                self.known.pages[page_id] = known
         return known
 
     def add_lease(self, lease: Lease) -> int:
         values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]
-        cursor = self.db.execute(
-            f"INSERT INTO lease ({LEASE.split(', ', 1)[1]}) VALUES ({marks(len(values))})", values
-        )
-        return int(cursor.lastrowid or 0)
+        lease_id = int(self.put(_INSERT_LEASE, values).lastrowid or 0)
+        if self.known is not None:
+            self._newest((lease_id, *values))
+        return lease_id
+
+    def _newest(self, row: Sequence[Any]) -> None:
+        known = self.known
+        assert known is not None
+        key = row[2], row[3]
+        known.leases[key] = row
+        known.lease_of[row[0]] = key
 
     def lease_of(self, item_id: int, user_id: str) -> Lease | None:
         """The newest lease of this person on this item, open or released."""
-        row = self.row(
-            f"SELECT {LEASE} FROM lease WHERE item_id = ? AND user_id = ?"
-            " ORDER BY lease_id DESC LIMIT 1",
-            (item_id, user_id),
-        )
+        if self.known is not None and (item_id, user_id) in self.known.leases:
+            row = self.known.leases[item_id, user_id]
+        else:
+            row = self.row(
+                f"SELECT {LEASE} FROM lease WHERE item_id = ? AND user_id = ?"
+                " ORDER BY lease_id DESC LIMIT 1",
+                (item_id, user_id),
+            )
         return Lease(*row) if row else None
 
     def _leases(self, where: str, args: Sequence[Any]) -> list[Lease]:
@@ -350,11 +369,17 @@ class ItemSql(Base):
         ]
 
     def release(self, lease_id: int, now: int, reason: str) -> None:
-        self.run(
+        self.put(
             "UPDATE lease SET released_at = ?, release_reason = ? WHERE lease_id = ?"
             " AND released_at IS NULL",
             (now, reason, lease_id),
         )
+        if self.known is not None and (key := self.known.lease_of.get(lease_id)) is not None:
+            row = self.known.leases[key]
+            if row is not None and row[0] == lease_id and row[_RELEASED] is None:
+                self.known.leases[key] = (
+                    *row[:_RELEASED], now, reason, *row[_RELEASED + 2 :]
+                )  # fmt: skip
 
     def set_tab_expiry(self, project_id: str, user_id: str, tab: str, expires_at: int) -> None:
         self.run(

@@ -57,7 +57,7 @@ class PaceSql(Base):
 
     def add_times(self, project_id: str, rows: Sequence[tuple[str, int, int]]) -> None:
         """rows: (view, bin, answers more)."""
-        self.db.executemany(
+        self.run_many(
             "INSERT INTO pace_time VALUES (?,?,?,?) ON CONFLICT (project_id, view, bin)"
             " DO UPDATE SET n = pace_time.n + excluded.n",
             [(project_id, *row) for row in rows],
@@ -160,7 +160,7 @@ class PaceSql(Base):
     ) -> None:
         """rows: all there is to say of these items: (item_id, view, judged, wrong)."""
         self.run(f"DELETE FROM pace_item WHERE item_id IN ({marks(len(item_ids))})", item_ids)
-        self.db.executemany(
+        self.run_many(
             "INSERT INTO pace_item VALUES (?,?,?,?,?)",
             [(item_id, view, project_id, n, wrong) for item_id, view, n, wrong in rows],
         )
@@ -177,7 +177,7 @@ class PaceSql(Base):
 
     def add_errors(self, project_id: str, rows: Sequence[tuple[str, int, int]]) -> None:
         """rows: (view, answers judged more, wrong ones more)."""
-        self.db.executemany(
+        self.run_many(
             "INSERT INTO pace_error VALUES (?,?,?,?) ON CONFLICT (project_id, view)"
             " DO UPDATE SET n = pace_error.n + excluded.n,"
             " wrong = pace_error.wrong + excluded.wrong",

@@ -33,15 +33,16 @@ def _project(row: Sequence[Any]) -> Project:
 
 class ProjectSql(Base):
     def project(self, project_id: str) -> Project | None:
-        row = None if self.heads is None else self.heads.rows.get(project_id)
+        known = self.known
+        row = None if known is None else known.projects.get(project_id)
         if row is None:
             row = self.row(f"SELECT {PROJECT} FROM project WHERE project_id = ?", (project_id,))
             if row is None:
                 return None
         project = _project(row)
-        if self.heads is not None:
-            self.heads.rows[project_id] = row
-            project.last_seq = self.heads.get(project_id, project.last_seq)
+        if known is not None:
+            known.projects[project_id] = row
+            project.last_seq = known.heads.get(project_id, project.last_seq)
         return project
 
     def projects(self) -> list[Project]:

@@ -108,7 +108,7 @@ class SourceSql(Base):
         ]
 
     def put_objects(self, source_id: str, rows: Sequence[ObjectRow]) -> None:
-        self.db.executemany(
+        self.run_many(
             f"INSERT INTO source_object (source_id, {_OBJECT}) VALUES (?,?,?,?,?,?,?)"
             " ON CONFLICT (source_id, name) DO UPDATE SET version = excluded.version,"
             " size = excluded.size, state = excluded.state, content_hash = excluded.content_hash,"

@@ -23,7 +23,7 @@ class TakebackSql(Base):
         at: int, seq: int,
     ) -> int:  # fmt: skip
         """It covers votes up to `seq`, and has yet to land on all of them."""
-        cursor = self.db.execute(
+        cursor = self.put(
             "INSERT INTO takeback (project_id, user_id, since, until, by_user, votes, created_at,"
             " seq, pending_after) VALUES (?,?,?,?,?,?,?,?,0)",
             (project_id, user_id, since, until, by_user, items, at, seq),

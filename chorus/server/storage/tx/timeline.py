@@ -29,7 +29,7 @@ class TimelineSql(Base):
 
     def add_points(self, project_id: str, points: Iterable[Point]) -> None:
         """Those that are there already stay."""
-        self.db.executemany(
+        self.run_many(
             f"INSERT INTO board_point (project_id, {POINT}) VALUES (?,{marks(len(Point._fields))})"
             " ON CONFLICT (project_id, seq) DO NOTHING",
             [(project_id, *point) for point in points],

@@ -29,7 +29,7 @@ class TuningSql(Base):
 
     def mark_tuned(self, item_ids: Sequence[int], number: int) -> None:
         """Fine-tuning `number` learns from these items, if no earlier one did."""
-        self.db.executemany(
+        self.run_many(
             "UPDATE item SET tuned = ? WHERE item_id = ? AND tuned = 0",
             [(number, item_id) for item_id in item_ids],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chorus.server.domain.filters import Answers
-from chorus.server.domain.model import StandingVote
+from chorus.server.domain.model import StandingVote, VoteKind
 from chorus.server.storage.tx.base import (
     CHECK_STANDS,
     STANDING,
@@ -21,6 +21,8 @@ class VoteSql(Base):
     def vote_seq(self, vote_id: str) -> tuple[str, int, int] | None:
         """(user_id, item_id, seq) of a stored vote, or of an answer on a check or in
         practice."""
+        if self.known is not None and vote_id in self.known.votes:
+            return self.known.votes[vote_id]
         row = self.row(
             "SELECT user_id, item_id, seq FROM vote WHERE vote_id = ? UNION ALL"
             " SELECT user_id, item_id, seq FROM check_vote WHERE vote_id = ? UNION ALL"
@@ -36,10 +38,15 @@ class VoteSql(Base):
 
     def add_vote(self, values: tuple[Any, ...]) -> None:
         """values in table order."""
-        self.run("INSERT INTO vote VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        self.put("INSERT INTO vote VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        if self.known is not None:
+            vote_id, _, item_id, user_id, seq, *_ = values
+            self.known.votes[vote_id] = user_id, item_id, seq
 
     def standing(self, item_id: int) -> list[StandingVote]:
         """All standing votes of an item, oldest first."""
+        if self.known is not None and (found := self.known.standing.get(item_id)) is not None:
+            return list(found)
         return [
             StandingVote(*row)
             for row in self.rows(
@@ -73,15 +80,20 @@ class VoteSql(Base):
         )
 
     def set_standing(
-        self, item_id: int, user_id: str, project_id: str, vote_id: str, kind: str,
+        self, item_id: int, user_id: str, project_id: str, vote_id: str, kind: VoteKind,
         value: str | None, prelabel: str | None, seq: int,
     ) -> None:  # fmt: skip
-        self.run(
+        self.put(
             "INSERT INTO standing VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (item_id, user_id)"
             " DO UPDATE SET vote_id = excluded.vote_id, kind = excluded.kind,"
             " value = excluded.value, prelabel = excluded.prelabel, seq = excluded.seq",
             (item_id, user_id, project_id, vote_id, kind, value, prelabel, seq),
         )
+        if self.known is not None and (found := self.known.standing.get(item_id)) is not None:
+            now = StandingVote(item_id, user_id, vote_id, kind, value, prelabel, seq)
+            others = [vote for vote in found if vote.user_id != user_id]
+            # Of an import the votes may come in another order than they were given in.
+            self.known.standing[item_id] = sorted([*others, now], key=lambda vote: vote.seq)
 
     def clear_standing(self, item_id: int) -> None:
         self.run("DELETE FROM standing WHERE item_id = ?", (item_id,))

@@ -12,6 +12,9 @@
 import { ApiFailure } from "./api.js";
 
 const RETRY_MS = 2_000;
+/** Votes in one message, and its characters: as the server takes them (docs/protocol.md). */
+const VOTES_MOST = 64;
+const CHARS_MOST = 128 * 1024;
 
 export class Outbox extends EventTarget {
   /**
@@ -64,23 +67,42 @@ export class Outbox extends EventTarget {
   flush() {
     if (!this._socket.connected) return;
     const waiting = [...this._votes.values()].filter((v) => !v.sending);
-    for (const vote of waiting.sort((a, b) => a.at - b.at)) this._send(vote);
+    for (const some of bundles(waiting.sort((a, b) => a.at - b.at))) this._send(some);
   }
 
-  async _send(vote) {
-    vote.sending = true;
+  async _send(votes) {
+    for (const vote of votes) vote.sending = true;
     try {
-      const reply = await this._socket.request(vote.type, vote.body);
+      const replies = await this._ask(votes);
+      votes.forEach((vote, n) => this._answered(vote, replies[n]));
+    } catch (error) {
+      if (error instanceof ApiFailure) {
+        for (const vote of votes) this._answered(vote, { error });
+      } else {
+        for (const vote of votes) vote.sending = false; // connection lost: sent again when it is back
+      }
+    }
+  }
+
+  /** What the server says of each of them. */
+  async _ask(votes) {
+    const [{ type, body }] = votes;
+    if (votes.length === 1) return [await this._socket.request(type, body)];
+    const bare = votes.map(({ body: { project_id, ...vote } }) => vote);
+    const reply = await this._socket.request("votes.cast", { project_id: body.project_id, votes: bare });
+    return reply.votes;
+  }
+
+  _answered(vote, reply) {
+    if (!reply.error) {
       this._done(vote);
       this.dispatchEvent(new CustomEvent("kept", { detail: { vote: vote.body, reply } }));
-    } catch (error) {
+    } else if (reply.error.retry) {
       vote.sending = false;
-      if (!(error instanceof ApiFailure)) return; // connection lost: sent again when it is back
-      if (error.retry) {
-        setTimeout(() => this.flush(), RETRY_MS);
-        return;
-      }
+      setTimeout(() => this.flush(), RETRY_MS);
+    } else {
       this._done(vote);
+      const error = reply.error instanceof ApiFailure ? reply.error : new ApiFailure(reply.error);
       this.dispatchEvent(new CustomEvent("refused", { detail: { type: vote.type, vote: vote.body, error } }));
     }
   }
@@ -117,4 +139,23 @@ export class Outbox extends EventTarget {
 /** What makes sending twice harmless. */
 function idOf(body) {
   return body.vote_id ?? body.comment_id;
+}
+
+/**
+ * What goes in one message each: votes that follow each other, and anything else alone.
+ * @param {{type: string, body: any}[]} waiting
+ */
+export function bundles(waiting) {
+  const found = [];
+  let size = 0;
+  for (const one of waiting) {
+    const last = found.at(-1);
+    const length = JSON.stringify(one.body).length;
+    const joins = last && one.type === "vote.cast" && last[0].type === "vote.cast"
+      && last.length < VOTES_MOST && size + length <= CHARS_MOST;
+    if (joins) last.push(one);
+    else found.push([one]);
+    size = joins ? size + length : length;
+  }
+  return found;
 }

@@ -1,0 +1,57 @@
+"""What one commit has read or written already, so that nobody asks the database for it again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+Row = Sequence[Any]
+
+
+class Ahead(NamedTuple):
+    """What a vote will look at; read for many votes at once (see `tx.look_ahead`)."""
+
+    vote_id: str
+    item_id: int
+    user_id: str
+
+
+class Known:
+    """Of the writer's connection, from BEGIN to COMMIT. Rows are as the tables have them: whoever
+    writes such a row by `Base.put` changes it here too, and any other write forgets them all.
+
+    heads: how far each project's log has come; stored before the commit, once for all writes.
+    """
+
+    def __init__(self) -> None:
+        self.heads: dict[str, int] = {}
+        self.projects: dict[str, Row] = {}
+        self.pages: dict[int, tuple[str, int, int | None]] = {}
+        """(kind, size, round), which never change."""
+        self.items: dict[int, Row] = {}
+        self.votes: dict[str, tuple[str, int, int] | None] = {}
+        """(user_id, item_id, seq); None: there is no such vote."""
+        self.leases: dict[tuple[int, str], Row | None] = {}
+        """The newest by (item, person); None: there is none."""
+        self.lease_of: dict[int, tuple[int, str]] = {}
+        """The key in `leases`, by lease_id."""
+        self.standing: dict[int, list[Any]] = {}
+        self.times_forgotten = 0
+
+    def back_to(self, heads: dict[str, int]) -> None:
+        """A write is undone: what it has emitted, and what it may have changed."""
+        self.heads = dict(heads)
+        self.forget()
+
+    def forget(self) -> None:
+        self.times_forgotten += 1
+        for rows in (
+            self.projects, self.pages, self.items, self.votes, self.leases, self.lease_of,
+            self.standing,
+        ):  # fmt: skip
+            rows.clear()
+
+    def store(self, db: sqlite3.Connection) -> None:
+        for project_id, seq in self.heads.items():
+            db.execute("UPDATE project SET last_seq = ? WHERE project_id = ?", (seq, project_id))

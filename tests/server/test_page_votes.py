@@ -1,0 +1,67 @@
+"""A page's votes in one message: each is kept, or refused, as if it had come alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chorus.client.packing import CHARS_MAX, VOTES_MAX, packed
+from tests.server.raw import Raw, connect
+from tests.servers import Bench, TestServer, pictures, right
+
+bodies = st.lists(
+    st.fixed_dictionaries(
+        {"project_id": st.sampled_from("pq"), "value": st.sampled_from(["x", "x" * 50_000])}
+    ),
+    max_size=150,
+)
+
+
+@given(bodies)
+def test_all_votes_are_packed_once_and_in_their_order(sent: list[dict[str, str]]) -> None:
+    sent = [{**body, "vote_id": f"v{n}"} for n, body in enumerate(sent)]
+    commands = list(packed(sent))
+    assert [v for command in commands for v in command.vote_ids] == [b["vote_id"] for b in sent]
+    unpacked = [
+        vote if command.type == "vote.cast" else {"project_id": command.body["project_id"], **vote}
+        for command in commands
+        for vote in command.body.get("votes", [command.body])
+    ]
+    assert unpacked == sent
+    for command in commands:
+        assert (len(command.vote_ids) == 1) == (command.type == "vote.cast")
+        assert len(command.vote_ids) <= VOTES_MAX
+        assert len(str(command.body)) < 2 * CHARS_MAX
+
+
+@pytest.mark.timeout(60)
+async def test_a_page_in_one_message(server: TestServer, tmp_path: Path) -> None:
+    async with Bench(server) as bench:
+        project = await bench.make(pictures(tmp_path / "p", 9))
+        async with connect(bench, await bench.person()) as ws:
+            raw = Raw(ws, project)
+            await raw.ask("labeling.open", tab="t", page_size=9, credit=1)
+            page = (await raw.until("page"))["body"]
+            votes = [
+                {
+                    "vote_id": f"vote-{n:04d}", "item_id": item["item_id"],
+                    "lease_id": item["lease_id"], "kind": "label",
+                    "value": {"class": right(item["name"])}, "duration_ms": 700,
+                }
+                for n, item in enumerate(page["items"])
+            ]  # fmt: skip
+            votes[3] = {**votes[3], "value": {"class": "no such class"}}
+            votes[5] = {**votes[5], "item_id": 10**6}
+            kept = (await raw.ask("votes.cast", votes=votes))["body"]["votes"]
+            assert [n for n, one in enumerate(kept) if "seq" in one] == [0, 1, 2, 4, 6, 7, 8]
+            assert [kept[n]["error"]["code"] for n in (3, 5)] == ["bad_value", "not_found"]
+            assert len({one["seq"] for one in kept if "seq" in one}) == 7
+            again = (await raw.ask("votes.cast", votes=votes[:3]))["body"]["votes"]
+            assert again == [{"seq": one["seq"], "duplicate": True} for one in kept[:3]]
+            for wrong in ([], votes[:1] * (VOTES_MAX + 1)):
+                answer = await raw.ask("votes.cast", votes=wrong)
+                assert answer["error"]["code"] == "bad_message"
+        assert len(await bench.votes()) == 7
