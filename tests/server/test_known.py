@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chorus.server.errors import ApiError
-from chorus.server.services import dealing, fsck, labeling
+from chorus.server.services import dealing, fsck, labeling, review
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
 from chorus.server.storage.sqlite import SqliteStore
@@ -21,7 +21,9 @@ from tests.server.world import World
 
 TABLES = ("item", "lease", "page", "vote", "standing", "check_vote", "event", "check_debt")
 KINDS = st.sampled_from(["label", "label", "label", "label", "skip", "flag"])
-PEOPLE = 4
+PEOPLE = 3
+ITEMS = 5
+"""Few, so that several people answer the same one, and everybody holds most of them."""
 
 
 class Act(NamedTuple):
@@ -37,17 +39,20 @@ class Act(NamedTuple):
 
 
 votes = st.builds(
-    Act, st.sampled_from(["cast", "cast", "cast", "correct"]), st.integers(0, PEOPLE - 1),
-    st.integers(0, 7), KINDS, st.sampled_from(["0", "1"]), st.integers(0, 12),
+    Act, st.sampled_from(["cast", "cast", "cast", "correct", "repeat", "fail"]),
+    st.integers(0, PEOPLE - 1), st.integers(0, ITEMS - 1), KINDS, st.sampled_from(["0", "1"]),
+    st.integers(0, 3),
 )  # fmt: skip
 deals = st.builds(Act, st.just("deal"), st.integers(0, PEOPLE - 1))
-leaves = st.builds(Act, st.just("leave"), st.integers(0, PEOPLE - 1))
+others = st.builds(
+    Act, st.sampled_from(["leave", "decide"]), st.integers(0, PEOPLE - 1), st.integers(0, ITEMS - 1)
+)
 
 
 def _vote(act: Act, n: int, project_id: str = "p") -> VoteCast:
     old = f"vote-{max(0, n - act.again - 1):04d}"
     return VoteCast(
-        project_id, old if act.again == 12 and act.what == "cast" else f"vote-{n:04d}",
+        project_id, old if act.what == "repeat" else f"vote-{n:04d}",
         act.item + 1, act.kind,  # type: ignore[arg-type]
         duration_ms=900, supersedes=old if act.what == "correct" else None,
     )  # fmt: skip
@@ -65,14 +70,22 @@ def _fn(world: World, act: Act, n: int) -> tuple[Callable[[Tx], Any], Ahead | No
         body = give_back(tx, project, tx.leases_of_tab("p", user, "t"), "returned", now).body()
         return tx.emit("p", now, "page.closed", {"page_ids": [], "user_id": user, **body})
 
+    def decide(tx: Tx) -> Any:
+        item = tx.item(act.item + 1)
+        assert item is not None
+        review.decide(tx, item, "boss", "change", "2", now)
+
     def cast(tx: Tx) -> Any:
         value = act.value if act.kind == "label" else None
-        return labeling.cast(tx, user, user.upper(), vote, value, now)
+        done = labeling.cast(tx, user, user.upper(), vote, value, now)
+        if act.what == "fail":
+            raise ApiError("conflict", "it was done, and is undone")
+        return done
 
     if act.what == "deal":
         return deal, None
-    if act.what == "leave":
-        return leave, None
+    if act.what in ("leave", "decide"):
+        return {"leave": leave, "decide": decide}[act.what], None
     vote = _vote(act, n)
     return cast, Ahead(vote.vote_id, vote.item_id, user)
 
@@ -102,7 +115,7 @@ async def _together(world: World, acts: list[Act]) -> list[Any]:
     asked = []
     for n, act in enumerate(acts):
         fn, ahead = _fn(world, act, n)
-        asked.append(store.write(fn, repeatable=act.what != "leave", ahead=ahead))
+        asked.append(store.write(fn, repeatable=act.what not in ("leave", "decide"), ahead=ahead))
     found = await asyncio.gather(*asked, return_exceptions=True)
     await store.close()
     return [_said(one) for one in found]
@@ -115,21 +128,21 @@ def _rows(world: World) -> dict[str, list[Any]]:
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(
-    acts=st.lists(st.one_of(votes, votes, votes, deals, leaves), max_size=40),
-    votes_max=st.integers(1, 3), gold=st.booleans(),
+    acts=st.lists(st.one_of(votes, votes, votes, deals, others), min_size=12, max_size=40),
+    n=st.integers(1, 3), gold=st.booleans(),
 )  # fmt: skip
 def test_writes_of_one_commit_leave_what_they_leave_one_by_one(
-    acts: list[Act], votes_max: int, gold: bool
+    acts: list[Act], n: int, gold: bool
 ) -> None:
-    # Everybody holds something to answer.
-    acts = [*(Act("deal", person) for person in range(PEOPLE)), *acts]
+    # One begins with something to answer, the others have to get it first.
+    acts = [Act("deal", 0), *acts]
     worlds = [
-        World(votes_max=votes_max, people=PEOPLE, gold_rate=0.3 if gold else 0.0) for _ in range(2)
+        World(votes_min=n, votes_max=n, people=PEOPLE, gold_rate=0.3 * gold) for _ in range(2)
     ]
     for world in worlds:
-        world.add(8)
+        world.add(ITEMS)
         if gold:
             world.add(3, "0", gold=True)
     one, other = worlds
