@@ -100,18 +100,20 @@ class Talk:
 
     async def vote(self, item: Frame, **changes: Any) -> str:
         """Cast a vote with the colour in the picture's name; its id."""
-        vote_id = f"vote-{item['item_id']:04}-{'a' if 'supersedes' not in changes else 'b'}"
-        body = {
-            "vote_id": vote_id,
-            "item_id": item["item_id"],
-            "lease_id": item["lease_id"],
-            "kind": "label",
-            "value": {"class": item["name"].partition("-")[0]},
-            "duration_ms": 1840,
-            **changes,
-        }
+        body = {**vote_of(item, "b" if "supersedes" in changes else "a"), **changes}
         await self.ask("vote.cast", **body)
-        return vote_id
+        return str(body["vote_id"])
+
+
+def vote_of(item: Frame, time: str = "a") -> dict[str, Any]:
+    return {
+        "vote_id": f"vote-{item['item_id']:04}-{time}",
+        "item_id": item["item_id"],
+        "lease_id": item["lease_id"],
+        "kind": "label",
+        "value": {"class": item["name"].partition("-")[0]},
+        "duration_ms": 1840,
+    }
 
 
 def typed(type: str) -> Callable[[Frame], bool]:
@@ -310,8 +312,9 @@ async def label(labeler: Talk, boss: Talk) -> None:
     await labeler.ask("labeling.size", page_size=4)
     await labeler.until(typed("page.closed"))
     for _ in range(6):
-        for item in (await labeler.page())["items"]:
-            await labeler.vote(item)
+        votes = [vote_of(item) for item in (await labeler.page())["items"]]
+        if votes:
+            await labeler.ask("votes.cast", votes=votes)
         await labeler.ask("labeling.credit", n=1)
     await labeler.ask("labeling.history", limit=2)
     # One more page stays in hand: an item of it is decided by the supervisor meanwhile.

@@ -259,6 +259,8 @@ SEEDS: dict[str, list[bytes]] = {
         b'"vote_id":"12345678","item_id":1,"kind":"label","value":{"class":"cat"}}}',
         b'{"id":1,"type":"review.list","body":{"project_id":"p","state":"labeled","limit":5}}',
         b'{"id":1,"type":"subscribe","body":{"topic":"project/p/stats"}}',
+        b'{"id":1,"type":"votes.cast","body":{"project_id":"p","votes":[{"vote_id":"12345678",'
+        b'"item_id":1,"kind":"skip"},{"vote_id":"12345679","item_id":2,"kind":"flag"}]}}',
     ],
     "labels": [seed for seeds in LABEL_SEEDS.values() for seed in seeds],
     "pictures": [
