@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chorus.client import ApiError
 from chorus.server.domain.webhooks import GIVE_UP_MS, MOST_MS, gives_up, signature, wait_ms
-from chorus.server.storage.outbound import Outbound, public
+from chorus.server.storage.outbound import Outbound, Refused, public
 from tests.servers import PATIENCE, Bench, TestServer, pictures, running
 
 
@@ -193,6 +193,18 @@ async def test_it_goes_to_the_address_that_was_checked(
     assert (headers["host"], kept) == (f"hook.example:{port}", body)
 
 
+async def test_a_name_with_one_address_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look_up(host: str, port: int, **how: Any) -> list[tuple[Any, ...]]:
+        found = ("93.184.216.34", "10.0.0.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    outbound = Outbound([])
+    with pytest.raises(Refused, match="not on the public internet"):
+        await outbound.look_up("https://hook.example/x")
+    await outbound.close()
+
+
 def test_addresses_of_the_public_internet() -> None:
     for inside in (
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
@@ -200,7 +212,9 @@ def test_addresses_of_the_public_internet() -> None:
         "64:ff9b::a00:1", "2002:7f00:1::",
     ):  # fmt: skip
         assert not public(inside), inside
-    for outside in ("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808"):
+    for outside in (
+        "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808", "::ffff:8.8.8.8",
+    ):  # fmt: skip
         assert public(outside), outside
 
 

@@ -9,7 +9,7 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.server.logs import Json, Text
+from chorus.server.logs import Json, Text, new_id
 
 
 def written(form: logging.Formatter, message: str, *args: object, exc: Exception | None) -> str:
@@ -46,3 +46,10 @@ def test_a_forged_entry_and_a_terminals_command_are_seen_as_what_they_are() -> N
         assert "\x1b" not in traced
         assert "\r" not in traced
         assert "\n2026" not in traced
+
+
+def test_a_request_id_that_is_given_is_a_plain_word() -> None:
+    """It stands in the log, and goes back in a header."""
+    assert new_id("3f2a-9.x_") == "3f2a-9.x_"
+    for given_ in ("a\nb", "a b", "a\x1b[2J", "a\n", "é", "a" * 65, ""):
+        assert new_id(given_) != given_
