@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from chorus.client import ApiError
 from chorus.server.domain.webhooks import GIVE_UP_MS, MOST_MS, gives_up, signature, wait_ms
-from chorus.server.storage.outbound import Outbound, Refused, public
+from chorus.server.storage.outbound import Outbound, Refused, parts_of, public
 from tests.servers import PATIENCE, Bench, TestServer, pictures, running
 
 
@@ -216,6 +216,10 @@ def test_addresses_of_the_public_internet() -> None:
         "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808", "::ffff:8.8.8.8",
     ):  # fmt: skip
         assert public(outside), outside
+    assert parts_of("https://example.org/x") == ("example.org", 443)
+    for odd in ("https://me:it@example.org/", "https://me@example.org/", "ftp://example.org/"):
+        with pytest.raises(Refused):
+            parts_of(odd)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
