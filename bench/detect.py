@@ -27,10 +27,10 @@ import typer
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from chorus.ml import detect_run
+from chorus.ml import detect_run, detectors
+from chorus.ml.detect_base import Detections
 from chorus.ml.detect_card import make_card
 from chorus.ml.detect_files import Picture, boxes_of, read_pictures
-from chorus.ml.detect_net import Detections
 from chorus.ml.detect_score import at_threshold, match
 from chorus.server.consensus.shapes import merge_shapes
 from chorus.server.geometry import Shape
@@ -119,6 +119,8 @@ def main(
     jitter: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.08,
     miss: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.1,
     false_boxes: Annotated[float, typer.Option(help="As of chorus simulate.")] = 0.05,
+    detector: Annotated[str, typer.Option(help="As of chorus serve.")] = detectors.BUILT_IN,
+    weights: Annotated[Path | None, typer.Option(help="File with its weights.")] = None,
 ) -> None:
     body = json.loads(gold.read_text())
     categories = [c["id"] for c in body["categories"]]
@@ -137,13 +139,14 @@ def main(
         ids = [body["images"][i]["id"] for i in order]
         judged = set(ids[-others:])
         with tempfile.TemporaryDirectory() as temporary:
+            name = detectors.choose(detector, Path(temporary), weights, allow_download=False)
             warm: str | None = None
             for number, count in enumerate(map(int, labels.split(",")), 1):
                 folder = Path(temporary) / str(number)
                 write_round(folder, body["images"], given, images, set(ids[:count]), judged)
                 params = {
                     "round_dir": str(folder), "models": temporary, "classes": len(names),
-                    "target": TARGETS[-1], "seed": seed, "warm": warm,
+                    "detector": name, "target": TARGETS[-1], "seed": seed, "warm": warm,
                     "shown": list(range(len(names))), "threads": threads,
                     "progress": str(folder / "progress"),
                 }  # fmt: skip

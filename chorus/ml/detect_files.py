@@ -15,12 +15,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from chorus.ml.detect_net import Detector
+from chorus.ml import detectors
+from chorus.ml.detect_base import Network
 from chorus.ml.detect_views import Boxes
 
 FOLDS = 4
-HEAD = "head.classification_head.cls_logits"
-"""Whose rows are the classes'."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +85,22 @@ def weights_file(round_dir: Path, fold: int) -> Path:
     return round_dir / f"detector-{fold}.safetensors"
 
 
-def save(network: Detector, scale: float, learned: Iterable[str], path: Path) -> None:
-    """The weights that learn, as float16, with what they are for. The file appears whole.
+def save(network: Network, scale: float, learned: Iterable[str], path: Path) -> None:
+    """The weights, those with more than one axis as float16, with what they are for. The file
+    appears whole.
 
     learned: content hashes of all pictures that these weights have ever learned from.
     """
     tensors = {
-        name: tensor.detach().to(torch.float16).contiguous()
+        name: tensor.detach().to("cpu", torch.float16 if tensor.ndim > 1 else torch.float32)
         for name, tensor in network.state_dict().items()
     }
     about = {
-        "classes": str(network.classes), "scale": repr(scale), "learned": json.dumps([*learned]),
+        "detector": network.name, "classes": str(network.classes), "scale": repr(scale),
+        "learned": json.dumps([*learned]),
     }  # fmt: skip
     part = path.with_name(path.name + ".tmp")
-    save_file(tensors, part, about)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part, about)
     os.replace(part, path)
 
 
@@ -107,36 +108,35 @@ def save(network: Detector, scale: float, learned: Iterable[str], path: Path) ->
 class Kept:
     """A detector as a round left it."""
 
-    network: Detector
+    network: Network
     scale: float
     learned: set[str]
 
 
 def load(path: Path) -> Kept:
     """Raises `OSError` without the file."""
-    return _load(path, None)
+    return _load(path, None, None)
 
 
-def load_for(path: Path, classes: int) -> Kept | None:
-    """To learn on from there, with so many classes, the new ones unknown to it. None: there is no
-    such file, or none that fits."""
+def load_for(path: Path, name: str, classes: int) -> Kept | None:
+    """To learn on from there as the detector `name`, with so many classes, the new ones unknown to
+    it. None: there is no such file, or none that fits."""
     try:
-        return _load(path, classes)
+        return _load(path, name, classes)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError):
         return None
 
 
-def _load(path: Path, classes: int | None) -> Kept:
+def _load(path: Path, wanted: str | None, classes: int | None) -> Kept:
     with safe_open(path, "pt") as file:
         about = file.metadata()
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    known = int(about["classes"])
-    network = Detector(known if classes is None else classes)
-    if classes is not None and classes != known:
-        if classes < known:
-            raise ValueError(f"{path.name} has {known} classes, not {classes}")
-        own = network.state_dict()
-        for name in (f"{HEAD}.weight", f"{HEAD}.bias"):
-            tensors[name] = torch.cat([tensors[name], own[name][known:]])
+    # Files from before there were others do not say it.
+    name, known = about.get("detector", detectors.BUILT_IN), int(about["classes"])
+    if wanted not in (None, name):
+        raise ValueError(f"{path.name} is of detector {name}, not {wanted}")
+    network = detectors.blank(name, known if classes is None else classes)
+    for head in network.heads if network.classes != known else ():
+        tensors[head] = network.grown(head, tensors[head], known)
     network.load_state_dict(tensors)
     return Kept(network, float(about["scale"]), set(json.loads(about["learned"])))

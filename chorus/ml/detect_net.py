@@ -1,5 +1,5 @@
-"""The detector: FCOS (Tian et al., FCOS: A Simple and Strong Anchor-free Object Detector, 2020) on
-an ImageNet backbone, from torchvision's and timm's parts.
+"""The detector that comes with Chorus: FCOS (Tian et al., FCOS: A Simple and Strong Anchor-free
+Object Detector, 2020) on an ImageNet backbone, from torchvision's and timm's parts.
 
 The backbone's early stages stay as they are and run in onnxruntime, three times as fast as in torch
 on a CPU; their maps are computed once for each picture that is learned from. The later stages, a
@@ -8,11 +8,9 @@ feature pyramid (Lin et al., 2017) and the head learn.
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,56 +18,54 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.models.detection._utils import BoxLinearCoder
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops import FeaturePyramidNetwork, batched_nms, clip_boxes_to_image
 
 from chorus.ml.backbones import BACKBONES, DEFAULT, load
+from chorus.ml.detect_base import (
+    MOST,
+    NMS_IOU,
+    RATE,
+    SCORE_MIN,
+    Detections,
+    Maps,
+    Network,
+    Pixels,
+)
+from chorus.ml.detect_loss import CODER, LEVELS, cells_of, loss_of, targets_of
 from chorus.ml.detect_size import OBJECT
+from chorus.ml.detect_views import Boxes
 
-Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
-Pixels = NDArray[np.uint8]
 
+NAME = "fcos"
 FROZEN = 3
 """Stages of the backbone that stay as they are: to stride 8."""
-STRIDES = (8, 16, 32)
 CHANNELS = (40, 112, 320)
-"""Of the backbone's maps at these strides."""
+"""Of the backbone's maps at strides 8, 16 and 32."""
 WIDTH = 64
 """Channels of the pyramid and the head."""
 CONVS = 2
 """Convolutions of each of the head's two towers."""
-FIRST_SIDE = OBJECT / 2 / STRIDES[0]
+FIRST_SIDE = OBJECT / 2 / LEVELS.strides[0]
 """From a cell to its box's sides before anything is learned, in strides: on the finest level a box
 begins as large as the smallest class's are made, which has the fewest to learn that from."""
-SCORE_MIN = 0.05
-"""Detections below are not worth keeping."""
-NMS_IOU = 0.5
-MOST = 300
-"""Detections of a picture."""
 CANDIDATES = 1000
+BODY_RATE = 0.3
+"""The backbone's later stages learn so much slower."""
 
 
-@dataclass
-class Detections:
-    """Of one picture, best first. boxes (n, 4): left, top, right, bottom."""
+class Detector(Network):
+    """Maps (n, 40, h, w) of the frozen stages -> FCOS outputs over all levels' cells."""
 
-    boxes: Floats
-    scores: Floats
-    classes: NDArray[np.int64]
-
-
-class Detector(nn.Module):
-    """Maps (n, 40, h, w) of the frozen stages -> FCOS outputs over all levels' cells.
-
-    Always in eval mode: batches of a few pictures are no ground for new statistics.
-    """
+    heads = (
+        "head.classification_head.cls_logits.weight",
+        "head.classification_head.cls_logits.bias",
+    )
 
     def __init__(self, classes: int) -> None:
-        super().__init__()
+        super().__init__(NAME, classes)
         body: Any = load(BACKBONES[DEFAULT])
-        self.classes = classes
         self.middle = body.blocks[FROZEN:5]
         self.last = body.blocks[5:]
         self.pyramid = FeaturePyramidNetwork(list(CHANNELS), WIDTH)
@@ -91,45 +87,39 @@ class Detector(nn.Module):
         out: dict[str, Tensor] = self.head(list(found.values()))
         return out
 
+    def groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        body = [*self.middle.parameters(), *self.last.parameters()]
+        rest = [*self.pyramid.parameters(), *self.head.parameters()]
+        return [([p for p in body if p.requires_grad], RATE * BODY_RATE), (rest, RATE)]
 
-@lru_cache(maxsize=64)
-def cells_of(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """(cells, 4) squares around the cells' centres, as large as their stride, of the levels of
-    maps (height, width) at stride 8; and (levels,) how many each level has."""
-    squares, counts = [], []
-    for stride in STRIDES:
-        h, w = (math.ceil(side * STRIDES[0] / stride) for side in (height, width))
-        y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-        corner = torch.stack([x, y], dim=-1).reshape(-1, 2).float() * stride
-        squares.append(torch.cat([corner, corner + stride], dim=1))
-        counts.append(h * w)
-    return torch.cat(squares), torch.tensor(counts)
+    def loss(self, maps: Sequence[Maps], boxes: Sequence[Boxes], worth: Tensor) -> Tensor:
+        high, wide = (max(m.shape[side] for m in maps) for side in (1, 2))
+        batch = np.zeros((len(maps), maps[0].shape[0], high, wide), dtype=np.float16)
+        for i, m in enumerate(maps):
+            batch[i, :, : m.shape[1], : m.shape[2]] = m
+        given = torch.from_numpy(batch).float().to(memory_format=torch.channels_last)
+        targets = targets_of(boxes, high, wide, worth)
+        return loss_of(self(given), targets, cells_of(high, wide)[0])
 
-
-CODER = BoxLinearCoder(normalize_by_size=True)
-
-
-@torch.inference_mode()
-def detect(network: Detector, maps: Halves, sizes: list[tuple[int, int]]) -> list[Detections]:
-    """Detections of pictures on canvases of one size: maps (n, 40, h, w); sizes (height, width):
-    the part of each canvas that holds its picture."""
-    out = network(torch.from_numpy(maps).float().to(memory_format=torch.channels_last))
-    squares = cells_of(*maps.shape[2:])[0]
-    scores = (out["cls_logits"].sigmoid() * out["bbox_ctrness"].sigmoid()).sqrt()
-    found = []
-    for score, shift, size in zip(scores, out["bbox_regression"], sizes, strict=True):
-        flat = score.flatten()
-        best, at = flat.topk(min(CANDIDATES, len(flat)))
-        at = at[best > SCORE_MIN]
-        best = best[best > SCORE_MIN]
-        cell, of = at // network.classes, at % network.classes
-        boxes = clip_boxes_to_image(CODER.decode(shift[cell], squares[cell]), size)
-        kept = batched_nms(boxes, best, of, NMS_IOU)[:MOST]
-        found.append(Detections(boxes[kept].numpy(), best[kept].numpy(), of[kept].numpy()))
-    return found
+    @torch.inference_mode()
+    def detect(self, maps: Maps, sizes: Sequence[tuple[int, int]]) -> list[Detections]:
+        out = self(torch.from_numpy(maps).float().to(memory_format=torch.channels_last))
+        squares = cells_of(*maps.shape[2:])[0]
+        scores = (out["cls_logits"].sigmoid() * out["bbox_ctrness"].sigmoid()).sqrt()
+        found = []
+        for score, shift, size in zip(scores, out["bbox_regression"], sizes, strict=True):
+            flat = score.flatten()
+            best, at = flat.topk(min(CANDIDATES, len(flat)))
+            at = at[best > SCORE_MIN]
+            best = best[best > SCORE_MIN]
+            cell, of = at // self.classes, at % self.classes
+            boxes = clip_boxes_to_image(CODER.decode(shift[cell], squares[cell]), size)
+            kept = batched_nms(boxes, best, of, NMS_IOU)[:MOST]
+            found.append(Detections(boxes[kept].numpy(), best[kept].numpy(), of[kept].numpy()))
+        return found
 
 
-class Stem:
+class FrozenStem:
     """The frozen stages in onnxruntime: pixels (n, h, w, 3) uint8, sides multiples of 32 ->
     (n, 40, h/8, w/8) float16."""
 

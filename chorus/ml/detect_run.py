@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from chorus.ml import detectors
+from chorus.ml.detect_base import Detections
 from chorus.ml.detect_card import make_card
 from chorus.ml.detect_files import (
     FOLDS,
@@ -32,7 +34,6 @@ from chorus.ml.detect_files import (
     save,
     weights_file,
 )
-from chorus.ml.detect_net import Detections, Detector, Stem, detect
 from chorus.ml.detect_score import Found, match
 from chorus.ml.detect_size import Fit, fit, scale_for, typical_size, window
 from chorus.ml.detect_train import BATCH, Trainer, View
@@ -77,19 +78,19 @@ class _Shared:
 def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's detectors on the labeled pictures of pictures.jsonl.
 
-    params of this and the following jobs: round_dir, models, classes, target, seed, warm (the
-    folder of the round to go on from, or null), shown (classes of which people are shown
-    predicted boxes already), progress, threads. Writes detector-….safetensors; a
+    params of this and the following jobs: round_dir, models, detector (its name), classes, target,
+    seed, warm (the folder of the round to go on from, or null), shown (classes of which people are
+    shown predicted boxes already), progress, threads. Writes detector-….safetensors; a
     detector that is there already, from an attempt whose worker was killed, is not trained again.
-    Raises `ValueError` when there are too few labeled pictures that can be read.
+    Raises `ValueError` when there are too few labeled pictures that can be read, or the weights to
+    begin with are not there.
     """
     began = time.perf_counter()
-    torch.set_num_threads(1)  # each detector has a thread of its own
     round_dir, threads = Path(params["round_dir"]), int(params["threads"])
     seed, classes = int(params["seed"]), int(params["classes"])
     report = reporter(Path(params["progress"]))
     labeled = [p for p in read_pictures(round_dir) if p.boxes is not None]
-    scale = scale_of(labeled)
+    scale = scale_of(labeled, detectors.thing(params["detector"]))
     order = np.random.default_rng(seed).permutation(len(labeled))
     taught = [labeled[i] for i in sorted(order[:LEARN_MOST])]
     todo = [fold for fold in range(FOLDS) if not weights_file(round_dir, fold).exists()]
@@ -98,12 +99,14 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     readable = [(p, views) for p, views in zip(taught, made, strict=True) if views]
     if min((sum(p.fold != fold for p, _ in readable) for fold in range(FOLDS)), default=0) < 2:
         raise ValueError("too few labeled pictures can be read")
-    # One after the other: the generator of initial weights is the process's.
-    starts = [_start(params, fold, classes, scale) for fold in todo]
+    alone = not detectors.side_by_side(params["detector"])
+    torch.set_num_threads(threads if alone else 1)
     shared = _Shared(lambda share: report(0.2 + 0.8 * share), max(1, len(todo)))
+    one = threading.Lock()
 
-    def work(at: int) -> float:
-        fold, start = todo[at], starts[at]
+    def work(fold: int) -> tuple[float, bool]:
+        with one:  # the generator of initial weights is the process's
+            start = _start(params, fold, classes, scale)
         mine = [(p, views) for p, views in readable if p.fold != fold]
         steps = math.ceil(min(seen, PASSES * len(mine)) / BATCH)
         trainer = Trainer(start.network, [views for _, views in mine], steps, seed + fold)
@@ -112,28 +115,30 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
             shared.add(1 / steps)
         learned = start.learned | {p.content_hash for p, _ in mine}
         save(start.network, scale, sorted(learned), weights_file(round_dir, fold))
-        return trainer.loss
+        return trainer.loss, bool(start.learned)
 
-    with ThreadPoolExecutor(threads, "fold") as pool:
-        losses = list(pool.map(work, range(len(todo))))
+    with ThreadPoolExecutor(1 if alone else threads, "fold") as pool:
+        done = list(pool.map(work, todo))
     return {
         "trained_on": len(readable),
         "unreadable": len(taught) - len(readable),
         "scale": scale,
         "seen": seen,
-        "losses": [round(loss, 3) for loss in losses],
-        "warm": sum(bool(start.learned) for start in starts),
+        "losses": [round(loss, 3) for loss, _ in done],
+        "warm": sum(warm for _, warm in done),
         "seconds": time.perf_counter() - began,
     }
 
 
-def scale_of(labeled: Sequence[Picture]) -> float:
-    """How large the detector sees these pictures (see `detect_size`)."""
+def scale_of(labeled: Sequence[Picture], thing: float) -> float:
+    """How large the detector sees these pictures (see `detect_size`). thing: how large a typical
+    object of the smallest class should be, in pixels."""
     drawn = [p.boxes.agreed for p in labeled if p.boxes is not None]
     classes = np.concatenate([b.classes for b in drawn] or [np.zeros(0, dtype=np.int64)])
     none = np.zeros(0, dtype=np.float32)
     sizes = np.sqrt(np.concatenate([area(b.boxes) for b in drawn] or [none]))
-    return scale_for([p.size for p in labeled], typical_size(classes.tolist(), sizes.tolist()))
+    smallest = typical_size(classes.tolist(), sizes.tolist())
+    return scale_for([p.size for p in labeled], smallest, thing)
 
 
 def pictures_seen(taught: Sequence[Picture], scale: float) -> int:
@@ -150,7 +155,7 @@ def make_views(
     """Of each picture its views, through the frozen stages; none, if it cannot be read."""
     uses = FOLDS * seen / max(1, len(taught))
     count = max(1, min(VIEWS, math.ceil(uses / USES)))
-    stem = Stem(Path(params["models"]), 1)
+    stem = detectors.stem(params["detector"], Path(params["models"]))
     shared = _Shared(progress, max(1, len(taught)))
 
     def look(at: int) -> list[View]:
@@ -177,9 +182,11 @@ def make_views(
 def _start(params: dict[str, Any], fold: int, classes: int, scale: float) -> Kept:
     """Where a detector begins: at the weights of the round before, if they are there."""
     torch.manual_seed(int(params["seed"]) + fold)
-    warm = params.get("warm")
-    kept = load_for(weights_file(Path(warm), fold), classes) if warm else None
-    return kept or Kept(Detector(classes), scale, set())
+    name, warm = params["detector"], params.get("warm")
+    kept = load_for(weights_file(Path(warm), fold), name, classes) if warm else None
+    if kept is None:
+        return Kept(detectors.pretrained(name, classes, Path(params["models"])), scale, set())
+    return kept
 
 
 def validate(params: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +209,7 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     card = make_card(judged, labels, target, begun=params["shown"])
     shown = [bool(passing(found[p.item_id], card)) for p in kept]
     card["coverage"] = float(np.mean(shown)) if shown and card["threshold"] is not None else 0.0
+    card["detector"] = params["detector"]
     card["seconds"] = time.perf_counter() - began
     _write(round_dir / "oof.jsonl", kept, found, card)
     write_json(round_dir / "card.json", card)
@@ -251,8 +259,8 @@ def look_at(
     upright picture; without those that cannot be read."""
     torch.set_num_threads(1)
     round_dir = Path(params["round_dir"])
-    stem = Stem(Path(params["models"]), 1)
     kept = [load(weights_file(round_dir, fold)) for fold in range(FOLDS)]
+    stem = detectors.stem(kept[0].network.name, Path(params["models"]))
     for p in pictures if judged else ():
         if p.content_hash in kept[p.fold].learned:
             raise ValueError(f"detector {p.fold} has learned from item {p.item_id}, its evidence")
@@ -272,7 +280,7 @@ def look_at(
         if not known:
             return []
         sizes = [inside(p.size, canvas)[::-1] for p, canvas in known]
-        found = detect(kept[known[0][0].fold].network, stem(np.stack(pixels)), sizes)
+        found = kept[known[0][0].fold].network.detect(stem(np.stack(pixels)), sizes)
         return [
             (p.item_id, Detections(d.boxes / canvas.scale, d.scores, d.classes))
             for (p, canvas), d in zip(known, found, strict=True)

@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.special import betaincinv
 
-from chorus.ml.detect_net import MOST, Detections
+from chorus.ml.detect_base import MOST, Detections
 from chorus.ml.detect_views import Boxes
 from chorus.ml.validate import DELTA, GRID, least_n
 

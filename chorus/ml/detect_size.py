@@ -50,11 +50,14 @@ def typical_size(classes: Sequence[int], sizes: Sequence[float]) -> float | None
     return min(medians) if medians else float(np.median(size))
 
 
-def scale_for(pictures: Sequence[tuple[int, int]], smallest: float | None) -> float:
+def scale_for(
+    pictures: Sequence[tuple[int, int]], smallest: float | None, thing: float = OBJECT
+) -> float:
     """One scale for all pictures of a project (width, height), whose smallest objects have the size
-    `smallest` (see `typical_size`): the same object always has about the same size."""
+    `smallest` (see `typical_size`) and are to have the size `thing`: the same object always has
+    about the same size."""
     area = float(np.median([w * h for w, h in pictures])) if pictures else 640.0 * 480.0
-    wanted = OBJECT / smallest if smallest else 0.0
+    wanted = thing / smallest if smallest else 0.0
     least, most = (AREA_MIN / area) ** 0.5, (AREA_MAX / area) ** 0.5
     return float(min(LARGEST, most, max(wanted, least)))
 

@@ -196,7 +196,10 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     accounts.passwords = settings.passwords
     tokens = Tokens(store)
     remerging = Remerging(store)
-    projects = Projects(store, remerging, settings.gpu, settings.backbones.of("multiclass"))
+    projects = Projects(
+        store, remerging, settings.gpu, settings.backbones.of("multiclass"),
+        settings.detectors.split("+"),
+    )  # fmt: skip
     starting = StartingOver(store)
     data = DataSources(
         store, projects, Vault(settings.vault_key),

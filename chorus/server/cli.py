@@ -17,7 +17,7 @@ import typer
 from chorus import __version__
 from chorus.server.domain.backups import KEEP, Plan, every_of
 from chorus.server.domain.provider import Provider
-from chorus.server.settings import BACKBONE, TEXT_BACKBONES, Settings
+from chorus.server.settings import BACKBONE, DETECTOR, TEXT_BACKBONES, Settings
 
 app = typer.Typer(
     name="chorus",
@@ -63,8 +63,24 @@ def serve(
             help="Weights file (safetensors) of the (last) network.",
         ),
     ] = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            envvar="CHORUS_DETECTOR",
+            help="What finds boxes: fcos, or a larger one of torchvision (docs/boxes.md).",
+        ),
+    ] = DETECTOR,
+    detector_weights: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CHORUS_DETECTOR_WEIGHTS",
+            exists=True,
+            dir_okay=False,
+            help="File with its weights for COCO, the first time.",
+        ),
+    ] = None,
     allow_download: Annotated[
-        bool, typer.Option(help="Let timm fetch weights that are not here.")
+        bool, typer.Option(help="Let timm and torchvision fetch weights that are not here.")
     ] = False,
     oidc_issuer: Annotated[
         str | None,
@@ -184,6 +200,7 @@ def serve(
 
     settings = Settings(
         data_dir=data_dir, host=host, port=port, backbone=backbone, weights=weights,
+        detector=detector, detector_weights=detector_weights,
         allow_download=allow_download, allow_folders=allow_folder or [],
         allow_webhook_hosts=allow_webhook_host or [],
         allow_endpoints=allow_endpoint or [], cache_bytes=int(cache_gb * (1 << 30)),
@@ -261,15 +278,31 @@ def _prepare(settings: Settings) -> None:
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}")
     # The ordinary ones are known to be good.
-    if all(name in KNOWN for name in settings.backbone.split("+")):
-        return
-    command = [
-        sys.executable, "-m", "chorus.ml.backbones", settings.backbone, str(settings.models),
-        str(int(settings.allow_download)),
-    ]  # fmt: skip
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if not all(name in KNOWN for name in settings.backbone.split("+")):
+        allowed = str(int(settings.allow_download))
+        _ready("backbones", settings.backbone, str(settings.models), allowed)
+    if settings.detector != DETECTOR or settings.detector_weights is not None:
+        asked = [settings.detector, str(settings.models)]
+        if settings.detector_weights is not None:
+            asked += ["--weights", str(settings.detector_weights)]
+        if settings.allow_download:
+            asked.append("--allow-download")
+        settings.detector = _ready("detectors", *asked).split()[-1]
+        if not settings.gpu:
+            typer.echo(
+                f"{settings.detector} without a GPU: a round takes many minutes to hours of the"
+                " processor (docs/boxes.md)",
+                err=True,
+            )
+
+
+def _ready(module: str, *asked: str) -> str:
+    """Have a model made ready; what was printed."""
+    command = [sys.executable, "-m", f"chorus.ml.{module}", *asked]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         _fail(done.stderr.strip().splitlines()[-1])
+    return done.stdout
 
 
 @app.command()

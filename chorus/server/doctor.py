@@ -26,7 +26,7 @@ from typing import Literal
 import msgspec
 
 from chorus.server.keyfile import LEAST
-from chorus.server.settings import Settings
+from chorus.server.settings import DETECTOR, Settings
 from chorus.server.storage.migrations import VERSION
 
 State = Literal["ok", "warn", "bad"]
@@ -76,6 +76,7 @@ def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Ite
     yield _pages()
     if folder.state != "bad":
         yield _exported(settings)
+        yield _detectors(settings)
     yield _gpu(settings)
     if models:
         yield _loads("torch", "the model learns nothing without it")
@@ -389,6 +390,12 @@ def _exported(settings: Settings) -> Finding:
     if not found:
         return Finding("networks", "ok", "none made yet: the first pictures wait some seconds")
     return Finding("networks", "ok", ", ".join(found))
+
+
+def _detectors(settings: Settings) -> Finding:
+    kept = sorted(p.stem for p in (settings.models / "detectors").glob("*@*.safetensors"))
+    larger = ", ".join(kept) or "weights of larger ones are not here (docs/boxes.md)"
+    return Finding("detectors", "ok", f"{DETECTOR}; {larger}")
 
 
 def _gpu(settings: Settings) -> Finding:

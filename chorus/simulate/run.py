@@ -197,7 +197,7 @@ async def _server(options: Options) -> AsyncIterator[tuple[str, str, ServerProce
         folder = options.data_dir
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chorus-")))
-        process = ServerProcess(folder)
+        process = ServerProcess(folder, env=options.server_env)
         login = f"admin-{secrets.token_hex(3)}"
         token = process.add_user(login, "Admin", admin=True)
         try:

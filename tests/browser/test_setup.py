@@ -79,6 +79,7 @@ async def boxes_by_the_wizard(page: Page, bench: Bench) -> None:
     await page.locator('[name="iou"]').fill("60")
     await following.click()
     await expect(page.locator("#cluster-row")).to_be_hidden()
+    await expect(page.locator("#detector-row")).to_contain_text("This server has no larger one")
     await following.click()
     await following.click()
     await page.get_by_role("button", name="Initialize").click()

@@ -55,6 +55,6 @@ def write_round(
             out.write(json.dumps(row) + "\n")
     return {
         "round_dir": str(folder), "classes": 2, "target": 0.6, "seed": 1, "warm": None,
-        "shown": [0, 1],
+        "shown": [0, 1], "detector": "fcos",
         "progress": str(folder / "progress"), "threads": 2, **more,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chorus.ml import detect_files, detect_run
+from chorus.ml import detect_run
 from chorus.ml.detect_files import FOLDS, load, load_for, read_pictures, save, weights_file
 from chorus.ml.detect_net import Detector
 from tests.ml.boxes import draw_pictures, write_round
@@ -91,7 +91,7 @@ def test_the_next_round_goes_on_from_the_weights_of_this_one(
     assert after.network.classes == 3, "a class was added meanwhile"
     assert after.learned >= before.learned
     own, old = after.network.state_dict(), before.network.state_dict()
-    for name in (f"{detect_files.HEAD}.weight", "pyramid.inner_blocks.0.0.weight"):
+    for name in (Detector.heads[0], "pyramid.inner_blocks.0.0.weight"):
         assert float((own[name][:2] - old[name][:2]).abs().mean()) < 0.01
     # What an attempt whose worker was killed has done is not done again.
     stamp = weights_file(tmp_path / "2", 2).stat().st_mtime_ns
@@ -104,12 +104,12 @@ def test_the_next_round_goes_on_from_the_weights_of_this_one(
 def test_weights_that_do_not_fit_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = tmp_path / "detector-0.safetensors"
-    assert load_for(path, 2) is None
+    assert load_for(path, "fcos", 2) is None
     path.write_bytes(b"not weights")
-    assert load_for(path, 2) is None
+    assert load_for(path, "fcos", 2) is None
     save(Detector(2), 0.5, ["a"], path)
-    assert load_for(path, 1) is None
-    kept = load_for(path, 2)
+    assert load_for(path, "fcos", 1) is None
+    kept = load_for(path, "fcos", 2)
     assert kept is not None
     assert (kept.scale, kept.learned) == (0.5, {"a"})
 

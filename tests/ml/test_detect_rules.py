@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.ml import detect_score as score
+from chorus.ml.detect_base import Detections
 from chorus.ml.detect_card import PLENTY, make_card
 from chorus.ml.detect_files import FOLDS, boxes_of, fold_of
-from chorus.ml.detect_net import Detections
+from chorus.ml.detect_loss import assign
 from chorus.ml.detect_size import (
     AREA_MAX,
     LARGEST,
@@ -23,7 +24,6 @@ from chorus.ml.detect_size import (
     typical_size,
     window,
 )  # fmt: skip
-from chorus.ml.detect_train import assign
 from chorus.ml.detect_views import view
 from chorus.ml.validate import DELTA, binomial_upper_tail, least_n
 

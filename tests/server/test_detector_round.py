@@ -57,6 +57,7 @@ async def test_people_draw_a_round_learns_and_its_boxes_come_to_people(
     found = await bench.admin.round_card(project.project_id, 1)
     card = found["card"]
     assert card["map50"] > 0.4
+    assert card["detector"] == last.backbone == "fcos"
     assert card["evidence"] == LABELED
     assert card["threshold"] is not None, card["reason"]
     assert last.model_accuracy == pytest.approx(card["map50"])

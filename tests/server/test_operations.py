@@ -235,6 +235,7 @@ def test_doctor_finds_nothing_bad_in_a_good_folder(server: TestServer) -> None:
     assert done.exit_code == 0, done.stdout
     assert "whole" in found["database"]["found"]
     assert found["fsync"]["found"].startswith("fsync takes")
+    assert found["detectors"]["found"].startswith("fcos; weights of larger ones are not here")
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(server: TestServer, tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def test_the_best_that_is_installed_is_taken(
 def test_each_task_has_its_own() -> None:
     backbones = Backbones("a+b", "words")
     assert backbones.of("multiclass") == backbones.of("multilabel") == ["a", "b"]
+    assert backbones.detector() == "fcos"
+    both = Backbones("a", "words", "fcos+larger")
+    assert (both.detector(), both.detector(1), both.detector(8)) == ("larger", "fcos", "larger")
     assert backbones.of("text-multiclass") == backbones.of("text-multilabel") == ["words"]
 
 

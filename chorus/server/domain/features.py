@@ -15,12 +15,19 @@ class Backbones(msgspec.Struct, frozen=True):
 
     pictures: str
     texts: str
+    boxes: str = "fcos"
+    """Detectors, of which a project has one."""
 
     def of(self, task_type: str, most: int = 0) -> list[str]:
         """The backbones that a project's items go through, in order. most: only so many, the first
         ones; 0: all that the server has."""
         names = (self.texts if is_text(task_type) else self.pictures).split("+")
         return names[:most] if most else names
+
+    def detector(self, most: int = 0) -> str:
+        """The detector of a project of boxes: the last of so many, the first ones; 0: of all."""
+        names = self.boxes.split("+")
+        return (names[:most] if most else names)[-1]
 
 
 def seen_by(featurized: Mapping[str, int], total: int, backbones: Sequence[str]) -> int:

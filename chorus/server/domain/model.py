@@ -103,7 +103,8 @@ class Project(msgspec.Struct):
     shape_agreement: float = 0.8
     """Share of an item's shapes that people must agree on for it to settle by votes."""
     networks: int = 0
-    """Of the server's networks so many, the first ones, look at its items; 0: all."""
+    """Of the server's networks so many, the first ones, look at its items; 0: all. Of boxes: 1 is
+    the detector that comes with Chorus, 0 the server's largest."""
 
     @property
     def weighs(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
+from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import Project, Round
 from chorus.server.services import detector_files, landing
 from chorus.server.services.round_files import Prediction
@@ -38,10 +39,13 @@ class ShownLimits(landing.Limits):
 
 
 class DetectorRun:
-    def __init__(self, store: Store, jobs: RoundJobs, paths: Paths, threads: int) -> None:
+    def __init__(
+        self, store: Store, jobs: RoundJobs, paths: Paths, backbones: Backbones, threads: int
+    ) -> None:
         self._store = store
         self._jobs = jobs
         self._paths = paths
+        self._backbones = backbones
         self._threads = threads
 
     async def run(
@@ -57,6 +61,7 @@ class DetectorRun:
         params = {
             "round_dir": str(folder),
             "models": str(self._paths.models),
+            "detector": self._backbones.detector(project.networks),
             "classes": await self._store.read(lambda tx: len(tx.classes(project.project_id))),
             "target": project.target,
             "seed": project.seed % 2**31,
@@ -109,6 +114,7 @@ class DetectorRun:
         prelabeled = await landing.land(self._store, project_id, plan, sorted(views.items()))
         return {
             **{key: card.get(key) for key in KEPT},
+            "backbone": card["detector"],
             "audit": card["audit"],
             "prelabeled": prelabeled,
             "clustered": 0,

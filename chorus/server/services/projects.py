@@ -92,7 +92,8 @@ class NewProject(msgspec.Struct):
     show_pace: bool = True
     show_agreement: bool = False
     networks: int = 0
-    """So many of the server's networks look at the items; 0: all of them."""
+    """So many of the server's networks look at the items; 0: all of them. Of boxes: 1 is the
+    detector that comes with Chorus, 0 the server's largest."""
     fine_tune: bool | None = None
     """None: for pictures, where the server has a GPU."""
     seed: int | None = None
@@ -216,9 +217,16 @@ class Projects:
     """Keeps each project's schema in memory: votes are parsed against it on the event loop."""
 
     def __init__(
-        self, store: Store, remerging: Remerging, gpu: bool = False, networks: Sequence[str] = ()
+        self,
+        store: Store,
+        remerging: Remerging,
+        gpu: bool = False,
+        networks: Sequence[str] = (),
+        detectors: Sequence[str] = (),
     ) -> None:
-        """gpu: the server has one. networks: what looks at pictures, in order."""
+        """gpu: the server has one. networks: what looks at pictures, in order. detectors: what may
+        find boxes on them."""
+        self._detectors = detectors
         self._gpu = gpu
         self._networks = networks
         self._store = store
@@ -229,9 +237,10 @@ class Projects:
         self.less: Callable[[str, str, str], None] = lambda project_id, user_id, role: None
         """Called for whoever has left a project or has a lesser role, with the one until now."""
 
-    def equipment(self) -> tuple[Sequence[str], bool]:
-        """(names of the networks that look at pictures, whether the server has a GPU)."""
-        return self._networks, self._gpu
+    def equipment(self) -> dict[str, Any]:
+        """networks: names of those that look at pictures; detectors: of those that find boxes; gpu:
+        whether the server has one."""
+        return {"networks": self._networks, "detectors": self._detectors, "gpu": self._gpu}
 
     async def load(self) -> None:
         def fn(tx: Tx) -> tuple[dict[str, Schema], set[str]]:

@@ -14,7 +14,7 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.audit import Audit
-from chorus.server.domain.features import usable
+from chorus.server.domain.features import Backbones, usable
 from chorus.server.domain.model import Round
 from chorus.server.domain.ordering import CHOSEN_SHARE, chooses
 from chorus.server.domain.rounds import queue_for
@@ -49,7 +49,7 @@ PARTIAL = (
 class RoundRun:
     def __init__(
         self, store: Store, boards: Boards, line: Line, features: FeaturePasses, paths: Paths,
-        threads: int,
+        backbones: Backbones, threads: int,
     ) -> None:  # fmt: skip
         self._store = store
         self._boards = boards
@@ -58,7 +58,7 @@ class RoundRun:
         self._threads = threads
         self._jobs = RoundJobs(store, line)
         self._jobs.changed = lambda project_id: self.changed(project_id)
-        self._detector = DetectorRun(store, self._jobs, paths, threads)
+        self._detector = DetectorRun(store, self._jobs, paths, backbones, threads)
         self.changed: Callable[[str], None] = lambda project_id: None
         """Called when a job's progress moved, which is in no event."""
 

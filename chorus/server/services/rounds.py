@@ -64,7 +64,7 @@ class Rounds:
         self._features = FeaturePasses(
             store, self._line, paths, threads, allow_download, self._no_round
         )
-        self._run = RoundRun(store, boards, self._line, self._features, paths, threads)
+        self._run = RoundRun(store, boards, self._line, self._features, paths, backbones, threads)
         self._tunings = Tunings(
             store, boards, self._line, self._features, paths, threads, allow_download,
             self._no_round,

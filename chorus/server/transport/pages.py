@@ -239,9 +239,12 @@ async def tokens(request: Request) -> Response:
 async def new_project(request: Request) -> Response:
     user = await signed_in(request)
     _require_admin(user)
-    networks, gpu = services(request).projects.equipment()
     return render(
-        request, "new_project.html", user, boot={"palette": PALETTE}, networks=networks, gpu=gpu
+        request,
+        "new_project.html",
+        user,
+        boot={"palette": PALETTE},
+        **services(request).projects.equipment(),
     )
 
 
@@ -264,7 +267,7 @@ def room(name: str, least: str, **values: Any) -> Handler:
         user, project = await in_project(request, least)
         return render(
             request, f"{name}.html", user, boot={"project": project}, project=project, here=name,
-            **values,
+            **services(request).projects.equipment(), **values,
         )  # fmt: skip
 
     return show

@@ -54,7 +54,7 @@ function figures(assist, last, target) {
 /** Of a detector's round. */
 function boxFigures(last, target) {
   return [
-    [percent(last.map50), "mAP50: how well boxes are found on pictures that it never saw"],
+    [percent(last.map50), `mAP50: how well boxes are found on pictures that it never saw${last.backbone ? `; found by ${last.backbone}` : ""}`],
     [last.threshold == null ? "–" : `≥ ${last.threshold.toFixed(3)}`, "boxes shown from this score, of the class with the lowest"],
     [percent(last.lower_bound), `right at least, of the boxes shown; target ${percent(target, 0)}`],
     [percent(last.recall, 0), "of people's boxes would be shown: look for the others"],

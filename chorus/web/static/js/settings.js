@@ -35,6 +35,8 @@ onSubmit($("#settings-form"), async (values) => {
   for (const name of ["target", "gold_rate", "audit_share", "iou", "shape_agreement"]) {
     if (name in change) change[name] /= 100;
   }
+  if ("detector" in change) change.networks = Number(change.detector);
+  delete change.detector;
   const effect = await api("POST", `${root}/preview`, change);
   const words = effectWords(effect, taskOf(project).thing);
   if (words.length && !(await agreed(words))) return;

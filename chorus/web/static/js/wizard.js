@@ -94,7 +94,8 @@ function read() {
   }
   for (const name of PERCENT) if (!Number.isNaN(fields[name].valueAsNumber)) answers[name] = Math.round(fields[name].valueAsNumber * 10) / 1000;
   answers.source = { ...answers.source, kind: fields.source.value, path: fields.path.value.trim(), gold: fields.gold.checked, columns: columns(), place: fields.source.value === "place" ? place.place() : answers.source.place };
-  if (fields.networks) answers.networks = Number(fields.networks.value);
+  const networks = taskOf(answers).shapes ? fields.detector : fields.networks;
+  answers.networks = networks ? Number(networks.value) : 0;
 }
 
 /** Of a table of texts: the columns to show; null: as the server sees fit. */
@@ -115,7 +116,7 @@ function write() {
   fields.columns.value = (answers.source.columns ?? []).join(", ");
   fields.gold.checked = answers.source.gold;
   if (answers.source.place) place.write(answers.source.place);
-  if (fields.networks) fields.networks.value = String(answers.networks);
+  for (const field of [fields.networks, fields.detector]) if (field) field.value = String(answers.networks);
   fields.list.value = answers.classes.map((c) => c.name).join("\n");
 }
 
@@ -133,6 +134,7 @@ function follow() {
   $("#assist-more").hidden = !answers.assist;
   const seen = task.text || Boolean(task.shapes);
   $("#fine-tune-row").hidden = seen;
+  $("#detector-row").hidden = answers.task_type !== "boxes";
   for (const id of ["#networks-row", "#source-place [data-pictures]"]) {
     const node = document.querySelector(id);
     if (node) node.hidden = id === "#networks-row" ? seen : task.text;
