@@ -40,7 +40,9 @@ Progress = Callable[[str, int, int], None]
 
 DATABASE = "chorus.sqlite"
 KEYS = ("secret", "sources.key")
-FOLDERS = ("blobs", "rounds", "exports", "drafts", "label-imports", "models/weights")
+FOLDERS = (
+    "blobs", "rounds", "exports", "drafts", "label-imports", "models/weights", "models/detectors",
+)  # fmt: skip
 """What cannot be made or fetched again. Not here: features, exported networks, the cache."""
 PART = 256 << 10
 """Bytes of the database that make one object: most votes change few of them."""
