@@ -21,6 +21,15 @@ from chorus.server.transport.hardening import HEADERS
 from chorus.server.transport.pages import WEB
 from tests.servers import Bench, pictures
 
+EVERYWHERE = {
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""Named here as well: one that is removed from `HEADERS` is missed."""
+
 
 @pytest.fixture
 async def paths(bench: Bench, tmp_path: Path) -> list[str]:
@@ -47,8 +56,9 @@ async def test_every_answer_tells_browsers_what_they_may_not(
                 assert name in answer.headers, (where, name)
             policy = answer.headers["content-security-policy"]
             assert "frame-ancestors 'none'" in policy, where
-            assert answer.headers["x-frame-options"] == "DENY"
-            assert answer.headers["x-content-type-options"] == "nosniff"
+            for name, value in EVERYWHERE.items():
+                assert answer.headers[name] == value, (where, name)
+            assert "camera=()" in answer.headers["permissions-policy"]
             assert "unsafe" not in policy, where
             if path.startswith("/api/") and not path.startswith("/api/docs"):
                 assert answer.headers["cache-control"] == "no-store", where

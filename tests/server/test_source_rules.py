@@ -14,6 +14,7 @@ from chorus.server.domain import sources
 from chorus.server.domain.sources import Found, ObjectRow, address_of, due_at, is_due
 from chorus.server.storage.cache import Cache
 from chorus.server.storage.guard import Guard, Refused
+from chorus.server.storage.remote import Folder, Trouble
 from chorus.server.storage.vault import Unreadable, Vault
 
 NAMES = st.sampled_from("abc")
@@ -135,3 +136,18 @@ def test_a_clock_that_is_set_back_delays_no_refresh_for_longer_than_a_turn(
     assert is_due(at, every, now + off) == (off >= every)
     assert is_due(at, every, now - off) == (off > 0)
     assert not is_due(None, every, now)
+
+
+def test_a_link_that_was_put_there_after_the_listing_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "a.png").write_bytes(b"a")
+    folder = Folder(root)
+    assert [found.name for part in folder.listing() for found in part] == ["a.png"]
+    (root / "a.png").unlink()
+    (root / "a.png").symlink_to(tmp_path / "secret.png")
+    for name in ("a.png", "../secret.png"):
+        with pytest.raises(Trouble, match="leads out of its folder"):
+            folder.fetch(name, tmp_path / "got", 100)
+    assert not (tmp_path / "got").exists()
