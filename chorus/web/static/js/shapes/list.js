@@ -8,6 +8,8 @@ import { _ } from "../i18n.js";
 import { SHAPE_ICONS } from "./icons.js";
 import { moreWords, placeWords, shapeWords } from "./words.js";
 
+const FOLLOW_MS = 80;
+
 export class ShapeList {
   /**
    * @param {HTMLElement} root
@@ -67,18 +69,19 @@ export class ShapeList {
   }
 
   /**
-   * The list alone is scrolled: on a phone it is below the picture, which is to stay where it is. Where
-   * to is worked out once the page is laid out: once a frame, not for each key.
+   * Once one stays chosen for a moment: rows that come into view are the most there is to paint, and a
+   * key that is held down passes over many. The list alone is scrolled: on a phone it is below the
+   * picture, which is to stay where it is.
    */
   _follow(id) {
-    cancelAnimationFrame(this._due);
-    this._due = requestAnimationFrame(() => {
+    clearTimeout(this._due);
+    this._due = setTimeout(() => {
       const node = this._rows.get(id)?.node;
       if (!node) return;
       const [frame, box] = [this._list.getBoundingClientRect(), node.getBoundingClientRect()];
       if (box.top < frame.top) this._list.scrollTop -= frame.top - box.top;
       else if (box.bottom > frame.bottom) this._list.scrollTop += box.bottom - frame.bottom;
-    });
+    }, FOLLOW_MS);
   }
 
   _row(shape, colors, note) {
