@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -43,9 +42,11 @@ def decide(
     if not n:
         return Merged(None, 0.0, 0.0, 0, False, True, params.method)
     chances = belief(params, votes, model)
-    counts = Counter(v.value for v in votes)
+    counts: dict[int, int] = {}
+    for vote in votes:
+        counts[vote.value] = counts.get(vote.value, 0) + 1
     # Among equals the one cast first: the answer depends on nothing but the votes.
-    value = max(counts, key=lambda c: chances[c])
+    value = max(counts, key=chances.__getitem__)
     confidence = min(1.0, chances[value])
     likeliest = confidence >= max(chances) - 1e-12
     tied = sum(chances[c] >= confidence - 1e-9 for c in counts) > 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -81,6 +82,7 @@ def set_params(by_class: Sequence[Params]) -> SetParams:
     )
 
 
+@lru_cache(4096)
 def _log(p: float) -> float:
     return math.log(max(p, LEAST))
 
@@ -129,12 +131,18 @@ def widened(params: Params, classes: int) -> Params:
     return msgspec.structs.replace(params, prior=[p / total for p in prior], model_share=share)
 
 
+@lru_cache(4096)
+def _coin(right: float, classes: int) -> tuple[float, float]:
+    """What a vote of somebody with this accuracy adds to the class voted for, and to the others."""
+    return _log(right), _log((1 - right) / max(1, classes - 1))
+
+
 def posterior(
     params: Params, votes: Sequence[tuple[str, int, float]], model: Sequence[float] | None
 ) -> list[float]:
     """(classes,) summing to 1. votes: (labeler, class index, weight 0..1)."""
     classes = len(params.prior)
-    logs = [math.log(max(p, LEAST)) for p in params.prior]
+    logs = [_log(p) for p in params.prior]
     for labeler, value, weight in votes:
         rows = params.confusion.get(labeler, params.population)
         # A class that is newer than the estimates is judged by the accuracy.
@@ -143,11 +151,12 @@ def posterior(
                 p = rows[c][value] if c < len(rows) else LEAST
                 logs[c] += weight * math.log(max(p, LEAST))
             continue
-        right = params.accuracy.get(labeler, params.default_accuracy)
-        hit = math.log(max(right, LEAST))
-        miss = math.log(max((1 - right) / max(1, classes - 1), LEAST))
-        for c in range(classes):
-            logs[c] += weight * (hit if c == value else miss)
+        hit, miss = _coin(params.accuracy.get(labeler, params.default_accuracy), classes)
+        less = weight * miss
+        others, own = [x + less for x in logs], weight * hit
+        if value < classes:
+            others[value] = logs[value] + own
+        logs = others
     if model is not None and params.model_weight and not math.isnan(sum(model)):
         # The model's own prior is in its probability already.
         share = params.model_share or params.prior
