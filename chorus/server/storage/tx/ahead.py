@@ -10,6 +10,7 @@ from chorus.server.domain.model import StandingVote
 from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks
 from chorus.server.storage.tx.known import Ahead
 
+_LEASE = ", ".join(f"l.{column}" for column in LEASE.split(", "))
 LOOK_AHEAD = 64
 """Votes looked ahead for at once."""
 
@@ -49,8 +50,10 @@ class AheadSql(Base):
         padded = _padded(pairs)
         pages: dict[int, None] = {}
         for row in self.rows(
-            f"SELECT {LEASE} FROM lease WHERE (item_id, user_id) IN"
-            f" (VALUES {','.join(['(?,?)'] * len(padded))}) ORDER BY lease_id",
+            # Joined, because SQLite looks through all leases for `(a, b) IN (VALUES …)`.
+            f"SELECT {_LEASE} FROM (VALUES {','.join(['(?,?)'] * len(padded))}) AS v"
+            " CROSS JOIN lease AS l ON l.item_id = v.column1 AND l.user_id = v.column2"
+            " ORDER BY l.lease_id",
             [part for pair in padded for part in pair],
         ):
             key = row[2], row[3]
