@@ -9,6 +9,7 @@ from chorus.server.services import dealing, landing, pace
 from chorus.server.services.landing import Limits, Plan
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.known import Ahead, Known
 from tests.server.world import World
 
 SMALL, LARGE = 200, 2000
@@ -27,6 +28,7 @@ class Project(World):
         self.add(items)
         self.add(20, "0", gold=True)
         self.land(items)
+        self.past()
         for user in self.people:
             for _ in range(3):
                 self.answer(user)
@@ -40,6 +42,17 @@ class Project(World):
         tx = self.tx()
         landing.land_chunk(tx, "p", plan, ids[: 2 * items // 3], self.now)
         self.commit(tx)
+
+    def past(self) -> None:
+        """Each labeled item was handed out, answered and given back by somebody who has left."""
+        self.db.executescript(
+            "INSERT INTO lease SELECT NULL, 'p', item_id, 'left', 't', 0, 0, NULL, NULL, NULL, 1,"
+            " 2, 2, 'voted', 0 FROM item WHERE state = 'labeled' AND gold = 0;"
+            "INSERT INTO vote SELECT 'of-' || item_id, 'p', item_id, 'left', 0, 'label', '1', 0,"
+            " 'manual', NULL, NULL, 5, NULL, 1 FROM item WHERE state = 'labeled' AND gold = 0;"
+            "INSERT INTO standing SELECT item_id, 'left', 'p', 'of-' || item_id, 'label', '1',"
+            " NULL, 0 FROM item WHERE state = 'labeled' AND gold = 0;"
+        )
 
     def answer(self, user: str) -> None:
         dealt = self.deal(user, 9)
@@ -75,11 +88,18 @@ def acts(world: Project) -> Iterator[tuple[str, Callable[[], object]]]:
         assert page is not None
         return int(page["items"][n]["item_id"])
 
+    def ahead() -> None:
+        page = pages[-1].page
+        assert page is not None
+        asked = [Ahead(uuid.uuid4().hex, one["item_id"], "u0") for one in page["items"]]
+        Tx(world.db, Known()).look_ahead(asked)
+
     vote = str(uuid.uuid4())
     project = Tx(world.db).project("p")
     assert project is not None
     yield "a page", deal
     yield "a page from the head of the queue", lambda: (world.floors.reset("p"), deal())
+    yield "what a page's votes will look at", ahead
     yield "a vote", lambda: world.cast("u0", item(0), "1", vote_id=vote)
     yield "a correction", lambda: world.cast("u0", item(0), "2", supersedes=vote)
     yield "a skip", lambda: world.cast("u0", item(1), None, kind="skip")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -90,6 +91,7 @@ class Assigning:
         self._jumps = Jumps()
         self._left: set[tuple[str, str, str]] = set()
         """Tabs that are gone, whose leases are still to be told."""
+        self._hastening = self._lost_more = False
         self.presence_changed: Callable[[str], None] = lambda project_id: None
 
     async def start(self) -> None:
@@ -223,15 +225,20 @@ class Assigning:
 
     async def _hasten(self) -> None:
         """What lost tabs hold ends soon. Not done at once if the disk is full …: the ticker tries
-        again."""
-        latest, left = now_ms() + LOST_SOCKET_MS, self._left - self._streams.keys()
-
-        def fn(tx: Tx) -> None:
-            for key in left:
-                tx.hasten_expiry(latest, key)
-
-        await self._store.write(fn)
-        self._left -= left
+        again. When a network goes, a thousand tabs are lost at once: those that are lost while
+        one write is on its way share the next."""
+        self._lost_more = True
+        if self._hastening:
+            return
+        self._hastening = True
+        try:
+            while self._lost_more:
+                self._lost_more = False
+                latest, left = now_ms() + LOST_SOCKET_MS, self._left - self._streams.keys()
+                await self._store.write(partial(_hasten, latest=latest, left=left))
+                self._left -= left
+        finally:
+            self._hastening = False
 
     def touch(self, stream: Stream) -> None:
         """Somebody is at this tab."""
@@ -540,6 +547,11 @@ REORDERING = {"items.added", "queue.changed", "project.changed", "priority.chang
 def check_size(size: int) -> None:
     if size not in PAGE_SIZES:
         raise ApiError("bad_value", "page_size must be 1, 4, 6 or 9")
+
+
+def _hasten(tx: Tx, latest: int, left: Collection[tuple[str, str, str]]) -> None:
+    for key in left:
+        tx.hasten_expiry(latest, key)
 
 
 def release(
