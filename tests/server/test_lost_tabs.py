@@ -1,0 +1,51 @@
+"""When a network goes, all its tabs are lost at once: what they hold ends soon, in a few writes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from chorus.server.clock import now_ms
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.assigning import LOST_SOCKET_MS, Assigning, Stream
+from chorus.server.services.projects import Projects
+from chorus.server.services.remerging import Remerging
+from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.storage.tx import Tx
+from tests.server.world import World
+
+TABS = 60
+
+
+class Counted(SqliteStore):
+    writes = 0
+
+    def write(self, *args: Any, **more: Any) -> Any:
+        self.writes += 1
+        return super().write(*args, **more)
+
+
+async def test_tabs_lost_at_once_share_writes() -> None:
+    world = World(people=3)
+    world.now = now_ms()
+    world.add(2 * TABS)
+    tabs = [(world.people[n % 3], f"tab-{n}") for n in range(TABS)]
+    for user, tab in tabs:
+        world.deal(user, 1, tab)
+    store = Counted(world.path, lambda events: None, readers=1)
+    assigning = Assigning(store, Projects(store, Remerging(store)))
+    streams = []
+    for user, tab in tabs:
+        person = CurrentUser(user, user, user, False)
+        stream = Stream("p", person, tab, 1, "labeler", lambda type, body: None, lambda why: None)
+        assigning.begin(stream, [])
+        stream.pages[1] = "manual"
+        streams.append(stream)
+    before, latest = store.writes, now_ms() + LOST_SOCKET_MS
+    await asyncio.gather(*map(assigning.lost, streams))
+    assert store.writes - before <= 2
+    await store.close()
+    held = Tx(world.db).leases_of_project("p")
+    assert len(held) == TABS
+    assert all(lease.expires_at < latest + 60_000 for lease in held)
+    world.close()
