@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 async def test_the_next_server_takes_over_behind_a_proxy(
     server: TestServer, tmp_path: Path
 ) -> None:
-    count = 400
+    count = 800
     async with Proxy(server.process.port) as proxy, Bench(server) as bench:
         await bench.make(pictures(tmp_path / "pictures", count), page_size=4)
         crew = Crew()
