@@ -12,9 +12,12 @@
 import { ApiFailure } from "./api.js";
 
 const RETRY_MS = 2_000;
-/** Votes in one message, and its characters: as the server takes them (docs/protocol.md). */
+/**
+ * Votes in one message, and its characters: as the server takes them (docs/protocol.md), even where
+ * each character takes three bytes.
+ */
 const VOTES_MOST = 64;
-const CHARS_MOST = 128 * 1024;
+const CHARS_MOST = 64 * 1024;
 
 export class Outbox extends EventTarget {
   /**
