@@ -43,6 +43,7 @@ def run() -> Iterator[Run]:
             "class_tree",
             "effect",
             "keys",
+            "outbox",
             "page_state",
             "table_head",
             "task",
