@@ -164,9 +164,12 @@ def others() -> Typer:
 
 
 async def page_of(stream: LabelerStream) -> Page:
-    """The next page; fails if the server says that there is none."""
-    page = await asyncio.wait_for(stream.next_page(), PATIENCE)
-    assert page is not None, f"no page: {stream.empty}"
+    """The next page; fails if the server says that there is none. What others hold, or have just
+    let go, may come yet."""
+    async with asyncio.timeout(PATIENCE):
+        while (page := await stream.next_page()) is None:
+            assert stream.empty in (None, "waiting"), f"no page: {stream.empty}"
+            await stream.change()
     return page
 
 
