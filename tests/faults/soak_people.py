@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -52,24 +52,26 @@ class BadSocket(Socket):
         self._late: list[Any] = []
         self.on_lost: Callable[[], None] = lambda: None
 
-    async def _send_vote(self, vote: Any) -> None:
-        luck = self._rng.random()
-        if luck < 0.05 and not self._late:
-            self._record.frames += 1
-            self._late.append(vote)  # reordered: it goes after the next, or when all is sent again
-            asyncio.get_running_loop().call_later(0.3, self._send_late)
-            return
-        await super()._send_vote(vote)
-        if luck > 0.95:
-            self._record.frames += 1
-            await super()._send_vote(vote)
-        self._send_late()
+    def _send(self, votes: Sequence[Any]) -> None:
+        for vote in votes:
+            luck = self._rng.random()
+            if luck < 0.05 and not self._late:
+                self._record.frames += 1
+                self._late.append(vote)  # reordered: it goes after others, in a message of its own
+                asyncio.get_running_loop().call_later(0.3, self._send_late)
+                continue
+            super()._send([vote])
+            if luck > 0.95:
+                self._record.frames += 1
+                if luck > 0.975:
+                    super()._send([vote])  # twice in one message
+                else:
+                    self._late.append(vote)  # once more, later
+                    asyncio.get_running_loop().call_later(0.05, self._send_late)
 
     def _send_late(self) -> None:
         late, self._late = self._late, []
-        for vote in late:
-            if not vote.done.done():
-                self._spawn(super()._send_vote(vote))
+        super()._send([vote for vote in late if not vote.done.done()])
 
     def _lost(self) -> None:
         super()._lost()
