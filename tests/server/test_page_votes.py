@@ -61,6 +61,12 @@ async def test_a_page_in_one_message(server: TestServer, tmp_path: Path) -> None
             assert len({one["seq"] for one in kept if "seq" in one}) == 7
             again = (await raw.ask("votes.cast", votes=votes[:3]))["body"]["votes"]
             assert again == [{"seq": one["seq"], "duplicate": True} for one in kept[:3]]
+            # A number that SQLite cannot hold is its own vote's mistake.
+            huge = {**votes[0], "vote_id": "vote-huge", "item_id": 1 << 70}
+            mixed = [votes[0], huge, votes[1]]
+            first, second, third = (await raw.ask("votes.cast", votes=mixed))["body"]["votes"]
+            assert (first, third) == (again[0], again[1])
+            assert second["error"]["code"] == "bad_value"
             for wrong in ([], votes[:1] * (VOTES_MAX + 1)):
                 answer = await raw.ask("votes.cast", votes=wrong)
                 assert answer["error"]["code"] == "bad_message"

@@ -257,8 +257,12 @@ class SqliteStore:
             write.began = perf_counter_ns()
             tx, changes = Tx(db, known), db.total_changes
             if write.ahead and (n >= looked or known.times_forgotten != forgotten):
-                looked, forgotten = n + LOOK_AHEAD, known.times_forgotten
-                tx.look_ahead([w.ahead for w in some[n:looked] if w.ahead])
+                looked = n + LOOK_AHEAD
+                try:
+                    tx.look_ahead([w.ahead for w in some[n:looked] if w.ahead])
+                except (OverflowError, UnicodeEncodeError):
+                    known.forget()  # whoever asked for what SQLite cannot hold is told in their turn
+                forgotten = known.times_forgotten
             try:
                 write.result = write.fn(tx)
             except Exception as error:
