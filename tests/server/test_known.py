@@ -49,12 +49,13 @@ others = st.builds(
 )
 
 
-def _vote(act: Act, n: int, project_id: str = "p") -> VoteCast:
+def _vote(act: Act, n: int) -> VoteCast:
     old = f"vote-{max(0, n - act.again - 1):04d}"
     return VoteCast(
-        project_id, old if act.what == "repeat" else f"vote-{n:04d}",
+        old if act.what == "repeat" else f"vote-{n:04d}",
         act.item + 1, act.kind,  # type: ignore[arg-type]
         duration_ms=900, supersedes=old if act.what == "correct" else None,
+        project_id="p",
     )  # fmt: skip
 
 

@@ -110,7 +110,9 @@ def answer(
     vote_id = str(uuid.uuid4())
     kind = "label" if value is not None else "skip"
     tx = world.tx()
-    vote = VoteCast("p", vote_id, item_id, kind, None, ms, supersedes=old)  # type: ignore[arg-type]
+    vote = VoteCast(
+        vote_id, item_id, kind, None, ms, supersedes=old, project_id="p"  # type: ignore[arg-type]
+    )  # fmt: skip
     labeling.cast(tx, user_id, user_id.upper(), vote, value, world.now)
     world.commit(tx)
     return vote_id

@@ -149,7 +149,7 @@ def posterior(
         if value < len(rows) and labeler not in params.accuracy:
             for c in range(classes):
                 p = rows[c][value] if c < len(rows) else LEAST
-                logs[c] += weight * math.log(max(p, LEAST))
+                logs[c] += weight * _log(p)
             continue
         hit, miss = _coin(params.accuracy.get(labeler, params.default_accuracy), classes)
         less = weight * miss

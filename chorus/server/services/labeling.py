@@ -26,10 +26,10 @@ from chorus.server.storage.tx.known import Ahead
 DURATION_MAX = 24 * 3600 * 1000
 
 
-class VoteCast(msgspec.Struct):
-    """A labeler's answer as it comes in (docs/protocol.md, `vote.cast`)."""
+class PageVote(msgspec.Struct):
+    """A labeler's answer as it comes in with others of its project (docs/protocol.md,
+    `votes.cast`)."""
 
-    project_id: str
     vote_id: str
     item_id: int
     kind: VoteKind
@@ -37,6 +37,12 @@ class VoteCast(msgspec.Struct):
     duration_ms: int = 0
     lease_id: str | int | None = None
     supersedes: str | None = None
+
+
+class VoteCast(PageVote, kw_only=True):
+    """The same alone (`vote.cast`)."""
+
+    project_id: str
 
 
 class Labeling:
@@ -62,20 +68,16 @@ class Labeling:
         returns, or raises. One that is refused takes nothing of the others with it."""
         values = [await self._value(vote) for vote in votes]
         # One step of the event loop from here on: what is asked in it is handed over together.
-        kept: list[dict[str, Any] | BaseException] = await asyncio.gather(
-            *(
-                self._refused(value)
-                if isinstance(value, ApiError)
-                else self._store.write(
-                    self._fn(user_id, user_name, vote, value),
-                    repeatable=True,
-                    ahead=Ahead(vote.vote_id, vote.item_id, user_id),
-                )
-                for vote, value in zip(votes, values, strict=True)
-            ),
-            return_exceptions=True,
-        )
-        return kept
+        asked = [
+            self._store.write(
+                self._fn(user_id, user_name, vote, value), repeatable=True,
+                ahead=Ahead(vote.vote_id, vote.item_id, user_id),
+            )
+            for vote, value in zip(votes, values, strict=True)
+            if not isinstance(value, ApiError)
+        ]  # fmt: skip
+        kept = iter(await asyncio.gather(*asked, return_exceptions=True))
+        return [value if isinstance(value, ApiError) else next(kept) for value in values]
 
     async def _value(self, vote: VoteCast) -> str | ApiError | None:
         """The vote's value, canonical; None: it has none."""
@@ -91,11 +93,6 @@ class Labeling:
             return schema.parse(vote.value)
         except ApiError as error:
             return error
-
-    def _refused(self, error: ApiError) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        future.set_exception(error)
-        return future
 
     def _fn(
         self, user_id: str, user_name: str, vote: VoteCast, value: str | None

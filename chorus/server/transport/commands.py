@@ -10,14 +10,13 @@ from typing import Annotated, Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import VoteKind
 from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.assigning import Stream
 from chorus.server.services.claims import Reviewer
-from chorus.server.services.labeling import VoteCast
+from chorus.server.services.labeling import PageVote, VoteCast
 from chorus.server.services.projects import Change
 from chorus.server.transport.answers_filter import AnswersBody, answers_of
 from chorus.server.transport.hub import Hub, Outbox
@@ -158,18 +157,6 @@ VOTES_MAX = 64
 """Votes in one message; a page has nine at most."""
 
 
-class PageVote(msgspec.Struct):
-    """As `VoteCast`, of a project that is named once."""
-
-    vote_id: str
-    item_id: int
-    kind: VoteKind
-    value: dict[str, Any] | None = None
-    duration_ms: int = 0
-    lease_id: str | int | None = None
-    supersedes: str | None = None
-
-
 class PageCast(msgspec.Struct):
     project_id: str
     votes: Annotated[list[PageVote], msgspec.Meta(min_length=1, max_length=VOTES_MAX)]
@@ -265,7 +252,9 @@ async def votes_cast(ctx: Context, id: int, body: PageCast) -> dict[str, Any]:
     # They cost as much as if each had come alone.
     if wait := ctx.services.accounts.limits.command(user.user_id, len(body.votes) - 1):
         await asyncio.sleep(wait)
-    votes = [VoteCast(body.project_id, *msgspec.structs.astuple(vote)) for vote in body.votes]
+    votes = [
+        VoteCast(*msgspec.structs.astuple(vote), project_id=body.project_id) for vote in body.votes
+    ]
     kept = await ctx.services.labeling.cast_page(user.user_id, user.name, votes)
     return {
         "votes": [
