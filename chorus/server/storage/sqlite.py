@@ -261,7 +261,8 @@ class SqliteStore:
                 try:
                     tx.look_ahead([w.ahead for w in some[n:looked] if w.ahead])
                 except (OverflowError, UnicodeEncodeError):
-                    known.forget()  # whoever asked for what SQLite cannot hold is told in their turn
+                    # Whoever asked for what SQLite cannot hold is told in their turn.
+                    known.forget()
                 forgotten = known.times_forgotten
             try:
                 write.result = write.fn(tx)
