@@ -7,6 +7,7 @@ and the client cost together, and so a ceiling for any server behind them.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -19,8 +20,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from chorus.server.transport.wire import Wire
 
 
+class _Body(msgspec.Struct):
+    votes: list[msgspec.Raw] = []
+
+
 class _Command(msgspec.Struct):
     id: int
+    body: _Body
 
 
 async def echo(ws: WebSocket) -> None:
@@ -32,8 +38,9 @@ async def echo(ws: WebSocket) -> None:
     try:
         while True:
             command = decode(await ws.receive_text())
-            ack = {"re": command.id, "ok": True, "body": {"seq": 1, "duplicate": False}}
-            await ws.send_text(encode(ack).decode())
+            kept: dict[str, Any] = {"seq": 1, "duplicate": False}
+            body = {"votes": [kept] * len(command.body.votes)} if command.body.votes else kept
+            await ws.send_text(encode({"re": command.id, "ok": True, "body": body}).decode())
     except WebSocketDisconnect:
         return
 

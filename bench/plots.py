@@ -29,8 +29,12 @@ class Ratio(NamedTuple):
 def ratios(result: dict[str, Any]) -> list[Ratio]:
     out = []
     if "votes" in result:
-        found = result["votes"]["ratio_to_lower_ceiling"]
-        out.append(Ratio("votes over websockets ÷ the lower ceiling", found, 0.7))
+        ways = {"one by one": result["votes"], "by page": result["votes"].get("by_page")}
+        out += [
+            Ratio(f"votes over websockets, {way} ÷ ceiling", found["ratio_to_lower_ceiling"], 0.7)
+            for way, found in ways.items()
+            if found is not None
+        ]
     if "fanout" in result:
         out.append(Ratio("one event to 1,000 dashboards ÷ bare", result["fanout"]["ratio"], 0.5))
     if "featurize" in result:

@@ -90,13 +90,14 @@ def table(path: Path) -> Table:
 
 def main(
     waves: Annotated[int, typer.Option(help="Times that every socket votes on eight pages.")] = 6,
+    at_once: Annotated[int, typer.Option(help="Votes in one message: 1, or 9 for a page.")] = 9,
     out: Annotated[Path | None, typer.Option(help="Keep the folded stacks here.")] = None,
 ) -> None:
     """Profile the server while people vote."""
     console = Console(width=150)
     with tempfile.TemporaryDirectory(prefix="chorus-profile-") as folder:
         target = out or Path(folder) / "stacks.txt"
-        figures, _ = uvloop.run(votes.over_sockets(Path(folder), waves, Watched(target)))
+        figures, _ = uvloop.run(votes.over_sockets(Path(folder), at_once, waves, Watched(target)))
         console.print(table(target))
     console.print(f"{figures['per_s']:,.0f} votes/s meanwhile (the looks cost some)")
 

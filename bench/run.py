@@ -72,15 +72,21 @@ def _measure(part: str, folder: Path) -> Any:
 
 
 def _votes(folder: Path) -> dict[str, Any]:
+    one, page = (_votes_at_once(folder / f"votes-{n}", n) for n in votes.AT_ONCE)
+    return {"sockets": votes.SOCKETS, **one, "by_page": page}
+
+
+def _votes_at_once(folder: Path, at_once: int) -> dict[str, Any]:
     # The client's loop is uvloop too: it shares the machine with the server it measures.
-    sockets, prepared = uvloop.run(votes.over_sockets(folder))
+    folder.mkdir()
+    sockets, prepared = uvloop.run(votes.over_sockets(folder, at_once))
     ceilings = {
         "same statements, no network": votes.statements(prepared),
         "echo server, no database": uvloop.run(votes.echo(prepared)),
     }
     lower = min(c["per_s"] for c in ceilings.values())
     return {
-        "sockets": votes.SOCKETS,
+        "at_once": at_once,
         "durable": sockets,
         "ceilings": ceilings,
         "ratio_to_lower_ceiling": round(sockets["per_s"] / lower, 3),
@@ -106,21 +112,8 @@ def _commit() -> str:
 def _table(result: dict[str, Any]) -> Table:
     table = Table("measured", "figure", "beside", title=f"{result['machine']['cores']} cores")
     if "votes" in result:
-        votes_ = result["votes"]
-        durable = votes_["durable"]
-        table.add_row(
-            f"durable votes/s, {votes_['sockets']} sockets",
-            f"{durable['per_s']:,.0f}",
-            f"{votes_['ratio_to_lower_ceiling']:.2f} of the lower ceiling",
-        )
-        table.add_row("ack p50, p99", f"{durable['ack_p50_ms']}, {durable['ack_p99_ms']} ms", "")
-        for name, ceiling in votes_["ceilings"].items():
-            table.add_row(
-                f"ceiling: {name}",
-                f"{ceiling['per_s']:,.0f}",
-                f"ack {ceiling['ack_p50_ms']}, {ceiling['ack_p99_ms']} ms",
-            )
-        table.add_row("pages handed out/s", f"{durable['pages_per_s']:,.0f}", "")
+        for found in (result["votes"], result["votes"]["by_page"]):
+            _vote_rows(table, found, result["votes"]["sockets"])
     if "fanout" in result:
         found = result["fanout"]
         table.add_row(
@@ -149,6 +142,24 @@ def _table(result: dict[str, Any]) -> Table:
         jobs = ", ".join(f"{job} {found[job]}" for job in ("train", "validate", "infer", "cluster"))
         table.add_row(f"a round at {found['items']:,} items", f"{found['seconds']} s", jobs)
     return table
+
+
+def _vote_rows(table: Table, found: dict[str, Any], sockets: int) -> None:
+    durable = found["durable"]
+    sent = "one by one" if found["at_once"] == 1 else f"{found['at_once']} together"
+    table.add_row(
+        f"durable votes/s, {sockets} sockets, {sent}",
+        f"{durable['per_s']:,.0f}",
+        f"{found['ratio_to_lower_ceiling']:.2f} of the lower ceiling",
+    )
+    table.add_row("ack p50, p99", f"{durable['ack_p50_ms']}, {durable['ack_p99_ms']} ms", "")
+    for name, ceiling in found["ceilings"].items():
+        table.add_row(
+            f"ceiling: {name}",
+            f"{ceiling['per_s']:,.0f}",
+            f"ack {ceiling['ack_p50_ms']}, {ceiling['ack_p99_ms']} ms",
+        )
+    table.add_row("pages handed out/s", f"{durable['pages_per_s']:,.0f}", "")
 
 
 if __name__ == "__main__":

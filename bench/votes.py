@@ -26,11 +26,16 @@ from chorus.simulate.setup import add_person, import_pictures
 SOCKETS = 64
 PAGES = 8
 """Pages each labeler holds before a wave of votes; the votes are timed, the pages apart."""
-ITEMS = 6000
+ITEMS = 2000
+"""Of each wave."""
 VOTES_PER_ITEM = 3
 WAVES = 3
+AT_ONCE = (1, 9)
+"""Votes that a labeler sends together: one after the other, as who labels one by one, and a page
+of nine in one message, as the page of a grid does. Each way has its own ceilings."""
 
-Cast = Callable[[dict[str, Any]], Awaitable[Any]]
+Cast = Callable[[Sequence[dict[str, Any]]], Awaitable[Any]]
+"""Send votes together; returns when all of them are kept."""
 
 
 class Timing(msgspec.Struct):
@@ -42,18 +47,22 @@ class Timing(msgspec.Struct):
     ack_p99_ms: float
 
 
-async def timed(casts: Sequence[Cast], votes: Sequence[Sequence[dict[str, Any]]]) -> list[float]:
-    """Each of `casts` sends its votes one after the other, all side by side.
+async def timed(
+    casts: Sequence[Cast], votes: Sequence[Sequence[dict[str, Any]]], at_once: int
+) -> list[float]:
+    """Each of `casts` sends its votes, so many together, and the next ones when these are kept; all
+    side by side.
 
     Returns the seconds each vote waited for its acknowledgement, and first the whole time.
     """
     waits: list[float] = []
 
     async def one(cast: Cast, mine: Sequence[dict[str, Any]]) -> None:
-        for vote in mine:
+        for start in range(0, len(mine), at_once):
+            some = mine[start : start + at_once]
             sent = monotonic()
-            await cast(vote)
-            waits.append(monotonic() - sent)
+            await cast(some)
+            waits.extend([monotonic() - sent] * len(some))
 
     started = monotonic()
     await asyncio.gather(*(one(c, v) for c, v in zip(casts, votes, strict=True)))
@@ -79,6 +88,7 @@ class Prepared(msgspec.Struct):
     people: list[tuple[str, str]]
     """(user_id, name)"""
     votes: list[list[dict[str, Any]]]
+    at_once: int
 
 
 class Watcher(Protocol):
@@ -90,9 +100,10 @@ class Watcher(Protocol):
 
 
 async def over_sockets(
-    folder: Path, count: int = WAVES, watcher: Watcher | None = None
+    folder: Path, at_once: int, count: int = WAVES, watcher: Watcher | None = None
 ) -> tuple[dict[str, Any], Prepared]:
-    """The real thing, `count` waves. Returns the figures, and what `statements` needs."""
+    """The real thing, `count` waves of votes that are sent `at_once` together. Returns the figures,
+    and what the ceilings need."""
     process = ServerProcess(folder / "data")
     token = process.add_user("admin", "Admin", admin=True)
     waves: list[list[float]] = []
@@ -109,7 +120,7 @@ async def over_sockets(
         await import_pictures(
             admin,
             project.project_id,
-            pictures.tiny(folder / "tiny", ITEMS * count // WAVES),
+            pictures.tiny(folder / "tiny", ITEMS * count),
             upload=False,
         )
         streams: list[LabelerStream] = []
@@ -138,8 +149,8 @@ async def over_sockets(
             if prepared is None:
                 copy = folder / "same.sqlite"
                 _copy(process.data_dir / "chorus.sqlite", copy)
-                prepared = Prepared(copy, people, votes)
-            waves.append(await timed([s.socket.cast for s in streams], votes))
+                prepared = Prepared(copy, people, votes, at_once)
+            waves.append(await timed([_sender(s.socket) for s in streams], votes, at_once))
             for stream in streams:
                 for page in list(stream.pages.values()):
                     await stream.finish(page, credit=False)
@@ -148,6 +159,15 @@ async def over_sockets(
     assert prepared is not None
     figures = {**msgspec.to_builtins(summary(waves)), "pages_per_s": round(max(handout), 1)}
     return figures, prepared
+
+
+def _sender(socket: Socket) -> Cast:
+    async def cast(votes: Sequence[dict[str, Any]]) -> Any:
+        if len(votes) == 1:
+            return await socket.cast(votes[0])
+        return await asyncio.gather(*(socket.cast(vote) for vote in votes))
+
+    return cast
 
 
 async def _fill(stream: LabelerStream) -> None:
@@ -181,13 +201,20 @@ async def _statements(prepared: Prepared) -> Timing:
     labeling = Labeling(store, projects)
 
     def cast_of(person: tuple[str, str]) -> Cast:
-        async def cast(body: dict[str, Any]) -> Any:
-            vote = msgspec.convert({**body, "vote_id": secrets.token_hex(16)}, VoteCast)
-            return await labeling.cast(person[0], person[1], vote)
+        async def cast(bodies: Sequence[dict[str, Any]]) -> Any:
+            votes = [
+                msgspec.convert({**body, "vote_id": secrets.token_hex(16)}, VoteCast)
+                for body in bodies
+            ]
+            if any(
+                isinstance(kept, BaseException) for kept in await labeling.cast_page(*person, votes)
+            ):
+                raise RuntimeError("a vote was refused")
 
         return cast
 
-    wave = await timed([cast_of(person) for person in prepared.people], prepared.votes)
+    casts = [cast_of(person) for person in prepared.people]
+    wave = await timed(casts, prepared.votes, prepared.at_once)
     await store.close()
     return summary([wave])
 
@@ -203,7 +230,8 @@ async def echo(prepared: Prepared) -> dict[str, Any]:
         async with AsyncExitStack() as stack:
             await _ready(url)
             sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
-            waves = [await timed([s.cast for s in sockets], prepared.votes) for _ in range(WAVES)]
+            casts = [_sender(socket) for socket in sockets]
+            waves = [await timed(casts, prepared.votes, prepared.at_once) for _ in range(WAVES)]
     finally:
         process.terminate()
         process.wait()
