@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import uvloop
 
 from bench import pictures
 from chorus.client import LabelerStream, Rest, Socket
+from chorus.client.ids import new_id
 from chorus.client.process import ServerProcess, free_port
 from chorus.simulate.setup import add_person, import_pictures
 
@@ -202,10 +202,7 @@ async def _statements(prepared: Prepared) -> Timing:
 
     def cast_of(person: tuple[str, str]) -> Cast:
         async def cast(bodies: Sequence[dict[str, Any]]) -> Any:
-            votes = [
-                msgspec.convert({**body, "vote_id": secrets.token_hex(16)}, VoteCast)
-                for body in bodies
-            ]
+            votes = [msgspec.convert({**body, "vote_id": new_id()}, VoteCast) for body in bodies]
             if any(
                 isinstance(kept, BaseException) for kept in await labeling.cast_page(*person, votes)
             ):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from chorus.client.errors import ConnectionLost
+from chorus.client.ids import new_id
 from chorus.client.messages import (
     Answer,
     Frame,
@@ -135,7 +136,7 @@ class LabelerStream:
         """
         body: dict[str, Any] = {
             "project_id": self.project_id,
-            "vote_id": str(uuid.uuid4()),
+            "vote_id": new_id(),
             "item_id": item.item_id,
             "lease_id": item.lease_id if supersedes is None else None,
             "kind": kind,

@@ -18,7 +18,7 @@ FRAME_BYTES_MAX = 512 * 1024
 """Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
 GRACE_S = 5
 FILES = 65_536
-SWITCH_S = 0.001
+SWITCH_S = 0.0002
 """How long a thread keeps the interpreter that another one waits for; Python's own are 5 ms. The
 writer gives it away with every statement, a hundred times for a page of votes, and waits for it."""
 

@@ -42,6 +42,7 @@ def run() -> Iterator[Run]:
             "break_clock",
             "class_tree",
             "effect",
+            "ids",
             "keys",
             "outbox",
             "page_state",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from typing import Any
 
 import pytest
@@ -175,3 +176,19 @@ def test_votes_that_wait_are_bundled_once_and_in_their_order(
         assert len(bundle) == 1 or {one["type"] for one in bundle} == {"vote.cast"}
         assert len(bundle) <= 64
         assert sum(len(str(one["body"]).encode()) for one in bundle) < FRAME_MAX
+
+
+@many
+@given(ms=st.integers(0, (1 << 48) - 1))
+def test_ids_that_the_page_makes_come_in_order(run: Run, ms: int) -> None:
+    """As those of the Python client (tests/client/test_ids.py)."""
+    js = """({ms}, {ids}) => {
+      const now = Date.now;
+      Date.now = () => ms;
+      try { return [ids.uuid(), ids.uuid()]; } finally { Date.now = now; }
+    }"""
+    first, second = (uuid.UUID(one) for one in run(js, {"ms": ms}))
+    assert first != second
+    for one in (first, second):
+        assert (one.version, one.variant) == (7, uuid.RFC_4122)
+        assert one.int >> 80 == ms
