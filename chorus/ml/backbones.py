@@ -122,8 +122,8 @@ def load(config: Backbone) -> torch.nn.Module:
 
 
 def _with_weights(config: Backbone, path: Path) -> torch.nn.Module:
-    """The network with the weights of a file: a state dict as torch.save or safetensors wrote it,
-    with or without the classifier. Nothing in the file is executed."""
+    """The network with the weights of a safetensors file (settings.py lets no other in), with or
+    without the classifier. Nothing in the file is executed."""
     import timm
 
     stored = timm.models.load_state_dict(str(path), use_ema=False, weights_only=True)

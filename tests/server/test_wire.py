@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,8 +87,12 @@ MESSAGES = st.lists(
 
 
 @settings(max_examples=25)
-@given(MESSAGES, st.lists(st.integers(0, 4000), max_size=6))
-def test_texts_come_whole_and_in_order(messages: list[tuple[str, int]], cuts: list[int]) -> None:
+@given(MESSAGES, st.lists(st.integers(0, 4000), max_size=6), st.integers(0, 4))
+def test_texts_come_whole_and_in_order(
+    messages: list[tuple[str, int]], cuts: list[int], drip: int
+) -> None:
+    """drip 0: byte by byte."""
+
     async def run() -> None:
         wire, transport, end = await opened()
         sent = b""
@@ -95,6 +100,8 @@ def test_texts_come_whole_and_in_order(messages: list[tuple[str, int]], cuts: li
             ping = Frame(Opcode.PING, b"p").serialize(mask=True)
             sent += text_frames(text, fragments) if fragments else ping
         places = sorted({0, *(cut % len(sent) for cut in cuts), len(sent)})
+        if drip == 0:
+            places = list(range(len(sent) + 1))
         for n, at in enumerate(places[:-1]):
             wire.data_received(sent[at : places[n + 1]])
         wanted = [text for text, fragments in messages if fragments]
@@ -132,3 +139,23 @@ async def test_what_breaks_the_protocol_ends_the_connection() -> None:
         assert transport.written[2:4] == code.to_bytes(2, "big")
         assert transport.closed
         end.set_result(None)
+
+
+async def test_a_frame_that_drips_in_is_not_put_together_for_each_drop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire, _, end = await opened()
+    looks = 0
+    take = wire._take
+
+    def counted(data: bytes) -> bytes:
+        nonlocal looks
+        looks += 1
+        return take(data)
+
+    monkeypatch.setattr(wire, "_take", counted)
+    for byte in text_frames("x" * MOST, 1):
+        wire.data_received(bytes([byte]))
+    assert await wire.texts() == [b"x" * MOST]
+    assert looks <= 5  # while the head was not whole, and when all was there
+    end.set_result(None)

@@ -83,8 +83,11 @@ class Wire(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.inbox = _Inbox()
         self.queue = self.inbox  # type: ignore[assignment]
-        self._rest = b""
-        """The beginning of a frame whose end has not come."""
+        self._rest: list[bytes] = []
+        """The beginning of a frame whose end has not come, as it came in …"""
+        self._missing = 0
+        """… and how much of it must come before a look is worth it: who sends a large frame byte
+        by byte costs no copy of it each time."""
         self._short: bool | None = None
         """Whether frames may take the short way; None: before the first one."""
 
@@ -133,7 +136,11 @@ class Wire(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._rest:
-            data, self._rest = self._rest + data, b""
+            self._rest.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data, self._rest = b"".join(self._rest), []
         if self._short and self.close_sent:
             self._short = False  # nobody takes texts any more; the other side's close is waited for
         if not self._short:
@@ -143,7 +150,8 @@ class Wire(WebSocketsSansIOProtocol):
             self._short = True
         rest = self._take(data)
         if self._short:
-            self._rest = rest
+            if rest:
+                self._rest.append(rest)
         elif rest:
             super().data_received(rest)
         if len(self.inbox.waiting) >= WAITING_MAX and not self.read_paused:
@@ -160,9 +168,11 @@ class Wire(WebSocketsSansIOProtocol):
         )
 
     def _take(self, data: bytes) -> bytes:
-        """Take whole frames off `data`; returns what is left: the beginning of one, or, if it
-        needs the library from here on (`_short` is False then), all of the rest."""
+        """Take whole frames off `data`; returns what is left: the beginning of one (`_missing`
+        says how much of it is), or, if it needs the library from here on (`_short` is False then),
+        all of the rest."""
         at, end = 0, len(data)
+        self._missing = 1
         put = self.inbox.put_nowait
         most = self.config.ws_max_size
         while end - at >= 2:
@@ -173,6 +183,7 @@ class Wire(WebSocketsSansIOProtocol):
                     break
                 start += 2 if size == 126 else 8
                 if end < start:
+                    self._missing = start - end
                     break
                 size = int.from_bytes(data[at + 2 : start], "big")
             stop = start + 4 + size
@@ -180,6 +191,7 @@ class Wire(WebSocketsSansIOProtocol):
                 self._short = False
                 break
             if end < stop:
+                self._missing = stop - end
                 break
             if kind == TEXT:
                 mask, text = data[start : start + 4], data[start + 4 : stop]
