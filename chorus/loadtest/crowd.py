@@ -18,6 +18,7 @@ from typing import IO, Any
 import msgspec
 import uvloop
 
+from chorus.client.ids import new_id
 from chorus.loadtest.plan import CLASSES, Part, Told
 from chorus.loadtest.wire import Refused, Wire
 
@@ -185,7 +186,7 @@ class Labeler(Seat):
         now = monotonic()
         bodies = []
         for item in page.items:
-            vote_id = f"{self.chance.getrandbits(128):032x}"
+            vote_id = new_id()
             body = {
                 "vote_id": vote_id, "item_id": item.item_id, "lease_id": item.lease_id,
                 "kind": "label", "value": {"class": self.chance.choice(CLASSES)},
