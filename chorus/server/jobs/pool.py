@@ -36,6 +36,8 @@ class Pool:
         # what they worked.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self._pool = self._start()
+        self._retired: set[ProcessPool] = set()
+        """They finish what they had begun when one of their workers was killed."""
 
     def _start(self) -> ProcessPool:
         return ProcessPool(
@@ -58,6 +60,21 @@ class Pool:
             # Its manager threads may still be busy with what broke it.
             threading.Thread(target=_stop, args=(broken,), daemon=True).start()
 
+    def _retire(self, pool: ProcessPool) -> None:
+        """A worker was killed. Its pool's workers share two locks, and it may have held one: the
+        next that needs it would wait for a minute, and die of it. So what comes next gets a new
+        pool; what other workers are at comes to its end."""
+        if self._pool is pool and not self._closed:
+            self._pool = self._start()
+            self._retired.add(pool)
+            threading.Thread(target=self._finish, args=(pool,), daemon=True).start()
+
+    def _finish(self, pool: ProcessPool) -> None:
+        with contextlib.suppress(Exception):
+            pool.close()  # type: ignore[no-untyped-call]
+            pool.join()
+        self._retired.discard(pool)
+
     @property
     def alive(self) -> bool:
         """Can it be given work? A pool that broke is, by being given some (`_schedule`)."""
@@ -73,6 +90,9 @@ class Pool:
         try:
             return await asyncio.wrap_future(future)
         except ProcessExpired as error:
+            # One that ran out of its processor time was at work, and held no lock.
+            if error.exitcode != -signal.SIGXCPU:
+                self._retire(pool)
             raise WorkerDied(_ended(error.exitcode)) from error
         except BrokenExecutor as error:
             self._replace(pool)
@@ -83,6 +103,8 @@ class Pool:
 
     async def close(self) -> None:
         self._closed = True
+        for pool in self._retired:
+            pool.stop()  # type: ignore[no-untyped-call]
         self._pool.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(TimeoutError):
             await asyncio.to_thread(self._pool.join, 10)

@@ -1,0 +1,45 @@
+"""Workers that are killed at the worst moment cost their own job, and nothing that comes after."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+
+import pytest
+
+from chorus.server.jobs.pool import Pool, WorkerDied
+from tests.server.deadly import KillsUnpacker
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_worker_killed_while_it_holds_a_lock(workers: int) -> None:
+    """Its pool would wait for the lock for a minute, and lose the next job by it."""
+    pool = Pool(workers, 0)
+    try:
+        for _ in range(2):
+            with pytest.raises(WorkerDied, match="-9"):
+                await pool.call("tests.server.deadly.answer")
+            assert await pool.call("operator.add", 1, 2) == 3
+    finally:
+        await pool.close()
+
+
+async def test_a_worker_killed_while_it_takes_a_job() -> None:
+    pool = Pool(1, 0)
+    try:
+        with pytest.raises(WorkerDied):
+            await pool.call("operator.not_", KillsUnpacker())
+        assert await pool.call("operator.add", 1, 2) == 3
+    finally:
+        await pool.close()
+
+
+async def test_what_other_workers_are_at_goes_on() -> None:
+    pool = Pool(2, 0)
+    try:
+        slow = asyncio.ensure_future(pool.call("operator.pow", 7, 400_000))
+        with pytest.raises(WorkerDied):
+            await pool.call("tests.server.deadly.die")
+        assert await slow == operator.pow(7, 400_000)
+    finally:
+        await pool.close()
