@@ -36,7 +36,7 @@ class Runner:
         progress = Path(params["progress"])
         log_file = progress.with_suffix(".log")
         for attempt in range(1, ATTEMPTS + 1):
-            await asyncio.to_thread(progress.unlink, missing_ok=True)
+            await asyncio.to_thread(_anew, progress, log_file, attempt)
             on_progress(0.0, attempt)
             watcher = asyncio.ensure_future(_watch(progress, attempt, on_progress))
             try:
@@ -58,6 +58,14 @@ class Runner:
             finally:
                 watcher.cancel()
         raise AssertionError("unreachable")
+
+
+def _anew(progress: Path, log_file: Path, attempt: int) -> None:
+    """A first attempt begins its log anew. Here and not in the worker, which may do so after the
+    job was cancelled, and what `_note` said of that would be gone."""
+    progress.unlink(missing_ok=True)
+    if attempt == 1:
+        log_file.unlink(missing_ok=True)
 
 
 def _note(path: Path, text: str) -> None:

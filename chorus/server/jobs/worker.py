@@ -45,12 +45,12 @@ def call(function: str, *args: Any) -> Any:
 def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
     """`call`, with all that the job prints or logs, and how it ended, in the file `log`.
 
-    A first attempt begins the file anew, a later one goes on in it. Raises what the job raises.
+    The file goes on with what it has (the runner begins it anew). Raises what the job raises.
     """
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        path.open("w" if attempt == 1 else "a", encoding="utf-8") as out,
+        path.open("a", encoding="utf-8") as out,
         _written_to(out.fileno()),
     ):
         name = function.rpartition(".")[2]
