@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
@@ -36,8 +37,8 @@ class Pool:
         # what they worked.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         self._pool = self._start()
-        self._retired: set[ProcessPool] = set()
-        """They finish what they had begun when one of their workers was killed."""
+        self._ending: set[ProcessPool] = set()
+        """Those that were replaced, and have not ended yet."""
 
     def _start(self) -> ProcessPool:
         return ProcessPool(
@@ -51,29 +52,21 @@ class Pool:
     def _schedule(self, function: str, args: tuple[Any, ...]) -> Any:
         # A worker killed while it starts breaks the whole pool for good: then a new one.
         if not self._pool.active and not self._closed:
-            self._replace(self._pool)
+            self._replace(self._pool, _stop)
         return self._pool.schedule(worker.call, args=(function, *args))
 
-    def _replace(self, broken: ProcessPool) -> None:
-        if self._pool is broken and not self._closed:
+    def _replace(self, old: ProcessPool, end: Callable[[ProcessPool], None]) -> None:
+        """What comes next gets a new pool; `end` ends the old one, beside the event loop: its
+        threads may be busy with what broke it, or its workers with what they have begun."""
+        if self._pool is old and not self._closed:
             self._pool = self._start()
-            # Its manager threads may still be busy with what broke it.
-            threading.Thread(target=_stop, args=(broken,), daemon=True).start()
+            self._ending.add(old)
+            threading.Thread(target=self._end, args=(old, end), daemon=True).start()
 
-    def _retire(self, pool: ProcessPool) -> None:
-        """A worker was killed. Its pool's workers share two locks, and it may have held one: the
-        next that needs it would wait for a minute, and die of it. So what comes next gets a new
-        pool; what other workers are at comes to its end."""
-        if self._pool is pool and not self._closed:
-            self._pool = self._start()
-            self._retired.add(pool)
-            threading.Thread(target=self._finish, args=(pool,), daemon=True).start()
-
-    def _finish(self, pool: ProcessPool) -> None:
+    def _end(self, old: ProcessPool, end: Callable[[ProcessPool], None]) -> None:
         with contextlib.suppress(Exception):
-            pool.close()  # type: ignore[no-untyped-call]
-            pool.join()
-        self._retired.discard(pool)
+            end(old)
+        self._ending.discard(old)
 
     @property
     def alive(self) -> bool:
@@ -90,12 +83,14 @@ class Pool:
         try:
             return await asyncio.wrap_future(future)
         except ProcessExpired as error:
-            # One that ran out of its processor time was at work, and held no lock.
+            # A pool's workers share two locks. One that was killed may have held one, and the next
+            # that needs it would wait for a minute and die of it. One that ran out of its processor
+            # time was at work, and held none.
             if error.exitcode != -signal.SIGXCPU:
-                self._retire(pool)
+                self._replace(pool, _finish)
             raise WorkerDied(_ended(error.exitcode)) from error
         except BrokenExecutor as error:
-            self._replace(pool)
+            self._replace(pool, _stop)
             raise WorkerDied(f"a worker ended while it started: {error}") from error
         except asyncio.CancelledError:
             future.cancel()
@@ -103,7 +98,7 @@ class Pool:
 
     async def close(self) -> None:
         self._closed = True
-        for pool in self._retired:
+        for pool in tuple(self._ending):  # each leaves by a thread of its own
             pool.stop()  # type: ignore[no-untyped-call]
         self._pool.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(TimeoutError):
@@ -117,6 +112,11 @@ def _ended(exitcode: int) -> str:
 
 
 def _stop(pool: ProcessPool) -> None:
-    with contextlib.suppress(Exception):
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join(10)
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join(10)
+
+
+def _finish(pool: ProcessPool) -> None:
+    """What its other workers are at comes to its end."""
+    pool.close()  # type: ignore[no-untyped-call]
+    pool.join()
