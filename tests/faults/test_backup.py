@@ -209,10 +209,11 @@ async def test_old_ones_go_and_take_only_what_no_one_needs(
     async with Bench(small) as bench:
         await bench.make(pictures(tmp_path / "pictures", 6), page_size=4)
         stream = await bench.labeler(credit=1)
-        for n in range(3):
-            if n > 0:
-                await vote_page(stream, await page_of(stream))
-            made = await chorus("backup", "make", to, "--data-dir", data, "--keep", "2")
+        for _ in range(2):
+            await chorus("backup", "make", to, "--data-dir", data, "--keep", "2")
+            await vote_page(stream, await page_of(stream))
+    await small.process.stop()  # nothing is written between this one and the last
+    made = await chorus("backup", "make", to, "--data-dir", data, "--keep", "2")
     listed = await chorus("backup", "list", to)
     assert [one["snapshot_id"] for one in listed][-1] == made["snapshot_id"]
     assert len(listed) == 2
@@ -220,7 +221,7 @@ async def test_old_ones_go_and_take_only_what_no_one_needs(
     objects = {p for p in (to / "objects").rglob("*") if p.is_file()}
     await chorus("backup", "make", to, "--data-dir", data, "--keep", "1")
     left = {p for p in (to / "objects").rglob("*") if p.is_file()}
-    assert objects - left
+    assert left < objects
     assert len(await chorus("backup", "verify", to, "--all")) == 1
 
 
