@@ -13,7 +13,7 @@ import gc
 from collections.abc import Callable
 from time import monotonic
 
-YOUNG = 5_000
+YOUNG = 50_000
 """Objects more than were let go of, from which on the young ones are looked through."""
 EVERY_S = 300.0
 LATEST_S = 1800.0

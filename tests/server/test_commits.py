@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chorus.server.domain.model import Event
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.known import Known
 from tests.server.world import World
 
-ENDS = st.sampled_from(["kept", "kept", "before", "after"])
-"""Of a write: kept, or it fails before, or after, it has written something."""
+ENDS = st.sampled_from(["kept", "kept", "before", "after", "late"])
+"""Of a write: kept, or it fails before, or after, it has written something, or only when what it
+has kept back is written."""
 
 
 @settings(max_examples=15)
@@ -27,7 +30,8 @@ def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[st
         def fn(tx: Tx) -> int:
             if end == "before":
                 raise ValueError(n)
-            seq = tx.emit("p", world.now, "note.added", {"n": n})
+            at = 1 << 70 if end == "late" else world.now  # more than SQLite can hold
+            seq = tx.emit("p", at, "note.added", {"n": n})
             if end == "after":
                 raise ValueError(n)
             return seq
@@ -53,4 +57,18 @@ def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[st
     assert [e.body["n"] for e in published] == kept
     stored = Tx(world.db).events_since("p", first.last_seq, 100)
     assert [(e.seq, e.body["n"]) for e in stored] == [(found[n], n) for n in kept]
+    world.close()
+
+
+def test_what_could_not_be_written_is_not_passed_over() -> None:
+    """Whoever reads in between is told, and so is the end of the commit, even if they go on."""
+    world = World()
+    known = Known()
+    tx = Tx(world.db, known)
+    tx.emit("p", 1 << 70, "note.added", {})
+    with pytest.raises(OverflowError):
+        tx.project("p")
+    tx.emit("p", world.now, "note.added", {})
+    with pytest.raises(OverflowError):
+        known.write(world.db)
     world.close()

@@ -27,6 +27,9 @@ from chorus.server.storage.tx import Tx
 log = logging.getLogger(__name__)
 
 CREDIT_MAX = 8
+AHEAD_S = 0.2
+"""How long a page ahead of need may be behind answers that came later, for each item of it: nobody
+is done with the page in hand sooner."""
 LOST_SOCKET_MS = 20_000
 """How long a lost tab keeps its pages: a reload or a change of network takes less."""
 RESTART_MS = 30_000
@@ -54,6 +57,9 @@ class Stream:
         self.bye = bye
         self.credit = 0
         self.pages: dict[int, str] = {}
+        self.in_hand = 0
+        """Pages it has, or has just sent the last answer of; too few where a tab asks for more than
+        it has finished."""
         self.told: str | None = None
         self.dealing = False
         self.again = False
@@ -165,6 +171,7 @@ class Assigning:
         self._by_person[stream.project_id, stream.user_id].add(stream)
         for page in pages:
             stream.pages[page["page_id"]] = page["kind"]
+            stream.in_hand += 1
             stream.push("page", page)
         self.presence_changed(stream.project_id)
         self._pump(stream)
@@ -172,6 +179,7 @@ class Assigning:
     def give_credit(self, stream: Stream, n: int) -> int:
         stream.credit = max(0, min(stream.credit + n, CREDIT_MAX))
         if n > 0:
+            stream.in_hand = max(0, stream.in_hand - n)
             stream.told = None
         self._pump(stream)
         return stream.credit
@@ -335,15 +343,15 @@ class Assigning:
         try:
             while stream.credit > 0 and not stream.closed and not stream.idle:
                 floors = self._floors.get(stream.project_id, stream.user_id)
-                size, avoid = stream.size, self._not_yet(stream)
+                avoid = self._not_yet(stream)
                 stream.again = False
                 dealt = await self._store.write(
-                    lambda tx, size=size, floors=floors, avoid=avoid: dealing.deal(  # type: ignore[misc]
-                        tx, stream.project_id, stream.user_id, stream.tab, size, floors, now_ms(),
-                        avoid,
-                    ),
+                    partial(_next_page, stream=stream, floors=floors, avoid=avoid),
                     repeatable=True,  # `floors` are hints
-                )  # fmt: skip
+                    patience_s=AHEAD_S * stream.size if stream.in_hand else 0,
+                )
+                if dealt is None:
+                    return
                 if dealt.page is None:
                     if stream.again:
                         continue
@@ -353,6 +361,7 @@ class Assigning:
                     return
                 stream.told = None
                 stream.credit -= 1
+                stream.in_hand += 1
                 stream.pages[dealt.page["page_id"]] = dealt.page["kind"]
                 while len(stream.pages) > 4 * CREDIT_MAX:  # long finished ones
                     del stream.pages[next(iter(stream.pages))]
@@ -460,6 +469,7 @@ class Assigning:
 
     def _drop_page(self, stream: Stream, page_id: int, reason: str) -> None:
         if stream.pages.pop(page_id, None) is not None:
+            stream.in_hand = max(0, stream.in_hand - 1)
             stream.credit = min(stream.credit + 1, CREDIT_MAX)
             stream.push("page.closed", {"page_id": page_id, "reason": reason})
 
@@ -547,6 +557,17 @@ REORDERING = {"items.added", "queue.changed", "project.changed", "priority.chang
 def check_size(size: int) -> None:
     if size not in PAGE_SIZES:
         raise ApiError("bad_value", "page_size must be 1, 4, 6 or 9")
+
+
+def _next_page(
+    tx: Tx, stream: Stream, floors: dict[str, int], avoid: Collection[int]
+) -> dealing.Dealt | None:
+    """None: its tab is gone meanwhile."""
+    if stream.closed:
+        return None
+    return dealing.deal(
+        tx, stream.project_id, stream.user_id, stream.tab, stream.size, floors, now_ms(), avoid
+    )
 
 
 def _hasten(tx: Tx, latest: int, left: Collection[tuple[str, str, str]]) -> None:

@@ -97,22 +97,9 @@ def deal(
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
         schema = tx.schema(project)
         delta = Delta()
-        leased = [
-            _lease(
-                tx,
-                project,
-                item,
-                user_id,
-                tab,
-                page_id,
-                pos,
-                kind,
-                delta,
-                now,
-                check=item.item_id in checked,
-            )
-            for pos, item in enumerate(items)
-        ]
+        leased = _leases(
+            tx, project, items, user_id, tab, page_id, kind, delta, now, checks=checked
+        )  # fmt: skip
         tx.emit(
             project_id,
             now,
@@ -156,10 +143,10 @@ def _practice(
         return Dealt(reason="practice" if held else None)
     items = items[:size]
     page_id = tx.add_page(project.project_id, user_id, tab, "practice", size, None, now)
-    leased = [
-        _lease(tx, project, item, user_id, tab, page_id, pos, "practice", Delta(), now, check=True)
-        for pos, item in enumerate(items)
-    ]
+    leased = _leases(
+        tx, project, items, user_id, tab, page_id, "practice", Delta(), now,
+        checks={item.item_id for item in items},
+    )  # fmt: skip
     body = {
         "page_id": page_id,
         "user_id": user_id,
@@ -243,36 +230,40 @@ def _scan(
     return items
 
 
-def _lease(
-    tx: Tx, project: Project, item: Item, user_id: str, tab: str, page_id: int, pos: int,
-    kind: PageKind, delta: Delta, now: int, *, check: bool = False,
-) -> Lease:  # fmt: skip
-    before = Before.of(item)
-    prelabeled = kind == "prelabeled" and _shows(project, item)
-    lease = Lease(
-        lease_id=0,
-        project_id=project.project_id,
-        item_id=item.item_id,
-        user_id=user_id,
-        tab=tab,
-        page_id=page_id,
-        pos=pos,
-        prelabel=item.pre_value if prelabeled else None,
-        prelabel_score=item.pre_score if prelabeled else None,
-        odd=item.odd if kind == "clustered" else None,
-        granted_at=now,
-        expires_at=now + project.lease_ms,
-        released_at=None,
-        release_reason=None,
-        blind_check=check,
-    )
-    lease.lease_id = tx.add_lease(lease)
-    if check:
-        return lease
-    item.n_leases += 1
-    settle(item, project, now)
-    lease_changed(tx, item, before, delta)
-    return lease
+def _leases(
+    tx: Tx, project: Project, items: Sequence[Item], user_id: str, tab: str, page_id: int,
+    kind: PageKind, delta: Delta, now: int, *, checks: Collection[int] = (), pos: int = 0,
+) -> list[Lease]:  # fmt: skip
+    """Hand items out, on a page from `pos` on. checks: item_ids of those that do not know of it."""
+    leases = []
+    for n, item in enumerate(items):
+        prelabeled = kind == "prelabeled" and _shows(project, item)
+        lease = Lease(
+            lease_id=0,
+            project_id=project.project_id,
+            item_id=item.item_id,
+            user_id=user_id,
+            tab=tab,
+            page_id=page_id,
+            pos=pos + n,
+            prelabel=item.pre_value if prelabeled else None,
+            prelabel_score=item.pre_score if prelabeled else None,
+            odd=item.odd if kind == "clustered" else None,
+            granted_at=now,
+            expires_at=now + project.lease_ms,
+            released_at=None,
+            release_reason=None,
+            blind_check=item.item_id in checks,
+        )
+        leases.append(lease)
+    tx.add_leases(leases)
+    for item in items:
+        if item.item_id not in checks:
+            before = Before.of(item)
+            item.n_leases += 1
+            settle(item, project, now)
+            lease_changed(tx, item, before, delta)
+    return leases
 
 
 def replace(
@@ -298,7 +289,9 @@ def replace(
         return None
     pos = next((x.pos for x in leases if x.item_id == closed_item), 0)
     delta = Delta()
-    lease = _lease(tx, project, items[0], user_id, tab, page_id, pos, "manual", delta, now)
+    (lease,) = _leases(
+        tx, project, items, user_id, tab, page_id, "manual", delta, now, pos=pos
+    )  # fmt: skip
     tx.emit(
         project_id,
         now,

@@ -25,6 +25,7 @@ from chorus.server.errors import ApiError
 from chorus.server.geometry import load
 from chorus.server.matching import shapes_right
 from chorus.server.storage.checkpoints import Checkpoints
+from chorus.server.storage.line import Line
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.ahead import LOOK_AHEAD
@@ -34,8 +35,6 @@ from chorus.server.storage.watch import Commit, Watch, Written
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BATCH = 256
-"""Most functions in one commit: bounds the wait of the first behind the last."""
 GATHER_S = 0.02
 """While many write at once, a commit begins so long after the last one's end, or …"""
 GATHER_WRITES = 48
@@ -76,16 +75,17 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 
 class _Write:
     __slots__ = (
-        "ahead", "asked", "began", "context", "ended", "error", "fn", "future", "repeatable",
-        "result",
+        "ahead", "asked", "began", "context", "ended", "error", "fn", "future", "patience",
+        "repeatable", "result",
     )  # fmt: skip
 
     def __init__(
         self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any, repeatable: bool,
-        ahead: Ahead | None = None,
+        ahead: Ahead | None = None, patience_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.fn = fn
         self.ahead = ahead
+        self.patience = int(patience_s * 1e9)
         self.repeatable = repeatable
         self.future = future
         self.context = context
@@ -116,6 +116,8 @@ class SqliteStore:
         self._asked: list[_Write] = []
         """Writes of this step of the event loop: handed to the writer together, at its end. So what
         came in one go shares a commit, and the writer's thread is woken once."""
+        self._untold: tuple[list[_Write], list[Event] | None, int] | None = None
+        """What `_finish` is to be called with for the last commit (see `_tell`)."""
         self._waiting = 0
         self.checkpoints = Checkpoints(lambda: connect(path))
         self._closed = False
@@ -128,8 +130,9 @@ class SqliteStore:
     # -- writing
 
     def write(
-        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None
-    ) -> asyncio.Future[T]:
+        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None,
+        patience_s: float = 0.0,
+    ) -> asyncio.Future[T]:  # fmt: skip
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
             future.set_exception(ApiError("shutting_down", "the server is shutting down"))
@@ -137,7 +140,7 @@ class SqliteStore:
             context = None if self._watch is None else self._watch.context()
             if not self._asked:
                 self._loop.call_soon(self._hand_over)
-            self._asked.append(_Write(fn, future, context, repeatable, ahead))
+            self._asked.append(_Write(fn, future, context, repeatable, ahead, patience_s))
             self._waiting += 1
         return future
 
@@ -162,20 +165,20 @@ class SqliteStore:
     def _write_loop(self) -> None:
         stop = False
         folded = self._db.total_changes
-        left: list[_Write] = []
+        line: Line[_Write] = Line()
         ended, crowd = 0.0, 1.0
-        while left or not stop:
+        while line or not stop:
             asked = 0
-            if not left:
+            if not line:
                 first = self._queue.get()
                 if first is None:
                     break
-                left = first
+                line.add(first)
                 asked = 1
                 if crowd >= CROWDED:
                     self._gather(ended + GATHER_S)
             # Whatever has piled up while the last commit was being synced shares this one.
-            while len(left) < BATCH and not stop:
+            while not stop:
                 try:
                     more = self._queue.get_nowait()
                 except queue.Empty:
@@ -183,19 +186,31 @@ class SqliteStore:
                 if more is None:
                     stop = True
                 else:
-                    left = left + more
+                    line.add(more)
                     asked += 1
             if asked:
                 crowd += (asked - crowd) / 8
-            batch, left = left[:BATCH], left[BATCH:]
+            batch = line.take(perf_counter_ns())
             events = self._commit(batch)
-            kept = perf_counter_ns()
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
-                self._loop.call_soon_threadsafe(self._finish, batch, events, kept)
+            self._tell()
+            self._untold = batch, events, perf_counter_ns()
+            if not line and self._queue.empty():
+                self._tell()
             ended = perf_counter()
             if self._db.total_changes - folded >= CHECKPOINT_ROWS:
                 folded = self._db.total_changes
                 self.checkpoints.ask()
+        self._tell()
+
+    def _tell(self) -> None:
+        """What the last commit has kept is told the event loop when the next one comes to where
+        SQLite works without Python's lock. The loop has so much to do then that, told at once, it
+        and the next commit's functions would each wait for the lock, and nobody while SQLite works.
+        """
+        if self._untold is not None:
+            untold, self._untold = self._untold, None
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
+                self._loop.call_soon_threadsafe(self._finish, *untold)
 
     def _gather(self, until: float) -> None:
         """Let more writes come, until that time or there are enough. Somebody who writes alone, one
@@ -218,6 +233,7 @@ class SqliteStore:
                     for write in some:
                         self._alone(write, known, events)
             known.store(db)
+            self._tell()
             db.execute("COMMIT")
         except Exception as error:
             # Disk full, I/O error …: nobody in this batch may be told that their write is kept.
@@ -232,11 +248,13 @@ class SqliteStore:
     def _alone(self, write: _Write, known: Known, events: list[Event]) -> None:
         """Run one write; what it did is undone if it fails."""
         db, before = self._db, dict(known.heads)
+        self._tell()
         write.began = perf_counter_ns()
         tx = Tx(db, known)
         db.execute("SAVEPOINT w")
         try:
             write.result = write.fn(tx)
+            known.write(db)
         except Exception as error:
             db.execute("ROLLBACK TO w")
             known.back_to(before)
@@ -254,8 +272,10 @@ class SqliteStore:
         db.execute("SAVEPOINT w")
         looked, forgotten = 0, known.times_forgotten
         for n, write in enumerate(some):
+            if write.ahead is None or 0 < looked <= n:  # it will read
+                self._tell()
             write.began = perf_counter_ns()
-            tx, changes = Tx(db, known), db.total_changes
+            tx, done = Tx(db, known), known.done(db)
             if write.ahead and (n >= looked or known.times_forgotten != forgotten):
                 looked = n + LOOK_AHEAD
                 try:
@@ -267,20 +287,29 @@ class SqliteStore:
             try:
                 write.result = write.fn(tx)
             except Exception as error:
-                if db.total_changes != changes or tx.events:
-                    db.execute("ROLLBACK TO w")
-                    db.execute("RELEASE w")
-                    known.back_to(before)
-                    for one in some:
-                        one.result = one.error = None
+                if known.done(db) != done:
+                    self._undo(some, known, before)
                     return False
                 write.error = _in_words(error)
             else:
                 told += tx.events
             write.ended = perf_counter_ns()
+        self._tell()
+        try:
+            known.write(db)
+        except Exception:
+            self._undo(some, known, before)
+            return False
         db.execute("RELEASE w")
         events += told
         return True
+
+    def _undo(self, some: list[_Write], known: Known, heads: dict[str, int]) -> None:
+        self._db.execute("ROLLBACK TO w")
+        self._db.execute("RELEASE w")
+        known.back_to(heads)
+        for one in some:
+            one.result = one.error = None
 
     def _finish(self, batch: list[_Write], events: list[Event] | None, kept: int) -> None:
         self._waiting -= len(batch)

@@ -19,12 +19,14 @@ class Store(Protocol):
     `persist` writes again and again while the disk is full or fails: for work that nobody waits
     for, and nobody would begin anew. repeatable: the function may be called again if another one
     fails, and has no effect but on the transaction. ahead: what it will look at, which is read for
-    many such writes at once.
+    many such writes at once. patience_s: how long it may wait behind others that came later, where
+    many do (storage/line).
     """
 
     def write(
-        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None
-    ) -> Awaitable[T]: ...
+        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None,
+        patience_s: float = 0.0,
+    ) -> Awaitable[T]: ...  # fmt: skip
 
     async def persist(self, fn: Callable[[Tx], T]) -> T: ...
 

@@ -11,8 +11,8 @@ from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks
 from chorus.server.storage.tx.known import Ahead
 
 _LEASE = ", ".join(f"l.{column}" for column in LEASE.split(", "))
-LOOK_AHEAD = 64
-"""Votes looked ahead for at once."""
+LOOK_AHEAD = 256
+"""Votes looked ahead for at once: all that share a commit."""
 
 
 class AheadSql(Base):

@@ -8,6 +8,7 @@ from typing import Any
 
 from chorus.server.domain import model
 from chorus.server.storage.tx.known import Known
+from chorus.server.storage.tx.later import Statement, text
 
 
 def columns(record: type[Any]) -> str:
@@ -61,9 +62,16 @@ class Base:
     and every event moves its project's own head."""
 
     def __init__(self, db: sqlite3.Connection, known: Known | None = None) -> None:
-        self.db = db
+        self._db = db
         self.known = known
         self.events: list[model.Event] = []
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection, on which all is written that was kept back."""
+        if self.known is not None:
+            self.known.write(self._db)
+        return self._db
 
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         return self.db.execute(sql, args).fetchall()
@@ -73,19 +81,29 @@ class Base:
 
     def run(self, sql: str, args: Sequence[Any] = ()) -> int:
         """A write; returns how many rows it changed."""
+        db = self.db
         if self.known is not None:
             self.known.forget()
-        return self.db.execute(sql, args).rowcount
+        return db.execute(sql, args).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        db = self.db
         if self.known is not None:
             self.known.forget()
-        self.db.executemany(sql, rows)
+        db.executemany(sql, rows)
 
     def put(self, sql: str, args: Sequence[Any]) -> sqlite3.Cursor:
         """A write that makes nothing wrong that `known` has: to rows that the caller changes there
         as well, or that it never has."""
         return self.db.execute(sql, args)
+
+    def later(self, statement: Statement, row: Sequence[Any]) -> None:
+        """The same, of a row that is written with others, in any order with what else is kept back:
+        before the next statement, or at the end."""
+        if self.known is not None:
+            self.known.later.add(statement, row)
+        else:
+            self._db.execute(text(statement, 1), row)
 
 
 def marks(n: int) -> str:

@@ -8,7 +8,9 @@ import msgspec
 
 from chorus.server.domain.model import Event
 from chorus.server.storage.tx.base import Base
+from chorus.server.storage.tx.later import Statement
 
+_EVENT = Statement("INSERT INTO event (project_id, seq, type, body, at)", 5)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -17,10 +19,7 @@ class EventSql(Base):
     def emit(self, project_id: str, at: int, type: str, body: dict[str, Any]) -> int:
         """Append one event; returns its seq. Published by the store after COMMIT."""
         seq = self._next_seq(project_id)
-        self.put(
-            "INSERT INTO event (project_id, seq, type, body, at) VALUES (?,?,?,?,?)",
-            (project_id, seq, type, _encode(body).decode(), at),
-        )
+        self.later(_EVENT, (project_id, seq, type, _encode(body).decode(), at))
         self.events.append(Event(project_id, seq, type, body, at))
         return int(seq)
 

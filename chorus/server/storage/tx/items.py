@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,14 +10,8 @@ import msgspec
 from chorus.server.domain.model import BY_HAND, Item, Lease
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
+from chorus.server.storage.tx.later import DERIVED_AT, Statement, text, update_item
 
-_DERIVED = (
-    "state", "room", "n_labels", "n_skips", "n_flags", "n_leases", "n_prelabel_votes", "reached",
-    "provisional", "confidence", "agreement", "label", "label_source", "revision", "label_at",
-    "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
-    "pre_score", "odd", "preset",
-)  # fmt: skip
-_DERIVED_AT = tuple(Item.__struct_fields__.index(column) for column in _DERIVED)
 _INSERT_COLUMNS = ITEM.split(", ")[1:]
 _INSERT = (
     f"INSERT OR IGNORE INTO item ({', '.join(_INSERT_COLUMNS)})"
@@ -26,18 +19,13 @@ _INSERT = (
 )
 
 
-_INSERT_LEASE = (
-    f"INSERT INTO lease ({LEASE.split(', ', 1)[1]}) VALUES ({marks(len(LEASE.split(', ')) - 1)})"
-)
+_LEASE = Statement(f"INSERT INTO lease ({LEASE.split(', ', 1)[1]})", len(LEASE.split(", ")) - 1)
+_RELEASE = Statement(
+    "UPDATE lease SET released_at = v.column2, release_reason = v.column3 FROM (", 3,
+    ") AS v WHERE lease.lease_id = v.column1 AND released_at IS NULL",
+)  # fmt: skip
 _RELEASED = Lease.__struct_fields__.index("released_at")
 assert Lease.__struct_fields__[_RELEASED + 1] == "release_reason"
-
-
-@cache
-def _update(changed: tuple[int, ...]) -> str:
-    """The statement that stores these fields of an item."""
-    names = [Item.__struct_fields__[at] for at in changed]
-    return f"UPDATE item SET {', '.join(f'{name} = ?' for name in names)} WHERE item_id = ?"
 
 
 FRESH = f"(n_leases = 0 AND n_labels = 0 AND n_skips = 0 AND queue_pos < {MORE_VOTES})"
@@ -108,18 +96,18 @@ class ItemSql(Base):
         SQLite writes an index anew for every column that a statement names, changed or not."""
         row = None if self.known is None else self.known.items.get(item.item_id)
         values = msgspec.structs.astuple(item)
-        if row is None:
-            changed = list(_DERIVED_AT)
-        else:
-            changed = [at for at in _DERIVED_AT if values[at] != row[at]]
-            if not changed:
-                return
-        self.put(_update(tuple(changed)), [*(values[at] for at in changed), item.item_id])
-        if row is not None and self.known is not None:
-            after = list(row)
-            for at in changed:
-                after[at] = values[at]
-            self.known.items[item.item_id] = after
+        if row is None or self.known is None:
+            args = [item.item_id, *(values[at] for at in DERIVED_AT)]
+            self.put(text(update_item(DERIVED_AT), 1), args)
+            return
+        changed = [at for at in DERIVED_AT if values[at] != row[at]]
+        if not changed:
+            return
+        self.known.later.item(item.item_id, row)
+        after = list(row)
+        for at in changed:
+            after[at] = values[at]
+        self.known.items[item.item_id] = after
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -287,12 +275,19 @@ class ItemSql(Base):
                 self.known.pages[page_id] = known
         return known
 
-    def add_lease(self, lease: Lease) -> int:
-        values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]
-        lease_id = int(self.put(_INSERT_LEASE, values).lastrowid or 0)
-        if self.known is not None:
-            self._newest((lease_id, *values))
-        return lease_id
+    def add_leases(self, leases: Sequence[Lease]) -> None:
+        """Sets their lease_id."""
+        rows = [
+            [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]
+            for lease in leases
+        ]
+        cursor = self.put(text(_LEASE, len(rows)), [value for row in rows for value in row])
+        # Those of one statement follow each other: nobody else writes.
+        first = int(cursor.lastrowid or 0) - len(rows) + 1
+        for n, (lease, row) in enumerate(zip(leases, rows, strict=True)):
+            lease.lease_id = first + n
+            if self.known is not None:
+                self._newest((lease.lease_id, *row))
 
     def _newest(self, row: Sequence[Any]) -> None:
         known = self.known
@@ -369,11 +364,7 @@ class ItemSql(Base):
         ]
 
     def release(self, lease_id: int, now: int, reason: str) -> None:
-        self.put(
-            "UPDATE lease SET released_at = ?, release_reason = ? WHERE lease_id = ?"
-            " AND released_at IS NULL",
-            (now, reason, lease_id),
-        )
+        self.later(_RELEASE, (lease_id, now, reason))
         if self.known is not None and (key := self.known.lease_of.get(lease_id)) is not None:
             row = self.known.leases[key]
             if row is not None and row[0] == lease_id and row[_RELEASED] is None:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from chorus.server.storage.tx.later import Later
+
 Row = Sequence[Any]
 
 
@@ -18,14 +20,17 @@ class Ahead(NamedTuple):
 
 
 class Known:
-    """Of the writer's connection, from BEGIN to COMMIT. Rows are as the tables have them: whoever
-    writes such a row by `Base.put` changes it here too, and any other write forgets them all.
+    """Of the writer's connection, from BEGIN to COMMIT. Rows are as the tables have them, or will
+    have: whoever writes such a row by `Base.put` or `later` changes it here too, and any other
+    write forgets them all.
 
-    heads: how far each project's log has come; stored before the commit, once for all writes.
+    later: what is still to be written. heads: how far each project's log has come; stored before
+    the commit, once for all writes.
     """
 
     def __init__(self) -> None:
         self.heads: dict[str, int] = {}
+        self.later = Later()
         self.projects: dict[str, Row] = {}
         self.pages: dict[int, tuple[str, int, int | None]] = {}
         """(kind, size, round), which never change."""
@@ -42,9 +47,21 @@ class Known:
     def back_to(self, heads: dict[str, int]) -> None:
         """A write is undone: what it has emitted, and what it may have changed."""
         self.heads = dict(heads)
+        self.later.forget()
         self.forget()
 
+    def done(self, db: sqlite3.Connection) -> tuple[int, int]:
+        """Another one if anything was changed or kept back since; not if only what others have kept
+        back was written."""
+        return db.total_changes - self.later.written, self.later.count
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """What was kept back."""
+        if self.later:
+            self.later.write(db, self.items)
+
     def forget(self) -> None:
+        """What is known; nothing may be kept back then."""
         self.times_forgotten += 1
         for rows in (
             self.projects, self.pages, self.items, self.votes, self.leases, self.lease_of,

@@ -15,6 +15,15 @@ from chorus.server.storage.tx.base import (
     part_args,
     same,
 )
+from chorus.server.storage.tx.later import Statement
+
+_VOTE = Statement("INSERT INTO vote", 14)
+_STANDING = Statement(
+    "INSERT INTO standing", 8,
+    "ON CONFLICT (item_id, user_id) DO UPDATE SET vote_id = excluded.vote_id,"
+    " kind = excluded.kind, value = excluded.value, prelabel = excluded.prelabel,"
+    " seq = excluded.seq",
+)  # fmt: skip
 
 
 class VoteSql(Base):
@@ -38,7 +47,7 @@ class VoteSql(Base):
 
     def add_vote(self, values: tuple[Any, ...]) -> None:
         """values in table order."""
-        self.put("INSERT INTO vote VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        self.later(_VOTE, values)
         if self.known is not None:
             vote_id, _, item_id, user_id, seq, *_ = values
             self.known.votes[vote_id] = user_id, item_id, seq
@@ -83,12 +92,9 @@ class VoteSql(Base):
         self, item_id: int, user_id: str, project_id: str, vote_id: str, kind: VoteKind,
         value: str | None, prelabel: str | None, seq: int,
     ) -> None:  # fmt: skip
-        self.put(
-            "INSERT INTO standing VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (item_id, user_id)"
-            " DO UPDATE SET vote_id = excluded.vote_id, kind = excluded.kind,"
-            " value = excluded.value, prelabel = excluded.prelabel, seq = excluded.seq",
-            (item_id, user_id, project_id, vote_id, kind, value, prelabel, seq),
-        )
+        self.later(
+            _STANDING, (item_id, user_id, project_id, vote_id, kind, value, prelabel, seq)
+        )  # fmt: skip
         if self.known is not None and (found := self.known.standing.get(item_id)) is not None:
             now = StandingVote(item_id, user_id, vote_id, kind, value, prelabel, seq)
             others = [vote for vote in found if vote.user_id != user_id]
