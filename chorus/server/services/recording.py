@@ -68,12 +68,14 @@ class Delta:
         self.reopened: list[list[Any]] = []
 
     def moved(self, before: Before, item: Item) -> None:
-        if before.state != item.state:
-            self.moves[before.state, item.state] += 1
-        self.queue[before.queue] -= before.state in OPEN_STATES
-        self.queue[item.queue] += item.state in OPEN_STATES
-        if item.priority:
-            self.urgent += (item.state in OPEN_STATES) - (before.state in OPEN_STATES)
+        if (before.state, before.queue) != (item.state, item.queue):
+            was_open, is_open = before.state in OPEN_STATES, item.state in OPEN_STATES
+            if before.state != item.state:
+                self.moves[before.state, item.state] += 1
+            self.queue[before.queue] -= was_open
+            self.queue[item.queue] += is_open
+            if item.priority:
+                self.urgent += is_open - was_open
         if before.label != item.label:
             self._label(before.label, -1, item.gold)
             self._label(item.label, 1, item.gold)
@@ -139,8 +141,10 @@ class Delta:
 def _alike(label: str | None, source: str | None, votes: Votes) -> list[tuple[str, bool]]:
     """(user_id, whether they agree) of the answers that the label can be held against: a label
     that is nothing but one person's vote says nothing of them."""
+    if label is None:
+        return []
     labels = [v for v in votes if v.kind == "label"]
-    if label is None or (source == "votes" and len(labels) < 2):
+    if source == "votes" and len(labels) < 2:
         return []
     return [(v.user_id, alike(v.value, label)) for v in labels]
 
@@ -153,11 +157,12 @@ def facts_of(item: Item) -> Facts:
 
 def count(item: Item, votes: Sequence[StandingVote], project: Project, params: Params) -> None:
     """Set the item's counts and its merged label from its standing votes (pure)."""
+    kinds = [v.kind for v in votes]
     labels = [v for v in votes if v.kind == "label"]
     item.n_labels = len(labels)
-    item.n_skips = sum(v.kind == "skip" for v in votes)
-    item.n_flags = sum(v.kind == "flag" for v in votes)
-    item.n_prelabel_votes = sum(v.prelabel is not None for v in labels)
+    item.n_skips = kinds.count("skip")
+    item.n_flags = kinds.count("flag")
+    item.n_prelabel_votes = len([v for v in labels if v.prelabel is not None])
     merged = merged_label(labels, project, params, item.model_probs)
     item.reached = merged.reached
     item.provisional = merged.value
