@@ -65,10 +65,12 @@ def test_any_moment_is_what_was_live(
         past = []
         times = []
         seen = 0
-        follower = None
+        state = timeline._State()
         with (
             patch.object(timeline, "COPY_EVERY", copy_every),
             patch.object(timeline, "CHUNK", chunk),
+            # What was published is at hand, all of it or the last of it.
+            patch.object(timeline, "HEARD_MOST", 2 * chunk),
         ):
             for action, n, later in [("p", 0, 0), *actions]:
                 w.now += later
@@ -76,10 +78,14 @@ def test_any_moment_is_what_was_live(
                 for event in w.events[seen:]:
                     past.append(copy.deepcopy(apply(live, event)))
                     times.append(event.at)
+                    state.hear(event)
                 seen = len(w.events)
                 assert live == snapshot(Tx(w.db), "p"), "what is live is what the tables say"
                 # The background follows at its own pace, and starts over now and then.
-                follower = keep(w, None if n % 5 == 0 else follower)
+                if n % 5 == 0:
+                    state.follower = None
+                if n % 3 or state.follower is None:
+                    keep(w, state)
             for seq, board in enumerate(past, 1):
                 assert timeline.as_of(Tx(w.db), "p", seq) == board
             assert timeline.newest(Tx(w.db), "p") in (past[-1], None)
@@ -95,19 +101,18 @@ def test_any_moment_is_what_was_live(
         w.close()
 
 
-def keep(w: World, follower: timeline._Follower | None) -> timeline._Follower | None:
+def keep(w: World, state: timeline._State) -> None:
     """What the service does in the background."""
-    known = follower or timeline.resume(Tx(w.db), "p")
-    assert known is not None
+    state.follower = state.follower or timeline.resume(Tx(w.db), "p")
+    assert state.follower is not None
     more = True
     while more:
         tx = w.tx()
-        points, copies, more = timeline.follow(tx, known)
+        points, copies, more = timeline.follow(tx, state.follower, state.heard())
         tx.add_points("p", points)
         for seq, at, body in copies:
             tx.add_board_copy("p", seq, at, timeline.REV, body)
         w.commit(tx)
-    return known
 
 
 def test_a_log_of_an_older_version_is_completed_once() -> None:

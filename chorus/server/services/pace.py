@@ -247,8 +247,7 @@ def keep(tx: Tx, project_id: str, found: Found, now: int) -> bool:
     then they are withdrawn."""
     assert tx.pace_seq(project_id) == found.since, "two passes over one project"
     tx.add_times(project_id, found.times)
-    for page_id, answered, alike in found.pages:
-        tx.set_turnout(page_id, answered, alike)
+    tx.set_turnouts(found.pages)
     if found.items:
         tx.set_pace_items(project_id, found.items, found.judged)
     tx.add_errors(project_id, found.errors)

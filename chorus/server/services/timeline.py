@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from collections import deque
 from collections.abc import Sequence
 from time import thread_time
 from typing import Any
@@ -33,6 +34,9 @@ COPY_EVERY = 2_000
 """Events between two copies."""
 CHUNK = 1_000
 """Events read at once."""
+HEARD_MOST = 10 * CHUNK
+"""Events of one project that are kept at hand until they are folded; where more come, they are read
+from the log."""
 FOLD_MAX = 20_000
 """Events that are folded while somebody waits; the past of an old log with fewer copies is there
 once the background has been through it."""
@@ -66,6 +70,22 @@ class _State(Woken):
         self.follower: _Follower | None = None
         self.points: list[Point] | None = None
         """All that are kept, once somebody has asked; new ones are added."""
+        self._heard: deque[Event] = deque()
+
+    def hear(self, event: Event) -> None:
+        if len(self._heard) >= HEARD_MOST:
+            self._heard.clear()
+        self._heard.append(event)
+
+    def heard(self) -> list[Event]:
+        """The next ones of the log as they were published, so that nobody reads and decodes them
+        again; none where some are missing."""
+        done = None if self.follower is None else self.follower.board.seq
+        while done is not None and self._heard and self._heard[0].seq <= done:
+            self._heard.popleft()
+        if done is None or not self._heard or self._heard[0].seq != done + 1:
+            return []
+        return [self._heard.popleft() for _ in range(min(CHUNK, len(self._heard)))]
 
 
 class Timeline:
@@ -89,6 +109,8 @@ class Timeline:
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""
+        for event in events:
+            self._wakes.of(event.project_id).hear(event)
         for project_id in {e.project_id for e in events}:
             self._wakes.wake(project_id)
 
@@ -145,20 +167,22 @@ class Timeline:
 
     async def _some(self, project_id: str, state: _State) -> float:
         """Read a chunk of the log; seconds of a processor that it took, 0: it is at its end."""
-        follower = state.follower
+        follower, heard = state.follower, state.heard()
 
         def fn(tx: Tx) -> tuple[_Follower | None, list[Point], list[tuple[int, int, bytes]], float]:
             began = thread_time()
             known = follower or resume(tx, project_id)
             if known is None:
                 return None, [], [], 0.0
-            points, copies, more = follow(tx, known)
+            points, copies, more = follow(tx, known, heard)
             return known, points, copies, thread_time() - began if more else 0.0
 
         state.follower, points, copies, cost = await self._store.read(fn)
         if points or copies:
 
             def keep(tx: Tx) -> None:
+                if tx.project(project_id) is None:
+                    return
                 tx.add_points(project_id, points)
                 for seq, at, body in copies:
                     tx.add_board_copy(project_id, seq, at, REV, body)
@@ -230,12 +254,15 @@ def resume(tx: Tx, project_id: str) -> _Follower | None:
     return _Follower(_unpack(body), at, marker, seq)
 
 
-def follow(tx: Tx, follower: _Follower) -> tuple[list[Point], list[tuple[int, int, bytes]], bool]:
-    """Fold a chunk of the log: (points, copies (seq, at, body), whether there may be more)."""
+def follow(
+    tx: Tx, follower: _Follower, heard: Sequence[Event] = ()
+) -> tuple[list[Point], list[tuple[int, int, bytes]], bool]:
+    """Fold a chunk of the log: (points, copies (seq, at, body), whether there may be more).
+    heard: the next events, where they are known."""
     board = follower.board
     points: list[Point] = []
     copies: list[tuple[int, int, bytes]] = []
-    events = tx.events_since(board.project_id, board.seq, CHUNK)
+    events = heard or tx.events_since(board.project_id, board.seq, CHUNK)
     for event in events:
         at = max(follower.at, event.at)
         before, after = follower.marker.due(follower.at, at)

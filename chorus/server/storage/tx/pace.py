@@ -3,7 +3,7 @@ turned out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chorus.server.domain.model import BY_HAND
@@ -94,10 +94,11 @@ class PaceSql(Base):
             (page_id,),
         )
 
-    def set_turnout(self, page_id: int, answered: int, alike: int) -> None:
-        self.run(
+    def set_turnouts(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        """rows: (page_id, answered, alike)."""
+        self.run_many(
             "UPDATE page SET answered = ?, alike = ? WHERE page_id = ?",
-            (answered, alike, page_id),
+            ((answered, alike, page_id) for page_id, answered, alike in rows),
         )
 
     def pages_after(self, project_id: str, page_id: int, limit: int) -> list[tuple[int, int, int]]:
