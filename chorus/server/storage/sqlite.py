@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 GATHER_S = 0.02
 """While many write at once, a commit begins so long after the last one's end, or …"""
-GATHER_WRITES = 48
+GATHER_WRITES = 32
 """… as soon as so many wait. A commit costs the same for one page as for five, and pages that
 several people's votes change are written once."""
 CROWDED = 2.5
