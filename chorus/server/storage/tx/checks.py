@@ -48,7 +48,7 @@ class CheckSql(Base):
         return float(row[0]) if row else 0.0
 
     def set_check_debt(self, project_id: str, user_id: str, debt: float) -> None:
-        self.run(
+        self.put(
             "INSERT INTO check_debt VALUES (?,?,?) ON CONFLICT (project_id, user_id)"
             " DO UPDATE SET debt = excluded.debt",
             (project_id, user_id, debt),
@@ -108,7 +108,10 @@ class CheckSql(Base):
 
     def add_check_vote(self, values: tuple[Any, ...]) -> None:
         """values in table order."""
-        self.run(f"INSERT INTO check_vote VALUES ({marks(len(values))})", values)
+        self.put(f"INSERT INTO check_vote VALUES ({marks(len(values))})", values)
+        if self.known is not None:
+            vote_id, _, item_id, user_id, seq, *_ = values
+            self.known.votes[vote_id] = user_id, item_id, seq
 
     def check_vote(self, vote_id: str) -> tuple[str, int, int, str, str | None, bool] | None:
         """(user_id, item_id, page_id, kind, value, whether it stands)."""

@@ -29,7 +29,11 @@ DERIVED_AT = tuple(Item.__struct_fields__.index(column) for column in _DERIVED)
 
 
 class Statement(NamedTuple):
-    """A statement with a list of rows, each of `width` values: `{head} VALUES (…), (…) {tail}`."""
+    """A statement with a list of rows, each of `width` values: `{head} VALUES (…), (…) {tail}`.
+
+    Of two rows for one and the same target an `UPDATE … FROM` takes either: whoever keeps those
+    back sees to it that there is one (items by their id, leases because released ones are known).
+    """
 
     head: str
     width: int
