@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import random
 import sys
 import time
@@ -32,6 +33,8 @@ RETURN_S = 3.0
 """A lost socket comes back after at most so long."""
 VOTE_AGAIN_S = 1.0
 """After the server had trouble of its own."""
+SHORTEST, LONGEST = 0.5, 1.5
+"""A page takes so many times the average, all alike often."""
 LOOK_S = 1.0
 
 
@@ -309,6 +312,18 @@ class Watcher(Seat):
             told.lags.add(max(0.0, time.time() - at / 1000))
 
 
+def left_of_first(think_s: float, chance: random.Random) -> float:
+    """Seconds that somebody who has been at it for long still needs for their page: so that as many
+    pages come in the first seconds as later.
+
+    A moment falls into a long page more often than into a short one, by its length (the waiting
+    time paradox: Feller, An Introduction to Probability Theory and Its Applications II, I.4).
+    With `uniform(0, think_s)` for everybody a wave of half as many again came after `think_s`.
+    """
+    its_length = math.sqrt(chance.uniform(SHORTEST**2, LONGEST**2))
+    return think_s * chance.uniform(0, its_length)
+
+
 class Crowd:
     def __init__(self, part: Part, acked: IO[str]) -> None:
         self._part = part
@@ -354,8 +369,7 @@ class Crowd:
     async def _label(self, one: Labeler) -> None:
         """One person: look at a page, send it, and go on with the next, which is there already."""
         think_s = self._part.think_s
-        # Everybody begins somewhere in the middle of a page.
-        left = self._random.uniform(0, think_s)
+        left = left_of_first(think_s, self._random)
         waiting_since = None
         while time.time() < self._end:
             page = next(iter(one.pages.values()), None)
@@ -373,7 +387,7 @@ class Crowd:
                 continue
             waiting_since = monotonic()
             one.finish(page, int(1000 * left / max(1, len(page.items))))
-            left = think_s * self._random.uniform(0.5, 1.5)
+            left = think_s * self._random.uniform(SHORTEST, LONGEST)
         await one.flushed()
 
 

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chorus.server.domain.queue import ROUND_SPAN
 from chorus.server.errors import ApiError
 from chorus.server.services import dealing, fsck, labeling, review
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead
+from chorus.server.storage.tx.known import Ahead, PageAhead
 from tests.server.world import World
 
 TABLES = ("item", "lease", "page", "vote", "standing", "check_vote", "event", "check_debt")
@@ -27,7 +28,7 @@ ITEMS = 5
 
 
 class Act(NamedTuple):
-    """What somebody does. `item`: the number of one in order of import."""
+    """What somebody does. `item`: the number of one in order of import; of a page, its size."""
 
     what: str
     person: int
@@ -43,7 +44,7 @@ votes = st.builds(
     st.integers(0, PEOPLE - 1), st.integers(0, ITEMS - 1), KINDS, st.sampled_from(["0", "1"]),
     st.integers(0, 3),
 )  # fmt: skip
-deals = st.builds(Act, st.just("deal"), st.integers(0, PEOPLE - 1))
+deals = st.builds(Act, st.just("deal"), st.integers(0, PEOPLE - 1), st.just(4))
 others = st.builds(
     Act, st.sampled_from(["leave", "decide"]), st.integers(0, PEOPLE - 1), st.integers(0, ITEMS - 1)
 )
@@ -59,11 +60,15 @@ def _vote(act: Act, n: int) -> VoteCast:
     )  # fmt: skip
 
 
-def _fn(world: World, act: Act, n: int) -> tuple[Callable[[Tx], Any], Ahead | None]:
+def _fn(
+    world: World, act: Act, n: int, floors: dealing.Floors
+) -> tuple[Callable[[Tx], Any], Ahead | PageAhead | None]:
     user, now = world.people[act.person], world.now
+    size = act.item
 
     def deal(tx: Tx) -> Any:
-        return dealing.deal(tx, "p", user, "t", 4, {}, now).reason
+        dealt = dealing.deal(tx, "p", user, "t", size, floors.get("p", user), now)
+        return dealt.reason or [one["item_id"] for one in (dealt.page or {})["items"]]
 
     def leave(tx: Tx) -> Any:
         project = tx.project("p")
@@ -83,8 +88,18 @@ def _fn(world: World, act: Act, n: int) -> tuple[Callable[[Tx], Any], Ahead | No
             raise ApiError("conflict", "it was done, and is undone")
         return done
 
+    def answer(tx: Tx) -> Any:
+        held = tx.leases_of_tab("p", user, "t")
+        if not held:
+            return None
+        vote = _vote(act._replace(item=held[act.item % len(held)].item_id - 1), n)
+        value = act.value if act.kind == "label" else None
+        return labeling.cast(tx, user, user.upper(), vote, value, now)
+
+    if act.what == "answer":
+        return answer, None
     if act.what == "deal":
-        return deal, None
+        return deal, PageAhead("p", user, size, floors.get("p", user))
     if act.what in ("leave", "decide"):
         return {"leave": leave, "decide": decide}[act.what], None
     vote = _vote(act, n)
@@ -95,11 +110,11 @@ def _said(found: Any) -> Any:
     return found.code if isinstance(found, ApiError) else found
 
 
-def _alone(world: World, acts: list[Act]) -> list[Any]:
+def _alone(world: World, acts: list[Act], floors: dealing.Floors) -> list[Any]:
     """Each in a transaction of its own, that knows of nothing before."""
     found: list[Any] = []
     for n, act in enumerate(acts):
-        fn, _ = _fn(world, act, n)
+        fn, _ = _fn(world, act, n, floors)
         tx = world.tx()
         try:
             found.append(fn(tx))
@@ -111,11 +126,11 @@ def _alone(world: World, acts: list[Act]) -> list[Any]:
     return found
 
 
-async def _together(world: World, acts: list[Act]) -> list[Any]:
+async def _together(world: World, acts: list[Act], floors: dealing.Floors) -> list[Any]:
     store = SqliteStore(world.path, lambda events: None, readers=1)
     asked = []
     for n, act in enumerate(acts):
-        fn, ahead = _fn(world, act, n)
+        fn, ahead = _fn(world, act, n, floors)
         asked.append(store.write(fn, repeatable=act.what not in ("leave", "decide"), ahead=ahead))
     found = await asyncio.gather(*asked, return_exceptions=True)
     await store.close()
@@ -138,7 +153,7 @@ def test_writes_of_one_commit_leave_what_they_leave_one_by_one(
     acts: list[Act], n: int, gold: bool
 ) -> None:
     # One begins with something to answer, the others have to get it first.
-    acts = [Act("deal", 0), *acts]
+    acts = [Act("deal", 0, 4), *acts]
     worlds = [
         World(votes_min=n, votes_max=n, people=PEOPLE, gold_rate=0.3 * gold) for _ in range(2)
     ]
@@ -147,9 +162,77 @@ def test_writes_of_one_commit_leave_what_they_leave_one_by_one(
         if gold:
             world.add(3, "0", gold=True)
     one, other = worlds
-    apart, together = _alone(one, acts), asyncio.run(_together(other, acts))
+    apart = _alone(one, acts, dealing.Floors())
+    together = asyncio.run(_together(other, acts, dealing.Floors()))
     assert together == apart
     assert _rows(other) == _rows(one)
     assert list(fsck.check(Tx(other.db))) == []
     for world in worlds:
         world.close()
+
+
+class NoFloors(dealing.Floors):
+    """Everybody looks from the head of the queue on."""
+
+    def get(self, project_id: str, user_id: str) -> dict[str, int]:
+        return {}
+
+
+pages = st.builds(
+    Act, st.just("deal"), st.integers(0, 3), st.sampled_from([1, 1, 2, 4])
+)  # fmt: skip
+answers = st.builds(
+    Act, st.just("answer"), st.integers(0, 3), st.integers(0, 5),
+    st.sampled_from(["label", "label", "skip", "flag"]), st.sampled_from(["0", "1"]),
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    acts=st.lists(
+        st.one_of(pages, pages, answers, others.filter(lambda act: act.what == "leave")),
+        min_size=8, max_size=40,
+    ),
+    n=st.integers(1, 3), skips=st.integers(1, 2), urgent=st.sets(st.integers(1, 16), max_size=3),
+    clustered=st.integers(0, 6), prelabeled=st.integers(0, 3), assigned=st.integers(0, 2),
+    paused=st.booleans(), gold=st.booleans(), begun=st.integers(0, 3), hints=st.booleans(),
+)  # fmt: skip
+def test_pages_of_one_commit_are_the_ones_that_are_dealt_one_by_one(
+    acts: list[Act], n: int, skips: int, urgent: set[int], clustered: int, prelabeled: int,
+    assigned: int, paused: bool, gold: bool, begun: int, hints: bool,
+) -> None:  # fmt: skip
+    worlds = [
+        World(votes_min=n, votes_max=n + 1, skips_max=skips, people=6, gold_rate=0.2 * gold)
+        for _ in range(2)
+    ]
+    for world in worlds:
+        world.add(16)
+        if gold:
+            world.add(3, "0", gold=True)
+        tx = world.tx()
+        for item_id in range(1, 1 + clustered):
+            _put_in(tx, item_id, "clustered", item_id // 3)
+        for item_id in range(8, 8 + prelabeled):
+            _put_in(tx, item_id, "prelabeled", 0)
+        tx.set_priority(sorted(urgent), True)
+        if paused:
+            world.db.execute("UPDATE member SET paused_at = 1 WHERE user_id = 'u2'")
+        world.commit(tx)
+        if assigned:
+            world.assign(["u0"], only=assigned == 2, share=0.3)
+        for person in range(begun):
+            world.deal(f"u{person}", tab="t" if hints else "other")
+    one, other = worlds
+    floors = dealing.Floors if hints else NoFloors
+    apart, together = _alone(one, acts, floors()), asyncio.run(_together(other, acts, floors()))
+    assert together == apart
+    assert _rows(other) == _rows(one)
+    for world in worlds:
+        world.close()
+
+
+def _put_in(tx: Tx, item_id: int, queue: str, block: int) -> None:
+    pre = ("0", 0.9) if queue == "prelabeled" else (None, None)
+    tx.set_queues(
+        [(queue, ROUND_SPAN + item_id, block, *pre, "0", 0.9, None, None, 0, 0, 0, item_id)]
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from chorus.loadtest.crowd import LONGEST, SHORTEST, left_of_first
 from chorus.loadtest.plan import Plan, Waits, slope
 from chorus.server import cli
 from tests.servers import TestServer
@@ -74,3 +77,16 @@ def test_a_small_one_loses_nothing(
     assert (found["lost"], found["doubled"], found["refused"]) == (0, 0, {})
     assert found["dashboards"]["events_per_s_each"] > 0
     assert found["server"] == {}, "it is not ours"
+
+
+def test_as_many_pages_come_in_the_first_seconds_as_later() -> None:
+    chance, people, think_s = random.Random(3), 30_000, 10.0
+    pages = Counter[int]()
+    for _ in range(people):
+        at = left_of_first(think_s, chance)
+        while at < 40:
+            pages[int(at)] += 1
+            at += think_s * chance.uniform(SHORTEST, LONGEST)
+    # Three thousand a second; a standard deviation is less than sqrt(3000) = 55.
+    assert len(pages) == 40
+    assert all(abs(n - people / think_s) < 5 * 55 for n in pages.values())

@@ -15,6 +15,11 @@ _STEPS = 1 << 20
 _TIE_BITS = 40
 
 
+def floor_key(queue: str, assigned: int) -> str:
+    """Of a queue, as far as it belongs to one assignment (0: to none); see `dealing.Floors`."""
+    return f"{queue} {assigned}"
+
+
 def more_votes_pos(confidence: float, rank: int) -> int:
     """The place of an item that asks for another vote; least confident first, then by rank.
 

@@ -23,6 +23,7 @@ from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Delta, give_back
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.known import PageAhead
 
 log = logging.getLogger(__name__)
 
@@ -348,6 +349,7 @@ class Assigning:
                 dealt = await self._store.write(
                     partial(_next_page, stream=stream, floors=floors, avoid=avoid),
                     repeatable=True,  # `floors` are hints
+                    ahead=PageAhead(stream.project_id, stream.user_id, stream.size, floors),
                     patience_s=AHEAD_S * stream.size if stream.in_hand else 0,
                 )
                 if dealt is None:

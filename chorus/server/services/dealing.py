@@ -10,6 +10,7 @@ import msgspec
 
 from chorus.server.domain.assignment import tiers
 from chorus.server.domain.model import Item, Lease, PageKind, Project
+from chorus.server.domain.queue import floor_key
 from chorus.server.domain.values import Schema
 from chorus.server.services import checking, practising
 from chorus.server.services.labeling import media
@@ -25,7 +26,8 @@ ROUND_SPAN = 10**9
 class Floors:
     """Where a person's scan of each queue may start: everything before is taken or done.
 
-    Only a hint, kept in memory: a scan that comes up short starts over from the head. Keys: `_key`.
+    Only a hint, kept in memory: a scan that comes up short starts over from the head. Keys:
+    `floor_key`.
     """
 
     def __init__(self) -> None:
@@ -47,11 +49,6 @@ class Floors:
         for (project, _), floors in self._floors.items():
             if project == project_id:
                 floors.clear()
-
-
-def _key(queue: str, assigned: int) -> str:
-    """Of a queue, as far as it belongs to one assignment (0: to none)."""
-    return f"{queue} {assigned}"
 
 
 class Dealt(msgspec.Struct):
@@ -93,7 +90,7 @@ def deal(
         # What came first, or was passed over, says nothing of how far the queue is done.
         taken = [] if avoid else [i for i in items if not (i.item_id in checked or i.priority)]
         for item in taken:
-            floors[_key(queue, item.assigned)] = item.queue_pos + 1
+            floors[floor_key(queue, item.assigned)] = item.queue_pos + 1
         page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
         schema = tx.schema(project)
         delta = Delta()
@@ -223,7 +220,7 @@ def _scan(
     floors: dict[str, int], urgent: bool, want: int,
 ) -> list[Item]:  # fmt: skip
     """From a person's floor on, or from the head where that brings less than a page."""
-    floor = 0 if urgent else floors.get(_key(queue, pool), 0)
+    floor = 0 if urgent else floors.get(floor_key(queue, pool), 0)
     items = tx.next_items(project.project_id, queue, user_id, floor, want, urgent, pool)
     if len(items) < size and floor > 0:
         items = tx.next_items(project.project_id, queue, user_id, 0, want, assigned=pool)

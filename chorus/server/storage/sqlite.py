@@ -29,7 +29,7 @@ from chorus.server.storage.line import Line
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.ahead import LOOK_AHEAD
-from chorus.server.storage.tx.known import Ahead, Known
+from chorus.server.storage.tx.known import Ahead, Known, PageAhead
 from chorus.server.storage.watch import Commit, Watch, Written
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class _Write:
 
     def __init__(
         self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any, repeatable: bool,
-        ahead: Ahead | None = None, patience_s: float = 0.0,
+        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.fn = fn
         self.ahead = ahead
@@ -130,8 +130,8 @@ class SqliteStore:
     # -- writing
 
     def write(
-        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None,
-        patience_s: float = 0.0,
+        self, fn: Callable[[Tx], T], repeatable: bool = False,
+        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> asyncio.Future[T]:  # fmt: skip
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
@@ -270,20 +270,15 @@ class SqliteStore:
         db, before = self._db, dict(known.heads)
         told: list[Event] = []
         db.execute("SAVEPOINT w")
-        looked, forgotten = 0, known.times_forgotten
+        looks = _Look(Ahead, Tx.look_ahead), _Look(PageAhead, Tx.pages_ahead)
         for n, write in enumerate(some):
-            if write.ahead is None or 0 < looked <= n:  # it will read
+            due = [look for look in looks if look.due(n, write, known)]
+            if write.ahead is None or (due and n):  # it will read
                 self._tell()
             write.began = perf_counter_ns()
             tx, done = Tx(db, known), known.done(db)
-            if write.ahead and (n >= looked or known.times_forgotten != forgotten):
-                looked = n + LOOK_AHEAD
-                try:
-                    tx.look_ahead([w.ahead for w in some[n:looked] if w.ahead])
-                except (OverflowError, UnicodeEncodeError):
-                    # Whoever asked for what SQLite cannot hold is told in their turn.
-                    known.forget()
-                forgotten = known.times_forgotten
+            for look in due:
+                look.ahead(n, some, tx, known)
             try:
                 write.result = write.fn(tx)
             except Exception as error:
@@ -365,6 +360,32 @@ class SqliteStore:
         for db in self._reader_connections:
             db.close()
         self._db.close()
+
+
+class _Look:
+    """Looking ahead for the writes of one kind: again when those looked for are done, or when what
+    was read is forgotten."""
+
+    def __init__(self, kind: type[Any], read: Callable[[Tx, list[Any]], None]) -> None:
+        self._kind = kind
+        self._read = read
+        self._until = self._forgotten = 0
+
+    def due(self, n: int, write: _Write, known: Known) -> bool:
+        return isinstance(write.ahead, self._kind) and (
+            n >= self._until or known.times_forgotten != self._forgotten
+        )
+
+    def ahead(self, n: int, some: Sequence[_Write], tx: Tx, known: Known) -> None:
+        self._until = n + LOOK_AHEAD
+        try:
+            self._read(
+                tx, [w.ahead for w in some[n : self._until] if isinstance(w.ahead, self._kind)]
+            )
+        except (OverflowError, UnicodeEncodeError):
+            # Whoever asked for what SQLite cannot hold is told in their turn.
+            known.forget()
+        self._forgotten = known.times_forgotten
 
 
 def _runs(batch: list[_Write]) -> list[list[_Write]]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead
+from chorus.server.storage.tx.known import Ahead, PageAhead
 
 T = TypeVar("T")
 
@@ -24,8 +24,8 @@ class Store(Protocol):
     """
 
     def write(
-        self, fn: Callable[[Tx], T], repeatable: bool = False, ahead: Ahead | None = None,
-        patience_s: float = 0.0,
+        self, fn: Callable[[Tx], T], repeatable: bool = False,
+        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> Awaitable[T]: ...  # fmt: skip
 
     async def persist(self, fn: Callable[[Tx], T]) -> T: ...

@@ -17,6 +17,7 @@ from chorus.server.storage.tx.label_imports import LabelImportSql
 from chorus.server.storage.tx.once import OnceSql
 from chorus.server.storage.tx.operations import OperationsSql
 from chorus.server.storage.tx.pace import PaceSql
+from chorus.server.storage.tx.pages_ahead import PagesAheadSql
 from chorus.server.storage.tx.people import PeopleSql
 from chorus.server.storage.tx.practice import PracticeSql
 from chorus.server.storage.tx.projects import ProjectSql
@@ -37,6 +38,7 @@ from chorus.server.storage.tx.webhooks import WebhookSql
 
 class Tx(
     AheadSql,
+    PagesAheadSql,
     DraftSql,
     DeletingSql,
     ErasingSql,

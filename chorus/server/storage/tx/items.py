@@ -19,10 +19,13 @@ _INSERT = (
 )
 
 
-_LEASE = Statement(f"INSERT INTO lease ({LEASE.split(', ', 1)[1]})", len(LEASE.split(", ")) - 1)
+_LEASE = Statement(f"INSERT INTO lease ({LEASE})", len(LEASE.split(", ")))
+_PAGE = Statement(
+    "INSERT INTO page (page_id, project_id, user_id, tab, kind, size, round, created_at)", 8
+)
 _RELEASE = Statement(
     "UPDATE lease SET released_at = v.column2, release_reason = v.column3 FROM (", 3,
-    ") AS v WHERE lease.lease_id = v.column1 AND released_at IS NULL",
+    ") AS v WHERE lease.lease_id = v.column1 AND released_at IS NULL", first=True,
 )  # fmt: skip
 _RELEASED = Lease.__struct_fields__.index("released_at")
 assert Lease.__struct_fields__[_RELEASED + 1] == "release_reason"
@@ -88,6 +91,8 @@ class ItemSql(Base):
     def add_item(self, item: Item) -> int | None:
         """Insert (item_id is ignored); returns the new id, or None if the content is known."""
         values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]]
+        if self.known is not None:
+            self.known.windows.clear()
         cursor = self.put(_INSERT, values)
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
@@ -97,6 +102,8 @@ class ItemSql(Base):
         row = None if self.known is None else self.known.items.get(item.item_id)
         values = msgspec.structs.astuple(item)
         if row is None or self.known is None:
+            if self.known is not None:
+                self.known.windows.clear()
             args = [item.item_id, *(values[at] for at in DERIVED_AT)]
             self.put(text(update_item(DERIVED_AT), 1), args)
             return
@@ -108,6 +115,9 @@ class ItemSql(Base):
         for at in changed:
             after[at] = values[at]
         self.known.items[item.item_id] = after
+        self.known.windows.changed(row, after)
+        if item.priority:
+            self.known.urgent.pop(item.project_id, None)
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -150,6 +160,12 @@ class ItemSql(Base):
     ) -> list[Item]:  # fmt: skip
         """Head of a queue for one person: room left, no vote and no open lease of theirs. urgent:
         only what a supervisor wants first. assigned: of this assignment; 0: of what is in none."""
+        known = self.known
+        if known is not None and known.windows and not urgent:
+            key = project_id, queue, assigned
+            rows = known.windows.next_items(key, user_id, from_pos, limit, known.items)
+            if rows is not None:
+                return [Item(*row) for row in rows]
         first = " AND priority = 1" if urgent else ""
         return self._items(
             self.rows(
@@ -165,6 +181,8 @@ class ItemSql(Base):
 
     def has_urgent(self, project_id: str) -> bool:
         """Is there anything to hand out that a supervisor wants first?"""
+        if self.known is not None and project_id in self.known.urgent:
+            return self.known.urgent[project_id]
         row = self.row(
             "SELECT 1 FROM item WHERE project_id = ? AND room > 0 AND priority = 1 LIMIT 1",
             (project_id,),
@@ -256,12 +274,21 @@ class ItemSql(Base):
         self, project_id: str, user_id: str, tab: str, kind: str, size: int,
         round_number: int | None, at: int,
     ) -> int:  # fmt: skip
-        cursor = self.put(
-            "INSERT INTO page (project_id, user_id, tab, kind, size, round, created_at)"
-            " VALUES (?,?,?,?,?,?,?)",
-            (project_id, user_id, tab, kind, size, round_number, at),
-        )
-        return int(cursor.lastrowid or 0)
+        page_id = self._next_id("page")
+        row = page_id, project_id, user_id, tab, kind, size, round_number, at
+        self.later(_PAGE, row)
+        if self.known is not None:
+            self.known.pages[page_id] = kind, size, round_number
+        return page_id
+
+    def _next_id(self, table: str) -> int:
+        """Of a row to insert, as SQLite would number it: nobody else writes."""
+        last = None if self.known is None else self.known.last_ids.get(table)
+        if last is None:
+            (last,) = self.row(f"SELECT COALESCE(MAX({table}_id), 0) FROM {table}")
+        if self.known is not None:
+            self.known.last_ids[table] = last + 1
+        return int(last) + 1
 
     def page(self, page_id: int) -> tuple[str, int, int | None] | None:
         """(kind, size, round)."""
@@ -277,17 +304,13 @@ class ItemSql(Base):
 
     def add_leases(self, leases: Sequence[Lease]) -> None:
         """Sets their lease_id."""
-        rows = [
-            [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)[1:]]
-            for lease in leases
-        ]
-        cursor = self.put(text(_LEASE, len(rows)), [value for row in rows for value in row])
-        # Those of one statement follow each other: nobody else writes.
-        first = int(cursor.lastrowid or 0) - len(rows) + 1
-        for n, (lease, row) in enumerate(zip(leases, rows, strict=True)):
-            lease.lease_id = first + n
+        for lease in leases:
+            lease.lease_id = self._next_id("lease")
+            row = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(lease)]
+            self.later(_LEASE, row)
             if self.known is not None:
-                self._newest((lease.lease_id, *row))
+                self._newest(row)
+                self.known.windows.leased(lease.item_id, lease.user_id)
 
     def _newest(self, row: Sequence[Any]) -> None:
         known = self.known
@@ -364,11 +387,19 @@ class ItemSql(Base):
         ]
 
     def release(self, lease_id: int, now: int, reason: str) -> None:
+        known = self.known
+        if known is not None and known.later.holds(_LEASE, lease_id):
+            known.write(self._db)  # the row must be there
         self.later(_RELEASE, (lease_id, now, reason))
-        if self.known is not None and (key := self.known.lease_of.get(lease_id)) is not None:
-            row = self.known.leases[key]
+        if known is None:
+            return
+        if (key := known.lease_of.get(lease_id)) is None:
+            known.windows.clear()
+        else:
+            row = known.leases[key]
             if row is not None and row[0] == lease_id and row[_RELEASED] is None:
-                self.known.leases[key] = (
+                known.windows.released(*key)
+                known.leases[key] = (
                     *row[:_RELEASED], now, reason, *row[_RELEASED + 2 :]
                 )  # fmt: skip
 

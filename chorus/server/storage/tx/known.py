@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from chorus.server.domain.assignment import Pool
+from chorus.server.domain.values import Schema
 from chorus.server.storage.tx.later import Later
+from chorus.server.storage.tx.windows import Windows
 
 Row = Sequence[Any]
 
@@ -17,6 +20,15 @@ class Ahead(NamedTuple):
     vote_id: str
     item_id: int
     user_id: str
+
+
+class PageAhead(NamedTuple):
+    """What dealing a page will look at. floors: see `dealing.Floors`."""
+
+    project_id: str
+    user_id: str
+    size: int
+    floors: Mapping[str, int]
 
 
 class Known:
@@ -42,6 +54,14 @@ class Known:
         self.lease_of: dict[int, tuple[int, str]] = {}
         """The key in `leases`, by lease_id."""
         self.standing: dict[int, list[Any]] = {}
+        self.schemas: dict[str, Schema] = {}
+        self.paused: dict[tuple[str, str], bool] = {}
+        """Of (project, person): are they told to pause?"""
+        self.pools: dict[tuple[str, str], list[Pool]] = {}
+        self.urgent: dict[str, bool] = {}
+        self.windows = Windows()
+        self.last_ids: dict[str, int] = {}
+        """The highest id of a table's rows, written or kept back."""
         self.times_forgotten = 0
 
     def back_to(self, heads: dict[str, int]) -> None:
@@ -65,9 +85,10 @@ class Known:
         self.times_forgotten += 1
         for rows in (
             self.projects, self.pages, self.items, self.votes, self.leases, self.lease_of,
-            self.standing,
+            self.standing, self.schemas, self.paused, self.pools, self.urgent, self.last_ids,
         ):  # fmt: skip
             rows.clear()
+        self.windows.clear()
 
     def store(self, db: sqlite3.Connection) -> None:
         for project_id, seq in self.heads.items():

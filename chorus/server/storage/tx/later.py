@@ -38,6 +38,8 @@ class Statement(NamedTuple):
     head: str
     width: int
     tail: str = ""
+    first: bool = False
+    """Written before all others: it makes room for them."""
 
 
 @cache
@@ -75,6 +77,10 @@ class Later:
         self.count += 1
         self._rows[statement].append(row)
 
+    def holds(self, statement: Statement, first: object) -> bool:
+        """Is a row of this statement kept back that begins with `first`?"""
+        return any(row[0] == first for row in self._rows.get(statement, ()))
+
     def item(self, item_id: int, stored: Row) -> None:
         """It has changed, from what is stored, or has once more."""
         self.count += 1
@@ -92,7 +98,8 @@ class Later:
             raise self._failed
         before = db.total_changes
         try:
-            for statement, rows in self._rows.items():
+            for statement in sorted(self._rows, key=lambda s: not s.first):
+                rows = self._rows[statement]
                 self._run(db, statement, rows)
             for changed, rows in self._updates(items).items():
                 self._run(db, update_item(changed), rows)

@@ -104,12 +104,18 @@ class ProjectSql(Base):
 
     def schema(self, project: Project) -> Schema:
         """What a label of the project is."""
+        known = None if self.known is None else self.known.schemas
+        if known is not None and (found := known.get(project.project_id)) is not None:
+            return found
         former = dict(
             self.rows(
                 "SELECT name, idx FROM former_name WHERE project_id = ?", (project.project_id,)
             )
         )
-        return Schema(project.task_type, self.classes(project.project_id), former)
+        schema = Schema(project.task_type, self.classes(project.project_id), former)
+        if known is not None:
+            known[project.project_id] = schema
+        return schema
 
     def add_class(self, project_id: str, idx: int, label_class: LabelClass) -> None:
         self.run(

@@ -134,6 +134,8 @@ class TakebackSql(Base):
         )
 
     def member_paused(self, project_id: str, user_id: str) -> bool:
+        if self.known is not None and (project_id, user_id) in self.known.paused:
+            return self.known.paused[project_id, user_id]
         row = self.row(
             "SELECT paused_at IS NOT NULL FROM member WHERE project_id = ? AND user_id = ?",
             (project_id, user_id),

@@ -95,7 +95,10 @@ class VoteSql(Base):
         self.later(
             _STANDING, (item_id, user_id, project_id, vote_id, kind, value, prelabel, seq)
         )  # fmt: skip
-        if self.known is not None and (found := self.known.standing.get(item_id)) is not None:
+        if self.known is None:
+            return
+        self.known.windows.answer(item_id, user_id)
+        if (found := self.known.standing.get(item_id)) is not None:
             now = StandingVote(item_id, user_id, vote_id, kind, value, prelabel, seq)
             others = [vote for vote in found if vote.user_id != user_id]
             # Of an import the votes may come in another order than they were given in.
