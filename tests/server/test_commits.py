@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -10,19 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chorus.server.domain.model import Event
+from chorus.server.services import dealing
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Known
+from chorus.server.storage.tx.known import Ahead, Known, PageAhead
+from chorus.server.storage.tx.later import Statement
 from tests.server.world import World
 
+_EVENT = Statement("INSERT INTO event (project_id, seq, type, body, at)", 5)
 ENDS = st.sampled_from(["kept", "kept", "before", "after", "late"])
 """Of a write: kept, or it fails before, or after, it has written something, or only when what it
 has kept back is written."""
+AHEAD = st.sampled_from([
+    None, Ahead("vote-1", 1, "u0"), PageAhead("p", "u0", 4, {}), PageAhead("deleted", "u1", 4, {}),
+])  # fmt: skip
+"""What is looked at for it beforehand, together with what is for others."""
 
 
-@settings(max_examples=15)
-@given(st.lists(st.tuples(ENDS, st.booleans()), min_size=1, max_size=12))
-def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[str, bool]]) -> None:
+@settings(max_examples=30)
+@given(st.lists(st.tuples(ENDS, st.booleans(), AHEAD), min_size=1, max_size=14))
+def test_what_fails_is_undone_alone_and_the_log_has_no_gap(
+    writes: list[tuple[str, bool, Ahead | PageAhead | None]],
+) -> None:
     world = World()
     published: list[Event] = []
 
@@ -41,8 +51,8 @@ def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[st
     async def run() -> list[int | BaseException]:
         store = SqliteStore(world.path, published.extend, readers=1)
         asked = [
-            store.write(act(n, end), repeatable=repeatable)
-            for n, (end, repeatable) in enumerate(writes)
+            store.write(act(n, end), repeatable=repeatable, ahead=ahead)
+            for n, (end, repeatable, ahead) in enumerate(writes)
         ]
         found = await asyncio.gather(*asked, return_exceptions=True)
         await store.close()
@@ -51,12 +61,55 @@ def test_what_fails_is_undone_alone_and_the_log_has_no_gap(writes: list[tuple[st
     first = Tx(world.db).project("p")
     assert first is not None
     found = asyncio.run(run())
-    kept = [n for n, (end, _) in enumerate(writes) if end == "kept"]
+    kept = [n for n, (end, *_) in enumerate(writes) if end == "kept"]
     assert [n for n, one in enumerate(found) if isinstance(one, int)] == kept
     assert [found[n] for n in kept] == [first.last_seq + 1 + at for at in range(len(kept))]
     assert [e.body["n"] for e in published] == kept
     stored = Tx(world.db).events_since("p", first.last_seq, 100)
     assert [(e.seq, e.body["n"]) for e in stored] == [(found[n], n) for n in kept]
+    world.close()
+
+
+def test_looking_ahead_fails_nobody_but_who_is_to_blame() -> None:
+    """Neither pages of a project that is gone meanwhile, nor a row that the next look is the first
+    to write."""
+    world = World()
+    world.add(12)
+
+    def twice(tx: Tx) -> None:
+        tx.later(_EVENT, ("p", 1, "note.added", "{}", world.now))
+
+    def note(tx: Tx) -> int:
+        return tx.emit("p", world.now, "note.added", {})
+
+    def page(project_id: str, user_id: str) -> Callable[[Tx], int]:
+        def fn(tx: Tx) -> int:
+            dealt = dealing.deal(tx, project_id, user_id, "t", 2, {}, world.now)
+            assert dealt.page is not None
+            return len(dealt.page["items"])
+
+        return fn
+
+    async def run() -> list[int | BaseException]:
+        store = SqliteStore(world.path, lambda events: None, readers=1)
+        asked = [store.write(note, repeatable=True), store.write(twice, repeatable=True)]
+        for project_id in ("deleted", "p"):
+            for user_id in ("u0", "u1", "u2"):
+                asked.append(
+                    store.write(
+                        page(project_id, user_id), repeatable=True,
+                        ahead=PageAhead(project_id, user_id, 2, {}),
+                    )
+                )  # fmt: skip
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        await store.close()
+        return found
+
+    noted, again, *pages = asyncio.run(run())
+    assert isinstance(noted, int)
+    assert isinstance(again, sqlite3.IntegrityError)
+    assert [isinstance(one, BaseException) for one in pages] == [True] * 3 + [False] * 3
+    assert pages[3:] == [2, 2, 2]
     world.close()
 
 

@@ -28,7 +28,6 @@ from chorus.server.storage.checkpoints import Checkpoints
 from chorus.server.storage.line import Line
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.ahead import LOOK_AHEAD
 from chorus.server.storage.tx.known import Ahead, Known, PageAhead
 from chorus.server.storage.watch import Commit, Watch, Written
 
@@ -272,13 +271,17 @@ class SqliteStore:
         db.execute("SAVEPOINT w")
         looks = _Look(Ahead, Tx.look_ahead), _Look(PageAhead, Tx.pages_ahead)
         for n, write in enumerate(some):
-            due = [look for look in looks if look.due(n, write, known)]
+            due = [look for look in looks if look.due(write, known)]
             if write.ahead is None or (due and n):  # it will read
                 self._tell()
             write.began = perf_counter_ns()
             tx, done = Tx(db, known), known.done(db)
-            for look in due:
-                look.ahead(n, some, tx, known)
+            try:
+                for look in due:
+                    look.ahead(some[n:], tx, known)
+            except Exception:  # what was kept back could not be written
+                self._undo(some, known, before)
+                return False
             try:
                 write.result = write.fn(tx)
             except Exception as error:
@@ -363,25 +366,21 @@ class SqliteStore:
 
 
 class _Look:
-    """Looking ahead for the writes of one kind: again when those looked for are done, or when what
-    was read is forgotten."""
+    """Looking ahead for the writes of one kind that follow each other: all of them at once, and
+    again when what was read is forgotten."""
 
     def __init__(self, kind: type[Any], read: Callable[[Tx, list[Any]], None]) -> None:
         self._kind = kind
         self._read = read
-        self._until = self._forgotten = 0
+        self._forgotten: int | None = None
+        """How often that had been, when it last looked."""
 
-    def due(self, n: int, write: _Write, known: Known) -> bool:
-        return isinstance(write.ahead, self._kind) and (
-            n >= self._until or known.times_forgotten != self._forgotten
-        )
+    def due(self, write: _Write, known: Known) -> bool:
+        return isinstance(write.ahead, self._kind) and known.times_forgotten != self._forgotten
 
-    def ahead(self, n: int, some: Sequence[_Write], tx: Tx, known: Known) -> None:
-        self._until = n + LOOK_AHEAD
+    def ahead(self, coming: Sequence[_Write], tx: Tx, known: Known) -> None:
         try:
-            self._read(
-                tx, [w.ahead for w in some[n : self._until] if isinstance(w.ahead, self._kind)]
-            )
+            self._read(tx, [w.ahead for w in coming if isinstance(w.ahead, self._kind)])
         except (OverflowError, UnicodeEncodeError):
             # Whoever asked for what SQLite cannot hold is told in their turn.
             known.forget()

@@ -11,13 +11,11 @@ from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks
 from chorus.server.storage.tx.known import Ahead
 
 _LEASE = ", ".join(f"l.{column}" for column in LEASE.split(", "))
-LOOK_AHEAD = 256
-"""Votes looked ahead for at once: all that share a commit."""
 
 
 class AheadSql(Base):
     def look_ahead(self, asked: Sequence[Ahead]) -> None:
-        """At most LOOK_AHEAD."""
+        """asked: of votes that share a commit (line.MOST at most)."""
         known = self.known
         if known is None:
             return

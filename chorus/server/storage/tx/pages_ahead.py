@@ -51,7 +51,8 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
     def _queue_ahead(self, project_id: str, queue: str, pages: Sequence[PageAhead]) -> None:
         known, project = self.known, self.project(project_id)
         assert known is not None
-        assert project is not None
+        if project is None:  # deleted meanwhile
+            return
         begin = min(page.floors.get(floor_key(queue, 0), 0) for page in pages)
         # Each item goes to several people; nobody gets what they have answered, and whoever is
         # given alike items looks a page further.
