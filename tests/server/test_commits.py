@@ -14,7 +14,7 @@ from chorus.server.domain.model import Event
 from chorus.server.services import dealing
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead, Known, PageAhead
+from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
 from chorus.server.storage.tx.later import Statement
 from tests.server.world import World
 
@@ -23,7 +23,8 @@ ENDS = st.sampled_from(["kept", "kept", "before", "after", "late"])
 """Of a write: kept, or it fails before, or after, it has written something, or only when what it
 has kept back is written."""
 AHEAD = st.sampled_from([
-    None, Ahead("vote-1", 1, "u0"), PageAhead("p", "u0", 4, {}), PageAhead("deleted", "u1", 4, {}),
+    None, VoteAhead("vote-1", 1, "u0"), PageAhead("p", "u0", 4, {}),
+    PageAhead("deleted", "u1", 4, {}),
 ])  # fmt: skip
 """What is looked at for it beforehand, together with what is for others."""
 
@@ -31,7 +32,7 @@ AHEAD = st.sampled_from([
 @settings(max_examples=30)
 @given(st.lists(st.tuples(ENDS, st.booleans(), AHEAD), min_size=1, max_size=14))
 def test_what_fails_is_undone_alone_and_the_log_has_no_gap(
-    writes: list[tuple[str, bool, Ahead | PageAhead | None]],
+    writes: list[tuple[str, bool, VoteAhead | PageAhead | None]],
 ) -> None:
     world = World()
     published: list[Event] = []

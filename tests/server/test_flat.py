@@ -9,7 +9,7 @@ from chorus.server.services import dealing, landing, pace
 from chorus.server.services.landing import Limits, Plan
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead, Known
+from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
 from tests.server.world import World
 
 SMALL, LARGE = 200, 2000
@@ -91,8 +91,12 @@ def acts(world: Project) -> Iterator[tuple[str, Callable[[], object]]]:
     def ahead() -> None:
         page = pages[-1].page
         assert page is not None
-        asked = [Ahead(uuid.uuid4().hex, one["item_id"], "u0") for one in page["items"]]
-        Tx(world.db, Known()).look_ahead(asked)
+        asked = [VoteAhead(uuid.uuid4().hex, one["item_id"], "u0") for one in page["items"]]
+        Tx(world.db, Known()).votes_ahead(asked)
+
+    def pages_ahead() -> None:
+        asked = [PageAhead("p", user, 9, world.floors.get("p", user)) for user in world.people]
+        Tx(world.db, Known()).pages_ahead(asked)
 
     vote = str(uuid.uuid4())
     project = Tx(world.db).project("p")
@@ -100,6 +104,7 @@ def acts(world: Project) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a page", deal
     yield "a page from the head of the queue", lambda: (world.floors.reset("p"), deal())
     yield "what a page's votes will look at", ahead
+    yield "what several pages will look at", pages_ahead
     yield "a vote", lambda: world.cast("u0", item(0), "1", vote_id=vote)
     yield "a correction", lambda: world.cast("u0", item(0), "2", supersedes=vote)
     yield "a skip", lambda: world.cast("u0", item(1), None, kind="skip")

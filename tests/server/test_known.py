@@ -17,7 +17,7 @@ from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead, PageAhead
+from chorus.server.storage.tx.known import PageAhead, VoteAhead
 from tests.server.world import World
 
 TABLES = ("item", "lease", "page", "vote", "standing", "check_vote", "event", "check_debt")
@@ -62,7 +62,7 @@ def _vote(act: Act, n: int) -> VoteCast:
 
 def _fn(
     world: World, act: Act, n: int, floors: dealing.Floors
-) -> tuple[Callable[[Tx], Any], Ahead | PageAhead | None]:
+) -> tuple[Callable[[Tx], Any], VoteAhead | PageAhead | None]:
     user, now = world.people[act.person], world.now
     size = act.item
 
@@ -103,7 +103,7 @@ def _fn(
     if act.what in ("leave", "decide"):
         return {"leave": leave, "decide": decide}[act.what], None
     vote = _vote(act, n)
-    return cast, Ahead(vote.vote_id, vote.item_id, user)
+    return cast, VoteAhead(vote.vote_id, vote.item_id, user)
 
 
 def _said(found: Any) -> Any:

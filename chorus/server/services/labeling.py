@@ -21,7 +21,7 @@ from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead
+from chorus.server.storage.tx.known import VoteAhead
 
 DURATION_MAX = 24 * 3600 * 1000
 
@@ -71,7 +71,7 @@ class Labeling:
         asked = [
             self._store.write(
                 self._fn(user_id, user_name, vote, value), repeatable=True,
-                ahead=Ahead(vote.vote_id, vote.item_id, user_id),
+                ahead=VoteAhead(vote.vote_id, vote.item_id, user_id),
             )
             for vote, value in zip(votes, values, strict=True)
             if not isinstance(value, ApiError)

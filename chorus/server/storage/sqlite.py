@@ -28,7 +28,7 @@ from chorus.server.storage.checkpoints import Checkpoints
 from chorus.server.storage.line import Line
 from chorus.server.storage.migrations import keep_copy, migrate
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead, Known, PageAhead
+from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
 from chorus.server.storage.watch import Commit, Watch, Written
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class _Write:
 
     def __init__(
         self, fn: Callable[[Tx], Any], future: asyncio.Future[Any], context: Any, repeatable: bool,
-        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
+        ahead: VoteAhead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.fn = fn
         self.ahead = ahead
@@ -130,7 +130,7 @@ class SqliteStore:
 
     def write(
         self, fn: Callable[[Tx], T], repeatable: bool = False,
-        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
+        ahead: VoteAhead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> asyncio.Future[T]:  # fmt: skip
         future: asyncio.Future[T] = self._loop.create_future()
         if self._closed:
@@ -269,7 +269,7 @@ class SqliteStore:
         db, before = self._db, dict(known.heads)
         told: list[Event] = []
         db.execute("SAVEPOINT w")
-        looks = _Look(Ahead, Tx.look_ahead), _Look(PageAhead, Tx.pages_ahead)
+        looks = _Look(VoteAhead, Tx.votes_ahead), _Look(PageAhead, Tx.pages_ahead)
         for n, write in enumerate(some):
             due = [look for look in looks if look.due(write, known)]
             if write.ahead is None or (due and n):  # it will read

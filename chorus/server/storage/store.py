@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import Ahead, PageAhead
+from chorus.server.storage.tx.known import PageAhead, VoteAhead
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Store(Protocol):
 
     def write(
         self, fn: Callable[[Tx], T], repeatable: bool = False,
-        ahead: Ahead | PageAhead | None = None, patience_s: float = 0.0,
+        ahead: VoteAhead | PageAhead | None = None, patience_s: float = 0.0,
     ) -> Awaitable[T]: ...  # fmt: skip
 
     async def persist(self, fn: Callable[[Tx], T]) -> T: ...

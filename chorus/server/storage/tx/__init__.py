@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chorus.server.storage.tx.ahead import AheadSql
 from chorus.server.storage.tx.assignments import AssignmentSql
 from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.comments import CommentSql
@@ -33,11 +32,12 @@ from chorus.server.storage.tx.timeline import TimelineSql
 from chorus.server.storage.tx.tokens import TokenSql
 from chorus.server.storage.tx.tunings import TuningSql
 from chorus.server.storage.tx.votes import VoteSql
+from chorus.server.storage.tx.votes_ahead import VotesAheadSql
 from chorus.server.storage.tx.webhooks import WebhookSql
 
 
 class Tx(
-    AheadSql,
+    VotesAheadSql,
     PagesAheadSql,
     DraftSql,
     DeletingSql,

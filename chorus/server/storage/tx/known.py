@@ -14,8 +14,8 @@ from chorus.server.storage.tx.windows import Windows
 Row = Sequence[Any]
 
 
-class Ahead(NamedTuple):
-    """What a vote will look at; read for many votes at once (see `tx.look_ahead`)."""
+class VoteAhead(NamedTuple):
+    """What a vote will look at; read for many votes at once (see `tx.votes_ahead`)."""
 
     vote_id: str
     item_id: int

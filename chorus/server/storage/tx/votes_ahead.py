@@ -8,13 +8,13 @@ from typing import Any
 
 from chorus.server.domain.model import StandingVote
 from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks
-from chorus.server.storage.tx.known import Ahead
+from chorus.server.storage.tx.known import VoteAhead
 
 _LEASE = ", ".join(f"l.{column}" for column in LEASE.split(", "))
 
 
-class AheadSql(Base):
-    def look_ahead(self, asked: Sequence[Ahead]) -> None:
+class VotesAheadSql(Base):
+    def votes_ahead(self, asked: Sequence[VoteAhead]) -> None:
         """asked: of votes that share a commit (line.MOST at most)."""
         known = self.known
         if known is None:
