@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Generic, Protocol, TypeVar
 
-MOST = 256
-"""Most prompt writes in one commit: bounds the wait of the first behind the last."""
+MOST = 512
+"""Most prompt writes in one commit: bounds the wait of the first behind the last. What a commit
+costs whatever is in it is then so little of each that a server with too much to do keeps up."""
 FEW = 48
 """With so many at most, patient ones may come along before their time."""
-PATIENT = 16
+PATIENT = 32
 """Most patient writes in one commit: a page takes about as long as four votes."""
 
 
