@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 
+from chorus.server.domain.queue import ORDER
 from chorus.server.services import dealing, landing, pace
 from chorus.server.services.landing import Limits, Plan
 from chorus.server.services.round_files import Place, Prediction
@@ -111,7 +112,7 @@ def acts(world: Project) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "a flag", lambda: world.cast("u0", item(2), None, kind="flag")
     yield "a supervisor's decision", lambda: world.decide(item(3), "change", "2")
     yield "pages after a reload", lambda: dealing.held_pages(Tx(world.db), project, "u0", "t")
-    for queue in dealing.ORDER:
+    for queue in ORDER:
         head = lambda queue=queue: Tx(world.db).next_items("p", queue, "u0", 0, 9)  # noqa: E731
         yield f"the head of the {queue} queue", head
     yield "a check", lambda: Tx(world.db).unseen_gold("p", "u0", 5, 1)

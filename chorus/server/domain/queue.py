@@ -6,6 +6,10 @@ prelabeled), below MORE_VOTES; those whose first votes did not suffice lie above
 
 from __future__ import annotations
 
+from chorus.server.domain.model import PageKind
+
+ORDER: tuple[PageKind, ...] = ("prelabeled", "clustered", "manual")
+"""Cheapest work first: reviewing costs less than correcting a cluster, that less than typing."""
 ROUND_SPAN = 10**9
 """queue_pos of clustered and prelabeled items = round * ROUND_SPAN + place."""
 RANK_BITS = 62

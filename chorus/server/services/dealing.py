@@ -10,17 +10,12 @@ import msgspec
 
 from chorus.server.domain.assignment import tiers
 from chorus.server.domain.model import Item, Lease, PageKind, Project
-from chorus.server.domain.queue import floor_key
+from chorus.server.domain.queue import ORDER, ROUND_SPAN, floor_key
 from chorus.server.domain.values import Schema
 from chorus.server.services import checking, practising
 from chorus.server.services.labeling import media
 from chorus.server.services.recording import Before, Delta, lease_changed, settle
 from chorus.server.storage.tx import Tx
-
-ORDER: tuple[PageKind, ...] = ("prelabeled", "clustered", "manual")
-"""Cheapest work first: reviewing costs less than correcting a cluster, that less than typing."""
-ROUND_SPAN = 10**9
-"""queue_pos of clustered and prelabeled items = round * ROUND_SPAN + place (see rounds)."""
 
 
 class Floors:

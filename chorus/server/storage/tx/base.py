@@ -110,6 +110,14 @@ def marks(n: int) -> str:
     return ",".join("?" * n)
 
 
+def padded(values: Iterable[Any]) -> list[Any]:
+    """The last one again and again, up to the next power of two: so that there are few statements
+    to keep prepared."""
+    found = list(values)
+    room = 1 << (len(found) - 1).bit_length()
+    return found + found[-1:] * (room - len(found))
+
+
 _MARKS = {"%": "\\%", "_": "\\_", "\\": "\\\\"}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from chorus.server.domain.queue import floor_key
+from chorus.server.domain.queue import ORDER, floor_key
 from chorus.server.storage.tx.assignments import AssignmentSql
-from chorus.server.storage.tx.base import ITEM, marks
+from chorus.server.storage.tx.base import ITEM, marks, padded
 from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.known import PageAhead
 from chorus.server.storage.tx.projects import ProjectSql
@@ -17,7 +17,6 @@ FEW = 3
 """For fewer pages of a project it is not worth while."""
 MOST = 256
 """Items of a queue, at most."""
-QUEUES = ("prelabeled", "clustered", "manual")
 
 
 class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
@@ -31,7 +30,7 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
         for project_id, pages in projects.items():
             if len(pages) >= FEW:
                 self._people_ahead(project_id, list({page.user_id for page in pages}))
-                for queue in QUEUES:
+                for queue in ORDER:
                     self._queue_ahead(project_id, queue, pages)
 
     def _people_ahead(self, project_id: str, user_ids: list[str]) -> None:
@@ -39,10 +38,11 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
         assert known is not None
         known.urgent[project_id] = self.has_urgent(project_id)
         known.paused.update({(project_id, user_id): False for user_id in user_ids})
+        people = padded(user_ids)
         for (user_id,) in self.rows(
             "SELECT user_id FROM member WHERE project_id = ? AND paused_at IS NOT NULL"
-            f" AND user_id IN ({marks(len(user_ids))})",
-            (project_id, *user_ids),
+            f" AND user_id IN ({marks(len(people))})",
+            (project_id, *people),
         ):
             known.paused[project_id, user_id] = True
         if not self.row("SELECT 1 FROM assignment WHERE project_id = ? LIMIT 1", (project_id,)):
@@ -65,12 +65,13 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
         )
         known.items.update({row[0]: row for row in rows})
         item_ids = [row[0] for row in rows]
-        of_items = f"item_id IN ({marks(len(item_ids))})"
+        several = padded(item_ids)
+        of_items = f"item_id IN ({marks(len(several))})"
         known.windows.put(
             (project_id, queue, 0), Window(begin, item_ids, len(rows) < limit),
             self.rows(
                 f"SELECT item_id, user_id FROM lease WHERE {of_items} AND released_at IS NULL",
-                item_ids,
+                several,
             ),
-            self.rows(f"SELECT item_id, user_id FROM standing WHERE {of_items}", item_ids),
+            self.rows(f"SELECT item_id, user_id FROM standing WHERE {of_items}", several),
         )  # fmt: skip

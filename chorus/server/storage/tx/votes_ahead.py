@@ -3,11 +3,10 @@ each vote alone would need one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from chorus.server.domain.model import StandingVote
-from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks
+from chorus.server.storage.tx.base import ITEM, LEASE, STANDING, Base, marks, padded
 from chorus.server.storage.tx.known import VoteAhead
 
 _LEASE = ", ".join(f"l.{column}" for column in LEASE.split(", "))
@@ -21,16 +20,17 @@ class VotesAheadSql(Base):
             return
         vote_ids = [a.vote_id for a in asked]
         known.votes.update(dict.fromkeys(vote_ids))
-        many = marks(_room(len(vote_ids)))
+        vote_ids = padded(vote_ids)
+        many = marks(len(vote_ids))
         for vote_id, *found in self.rows(
             f"SELECT vote_id, user_id, item_id, seq FROM vote WHERE vote_id IN ({many}) UNION ALL"
             f" SELECT vote_id, user_id, item_id, seq FROM check_vote WHERE vote_id IN ({many})"
             " UNION ALL SELECT vote_id, user_id, item_id, seq FROM practice_answer"
             f" WHERE vote_id IN ({many})",
-            _padded(vote_ids) * 3,
+            vote_ids * 3,
         ):
             known.votes[vote_id] = found[0], found[1], found[2]
-        item_ids = _padded(dict.fromkeys(a.item_id for a in asked))
+        item_ids = padded(dict.fromkeys(a.item_id for a in asked))
         of_items = f"item_id IN ({marks(len(item_ids))})"
         for row in self.rows(f"SELECT {ITEM} FROM item WHERE {of_items}", item_ids):
             known.items[row[0]] = row
@@ -45,14 +45,14 @@ class VotesAheadSql(Base):
         known = self.known
         assert known is not None
         known.leases.update(dict.fromkeys(pairs))
-        padded = _padded(pairs)
+        several = padded(pairs)
         pages: dict[int, None] = {}
         for row in self.rows(
             # Joined, because SQLite looks through all leases for `(a, b) IN (VALUES …)`.
-            f"SELECT {_LEASE} FROM (VALUES {','.join(['(?,?)'] * len(padded))}) AS v"
+            f"SELECT {_LEASE} FROM (VALUES {','.join(['(?,?)'] * len(several))}) AS v"
             " CROSS JOIN lease AS l ON l.item_id = v.column1 AND l.user_id = v.column2"
             " ORDER BY l.lease_id",
-            [part for pair in padded for part in pair],
+            [part for pair in several for part in pair],
         ):
             key = row[2], row[3]
             known.leases[key] = row  # the newest is the last
@@ -60,21 +60,10 @@ class VotesAheadSql(Base):
             if row[5] not in known.pages:
                 pages[row[5]] = None
         if pages:
-            page_ids = _padded(pages)
+            page_ids = padded(pages)
             for page_id, *page in self.rows(
                 f"SELECT page_id, kind, size, round FROM page WHERE page_id IN"
                 f" ({marks(len(page_ids))})",
                 page_ids,
             ):
                 known.pages[page_id] = page[0], page[1], page[2]
-
-
-def _room(n: int) -> int:
-    """The next power of two: so that there are few statements to keep prepared."""
-    return 1 << (n - 1).bit_length()
-
-
-def _padded(values: Iterable[Any]) -> list[Any]:
-    """The last one again and again, until there are as many as `_room` says."""
-    found = list(values)
-    return found + found[-1:] * (_room(len(found)) - len(found))
