@@ -14,6 +14,7 @@ import hashlib
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -122,8 +123,12 @@ class Tuner:
         self, config: Backbone, pictures: Pictures, seed: int, state: Path, threads: int
     ) -> None:
         # Half of the cores, as heads do: the people's server has the other.
-        torch.set_num_threads(max(1, threads // 2))
+        half = max(1, threads // 2)
+        torch.set_num_threads(half)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A GPU learns from a batch in less time than one thread decodes it; a processor takes many
+        # times as long, and needs all its threads for that.
+        self._ahead = max(2, half) if self.device.type == "cuda" else 1
         self._config = config
         self._pictures = pictures
         self._seed = seed
@@ -161,17 +166,19 @@ class Tuner:
         and Underperform Out-of-Distribution, 2022).
         """
         until = time.monotonic() + seconds
-        with ThreadPoolExecutor(2, "decode") as pool:
+        with ThreadPoolExecutor(max(2, self._ahead), "decode") as pool:
             if self.step < 0:
                 self._probe(pool)
                 self.step = 0
-            waiting = pool.submit(self._batch, self.step)
+            first = self.step + self._ahead
+            coming = deque(pool.submit(self._batch, step) for step in range(self.step, first))
             while self.step < self.steps:
-                rows, pixels = waiting.result()
-                waiting = pool.submit(self._batch, self.step + 1)
+                rows, pixels = coming.popleft().result()
+                coming.append(pool.submit(self._batch, self.step + self._ahead))
                 self._learn(rows, pixels)
                 if time.monotonic() >= until:
                     break
+            pool.shutdown(cancel_futures=True)
         self._keep()
         return self.step >= self.steps
 

@@ -26,7 +26,7 @@ from typing import Literal
 import msgspec
 
 from chorus.server.keyfile import LEAST
-from chorus.server.settings import DETECTOR, Settings
+from chorus.server.settings import DETECTOR, Settings, cores
 from chorus.server.storage.migrations import VERSION
 
 State = Literal["ok", "warn", "bad"]
@@ -77,7 +77,7 @@ def examine(data_dir: Path, host: str, port: int, *, models: bool = True) -> Ite
     if folder.state != "bad":
         yield _exported(settings)
         yield _detectors(settings)
-    yield _gpu(settings)
+    yield _gpu(settings, models)
     if models:
         yield _loads("torch", "the model learns nothing without it")
         yield _loads("onnxruntime", "no picture is looked at without it")
@@ -110,9 +110,9 @@ def _sqlite() -> Finding:
 
 
 def _cores() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    said = f"{cores} CPU cores"
-    if (cores or 1) < 2:
+    count = cores()
+    said = f"{count} CPU cores"
+    if count < 2:
         return Finding(
             "cpu",
             "warn",
@@ -398,25 +398,43 @@ def _detectors(settings: Settings) -> Finding:
     return Finding("detectors", "ok", f"{DETECTOR}; {larger}")
 
 
-def _gpu(settings: Settings) -> Finding:
-    said = "an NVIDIA GPU" if settings.gpu else "no NVIDIA GPU: the processor does it all"
-    return Finding("gpu", "ok", said)
+def _gpu(settings: Settings, models: bool) -> Finding:
+    if not settings.gpu:
+        return Finding("gpu", "ok", "no NVIDIA GPU: the processor does it all")
+    if not models:
+        return Finding("gpu", "ok", "an NVIDIA GPU")
+    code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+    try:
+        name = _python_says(code).stdout.strip()
+    except subprocess.TimeoutExpired:
+        name = ""
+    if name:
+        return Finding("gpu", "ok", name)
+    return Finding(
+        "gpu", "warn", "an NVIDIA GPU that torch cannot use",
+        "See what `nvidia-smi` says: torch needs a driver as new as the CUDA that it is built for,"
+        " and a build for CUDA. Until then the processor does it all, fine-tuning too, which new"
+        " projects have switched on where there is a GPU.",
+    )  # fmt: skip
 
 
 def _loads(name: str, why: str) -> Finding:
     if importlib.util.find_spec(name) is None:
         return Finding(name, "bad", "it is not installed", f"`pip install` Chorus anew; {why}.")
-    code = f"import {name}; print({name}.__version__)"
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=TORCH_S
-        )
+        done = _python_says(f"import {name}; print({name}.__version__)")
     except subprocess.TimeoutExpired:
         return Finding(name, "bad", f"it does not load within {TORCH_S} s", f"{why}.".capitalize())
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended at once"])[-1]
         return Finding(name, "bad", last, f"Install the build for this processor; {why}.")
     return Finding(name, "ok", done.stdout.strip())
+
+
+def _python_says(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TORCH_S
+    )
 
 
 REPAIRS: dict[State, str] = {"ok": "ok  ", "warn": "look", "bad": "BAD "}

@@ -64,6 +64,13 @@ def is_safetensors(path: Path) -> bool:
     return bool(tensors)
 
 
+def cores() -> int:
+    """Those that this process may use: a container or `taskset` may leave it few of many."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Settings(msgspec.Struct, kw_only=True):
     data_dir: Path
     host: str = "127.0.0.1"
@@ -81,7 +88,7 @@ class Settings(msgspec.Struct, kw_only=True):
     """Weights file of a larger one."""
     allow_download: bool = False
     """Whether timm and torchvision may fetch weights that are not here."""
-    threads: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = msgspec.field(default_factory=cores)
     """CPU threads of one ML job."""
     provider: Provider | None = None
     """Signing in by OpenID Connect."""

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from chorus.server import doctor, logs
 from chorus.server.cli import app
 from chorus.server.services.instruments import Instruments
+from chorus.server.settings import Settings
 from chorus.server.tracing import OFF
 from tests.docs_pages import DOCS
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, running, vote_page
@@ -286,3 +287,15 @@ def test_doctor_comes_to_its_end_where_it_cannot_look(
         assert found["folder"].state == "bad"
         assert said in found["folder"].found
         assert "database" not in found
+
+
+def test_doctor_says_that_a_gpu_is_of_no_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for there, state in ((False, "ok"), (True, "warn")):
+        monkeypatch.setattr(Settings, "gpu", there)
+        gpu = doctor._gpu(Settings(data_dir=tmp_path), models=True)
+        assert gpu.state == state
+    assert "torch cannot use" in gpu.found
+    assert "nvidia-smi" in gpu.mend
