@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Iterator
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from chorus.server.domain import pace
 from chorus.server.domain.interval import wilson
+from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
-from chorus.server.services import labeling
+from chorus.server.services import background, labeling
 from chorus.server.services import pace as counting
+from chorus.server.services.background import Heard
 from chorus.server.services.labeling import VoteCast
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -88,9 +91,16 @@ def world() -> Iterator[World]:
     made.close()
 
 
-def count(world: World, chunk: int = 50) -> None:
-    """The pass over what is new."""
-    while (found := counting.look(Tx(world.db), "p", chunk)) is not None:
+def count(world: World, chunk: int = 50, heard: bool = False) -> None:
+    """The pass over what is new. heard: of what was published, the latest is at hand."""
+    at_hand = Heard()
+    for event in world.events:
+        at_hand.hear(event)
+
+    def events() -> list[Event]:
+        return at_hand.after(Tx(world.db).pace_seq("p"), chunk) if heard else []
+
+    while (found := counting.look(Tx(world.db), "p", chunk, events())) is not None:
         tx = world.tx()
         counting.keep(tx, "p", found, world.now)
         world.commit(tx)
@@ -235,7 +245,8 @@ def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
             elif deed < 0.93 and takebacks:
                 world.undo(takebacks.pop())
             else:
-                count(world, draw.choice([1, 7, 500]))
+                with patch.object(background, "HEARD_MOST", draw.choice([5, 5000])):
+                    count(world, draw.choice([1, 7, 500]), heard=draw.random() < 0.5)
                 assert wrong(world) == []
         except ApiError:
             if world.db.in_transaction:

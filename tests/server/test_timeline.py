@@ -13,7 +13,7 @@ from chorus.server.domain.events import apply, blank
 from chorus.server.domain.forecast import Forecast, ends
 from chorus.server.domain.histogram import Histogram, quantiles
 from chorus.server.domain.timeline import Marker, Point, thinned, votes_at
-from chorus.server.services import timeline
+from chorus.server.services import background, timeline
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.meter import Meter
 from chorus.server.storage.tx import Tx
@@ -70,7 +70,7 @@ def test_any_moment_is_what_was_live(
             patch.object(timeline, "COPY_EVERY", copy_every),
             patch.object(timeline, "CHUNK", chunk),
             # What was published is at hand, all of it or the last of it.
-            patch.object(timeline, "HEARD_MOST", 2 * chunk),
+            patch.object(background, "HEARD_MOST", 2 * chunk),
         ):
             for action, n, later in [("p", 0, 0), *actions]:
                 w.now += later
@@ -78,7 +78,7 @@ def test_any_moment_is_what_was_live(
                 for event in w.events[seen:]:
                     past.append(copy.deepcopy(apply(live, event)))
                     times.append(event.at)
-                    state.hear(event)
+                    state.heard.hear(event)
                 seen = len(w.events)
                 assert live == snapshot(Tx(w.db), "p"), "what is live is what the tables say"
                 # The background follows at its own pace, and starts over now and then.
@@ -108,7 +108,9 @@ def keep(w: World, state: timeline._State) -> None:
     more = True
     while more:
         tx = w.tx()
-        points, copies, more = timeline.follow(tx, state.follower, state.heard())
+        points, copies, more = timeline.follow(
+            tx, state.follower, state.heard.after(state.follower.board.seq, timeline.CHUNK)
+        )
         tx.add_points("p", points)
         for seq, at, body in copies:
             tx.add_board_copy("p", seq, at, timeline.REV, body)

@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
+
+from chorus.server.domain.model import Event
+
+HEARD_MOST = 10_000
+"""Events of one project that are kept at hand for one reader; where more come, it reads the log."""
+
+
+class Heard:
+    """A project's events as they were published, so that who follows its log need not read and
+    decode them again."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+
+    def hear(self, event: Event) -> None:
+        if len(self._events) >= HEARD_MOST:
+            self._events.clear()
+        self._events.append(event)
+
+    def after(self, seq: int, most: int) -> list[Event]:
+        """The next ones after event `seq`, which are at hand no longer; none where some are
+        missing."""
+        events = self._events
+        while events and events[0].seq <= seq:
+            events.popleft()
+        if not events or events[0].seq != seq + 1:
+            return []
+        return [events.popleft() for _ in range(min(most, len(events)))]
 
 
 class Woken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -56,10 +56,10 @@ class Labeling:
 
         Raises `ApiError`: bad_value, not_found, not_leased, already_voted, item_closed, conflict.
         """
-        kept = (await self.cast_page(user_id, user_name, [vote]))[0]
-        if isinstance(kept, BaseException):
-            raise kept
-        return kept
+        value = await self._value(vote)
+        if isinstance(value, ApiError):
+            raise value
+        return await self._asked(user_id, user_name, vote, value)
 
     async def cast_page(
         self, user_id: str, user_name: str, votes: Sequence[VoteCast]
@@ -69,13 +69,10 @@ class Labeling:
         values = [await self._value(vote) for vote in votes]
         # One step of the event loop from here on: what is asked in it is handed over together.
         asked = [
-            self._store.write(
-                self._fn(user_id, user_name, vote, value), repeatable=True,
-                ahead=VoteAhead(vote.vote_id, vote.item_id, user_id),
-            )
+            self._asked(user_id, user_name, vote, value)
             for vote, value in zip(votes, values, strict=True)
             if not isinstance(value, ApiError)
-        ]  # fmt: skip
+        ]
         kept = iter(await asyncio.gather(*asked, return_exceptions=True))
         return [value if isinstance(value, ApiError) else next(kept) for value in values]
 
@@ -93,6 +90,14 @@ class Labeling:
             return schema.parse(vote.value)
         except ApiError as error:
             return error
+
+    def _asked(
+        self, user_id: str, user_name: str, vote: VoteCast, value: str | None
+    ) -> Awaitable[dict[str, Any]]:
+        return self._store.write(
+            self._fn(user_id, user_name, vote, value), repeatable=True,
+            ahead=VoteAhead(vote.vote_id, vote.item_id, user_id),
+        )  # fmt: skip
 
     def _fn(
         self, user_id: str, user_name: str, vote: VoteCast, value: str | None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import deque
 from collections.abc import Sequence
 from time import thread_time
 from typing import Any
@@ -23,7 +22,7 @@ from chorus.server.domain.events import Board, apply, blank
 from chorus.server.domain.model import Event
 from chorus.server.domain.timeline import Marker, Point, point_of, thinned
 from chorus.server.errors import ApiError
-from chorus.server.services.background import Wakes, Woken
+from chorus.server.services.background import Heard, Wakes, Woken
 from chorus.server.services.spending import spread_of
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -34,9 +33,6 @@ COPY_EVERY = 2_000
 """Events between two copies."""
 CHUNK = 1_000
 """Events read at once."""
-HEARD_MOST = 10 * CHUNK
-"""Events of one project that are kept at hand until they are folded; where more come, they are read
-from the log."""
 FOLD_MAX = 20_000
 """Events that are folded while somebody waits; the past of an old log with fewer copies is there
 once the background has been through it."""
@@ -70,22 +66,7 @@ class _State(Woken):
         self.follower: _Follower | None = None
         self.points: list[Point] | None = None
         """All that are kept, once somebody has asked; new ones are added."""
-        self._heard: deque[Event] = deque()
-
-    def hear(self, event: Event) -> None:
-        if len(self._heard) >= HEARD_MOST:
-            self._heard.clear()
-        self._heard.append(event)
-
-    def heard(self) -> list[Event]:
-        """The next ones of the log as they were published, so that nobody reads and decodes them
-        again; none where some are missing."""
-        done = None if self.follower is None else self.follower.board.seq
-        while done is not None and self._heard and self._heard[0].seq <= done:
-            self._heard.popleft()
-        if done is None or not self._heard or self._heard[0].seq != done + 1:
-            return []
-        return [self._heard.popleft() for _ in range(min(CHUNK, len(self._heard)))]
+        self.heard = Heard()
 
 
 class Timeline:
@@ -110,7 +91,7 @@ class Timeline:
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""
         for event in events:
-            self._wakes.of(event.project_id).hear(event)
+            self._wakes.of(event.project_id).heard.hear(event)
         for project_id in {e.project_id for e in events}:
             self._wakes.wake(project_id)
 
@@ -167,7 +148,8 @@ class Timeline:
 
     async def _some(self, project_id: str, state: _State) -> float:
         """Read a chunk of the log; seconds of a processor that it took, 0: it is at its end."""
-        follower, heard = state.follower, state.heard()
+        follower = state.follower
+        heard = [] if follower is None else state.heard.after(follower.board.seq, CHUNK)
 
         def fn(tx: Tx) -> tuple[_Follower | None, list[Point], list[tuple[int, int, bytes]], float]:
             began = thread_time()

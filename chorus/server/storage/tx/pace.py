@@ -45,8 +45,9 @@ class PaceSql(Base):
     def timed_votes(self, vote_ids: Sequence[str]) -> list[Timed]:
         return [
             Timed(*row)
-            for row in self.rows(
-                f"SELECT v.vote_id, v.item_id, v.page_id, {_VIEW}, v.duration_ms FROM vote v"
+            for row in self.packed(
+                "vote_id, item_id, page_id, view, duration_ms",
+                f"SELECT v.vote_id, v.item_id, v.page_id, {_VIEW} AS view, v.duration_ms FROM vote v"
                 " LEFT JOIN page p ON p.page_id = v.page_id"
                 f" WHERE v.vote_id IN ({marks(len(vote_ids))})",
                 vote_ids,
@@ -81,18 +82,30 @@ class PaceSql(Base):
 
     # -- pages
 
-    def page_answers(self, page_id: int) -> list[tuple[int, str, str | None]]:
-        """(item_id, kind, value) of every vote of a page's holder there, oldest first; nothing
-        while some of it is still open, or for a page of prelabels."""
-        return self.rows(
-            "SELECT v.item_id, v.kind, v.value FROM page p"
+    def page_answers(self, page_ids: Sequence[int]) -> list[tuple[int, int, str, str | None]]:
+        """(page_id, item_id, kind, value) of every vote of the pages' holders there, the oldest
+        first; nothing of a page of which some is still open, or of one of prelabels."""
+        found = self.packed(
+            "seq, page_id, item_id, kind, value",
+            "SELECT v.seq, p.page_id, v.item_id, v.kind, v.value FROM page p"
             " JOIN lease l ON l.page_id = p.page_id JOIN vote v ON v.item_id = l.item_id"
             " AND v.user_id = l.user_id AND v.page_id = l.page_id"
-            " WHERE p.page_id = ? AND p.kind <> 'prelabeled' AND NOT EXISTS (SELECT 1"
-            " FROM lease o WHERE o.page_id = p.page_id AND o.released_at IS NULL)"
-            " ORDER BY v.seq",
-            (page_id,),
+            f" WHERE p.page_id IN ({marks(len(page_ids))}) AND p.kind <> 'prelabeled'"
+            " AND NOT EXISTS (SELECT 1"
+            " FROM lease o WHERE o.page_id = p.page_id AND o.released_at IS NULL)",
+            page_ids,
         )
+        found.sort(key=lambda row: row[0])
+        return [(page_id, item_id, kind, value) for _, page_id, item_id, kind, value in found]
+
+    def turnouts_stored(self, page_ids: Sequence[int]) -> list[tuple[int, tuple[int, int]]]:
+        """(page_id, (answered, alike))"""
+        found = self.packed(
+            "page_id, answered, alike",
+            f"SELECT page_id, answered, alike FROM page WHERE page_id IN ({marks(len(page_ids))})",
+            page_ids,
+        )
+        return [(page_id, (answered, alike)) for page_id, answered, alike in found]
 
     def set_turnouts(self, rows: Iterable[tuple[int, int, int]]) -> None:
         """rows: (page_id, answered, alike)."""
@@ -132,8 +145,9 @@ class PaceSql(Base):
         """(item_id, view, answers judged, wrong ones): votes that stand against labels that two
         people or a review have made, and answers on checks against gold."""
         some = marks(len(item_ids))
-        return self.rows(
-            "SELECT item_id, view, SUM(n), SUM(wrong) FROM ("
+        found = self.packed(
+            "item_id, view, n, wrong",
+            "SELECT item_id, view, SUM(n) AS n, SUM(wrong) AS wrong FROM ("
             f"SELECT s.item_id AS item_id, {_VIEW} AS view, COUNT(*) AS n,"
             f" SUM(NOT {same('s.value', 'i.label')}) AS wrong FROM standing s"
             " JOIN item i ON i.item_id = s.item_id JOIN vote v ON v.vote_id = s.vote_id"
@@ -147,14 +161,17 @@ class PaceSql(Base):
             ") GROUP BY item_id, view",
             [*item_ids, *item_ids],
         )
+        return [(item_id, view, n, wrong) for item_id, view, n, wrong in found]
 
     def pace_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         """(item_id, view, judged, wrong) as counted so far."""
-        return self.rows(
+        found = self.packed(
+            "item_id, view, n, wrong",
             "SELECT item_id, view, n, wrong FROM pace_item"
             f" WHERE item_id IN ({marks(len(item_ids))})",
             item_ids,
         )
+        return [(item_id, view, n, wrong) for item_id, view, n, wrong in found]
 
     def set_pace_items(
         self, project_id: str, item_ids: Sequence[int], rows: Sequence[tuple[int, str, int, int]]
