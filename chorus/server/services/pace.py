@@ -234,11 +234,9 @@ def look(tx: Tx, project_id: str, limit: int, heard: Sequence[Event] = ()) -> Fo
         about.pages.add(vote.page_id)
         if vote.vote_id in new and vote.duration_ms:
             times[vote.view, pace.bin_of(vote.duration_ms)] += 1
-    judged, counted = (
-        by_item(tx.judged_votes(sorted(about.items))),
-        by_item(tx.pace_items(sorted(about.items))),
-    )
-    items = sorted(i for i in about.items if judged.get(i) != counted.get(i))
+    touched_items = sorted(about.items)
+    judged, counted = by_item(tx.judged_votes(touched_items)), by_item(tx.pace_items(touched_items))
+    items = [i for i in touched_items if judged.get(i) != counted.get(i)]
     errors: dict[str, list[int]] = {}
     for sign, rows in ((1, judged), (-1, counted)):
         for item_id in items:
@@ -293,6 +291,8 @@ def _turnout(answers: Collection[tuple[str, str | None]]) -> tuple[int, int]:
 def keep(tx: Tx, project_id: str, found: Found, now: int) -> bool:
     """Store it in one transaction, and decide whether the clusters have turned out too mixed:
     then they are withdrawn."""
+    if tx.project(project_id) is None:
+        return False  # deleted meanwhile
     assert tx.pace_seq(project_id) == found.since, "two passes over one project"
     tx.add_times(project_id, found.times)
     tx.set_turnouts(found.pages)

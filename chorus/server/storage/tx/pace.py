@@ -47,8 +47,8 @@ class PaceSql(Base):
             Timed(*row)
             for row in self.packed(
                 "vote_id, item_id, page_id, view, duration_ms",
-                f"SELECT v.vote_id, v.item_id, v.page_id, {_VIEW} AS view, v.duration_ms FROM vote v"
-                " LEFT JOIN page p ON p.page_id = v.page_id"
+                f"SELECT v.vote_id, v.item_id, v.page_id, {_VIEW} AS view, v.duration_ms"
+                " FROM vote v LEFT JOIN page p ON p.page_id = v.page_id"
                 f" WHERE v.vote_id IN ({marks(len(vote_ids))})",
                 vote_ids,
             )
