@@ -53,9 +53,11 @@ all time."""
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    # Statements kept prepared: those with lists of any length are many, and not small.
     db = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=30
-    )
+        path, isolation_level=None, check_same_thread=False, timeout=30,
+        cached_statements=128 if readonly else 512,
+    )  # fmt: skip
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")

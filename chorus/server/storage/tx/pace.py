@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chorus.server.domain.model import BY_HAND
-from chorus.server.storage.tx.base import CHECK_STANDS, Base, marks, same
+from chorus.server.storage.tx.base import CHECK_STANDS, Base, marks, padded, same
 from chorus.server.storage.tx.items import FRESH
 
 _VIEW = "CASE WHEN p.kind <> 'manual' THEN p.kind WHEN p.size > 1 THEN 'grid' ELSE 'single' END"
@@ -43,6 +43,7 @@ class PaceSql(Base):
         )
 
     def timed_votes(self, vote_ids: Sequence[str]) -> list[Timed]:
+        vote_ids = padded(vote_ids)
         return [
             Timed(*row)
             for row in self.packed(
@@ -85,6 +86,7 @@ class PaceSql(Base):
     def page_answers(self, page_ids: Sequence[int]) -> list[tuple[int, int, str, str | None]]:
         """(page_id, item_id, kind, value) of every vote of the pages' holders there, the oldest
         first; nothing of a page of which some is still open, or of one of prelabels."""
+        page_ids = padded(page_ids)
         found = self.packed(
             "seq, page_id, item_id, kind, value",
             "SELECT v.seq, p.page_id, v.item_id, v.kind, v.value FROM page p"
@@ -100,6 +102,7 @@ class PaceSql(Base):
 
     def turnouts_stored(self, page_ids: Sequence[int]) -> list[tuple[int, tuple[int, int]]]:
         """(page_id, (answered, alike))"""
+        page_ids = padded(page_ids)
         found = self.packed(
             "page_id, answered, alike",
             f"SELECT page_id, answered, alike FROM page WHERE page_id IN ({marks(len(page_ids))})",
@@ -144,6 +147,7 @@ class PaceSql(Base):
     def judged_votes(self, item_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         """(item_id, view, answers judged, wrong ones): votes that stand against labels that two
         people or a review have made, and answers on checks against gold."""
+        item_ids = padded(item_ids)
         some = marks(len(item_ids))
         found = self.packed(
             "item_id, view, n, wrong",
@@ -165,6 +169,7 @@ class PaceSql(Base):
 
     def pace_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         """(item_id, view, judged, wrong) as counted so far."""
+        item_ids = padded(item_ids)
         found = self.packed(
             "item_id, view, n, wrong",
             "SELECT item_id, view, n, wrong FROM pace_item"
@@ -177,6 +182,7 @@ class PaceSql(Base):
         self, project_id: str, item_ids: Sequence[int], rows: Sequence[tuple[int, str, int, int]]
     ) -> None:
         """rows: all there is to say of these items: (item_id, view, judged, wrong)."""
+        item_ids = padded(item_ids)
         self.run(f"DELETE FROM pace_item WHERE item_id IN ({marks(len(item_ids))})", item_ids)
         self.run_many(
             "INSERT INTO pace_item VALUES (?,?,?,?,?)",
