@@ -54,6 +54,8 @@ class _State(Woken):
         self.until: int | None = None
         """The event up to which all is counted, once known."""
         self.figures: dict[str, Any] | None = None
+        """As somebody has asked for them since they changed last."""
+        self.times_counted = 0
         self.cost_s = 0.0
         """Of a processor, since the last rest."""
         self.withdrawing = True
@@ -90,9 +92,13 @@ class Pace:
     async def of(self, project_id: str) -> dict[str, Any]:
         """The figures (docs/protocol.md, `Pace`), as of now or a moment before."""
         state = self._wakes.of(project_id)
-        if state.figures is None:
-            state.figures = await self._store.read(lambda tx: figures(tx, project_id))
-        return state.figures
+        if state.figures is not None:
+            return state.figures
+        counted = state.times_counted
+        found = await self._store.read(lambda tx: figures(tx, project_id))
+        if state.times_counted == counted:
+            state.figures = found
+        return found
 
     def measuring(self, project_id: str) -> bool:
         """Something has happened that is not counted yet, or clusters are being withdrawn."""
@@ -110,7 +116,8 @@ class Pace:
                 if state.withdrawing:
                     await clusters.finish(self._store, project_id)
                     state.withdrawing = False
-                state.figures = await self._read(state, lambda tx: figures(tx, project_id))
+                state.times_counted += 1
+                state.figures = None
                 state.busy = False
                 self.changed(project_id)
                 await _rest(state)
