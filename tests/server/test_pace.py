@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -21,6 +23,7 @@ from chorus.server.services import pace as counting
 from chorus.server.services.background import Heard
 from chorus.server.services.labeling import VoteCast
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.base import Base
 from tests.server.world import World
 
 BINS = st.lists(st.integers(1, 600_000), min_size=pace.LEAST_TIMED, max_size=200)
@@ -82,6 +85,18 @@ def test_what_is_saved_and_what_is_lost_is_said() -> None:
 
 
 # -- counted from the log
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), TEXTS, st.none() | TEXTS), max_size=6))
+def test_rows_in_one_step_are_the_rows(rows: list[tuple[int, str, str | None]]) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE t (a INTEGER, b TEXT, c TEXT)")
+        db.executemany("INSERT INTO t VALUES (?,?,?)", rows)
+        found = Base(db).packed("a, b, c", "SELECT a, b, c FROM t")
+    assert sorted(map(repr, map(tuple, found))) == sorted(map(repr, rows))
 
 
 @pytest.fixture
