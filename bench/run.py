@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import platform
 import subprocess
 import tempfile
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import exporting, fanout, importing, plots, votes
+from chorus.server.settings import cores
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("votes", "fanout", "import", "export", "featurize", "round")
@@ -95,7 +95,7 @@ def _votes_at_once(folder: Path, at_once: int) -> dict[str, Any]:
 
 def _machine() -> dict[str, Any]:
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "python": platform.python_version(),
         "system": platform.system(),
     }

@@ -32,6 +32,7 @@ from rich.table import Table
 from bench import crowded, plots
 from chorus.client import LabelerStream, Rest, Socket
 from chorus.client.process import ServerProcess
+from chorus.server.domain.queue import ORDER
 from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
 from chorus.simulate.setup import add_person
@@ -46,7 +47,6 @@ that would label more than half of the open items in a minute."""
 QUIET_S = 15.0
 PATIENCE_S = 1800.0
 JOBS = ("featurize", "train", "validate", "infer", "cluster")
-QUEUES = ("prelabeled", "clustered", "manual")
 PAGE = 9
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 
@@ -212,7 +212,7 @@ def _page_ms(database: Path, project_id: str, user_id: str) -> float:
     """The median of many, of the slowest queue."""
     db = connect(database, readonly=True)
     out = []
-    for queue in QUEUES:
+    for queue in ORDER:
         took = []
         for _ in range(50):
             started = perf_counter()

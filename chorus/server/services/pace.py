@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from time import thread_time
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -27,7 +27,6 @@ from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 CHUNK = 500
 """Events counted in one transaction: a vote waits behind the few rows that they come to."""
@@ -126,7 +125,6 @@ class Pace:
             pass
         except Exception:
             log.exception("what work on %s costs was not counted", project_id)
-            state.until = None
         finally:
             state.busy = False
             self.changed(project_id)
@@ -134,7 +132,15 @@ class Pace:
     async def _some(self, project_id: str, state: _State) -> bool:
         """Count a chunk of events; whether there may be more."""
         heard = [] if state.until is None else state.heard.after(state.until, CHUNK)
-        found = await self._read(state, lambda tx: look(tx, project_id, CHUNK, heard))
+
+        def fn(tx: Tx) -> Found | None:
+            began = thread_time()
+            try:
+                return look(tx, project_id, CHUNK, heard)
+            finally:
+                state.cost_s += thread_time() - began
+
+        found = await self._store.read(fn)
         if found is None:
             return False
         if await self._store.write(lambda tx: keep(tx, project_id, found, now_ms())):
@@ -147,16 +153,6 @@ class Pace:
             if self._store.waiting < BUSY:
                 break
             await asyncio.sleep(BUSY_S / BUSY_LOOKS)
-
-    async def _read(self, state: _State, fn: Callable[[Tx], T]) -> T:
-        def timed(tx: Tx) -> T:
-            began = thread_time()
-            try:
-                return fn(tx)
-            finally:
-                state.cost_s += thread_time() - began
-
-        return await self._store.read(timed)
 
 
 async def _rest(state: _State) -> None:

@@ -78,15 +78,14 @@ class Base:
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         return self.db.execute(sql, args).fetchall()
 
-    def packed(self, columns: str, sql: str, args: Sequence[Any] = ()) -> list[list[Any]]:
+    def packed(self, columns: str, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         """Rows of `sql` in any order, of whole numbers, texts and NULL: all by one step of SQLite,
         which puts them together as JSON. Python's lock is given away and waited for again with each
         step, which costs more than the row where others want it."""
         found = self.db.execute(
             f"SELECT json_group_array(json_array({columns})) FROM ({sql})", args
         ).fetchone()
-        rows: list[list[Any]] = msgspec.json.decode(found[0])
-        return rows
+        return msgspec.json.decode(found[0], type=list[tuple[Any, ...]])
 
     def row(self, sql: str, args: Sequence[Any] = ()) -> Any:
         return self.db.execute(sql, args).fetchone()

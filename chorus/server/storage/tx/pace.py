@@ -149,7 +149,7 @@ class PaceSql(Base):
         people or a review have made, and answers on checks against gold."""
         item_ids = padded(item_ids)
         some = marks(len(item_ids))
-        found = self.packed(
+        return self.packed(
             "item_id, view, n, wrong",
             "SELECT item_id, view, SUM(n) AS n, SUM(wrong) AS wrong FROM ("
             f"SELECT s.item_id AS item_id, {_VIEW} AS view, COUNT(*) AS n,"
@@ -165,18 +165,16 @@ class PaceSql(Base):
             ") GROUP BY item_id, view",
             [*item_ids, *item_ids],
         )
-        return [(item_id, view, n, wrong) for item_id, view, n, wrong in found]
 
     def pace_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, int, int]]:
         """(item_id, view, judged, wrong) as counted so far."""
         item_ids = padded(item_ids)
-        found = self.packed(
+        return self.packed(
             "item_id, view, n, wrong",
             "SELECT item_id, view, n, wrong FROM pace_item"
             f" WHERE item_id IN ({marks(len(item_ids))})",
             item_ids,
         )
-        return [(item_id, view, n, wrong) for item_id, view, n, wrong in found]
 
     def set_pace_items(
         self, project_id: str, item_ids: Sequence[int], rows: Sequence[tuple[int, str, int, int]]
