@@ -17,6 +17,10 @@ from chorus.server.transport.wire import Wire
 FRAME_BYTES_MAX = 512 * 1024
 """Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
 GRACE_S = 5
+KEEP_ALIVE_S = 150
+"""How long a connection between two requests is kept. Longer than those keep it who send the next
+one (httpx 5 s, nginx 60 s, caddy 120 s): whoever sends just as the other end closes loses a
+request, and one that changes something may not be sent again unasked. uvicorn's own are 5 s too."""
 FILES = 65_536
 SWITCH_S = 0.0002
 """How long a thread keeps the interpreter that another one waits for; Python's own are 5 ms. The
@@ -47,11 +51,8 @@ def _open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(app: Starlette, settings: Settings) -> bool:
-    """Run until a signal stops it. False if it could not start (its reason is in the log)."""
-    _open_files()
-    sys.setswitchinterval(SWITCH_S)
-    config = uvicorn.Config(
+def config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -60,9 +61,16 @@ def serve(app: Starlette, settings: Settings) -> bool:
         ws=Wire,
         ws_max_size=FRAME_BYTES_MAX,
         ws_per_message_deflate=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = Server(config, app)
+
+
+def serve(app: Starlette, settings: Settings) -> bool:
+    """Run until a signal stops it. False if it could not start (its reason is in the log)."""
+    _open_files()
+    sys.setswitchinterval(SWITCH_S)
+    server = Server(config(app, settings), app)
     with contextlib.suppress(KeyboardInterrupt), serving(settings.data_dir):
         server.run()
     return server.started

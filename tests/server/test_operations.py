@@ -14,10 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from httpx._config import DEFAULT_LIMITS
 from prometheus_client.parser import text_string_to_metric_families as parse
+from starlette.applications import Starlette
 from typer.testing import CliRunner
 
-from chorus.server import doctor, logs
+from chorus.server import doctor, logs, serving
 from chorus.server.cli import app
 from chorus.server.services.instruments import Instruments
 from chorus.server.settings import Settings
@@ -299,3 +301,11 @@ def test_doctor_says_that_a_gpu_is_of_no_use(
         assert gpu.state == state
     assert "torch cannot use" in gpu.found
     assert "nvidia-smi" in gpu.mend
+
+
+def test_a_connection_outlives_what_clients_and_proxies_keep_theirs_for(tmp_path: Path) -> None:
+    """Or a request is lost now and then: sent on a connection that the server just closes."""
+    kept = serving.config(Starlette(), Settings(data_dir=tmp_path)).timeout_keep_alive
+    assert (ours := DEFAULT_LIMITS.keepalive_expiry) is not None
+    nginx, caddy = 60, 120
+    assert kept > max(ours, nginx, caddy)
