@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import exporting, fanout, importing, plots, votes
-from chorus.server.settings import cores
+from chorus.machine import cores
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("votes", "fanout", "import", "export", "featurize", "round")

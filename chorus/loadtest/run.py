@@ -23,6 +23,7 @@ from chorus.client.process import ServerFailed, ServerProcess
 from chorus.client.upload import follow
 from chorus.loadtest import watch
 from chorus.loadtest.plan import CLASSES, Part, Plan, Told, slope
+from chorus.machine import cores
 from chorus.simulate.setup import add_person
 
 PEOPLE_A_PROCESS = 700
@@ -305,5 +306,5 @@ def _report(
             "processes": len(told),
             "cpu_share": round(sum(one.cpu_s for one in told) / seconds, 3),
         },
-        machine={"cores": len(os.sched_getaffinity(0)), "load": list(os.getloadavg())},
+        machine={"cores": cores(), "load": list(os.getloadavg())},
     )

@@ -25,8 +25,9 @@ from typing import Literal
 
 import msgspec
 
+from chorus.machine import cores
 from chorus.server.keyfile import LEAST
-from chorus.server.settings import DETECTOR, Settings, cores
+from chorus.server.settings import DETECTOR, Settings
 from chorus.server.storage.migrations import VERSION
 
 State = Literal["ok", "warn", "bad"]

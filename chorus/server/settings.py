@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from chorus.machine import cores
 from chorus.server.domain.backups import Plan
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.provider import Provider
@@ -62,13 +63,6 @@ def is_safetensors(path: Path) -> bool:
         except (msgspec.DecodeError, UnicodeError):
             return False
     return bool(tensors)
-
-
-def cores() -> int:
-    """Those that this process may use: a container or `taskset` may leave it few of many."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Settings(msgspec.Struct, kw_only=True):

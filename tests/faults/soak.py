@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import random
 import shutil
 import sys
@@ -34,6 +33,7 @@ import httpx
 from chorus.client import ApiError
 from chorus.client.errors import ChorusError
 from chorus.client.process import ServerProcess
+from chorus.machine import cores
 from chorus.server.services import fsck
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.sqlite import connect
@@ -433,7 +433,7 @@ def main() -> None:
         help="every so manieth episode has the model (0: none)",
     )
     parser.add_argument("--people", type=int, default=4, help="labelers of each project")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="episodes at a time")
+    parser.add_argument("--jobs", type=int, default=cores(), help="episodes at a time")
     parser.add_argument("--verbose", action="store_true", help="name each fault")
     options = parser.parse_args()
     all_of_them = list(

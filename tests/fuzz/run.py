@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
+from chorus.machine import cores
 from tests.fuzz.mutate import mutated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +99,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 31))
     parser.add_argument("--target", action="append", help="only this one (again for more)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets side by side")
+    parser.add_argument("--jobs", type=int, default=cores(), help="targets side by side")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--again", type=Path, help="run one kept input again")
     given = parser.parse_args()
