@@ -127,6 +127,7 @@ def draw(results: Path, images: Path = IMAGES) -> list[Path]:
                 "a vote, median": [one["quiet_ms"][0] for one in found],
                 "a vote, 99 %": [one["quiet_ms"][1] for one in found],
                 "during a round, median": [one["busy_ms"][0] for one in found],
+                "during a round, 99 %": [one["busy_ms"][1] for one in found],
                 "a next page": [one["page_ms"] for one in found],
             }
             rounds = {

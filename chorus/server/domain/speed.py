@@ -7,11 +7,12 @@ from collections import deque
 WINDOW_MS = 15 * 60_000
 LEAST_MS = 60_000
 """Somebody who has just begun is not judged by less."""
-SLOT_MS = 10_000
+SLOT_MS = 30_000
 
 
 class Speed:
-    """Votes in slots of SLOT_MS: a fast person's take no more memory than a slow one's."""
+    """Votes in slots of SLOT_MS: a fast person's take no more memory than a slow one's, and of two
+    thousand people it is some megabytes."""
 
     __slots__ = ("_slots", "_votes")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +117,11 @@ def _belief(params: Params, votes: Sequence[StandingVote], multilabel: bool) -> 
     return ",".join(f"{c}:{p:.4f}" for c, p in chances.items() if p >= 5e-4)
 
 
-def write_feature_items(rows: list[tuple[str, str]], path: Path) -> None:
-    """rows: (content_hash, path of the picture)."""
+def write_feature_items(hashes: Sequence[str], original: Callable[[str], Path], path: Path) -> None:
+    """Pictures by content hash and path, which `original` knows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(f"{h}\t{p}\n" for h, p in rows), encoding="utf-8")
+    temporary.write_text("".join(f"{h}\t{original(h)}\n" for h in hashes), encoding="utf-8")
     os.replace(temporary, path)
 
 
