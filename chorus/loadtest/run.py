@@ -169,7 +169,12 @@ class _Crowd:
         assert self._process is not None
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
-        await self._process.wait()
+        code = await self._process.wait()
+        if code or not line.endswith(b"\n"):
+            ended = f"signal {-code}" if code < 0 else f"exit {code}"
+            raise RuntimeError(
+                f"a process of people ended early ({ended}); what it could say is above"
+            )
         return msgspec.json.decode(line, type=Told)
 
     def kill(self) -> None:

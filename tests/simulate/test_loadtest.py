@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from chorus.client.process import descendants
 from chorus.loadtest.crowd import LONGEST, SHORTEST, left_of_first
 from chorus.loadtest.plan import Plan, Waits, slope
 from chorus.server import cli
@@ -77,6 +82,27 @@ def test_a_small_one_loses_nothing(
     assert (found["lost"], found["doubled"], found["refused"]) == (0, 0, {})
     assert found["dashboards"]["events_per_s_each"] > 0
     assert found["server"] == {}, "it is not ours"
+
+
+def test_a_process_of_people_that_is_killed_is_said_so(server: TestServer) -> None:
+    command = [
+        sys.executable, "-m", "chorus.server.cli", "loadtest", "--labelers", "2", "--dashboards",
+        "1", "--minutes", "30", "--page-size", "1", "--url", server.url,
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "CHORUS_TOKEN": server.token},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("labeling for"):
+                for child in descendants(process.pid):
+                    os.kill(child, signal.SIGKILL)
+    assert process.returncode == 1, said
+    assert "a process of people ended early (signal 9)" in " ".join(said.split())
+    assert "Traceback" not in said
 
 
 def test_as_many_pages_come_in_the_first_seconds_as_later() -> None:
