@@ -1,6 +1,7 @@
 /** Forms sent before their scripts have come, as on a slow line. The browser would load the page
  * anew with what was typed in its address, the password too; so the form waits, and is sent when
- * the scripts are here. No module: it has to be there before the first form is. */
+ * the scripts are here. One that no script sends, as filters, goes nowhere, then or later. No
+ * module: it has to be there before the first form is. */
 {
   /** @type {Map<HTMLFormElement, HTMLElement | null> | null} */
   let waiting = new Map();

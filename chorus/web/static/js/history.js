@@ -230,7 +230,6 @@ form.addEventListener("input", (e) => {
   clearTimeout(timer);
   timer = setTimeout(read, e.target.type === "search" ? TYPING_MS : 0);
 });
-form.addEventListener("submit", (e) => e.preventDefault());
 form.addEventListener("keydown", (e) => {
   if (e.key !== "Enter" && e.key !== "Escape") return;
   e.preventDefault();

@@ -26,7 +26,6 @@ export class FilterForm {
       tab.addEventListener("mousedown", (e) => e.preventDefault());
       tab.addEventListener("click", () => this._set({ state: tab.dataset.state, like: 0, order: "" }));
     }
-    this._form.addEventListener("submit", (e) => e.preventDefault());
     this._form.addEventListener("input", (e) => {
       clearTimeout(this._timer);
       const typed = e.target.type === "search" || e.target.type === "number";
