@@ -379,7 +379,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         app.state.setup_token = accounts.setup_token
         print(
             "\nFirst start: make the first admin (this link works once):\n"
-            f"  http://{settings.host}:{settings.port}/setup?token={accounts.setup_token}\n",
+            f"  {settings.url}/setup?token={accounts.setup_token}\n",
             flush=True,
         )
     await webhooks.start()

@@ -124,6 +124,12 @@ class Settings(msgspec.Struct, kw_only=True):
         return DETECTOR if self.detector == DETECTOR else f"{DETECTOR}+{self.detector}"
 
     @property
+    def url(self) -> str:
+        """What a browser on this machine opens: a host that stands for all addresses is none."""
+        host = "localhost" if self.host in ("", "0.0.0.0", "::") else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
     def database(self) -> Path:
         return self.data_dir / "chorus.sqlite"
 

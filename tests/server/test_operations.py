@@ -309,3 +309,17 @@ def test_a_connection_outlives_what_clients_and_proxies_keep_theirs_for(tmp_path
     assert (ours := DEFAULT_LIMITS.keepalive_expiry) is not None
     nginx, caddy = 60, 120
     assert kept > max(ours, nginx, caddy)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://localhost:8000"),
+        ("::", "http://localhost:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("labels.example.org", "http://labels.example.org:8000"),
+    ],
+)
+def test_the_first_link_is_one_that_a_browser_opens(host: str, url: str, tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path, host=host).url == url
