@@ -51,7 +51,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         "running": state.running,
         "landing": state.landing and state.running,
         "train_blocked": obstacle(board, state),
-        "next_round_at": at if board.open_items else None,
+        "next_round_at": None if at is None or _out_of_reach(at, board, state) else at,
         "next_round_of": "vote" if state.weighs else "label",
         **_featurized(board, state),
         "prelabel_reason": reason,
@@ -65,6 +65,12 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         "rounds": board.rounds[-100:],
         "jobs": [_job_stats(j, state, line, now) for j in board.jobs],
     }
+
+
+def _out_of_reach(at: int, board: Board, state: RoundState) -> bool:
+    """The project ends before there is so much to learn from. How many votes its items will get
+    nobody knows; labels are one each."""
+    return board.open_items == 0 or (not state.weighs and at > board.items)
 
 
 def _featurized(board: Board, state: RoundState) -> dict[str, int]:

@@ -4,6 +4,7 @@ import { $, el, fill, setText } from "./dom.js";
 import { count, percent, plural } from "./format.js";
 import { heat } from "./heat.js";
 import { curveOption, learningOption, reliabilityOption } from "./model_charts.js";
+import { moreNeeded } from "./model_words.js";
 
 /** More classes than these do not fit a heat map; the table has them all. */
 const CLASSES_MOST = 30;
@@ -43,8 +44,11 @@ export class CardView {
     this._showLearning([], 1);
   }
 
-  /** @param {any} found the answer of …/rounds/{n}/card @param {any[]} done rounds that finished, up to this one */
-  show({ round, jobs, card, classes, model }, done, href) {
+  /**
+   * @param {any} found the answer of …/rounds/{n}/card @param {any[]} done rounds that finished, up to this one
+   * @param {string} href of its model @param {number} left items without a label when it began
+   */
+  show({ round, jobs, card, classes, model }, done, href, left) {
     const root = this._root;
     setText($(".card-title", root), `Round ${round.number}, ${plural(round.labels, "label")}`);
     const state = $(".card-state", root);
@@ -58,7 +62,7 @@ export class CardView {
       el("button", { class: "link", type: "button", onclick: () => this._onLog(job.kind) }, job.kind), job.error ? ` (${job.error}) ` : " ",
     ]));
     root.dataset.empty = String(card === null);
-    this._showWhy(round, card, done);
+    this._showWhy(round, card, done, left);
     if (card === null) return;
     fill($(".figures", root), ...figures(card).map(([value, name]) => el("div", { class: "figure" }, el("b", {}, value), el("span", {}, name))));
     // A detector's card has neither: each class has a threshold of its own.
@@ -72,7 +76,6 @@ export class CardView {
     // Of label sets there is none: a class that is missed is not taken for another one.
     const sets = !card.confusion?.length;
     $(".mixed", root).hidden = sets;
-    $(".card-tables", root).dataset.sets = String(sets);
     if (sets) return;
     const names = classes.slice(0, card.confusion.length).map((c) => c.name);
     const fits = names.length <= CLASSES_MOST;
@@ -81,10 +84,10 @@ export class CardView {
     if (fits) confusion($(".confusion", root), card.confusion, names);
   }
 
-  _showWhy(round, card, done) {
+  _showWhy(round, card, done, left) {
     const root = this._root;
     const why = $(".why", root);
-    const text = card === null ? withoutCard(round) : card.threshold === null ? noPrelabels(card) : "";
+    const text = card === null ? withoutCard(round) : card.threshold === null ? noPrelabels(card, left) : "";
     why.hidden = !text;
     why.dataset.tone = card?.audit?.breached ? "bad" : "";
     setText($("p", why), text);
@@ -104,9 +107,8 @@ function withoutCard(round) {
   return `This round has no card: ${round.reason ?? round.state}.`;
 }
 
-function noPrelabels(card) {
-  const more = card.labels_needed ? ` About ${plural(card.labels_needed, "more label")}.` : "";
-  return `${card.reason ?? "No prelabels."}${more}`;
+function noPrelabels(card, left) {
+  return `${card.reason ?? "No prelabels."}${moreNeeded(card.labels_needed, left, "label")}`;
 }
 
 function figures(card) {

@@ -1,6 +1,7 @@
 /** The model: figures of its last round, why there are no prelabels, its five jobs. */
 import { $, el, fill, setText } from "./dom.js";
 import { count, percent, plural, seconds } from "./format.js";
+import { moreNeeded } from "./model_words.js";
 
 const JOBS = ["featurize", "train", "validate", "infer", "cluster"];
 
@@ -66,9 +67,7 @@ function reason(assist, last, open) {
   const box = $("#reason");
   const why = last?.threshold == null ? assist.prelabel_reason : null;
   box.hidden = !why;
-  const needed = assist.labels_needed ?? 0;
-  const beyond = "More labels than there are open items would be needed: people may label the rest.";
-  const more = needed > open ? ` ${beyond}` : needed ? ` About ${plural(needed, `more ${last ? "label" : assist.next_round_of}`)}.` : "";
+  const more = moreNeeded(assist.labels_needed, open, last ? "label" : assist.next_round_of);
   setText(box, why ? why + more : "");
 }
 

@@ -5,6 +5,7 @@ import { CardView } from "./card_view.js";
 import { Chart } from "./charts.js";
 import { count, percent, plural, seconds } from "./format.js";
 import { historyOption } from "./model_charts.js";
+import { moreNeeded } from "./model_words.js";
 import { JobsView } from "./jobs_view.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
@@ -55,9 +56,9 @@ function render() {
   renderSelects();
   const shown = chosen ?? newest();
   if (shown === null) {
-    const needed = stats?.assist.labels_needed;
-    const why = stats?.assist.prelabel_reason ?? "No round has run yet.";
-    cards[0].view.empty("No round yet", `No prelabels yet. ${why}${needed ? ` About ${plural(needed, `more ${stats.assist.next_round_of}`)}.` : ""}`);
+    const assist = stats?.assist;
+    const why = assist?.prelabel_reason ?? "No round has run yet.";
+    cards[0].view.empty("No round yet", `No prelabels yet. ${why}${moreNeeded(assist?.labels_needed, stats?.counts.items, assist?.next_round_of)}`);
   } else {
     showCard(cards[0], shown);
   }
@@ -77,7 +78,7 @@ async function showCard(slot, number) {
   try {
     const found = await api("GET", `${root}/rounds/${number}/card`);
     if (slot.key !== key) return;
-    slot.view.show(found, ofState("done").filter((r) => r.number <= number), `${root}/rounds/${number}/model.zip`);
+    slot.view.show(found, ofState("done").filter((r) => r.number <= number), `${root}/rounds/${number}/model.zip`, (stats?.counts.items ?? Infinity) - round.labels);
   } catch (error) {
     if (slot.key !== key) return;
     slot.key = "";
