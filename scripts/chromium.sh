@@ -3,6 +3,13 @@
 # takes more of the processor for the same; where there is neither, Debian's shell is installed.
 set -eu
 . scripts/apt.sh
+# Playwright's own Node.js needs this library, which the smallest Debian does not have.
+if command -v dpkg-query >/dev/null 2>&1 && ! dpkg-query -W libatomic1 >/dev/null 2>&1; then
+    apt_install libatomic1 || {
+        echo "The browser tests need libatomic1, and $apt_why." >&2
+        exit 1
+    }
+fi
 command -v chromium-headless-shell >/dev/null 2>&1 && exit 0
 other=""
 for name in chromium chromium-browser google-chrome google-chrome-stable; do
