@@ -92,8 +92,6 @@ def take_some(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
     """The rooms alone."""
     with chromium() as browser:
         boss = opened(browser, signin["Supervise"])
-        boss.get_by_role("link", name="Dashboard").first.click()
-        boss.wait_for_url("**/p/*")
         project = boss.url.rstrip("/")
         take_rooms(browser, opened(browser, signin["Administer"], 1000), project, emoji, save)
         take_setup(browser, scratch, save)
@@ -104,8 +102,6 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
     with chromium() as browser:
         labeler = opened(browser, signin["Label"])
         boss = opened(browser, signin["Supervise"], height=1180)
-        labeler.locator("article a.primary").first.click()
-        boss.get_by_role("link", name="Dashboard").first.click()
         expect(boss.locator("#done-of")).to_contain_text("labeled")
         keys = {name: str(key) for key, name in enumerate(sorted(set(truth.values())), 1)}
         labeler.locator('#sizes button[data-size="9"]').click()

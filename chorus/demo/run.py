@@ -103,15 +103,16 @@ async def _greet(
     admin: Rest, project: DemoProject, pictures: Pictures, console: Console, url: str
 ) -> None:
     me = (await admin.me()).user_id
+    room = f"/p/{project.project_id}"
     people = [
-        ("Label", project.people["labeler"].user_id),
-        ("Supervise", project.people["supervisor"].user_id),
-        ("Administer", me),
+        ("Label", project.people["labeler"].user_id, f"{room}/label"),
+        ("Supervise", project.people["supervisor"].user_id, room),
+        ("Administer", me, "/"),
     ]
     console.print(f"\n[bold]Chorus is running on {url}[/]\n")
-    for what, user_id in people:
+    for what, user_id, begin in people:
         link = await admin.signin_link(user_id)
-        console.print(f"  {what:<11}{link}", soft_wrap=True, highlight=False)
+        console.print(f"  {what:<11}{link}&next={begin}", soft_wrap=True, highlight=False)
     console.print(
         "\nEach link signs you in once; open them in different browsers (or private windows)."
     )
