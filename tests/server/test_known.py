@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from chorus.server.storage.tx.known import PageAhead, VoteAhead
+from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
 from tests.server.world import World
 
 TABLES = ("item", "lease", "page", "vote", "standing", "check_vote", "event", "check_debt")
@@ -236,3 +237,23 @@ def _put_in(tx: Tx, item_id: int, queue: str, block: int) -> None:
     tx.set_queues(
         [(queue, ROUND_SPAN + item_id, block, *pre, "0", 0.9, None, None, 0, 0, 0, item_id)]
     )
+
+
+def test_who_gives_an_item_back_may_have_it_again_in_the_same_commit() -> None:
+    """However the rows that are kept back lie: what is released makes room for what is dealt."""
+    world = World()
+    world.add(2)
+    world.deal("ada", 1)
+    (held,) = world.leases("ada")
+    other = next(i.item_id for i in world.items() if i.item_id != held.item_id)
+    tx = Tx(world.db, known := Known())
+    again = [
+        msgspec.structs.replace(held, item_id=item_id, released_at=None)
+        for item_id in (other, held.item_id)
+    ]
+    tx.add_leases(again[:1])
+    tx.release(held.lease_id, world.now, "returned")
+    tx.add_leases(again[1:])
+    known.write(world.db)
+    assert {lease.item_id for lease in world.leases("ada")} == {other, held.item_id}
+    world.close()
