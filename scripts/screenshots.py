@@ -150,7 +150,9 @@ def until(page: Page, kind: str, truth: dict[str, str], keys: dict[str, str]) ->
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         page.wait_for_selector(".tile img", timeout=WAIT_S * 1000)
-        if page.locator("#banner").get_attribute("data-kind") == kind:
+        banner = page.locator("#banner")
+        # Of clusters one that the model believes in: others come as well, and say so.
+        if banner.get_attribute("data-kind") == kind and "not sure" not in banner.inner_text():
             return
         before = items(page)
         page.wait_for_timeout(PAGE_MS)

@@ -46,6 +46,7 @@ def run() -> Iterator[Run]:
             "keys",
             "outbox",
             "page_state",
+            "page_words",
             "table_head",
             "task",
             "text_layout",

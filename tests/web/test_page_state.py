@@ -207,3 +207,28 @@ def test_votes_that_say_the_same_are_not_sent_again(run: Run) -> None:
     assert run(PLAY, {"page": page, "task_type": SETS, "actions": [tag]})["sent"] == [
         {"item": 1, "kind": "label", "value": {"classes": ["b"]}}
     ]
+
+
+WORDS = """({page, task_type}, {page_state, page_words, answering}) => {
+    const state = page_state.open(page, answering.answeringOf({task_type}, () => []), {});
+    const [, words] = page_words.bannerWords(page.kind, state, {text: false, multi: false});
+    return [words, state.items.map(i => [i.item_id, page_state.isOdd(i)])];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("odd", "says", "order"),
+    [
+        ([0.1, 0.2, 0.1, 0.3], "These look alike: select all, then give one class.", "1 2 3 4"),
+        ([0.1, 0.2, 0.9, 0.3], "1 picture in a dashed frame may not belong.", "3! 1 2 4"),
+        ([0.1, 0.9, 0.8, 0.3], "the model is not sure of it: look at each.", "1 2 3 4"),
+    ],
+)
+def test_a_cluster_says_no_more_than_the_model_believes(
+    run: Run, odd: list[float], says: str, order: str
+) -> None:
+    items = [item(n, odd=value) for n, value in enumerate(odd, 1)]
+    page = {"page_id": 1, "kind": "clustered", "size": 4, "items": items}
+    words, shown = run(WORDS, {"page": page, "task_type": SINGLE})
+    assert words.endswith(says)
+    assert " ".join(f"{item_id}{'!' * marked}" for item_id, marked in shown) == order

@@ -9,14 +9,14 @@
  * @typedef {{kind: "label"|"skip"|"flag", classes: string[], by: "person"|"model"|"vote",
  *   shapes?: import("./shapes/shapes.js").Shape[]}} Answer
  *   a label without classes says that none applies; `shapes`: what is drawn, where that is the answer
- * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled"|"practice", size: number,
+ * @typedef {{page_id: number, kind: "manual"|"clustered"|"prelabeled"|"practice", unsure: boolean, size: number,
  *   columns: number, items: Item[], answers: Record<number, Answer>, selected: number[],
  *   spent: boolean, focus: number, correcting: boolean, settled: number[], past: object[],
  *   future: object[], came: number,
  *   answering: import("./answering.js").Answering, practice: ?{done: number, of: number},
  *   verdicts: ?Record<number, {right: ?boolean, answer: ?Value, note: ?string}>}} PageState
  *   `future`: what was undone, newest last; `verdicts`: of a practice page that was sent, what is right, as far as it is known here;
- *   `came`: when it was first here, in ms; `spent`: the selection has got a class; it lasts until the person goes elsewhere
+ *   `unsure`: of a cluster, whether the model doubts that it is one; `came`: when it was first here, in ms; `spent`: the selection has got a class; it lasts until the person goes elsewhere
  */
 import { without } from "./answering.js";
 
@@ -46,6 +46,7 @@ export function open(page, answering, draft = {}) {
   const state = {
     page_id: page.page_id,
     kind: page.kind,
+    unsure: isUnsure(page),
     size: page.size,
     columns: columnsOf(items.length),
     items,
@@ -91,9 +92,13 @@ export function toldAgain(kept, answering) {
  */
 function oddFirst(page) {
   if (page.kind !== "clustered") return [...page.items];
+  if (isUnsure(page)) return page.items.map((i) => ({ ...i, odd: null }));
   const odd = page.items.filter((i) => isOdd(i)).sort((a, b) => b.odd - a.odd);
-  if (odd.length > page.items.length / 3) return page.items.map((i) => ({ ...i, odd: null }));
   return [...odd, ...page.items.filter((i) => !isOdd(i))];
+}
+
+function isUnsure(page) {
+  return page.kind === "clustered" && page.items.filter(isOdd).length > page.items.length / 3;
 }
 
 export function isOdd(item) {

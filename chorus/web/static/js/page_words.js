@@ -11,6 +11,7 @@ import { isOdd } from "./page_state.js";
 export function bannerWords(kind, page, task) {
   switch (kind) {
     case "clustered": {
+      if (page.unsure) return [_("Tasks clustered"), _("These may look alike, but the model is not sure of it: look at each.")];
       const odd = page.items.filter(isOdd).length;
       const look = odd && (task.text
         ? ngettext("%(n)s text in a dashed frame may not belong.", "%(n)s texts in a dashed frame may not belong.", odd)
