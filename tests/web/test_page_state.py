@@ -220,7 +220,7 @@ WORDS = """({page, task_type}, {page_state, page_words, answering}) => {
     ("odd", "says", "order"),
     [
         ([0.1, 0.2, 0.1, 0.3], "These look alike: select all, then give one class.", "1 2 3 4"),
-        ([0.1, 0.2, 0.9, 0.3], "1 picture in a dashed frame may not belong.", "3! 1 2 4"),
+        ([0.1, 0.2, 0.9, 0.3], "1 in a dashed frame may not belong.", "3! 1 2 4"),
         ([0.1, 0.9, 0.8, 0.3], "the model is not sure of it: look at each.", "1 2 3 4"),
     ],
 )

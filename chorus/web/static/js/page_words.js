@@ -13,9 +13,7 @@ export function bannerWords(kind, page, task) {
     case "clustered": {
       if (page.unsure) return [_("Tasks clustered"), _("These may look alike, but the model is not sure of it: look at each.")];
       const odd = page.items.filter(isOdd).length;
-      const look = odd && (task.text
-        ? ngettext("%(n)s text in a dashed frame may not belong.", "%(n)s texts in a dashed frame may not belong.", odd)
-        : ngettext("%(n)s picture in a dashed frame may not belong.", "%(n)s pictures in a dashed frame may not belong.", odd));
+      const look = odd && ngettext("%(n)s in a dashed frame may not belong.", "%(n)s in dashed frames may not belong.", odd);
       const then = task.multi
         ? _("These look alike: select all, then give their classes.")
         : _("These look alike: select all, then give one class.");
