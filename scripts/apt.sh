@@ -18,7 +18,8 @@ apt_install() {
     # One at a time: CI runs both scripts side by side, and apt-get does not wait for itself.
     if {
         flock 9 &&
-            $apt_sudo apt-get update -qq &&
+            { [ -n "${apt_updated:-}" ] || $apt_sudo apt-get update -qq; } &&
+            apt_updated=yes &&
             $apt_sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-remove \
                 --no-install-recommends "$@"
     } >"$apt_log" 2>&1 9<scripts/apt.sh; then

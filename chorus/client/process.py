@@ -20,6 +20,8 @@ import httpx
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
+ZOMBIE = "Z"
+"""The state of a process that has ended, in /proc."""
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 """Looked up here, because between fork and exec nothing may be loaded."""
@@ -175,15 +177,29 @@ class ServerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
+def stat(pid: int) -> list[str] | None:
+    """What Linux says of a process, from its state on (proc(5), /proc/PID/stat); None: it is gone,
+    or there is no /proc."""
+    try:
+        # The command's name is in parentheses and may hold spaces; what follows does not.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() or None
+    except (OSError, ValueError):
+        return None
+
+
+def alive(pid: int) -> bool:
+    """Whether it has not ended, by /proc."""
+    fields = stat(pid)
+    return fields is not None and fields[0] != ZOMBIE
+
+
 def descendants(pid: int) -> list[int]:
     """Live descendants of a process, from /proc (empty where there is no /proc)."""
     parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            # The command's name is in parentheses and may hold spaces; what follows does not.
-            fields = entry.read_text().rpartition(")")[2].split()
-            if fields[0] != "Z":
-                parents.setdefault(int(fields[1]), []).append(int(entry.parent.name))
+    for entry in Path("/proc").glob("[0-9]*"):
+        fields = stat(int(entry.name))
+        if fields is not None and fields[0] != ZOMBIE:
+            parents.setdefault(int(fields[1]), []).append(int(entry.name))
     found: list[int] = []
     todo = [pid]
     while todo:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from chorus.client.process import descendants
+from chorus.client.process import descendants, stat
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -21,10 +21,8 @@ def rss_mb(pid: int) -> float | None:
 
 def cpu_s(pid: int) -> float:
     """Processor time so far, in seconds, of a process and of the children it has waited for."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:15]) / _TICKS
-    return 0.0
+    fields = stat(pid)
+    return 0.0 if fields is None else sum(int(field) for field in fields[11:15]) / _TICKS
 
 
 def workers_cpu_s(pid: int) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chorus.client.process import descendants
+from chorus.client.process import alive, descendants
 from tests.servers import PATIENCE, pictures, right
 
 ITEMS = 40
@@ -43,14 +43,6 @@ async def demo(own: Path, data: Path) -> AsyncIterator[Process]:
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def alive(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 async def said(process: Process, pattern: str) -> re.Match[str]:

@@ -36,7 +36,8 @@ export function columnsOf(count) {
  * @returns {PageState}
  */
 export function open(page, answering, draft = {}) {
-  const items = oddFirst(page);
+  const unsure = isUnsure(page);
+  const items = oddFirst(page, unsure);
   const answers = {};
   for (const item of items) {
     const given = item.vote ? fromVote(item.vote, answering) : draft.answers?.[item.item_id];
@@ -46,7 +47,7 @@ export function open(page, answering, draft = {}) {
   const state = {
     page_id: page.page_id,
     kind: page.kind,
-    unsure: isUnsure(page),
+    unsure,
     size: page.size,
     columns: columnsOf(items.length),
     items,
@@ -87,16 +88,17 @@ export function toldAgain(kept, answering) {
 }
 
 /**
- * The likely strangers of a cluster come first, so that they are seen first. Where most of a page
- * would be strange nobody is: then the model is only unsure, and a mark would say nothing.
+ * The likely strangers of a cluster come first, so that they are seen first; where the model is
+ * unsure, a mark would say nothing.
  */
-function oddFirst(page) {
+function oddFirst(page, unsure) {
   if (page.kind !== "clustered") return [...page.items];
-  if (isUnsure(page)) return page.items.map((i) => ({ ...i, odd: null }));
+  if (unsure) return page.items.map((i) => ({ ...i, odd: null }));
   const odd = page.items.filter((i) => isOdd(i)).sort((a, b) => b.odd - a.odd);
   return [...odd, ...page.items.filter((i) => !isOdd(i))];
 }
 
+/** Much of a cluster's page would be strange: then the model only does not know. */
 function isUnsure(page) {
   return page.kind === "clustered" && page.items.filter(isOdd).length > page.items.length / 3;
 }
