@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.resources import files
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.server.domain import pace
+from chorus.server.domain import pace, purity
 from chorus.server.domain.interval import wilson
 from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
@@ -220,14 +221,37 @@ def test_answers_on_gold_are_judged_where_nobody_else_votes() -> None:
     world.close()
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 10_000))
+def test_a_page_is_done_with_whatever_answer_comes_last() -> None:
+    """Also with one on a check, which is no vote."""
+    world = World(votes_min=2, votes_max=2, gold_rate=0.3)
+    world.add(60)
+    world.add(40, label="0", gold=True)
+    pages, ended = 0, 0
+    while (dealt := world.deal("u0", 9)).page is not None:
+        items = [item["item_id"] for item in dealt.page["items"]]
+        items.sort(key=lambda item_id: world.item(item_id).gold)
+        checks = sum(world.item(item_id).gold for item_id in items)
+        pages += len(items) - checks >= purity.LEAST_ANSWERED
+        ended += checks > 0
+        for item_id in items:
+            answer(world, "u0", item_id, "0", 800)
+            count(world)
+    assert ended > 3
+    assert wrong(world) == []
+    by_hand = counting.figures(Tx(world.db), "p")["by_hand"]
+    assert (by_hand["pages"], by_hand["alike"]) == (pages, 1)
+    world.close()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 1_000_000))
 def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
     """Votes, corrections, skips, decisions, take-backs and their undoing, gold and checks, pages
     that are left: counted in between or not, by few or many events at a time."""
     draw = random.Random(seed)
     world = World(votes_min=2, votes_max=3, gold_rate=draw.choice([0, 0.3]))
     world.add(12)
+    world.add(draw.choice([0, 12]), "0", gold=True)
     votes: list[tuple[str, int, str]] = []
     takebacks: list[int] = []
     for _ in range(40):
@@ -237,13 +261,17 @@ def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
         try:
             if deed < 0.5:
                 dealt = world.deal(user_id, draw.choice([1, 4, 9]))
-                for item in dealt.page["items"] if dealt.page else ():
-                    if draw.random() < 0.9:
+                items = list(dealt.page["items"]) if dealt.page else []
+                draw.shuffle(items)
+                for item in items:
+                    if draw.random() < 0.95:
                         value = draw.choice(["0", "0", "1", None])
                         vote_id = answer(
                             world, user_id, item["item_id"], value, draw.randrange(5000)
                         )
                         votes.append((user_id, item["item_id"], vote_id))
+                    if draw.random() < 0.3:
+                        count(world)
             elif deed < 0.6 and votes:
                 user_id, item_id, old = votes.pop(draw.randrange(len(votes)))
                 votes.append((user_id, item_id, answer(world, user_id, item_id, "1", 700, old)))
@@ -305,6 +333,33 @@ def test_older_projects_are_counted_from_their_first_event(world: World) -> None
     world.commit(tx)
     count(world, 3)
     assert counting.figures(Tx(world.db), "p") == before
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 1_000_000))
+def test_pages_that_older_servers_missed_are_counted_by_the_upgrade(seed: int) -> None:
+    draw = random.Random(seed)
+    world = World(votes_min=2, votes_max=2, gold_rate=0.3)
+    world.add(30)
+    world.add(20, label="0", gold=True)
+    for user_id in draw.choices(world.people, k=8):
+        dealt = world.deal(user_id, draw.choice([4, 9]))
+        items = list(dealt.page["items"]) if dealt.page else []
+        choice = draw.choice([["0", "1", None], [None]])
+        for item in items[draw.random() < 0.3 :]:
+            vote_id = answer(world, user_id, item["item_id"], draw.choice(choice), 800)
+            if draw.random() < 0.2:
+                answer(world, user_id, item["item_id"], "2", 800, vote_id)
+    count(world)
+    rows = "SELECT page_id, answered, alike FROM page ORDER BY page_id"
+    before = world.db.execute(rows).fetchall()
+    checked = "page_id IN (SELECT page_id FROM check_vote)"
+    world.db.execute(f"UPDATE page SET answered = 0, alike = 0 WHERE {checked}")
+    upgrade = files("chorus.server.storage").joinpath("schema_8.sql").read_text("utf-8")
+    world.db.executescript(upgrade)
+    assert world.db.execute(rows).fetchall() == before
+    assert wrong(world) == []
+    world.close()
 
 
 def test_events_that_change_no_figure_are_passed_over(world: World) -> None:

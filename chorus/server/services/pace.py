@@ -196,12 +196,14 @@ class Touched(msgspec.Struct):
     votes: list[str]
     """Answers that are new, none that corrects one."""
     corrections: list[str]
+    checks: list[str]
+    """Answers on checks: no votes, but a page may be done with one."""
     pages: set[int]
     items: set[int]
 
 
 def touched(events: Iterable[Event]) -> Touched:
-    out = Touched([], [], set(), set())
+    out = Touched([], [], [], set(), set())
     for event in events:
         body: dict[str, Any] = event.body
         # An item that settles closes the page of whoever holds the last other one.
@@ -210,6 +212,8 @@ def touched(events: Iterable[Event]) -> Touched:
             continue
         if event.type == "vote.cast":
             (out.corrections if "superseded" in body else out.votes).append(body["vote_id"])
+        if event.type == "check.cast":
+            out.checks.append(body["vote_id"])
         out.pages.update(body.get("page_ids", ()))
         out.items.update(body.get("item_ids", ()))
         if "item_id" in body:
@@ -237,6 +241,7 @@ def look(tx: Tx, project_id: str, limit: int, heard: Sequence[Event] = ()) -> Fo
         about.pages.add(vote.page_id)
         if vote.vote_id in new and vote.duration_ms:
             times[vote.view, pace.bin_of(vote.duration_ms)] += 1
+    about.pages.update(tx.pages_of_checks(about.checks))
     touched_items = sorted(about.items)
     judged, counted = by_item(tx.judged_votes(touched_items)), by_item(tx.pace_items(touched_items))
     items = [i for i in touched_items if judged.get(i) != counted.get(i)]
@@ -341,14 +346,16 @@ def figures(tx: Tx, project_id: str) -> dict[str, Any]:
 def findings(tx: Tx, project_id: str) -> Iterator[str]:
     """What is counted must be what the facts say, but for what events after the mark touch."""
     seq = tx.pace_seq(project_id)
-    ahead = Touched([], [], set(), set())
+    pages_ahead: set[int] = set()
+    items_ahead: set[int] = set()
     after = seq
     while events := tx.events_since(project_id, after, CHUNK):
         after = events[-1].seq
         some = touched(events)
-        ahead.pages |= some.pages
-        ahead.items |= some.items
-        ahead.pages |= {
+        items_ahead |= some.items
+        pages_ahead |= some.pages
+        pages_ahead.update(tx.pages_of_checks(some.checks))
+        pages_ahead |= {
             v.page_id for v in tx.timed_votes(some.votes + some.corrections) if v.page_id
         }
     times: Counter[tuple[str, int]] = Counter()
@@ -361,9 +368,9 @@ def findings(tx: Tx, project_id: str) -> Iterator[str]:
         all_true = turnouts(tx, [page_id for page_id, *_ in pages])
         for page_id, answered, alike in pages:
             true = all_true[page_id]
-            if page_id not in ahead.pages and true != (answered, alike):
+            if page_id not in pages_ahead and true != (answered, alike):
                 yield f"page {page_id}: turnout is {(answered, alike)}, should be {true}"
-    yield from _misjudged(tx, project_id, ahead.items)
+    yield from _misjudged(tx, project_id, items_ahead)
 
 
 def _misjudged(tx: Tx, project_id: str, ahead: set[int]) -> Iterator[str]:

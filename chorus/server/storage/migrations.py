@@ -9,7 +9,7 @@ from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
-VERSION = 7
+VERSION = 8
 """schema_1.sql made the first tables; each later file takes a database one version on."""
 
 

@@ -55,6 +55,19 @@ class PaceSql(Base):
             )
         ]
 
+    def pages_of_checks(self, vote_ids: Sequence[str]) -> list[int]:
+        """The pages that these answers on checks were given on."""
+        if not vote_ids:
+            return []
+        vote_ids = padded(vote_ids)
+        some = marks(len(vote_ids))
+        return [
+            row[0]
+            for row in self.rows(
+                f"SELECT DISTINCT page_id FROM check_vote WHERE vote_id IN ({some})", vote_ids
+            )
+        ]
+
     # -- seconds
 
     def add_times(self, project_id: str, rows: Sequence[tuple[str, int, int]]) -> None:
