@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.errors import ApiError
-from chorus.server.services import checking
+from chorus.server.services import checking, practising
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -62,6 +63,9 @@ class ItemLife(RuleBasedStateMachine):
         # A few answers later, so that people are asked again what they have answered before.
         self.gap = patch.object(checking, "GAP", 2)
         self.gap.start()
+        self.assigned: list[int] = []
+        self.loosened = False
+        """Fewer votes are wanted now than people may have been handed items for."""
         self.late = 0
         """Votes cast on leases that had been taken back: DESIGN keeps them all the same."""
 
@@ -89,7 +93,8 @@ class ItemLife(RuleBasedStateMachine):
         dealt = self.w.deal(user, size)
         if dealt.page is None:
             gone = all(i.state == "removed" for i in self.w.items())
-            assert dealt.reason == "no_items" if gone else dealt.reason in ("done", "waiting")
+            reasons = ("no_items", "practice") if gone else ("done", "waiting", "practice")
+            assert dealt.reason in reasons
             return
         got = [i["item_id"] for i in dealt.page["items"]]
         assert 1 <= len(got) <= size
@@ -103,7 +108,9 @@ class ItemLife(RuleBasedStateMachine):
             assert item.gold, "only gold is a check"
             assert item.state == "labeled", "and only while it has a label"
         if checks:
-            assert dealt.page["kind"] == "manual"
+            assert dealt.page["kind"] in ("manual", "practice")
+        if dealt.page["kind"] == "practice":
+            assert checks == set(got)
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20), kind=st.sampled_from("llllsf"))
     def vote(self, who: int, value: str, nth: int, kind: str) -> None:
@@ -117,7 +124,7 @@ class ItemLife(RuleBasedStateMachine):
         self.w.cast(user, lease.item_id, self.said(value) if kind == "l" else None, name)
         if lease.blind_check:
             assert self.w.item(lease.item_id) == before, "an answer on a check changes nothing"
-            self.checked.append((user, lease))
+            self.was_checked(user, lease)
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
     def vote_late(self, who: int, value: str, nth: int) -> None:
@@ -130,9 +137,13 @@ class ItemLife(RuleBasedStateMachine):
         self.w.leave(user)
         self.w.cast(user, lease.item_id, self.said(value))
         if lease.blind_check:
-            self.checked.append((user, lease))
+            self.was_checked(user, lease)
         else:
             self.late += 1
+
+    def was_checked(self, user: str, lease: Lease) -> None:
+        if not practising.is_practice(Tx(self.w.db), lease):
+            self.checked.append((user, lease))
 
     @rule(who=PEOPLE, value=VALUES, nth=st.integers(0, 20))
     def correct(self, who: int, value: str, nth: int) -> None:
@@ -271,6 +282,53 @@ class ItemLife(RuleBasedStateMachine):
     def undo_takeback(self, nth: int) -> None:
         self.w.undo(self.taken.pop(nth % len(self.taken)))
 
+    @rule(
+        votes=st.tuples(st.integers(1, 3), st.integers(0, 2)),
+        skips_max=st.integers(1, 2),
+        consensus=st.sampled_from(["majority", "auto"]),
+        at_once=st.booleans(),
+    )
+    def new_rules(
+        self, votes: tuple[int, int], skips_max: int, consensus: str, at_once: bool
+    ) -> None:
+        """Decisions by review stand."""
+        decided = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
+        self.loosened = True
+        self.w.new_rules(
+            at_once, votes_min=votes[0], votes_max=sum(votes), skips_max=skips_max,
+            consensus=consensus,
+        )  # fmt: skip
+        assert decided == {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
+
+    @rule(most=st.none() | st.integers(1, 3))
+    def rules_land(self, most: int | None) -> None:
+        self.w.follow(most)
+
+    @rule(people=st.sets(PEOPLE, min_size=1, max_size=2), only=st.booleans(), later=st.booleans(),
+          share=st.sampled_from([0.5, 1.0]))  # fmt: skip
+    def assign(self, people: set[int], only: bool, later: bool, share: float) -> None:
+        names = [self.w.people[n] for n in people]
+        self.assigned.append(self.w.assign(names, only=only, later=later, share=share))
+
+    @precondition(lambda self: self.assigned)
+    @rule(nth=st.integers(0, 20))
+    def unassign(self, nth: int) -> None:
+        self.w.unassign(self.assigned.pop(nth % len(self.assigned)))
+
+    @rule(items=st.integers(0, 3))
+    def practice_begins(self, items: int) -> None:
+        self.w.set(practice=items)
+
+    @rule(who=PEOPLE)
+    def practise_again(self, who: int) -> None:
+        with suppress(ApiError):  # there is nothing to practise on, or it goes on
+            self.w.practise_again(self.w.people[who])
+
+    @rule(chunk=st.sampled_from([1, 7, 500]), heard=st.booleans())
+    def count(self, chunk: int, heard: bool) -> None:
+        """What fsck finds then includes seconds, errors and how pages turned out."""
+        self.w.count(chunk, heard)
+
     @rule(minutes=st.integers(1, 5))
     def time_passes(self, minutes: int) -> None:
         self.w.now += 60_000 * minutes
@@ -286,7 +344,7 @@ class ItemLife(RuleBasedStateMachine):
 
     @invariant()
     def never_more_than_needed(self) -> None:
-        if self.world is None or self.late:
+        if self.world is None or self.late or self.loosened:
             return
         for item in self.w.items():
             if item.state in OPEN_STATES:

@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 
 from chorus.server.domain import pace, purity
 from chorus.server.domain.interval import wilson
-from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.services import background, labeling
 from chorus.server.services import pace as counting
-from chorus.server.services.background import Heard
 from chorus.server.services.labeling import VoteCast
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.base import Base
@@ -107,21 +105,6 @@ def world() -> Iterator[World]:
     made.close()
 
 
-def count(world: World, chunk: int = 50, heard: bool = False) -> None:
-    """The pass over what is new. heard: of what was published, the latest is at hand."""
-    at_hand = Heard()
-    for event in world.events:
-        at_hand.hear(event)
-
-    def events() -> list[Event]:
-        return at_hand.after(Tx(world.db).pace_seq("p"), chunk) if heard else []
-
-    while (found := counting.look(Tx(world.db), "p", chunk, events())) is not None:
-        tx = world.tx()
-        counting.keep(tx, "p", found, world.now)
-        world.commit(tx)
-
-
 def wrong(world: World) -> list[str]:
     return list(counting.findings(Tx(world.db), "p"))
 
@@ -156,7 +139,7 @@ def test_seconds_and_errors_by_view(world: World) -> None:
     world.add(60)
     label_all(world, "u0", 1, 4000)
     label_all(world, "u1", 9, 1000, mistakes=6)
-    count(world)
+    world.count()
     found = figures(world)
     assert found["single"]["timed"] == found["grid"]["timed"] == 60
     assert found["single"]["seconds"]["seconds"] == pytest.approx(4, rel=0.03)  # type: ignore[index]
@@ -167,7 +150,7 @@ def test_seconds_and_errors_by_view(world: World) -> None:
     assert len(split) == 6
     for item_id in split:
         world.decide(item_id, "change", "0")
-    count(world)
+    world.count()
     found = figures(world)
     assert found["grid"]["judged"] == found["single"]["judged"] == 60
     assert found["grid"]["errors"]["value"] == pytest.approx(0.1)  # type: ignore[index]
@@ -182,7 +165,7 @@ def test_a_correction_takes_no_time_and_mends_the_error() -> None:
     while (dealt := world.deal("u0", 4)).page is not None:
         for item in dealt.page["items"]:
             votes[item["item_id"]] = answer(world, "u0", item["item_id"], "1", 500)
-    count(world)
+    world.count()
     found = figures(world)["grid"]
     # One person's label is no judge of that person.
     assert (found["timed"], found["judged"], found["errors"]) == (40, 0, None)
@@ -190,13 +173,13 @@ def test_a_correction_takes_no_time_and_mends_the_error() -> None:
         world.decide(item_id, "change", "0")
     for item_id in list(votes)[30:]:
         answer(world, "u0", item_id, "0", 9000, old=votes[item_id])
-    count(world)
+    world.count()
     found = figures(world)["grid"]
     assert (found["timed"], found["judged"]) == (40, 30)
     assert found["errors"]["value"] == 1  # type: ignore[index]
     # What is taken back is no longer judged.
     world.take_back("u0", 0, world.now)
-    count(world)
+    world.count()
     assert figures(world)["grid"]["judged"] == 0
     assert world.findings() == []
     world.close()
@@ -212,7 +195,7 @@ def test_answers_on_gold_are_judged_where_nobody_else_votes() -> None:
             gold = bool(world.item(item["item_id"]).gold)
             checks += gold
             answer(world, "u0", item["item_id"], "1" if gold and n == 0 else "0", 800)
-    count(world)
+    world.count()
     found = figures(world)["grid"]
     assert checks >= pace.LEAST_JUDGED
     assert found["judged"] == checks
@@ -235,7 +218,7 @@ def test_a_page_is_done_with_whatever_answer_comes_last() -> None:
         ended += checks > 0
         for item_id in items:
             answer(world, "u0", item_id, "0", 800)
-            count(world)
+            world.count()
     assert ended > 3
     assert wrong(world) == []
     by_hand = counting.figures(Tx(world.db), "p")["by_hand"]
@@ -271,7 +254,7 @@ def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
                         )
                         votes.append((user_id, item["item_id"], vote_id))
                     if draw.random() < 0.3:
-                        count(world)
+                        world.count()
             elif deed < 0.6 and votes:
                 user_id, item_id, old = votes.pop(draw.randrange(len(votes)))
                 votes.append((user_id, item_id, answer(world, user_id, item_id, "1", 700, old)))
@@ -289,13 +272,13 @@ def test_whatever_happens_the_figures_are_what_the_facts_say(seed: int) -> None:
                 world.undo(takebacks.pop())
             else:
                 with patch.object(background, "HEARD_MOST", draw.choice([5, 5000])):
-                    count(world, draw.choice([1, 7, 500]), heard=draw.random() < 0.5)
+                    world.count(draw.choice([1, 7, 500]), heard=draw.random() < 0.5)
                 assert wrong(world) == []
         except ApiError:
             if world.db.in_transaction:
                 world.rollback()  # refused, as it may be
     assert wrong(world) == [], "counted up to an earlier event"
-    count(world)
+    world.count()
     assert wrong(world) == []
     assert Tx(world.db).pace_seq("p") == Tx(world.db).project("p").last_seq  # type: ignore[union-attr]
     world.close()
@@ -305,7 +288,7 @@ def test_a_wrong_figure_is_found(world: World) -> None:
     world.add(40)
     label_all(world, "u0", 9, 1000)
     label_all(world, "u1", 9, 1000)
-    count(world)
+    world.count()
     assert world.findings() == []
     for harm in (
         "UPDATE pace_time SET n = n + 1",
@@ -324,14 +307,14 @@ def test_older_projects_are_counted_from_their_first_event(world: World) -> None
     world.add(40)
     label_all(world, "u0", 9, 1000)
     label_all(world, "u1", 4, 2000)
-    count(world)
+    world.count()
     before = counting.figures(Tx(world.db), "p")
     tx = world.tx()
     for table in ("pace_mark", "pace_time", "pace_item", "pace_error"):
         tx.run(f"DELETE FROM {table}")
     tx.run("UPDATE page SET answered = 0, alike = 0")
     world.commit(tx)
-    count(world, 3)
+    world.count(3)
     assert counting.figures(Tx(world.db), "p") == before
 
 
@@ -350,7 +333,7 @@ def test_pages_that_older_servers_missed_are_counted_by_the_upgrade(seed: int) -
             vote_id = answer(world, user_id, item["item_id"], draw.choice(choice), 800)
             if draw.random() < 0.2:
                 answer(world, user_id, item["item_id"], "2", 800, vote_id)
-    count(world)
+    world.count()
     rows = "SELECT page_id, answered, alike FROM page ORDER BY page_id"
     before = world.db.execute(rows).fetchall()
     checked = "page_id IN (SELECT page_id FROM check_vote)"

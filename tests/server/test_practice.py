@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from chorus.client import ApiError
 from chorus.server.errors import ApiError as Refused
-from chorus.server.services import practising
 from chorus.server.services.quality import quality
 from tests.server.raw import Raw, connect
 from tests.server.test_blindness import with_gold
@@ -52,16 +51,6 @@ def work(world: World, user: str, size: int = 4) -> list[tuple[str, list[int]]]:
         for item_id in ids:
             world.cast(user, item_id, "1")
     return done
-
-
-def order_again(world: World, user: str) -> None:
-    tx = world.tx()
-    try:
-        practising.again(tx, "p", user, "u1")
-    except Refused:
-        world.rollback()
-        raise
-    world.commit(tx)
 
 
 @settings(max_examples=20, deadline=None)
@@ -159,7 +148,7 @@ def test_given_back_it_comes_again(worlds: list[World]) -> None:
 def test_whoever_is_at_work_is_not_asked_but_may_be_told_to(worlds: list[World]) -> None:
     world = world_with(worlds, 0, 20, work=30)
     with pytest.raises(Refused, match="switched off"):
-        order_again(world, "u0")
+        world.practise_again("u0")
     page = world.deal("u0", 4).page
     assert page is not None
     world.cast("u0", page["items"][0]["item_id"], "1")
@@ -168,16 +157,16 @@ def test_whoever_is_at_work_is_not_asked_but_may_be_told_to(worlds: list[World])
     world.commit(tx)
     kinds = [world.deal("u0", 4).page["kind"] for _ in range(2)]  # type: ignore[index]
     assert kinds == ["manual", "manual"]
-    order_again(world, "u0")
+    world.practise_again("u0")
     with pytest.raises(Refused, match="practising now"):
-        order_again(world, "u0")
+        world.practise_again("u0")
     first = world.deal("u0", 4).page
     assert first is not None
     assert (first["kind"], len(first["items"])) == ("practice", 2)
     for entry in first["items"]:
         world.cast("u0", entry["item_id"], "1")
     assert world.deal("u0", 1).page["kind"] == "manual"  # type: ignore[index]
-    order_again(world, "u0")
+    world.practise_again("u0")
     second = world.deal("u0", 4).page
     assert second is not None
     ids = [{entry["item_id"] for entry in page["items"]} for page in (first, second)]

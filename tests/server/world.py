@@ -25,15 +25,18 @@ from chorus.server.services import (
     fsck,
     labeling,
     landing,
+    practising,
     prioritizing,
     review,
     supervising,
 )
+from chorus.server.services import pace as counting
 from chorus.server.services.accounts import insert_user, join
+from chorus.server.services.background import Heard
 from chorus.server.services.bulk import Bulk
 from chorus.server.services.importing import add_items
 from chorus.server.services.labeling import VoteCast
-from chorus.server.services.remerging import remerge
+from chorus.server.services.remerging import differing, remerge
 from chorus.server.services.round_files import Prediction
 from chorus.server.services.supervising import TakeBack
 from chorus.server.storage.migrations import migrate
@@ -90,10 +93,19 @@ class World:
         body = {"name": "Pets", "state": "running", "classes": [c.name for c in CLASSES]}
         tx.emit("p", self.now, "project.changed", body)
         for user_id in self.people:
-            user = User(user_id, user_id, user_id.upper(), False, None, 1, self.now)
-            insert_user(tx, user)
-            join(tx, "p", user, "labeler", self.now)
+            self._join(tx, user_id)
         self.commit(tx)
+
+    def _join(self, tx: Tx, user_id: str) -> None:
+        user = User(user_id, user_id, user_id.upper(), False, None, 1, self.now)
+        insert_user(tx, user)
+        join(tx, "p", user, "labeler", self.now)
+
+    def newcomer(self, user_id: str) -> None:
+        tx = self.tx()
+        self._join(tx, user_id)
+        self.commit(tx)
+        self.people.append(user_id)
 
     def close(self) -> None:
         self.db.close()
@@ -157,6 +169,55 @@ class World:
         while more:
             tx = self.tx()
             more = assignments.step(tx, "p", limit, self.now)
+            self.commit(tx)
+
+    def set(self, **changes: object) -> None:
+        tx = self.tx()
+        tx.change_project("p", changes)
+        self.commit(tx)
+
+    def new_rules(self, at_once: bool, **changes: object) -> None:
+        """Items follow within the transaction, or later (`follow`)."""
+        tx = self.tx()
+        tx.change_project("p", changes)
+        if at_once:
+            remerge(tx, "p", [item.item_id for item in self.items()], self.now)
+        else:
+            tx.add_remerge("p")
+        self.commit(tx)
+
+    def follow(self, most: int | None = None) -> None:
+        """Up to `most` items that do not follow the newest rules yet."""
+        _, items = differing(Tx(self.db), "p", 0)
+        tx = self.tx()
+        remerge(tx, "p", items[:most], self.now)
+        if most is None or len(items) <= most:
+            project = tx.project("p")
+            assert project is not None
+            tx.end_remerge("p", project.remerge_due)
+        self.commit(tx)
+
+    def practise_again(self, user_id: str) -> None:
+        tx = self.tx()
+        try:
+            practising.again(tx, "p", user_id, "u1")
+        except Exception:
+            self.rollback()
+            raise
+        self.commit(tx)
+
+    def count(self, chunk: int = 50, heard: bool = False) -> None:
+        """Count what the work costs, up to now. heard: the latest events are at hand."""
+        at_hand = Heard()
+        for event in self.events:
+            at_hand.hear(event)
+
+        def events() -> list[Event]:
+            return at_hand.after(Tx(self.db).pace_seq("p"), chunk) if heard else []
+
+        while (found := counting.look(Tx(self.db), "p", chunk, events())) is not None:
+            tx = self.tx()
+            counting.keep(tx, "p", found, self.now)
             self.commit(tx)
 
     def deal(
