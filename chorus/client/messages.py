@@ -315,6 +315,7 @@ class LabelerStats(Struct):
     last_at: int | None = None
     here: bool = False
     page_kind: str | None = None
+    paused: bool = False
 
 
 class Left(Struct):
@@ -415,6 +416,9 @@ class Stats(Struct):
     """Gold items by their label, as `labels`."""
     votes: int = 0
     queue: dict[str, int] = field(default_factory=dict)
+    gold: int = 0
+    urgent: int = 0
+    """Open items that come before all others."""
     labelers: list[LabelerStats] = field(default_factory=list)
     assist: Assist = field(default_factory=Assist)
     estimating: bool = False

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import random
 import shutil
 import sys
@@ -28,30 +27,35 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import httpx
-
-from chorus.client import ApiError
-from chorus.client.errors import ChorusError
+from chorus.client import Socket, StatsWatch
+from chorus.client.messages import Stats
 from chorus.client.process import ServerProcess
 from chorus.machine import cores
+from chorus.server.domain.model import STATES
 from chorus.server.services import fsck
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
 from chorus.simulate import audit
-from chorus.simulate.setup import add_person, import_pictures
-from tests.faults import histories
+from chorus.simulate.setup import add_person
+from tests.faults import histories, soak_boss
 from tests.faults.histories import Op
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim
+from tests.faults.soak_boss import Boss, Deed
 from tests.faults.soak_faults import ORDERLY, Scene, draw
-from tests.faults.soak_people import Labeler, Record
+from tests.faults.soak_people import EXPELLED, SETTLED, Labeler, Record
 from tests.servers import Bench, TestServer, pictures
 
 PATIENCE_S = 120.0
 PLAIN = {"votes_min": 1, "votes_max": 1}
 """Nobody reviews, takes back or imports: its history is checked."""
 BUSY = {"votes_min": 2, "votes_max": 3, "consensus": "majority"}
+RICH = {"votes_min": 1, "votes_max": 2, "gold_rate": 0.3}
+"""All that a supervisor can do is done, by `soak_boss.RICH`."""
+TASK_TYPES = ("multiclass", "multilabel", "boxes")
+"""Of the rich project."""
+ANSWERED = "SELECT vote_id, user_id, item_id FROM {} WHERE project_id = ?"
 
 
 class Failed(AssertionError):
@@ -69,8 +73,10 @@ class Episode:
         self.people = people
         self.kinds: Counter[str] = Counter()
         self.records: dict[str, Record] = {}
-        self.rules: dict[str, dict[str, Any]] = {}
         self.labelers: list[Labeler] = []
+        self.bosses: list[tuple[Boss, dict[Deed, int]]] = []
+        self.watches: dict[str, StatsWatch] = {}
+        """Dashboards that stay open all the time."""
         self.say: Callable[[str], None] = lambda line: None
 
     @property
@@ -94,18 +100,20 @@ class Episode:
                 await self._set_up(bench, proxy)
                 scene = Scene(self.server, shim, proxy, self.rng, list(self.records), bench.admin)
                 work = [asyncio.create_task(one.run()) for one in self.labelers]
-                boss = asyncio.create_task(self._boss(bench))
+                bosses = [asyncio.create_task(boss.run(deeds)) for boss, deeds in self.bosses]
                 try:
-                    await self._storm(scene, [*work, boss])
+                    await self._storm(scene, [*work, *bosses])
                     shim.well()
                     shim.set_clock(0)
                     proxy.well()
-                    boss.cancel()
+                    for task in bosses:
+                        task.cancel()
+                    await asyncio.gather(*bosses, return_exceptions=True)
                     await self._drain(bench, work)
                 finally:
-                    for task in (*work, boss):
+                    for task in (*work, *bosses):
                         task.cancel()
-                    await asyncio.gather(*work, boss, return_exceptions=True)
+                    await asyncio.gather(*work, *bosses, return_exceptions=True)
                 await self._at_the_end(bench)
             status = await process.stop()
             if status not in ORDERLY:
@@ -118,13 +126,14 @@ class Episode:
 
     async def _set_up(self, bench: Bench, proxy: Proxy) -> None:
         assist: dict[str, Any] = {"cluster": self.model, "prelabel": self.model}
-        kinds: tuple[dict[str, Any], ...] = (PLAIN, BUSY)
+        task_type = self.rng.choice(TASK_TYPES)
+        kinds: tuple[dict[str, Any], ...] = (PLAIN, RICH | {"task_type": task_type}, BUSY | assist)
         for number, rules in enumerate(kinds):
             folder = pictures(self.folder / f"pictures-{number}", 40 + 6 * self.faults)
-            extra: dict[str, Any] = assist if rules is BUSY else {}
-            project = await bench.make(folder, page_size=4, lease_ms=60_000, **rules, **extra)
-            self.records[project.project_id] = Record()
-            self.rules[project.project_id] = rules
+            size = 1 if rules.get("task_type") == "boxes" else 4
+            project = await bench.make(folder, page_size=size, lease_ms=60_000, **rules)
+            may_be = EXPELLED if "task_type" in rules else SETTLED
+            self.records[project.project_id] = Record(may_be)
         for number in range(self.people):
             for project_id, record in self.records.items():
                 bench.project = await bench.admin.project(project_id)
@@ -137,6 +146,20 @@ class Episode:
                     )
                     for _ in range(tabs)
                 ]
+        _, rich, busy = self.records
+        for project_id, kind, deeds in (
+            (busy, "multiclass", soak_boss.BUSY), (rich, task_type, soak_boss.RICH),
+        ):  # fmt: skip
+            people = {one.person for one in self.labelers if one.project_id == project_id}
+            boss = Boss(
+                bench.admin, await bench.socket(self.server.token), project_id, kind,
+                sorted(people), self.folder / project_id,
+                random.Random(self.rng.getrandbits(32)),
+            )  # fmt: skip
+            self.bosses.append((boss, deeds))
+        for project_id in self.records:
+            socket = await bench.stack.enter_async_context(Socket(proxy.url, self.server.token))
+            self.watches[project_id] = await StatsWatch.open(socket, project_id)
 
     # -- while it lasts
 
@@ -161,52 +184,14 @@ class Episode:
             while self.acked == before and monotonic() < end:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
-    async def _boss(self, bench: Bench) -> None:
-        """A supervisor at work on the busy project."""
-        project_id = list(self.records)[-1]
-        one = f"/api/projects/{project_id}"
-        http = bench.admin
-        imported = 0
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.05, 0.3))
-            luck = self.rng.random()
-            try:
-                if luck < 0.5:
-                    found = (await http.request("GET", f"{one}/review")).json()
-                    for item in found["items"][:3]:
-                        action = self.rng.choice(["change", "reject"])
-                        answer = "red" if action == "change" else None
-                        await http.review(project_id, item["item_id"], action, answer)
-                elif luck < 0.6:
-                    for state in ("paused", "running"):
-                        await http.request("PATCH", one, json={"state": state})
-                        await asyncio.sleep(0.1)
-                elif luck < 0.7 and imported < 5:
-                    imported += 1
-                    folder = pictures(
-                        self.folder / f"more-{imported}", 6, start=9000 + 6 * imported
-                    )
-                    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no")
-                    await import_pictures(http, project_id, folder, upload=False)
-                elif luck < 0.8:
-                    person = self.rng.choice(self.labelers)._person
-                    body = {"user_id": person}
-                    done = (await http.request("POST", f"{one}/takebacks", json=body)).json()
-                    if self.rng.random() < 0.7:
-                        await http.request("DELETE", f"{one}/takebacks/{done['takeback_id']}")
-                else:
-                    await http.request("POST", f"{one}/notes", json={"text": "Look twice."})
-            except (ChorusError, httpx.HTTPError):
-                continue  # settled meanwhile, or the server is away
-
     def _still(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
             if task.done():
                 task.result()
-                raise Failed("a labeler has ended")
-        for record in self.records.values():
-            if record.wrong:
-                raise Failed("\n".join(record.wrong))
+                raise Failed("somebody has ended")
+        for one in (*self.records.values(), *(boss for boss, _ in self.bosses)):
+            if one.wrong:
+                raise Failed("\n".join(one.wrong))
 
     # -- is all well?
 
@@ -218,10 +203,8 @@ class Episode:
             for project_id, votes in acked.items():
                 kept = {
                     vote: (user, item)
-                    for vote, user, item in db.execute(
-                        "SELECT vote_id, user_id, item_id FROM vote WHERE project_id = ?",
-                        (project_id,),
-                    )
+                    for table in ("vote", "check_vote", "practice_answer")
+                    for vote, user, item in db.execute(ANSWERED.format(table), (project_id,))
                 }
                 lost = [vote for vote, what in votes.items() if kept.get(vote) != what]
                 if lost:
@@ -240,10 +223,9 @@ class Episode:
 
     async def _drain(self, bench: Bench, work: list[asyncio.Task[None]]) -> None:
         """Everybody goes on until there is nothing left to do."""
+        for boss, _ in self.bosses:
+            await boss.let_all_end()
         for project_id in self.records:
-            with contextlib.suppress(ApiError):
-                path = f"/api/projects/{project_id}"
-                await bench.admin.request("PATCH", path, json={"state": "running"})
             end = monotonic() + PATIENCE_S
             while left := self._left(project_id):
                 self._still(work)
@@ -255,7 +237,7 @@ class Episode:
                 await asyncio.sleep(0.1)
         for one in self.labelers:
             async with asyncio.timeout(PATIENCE_S):
-                await one.socket.flushed()
+                await one.flushed()
 
     def _left(self, project_id: str) -> int:
         """Open items that somebody holds, or that somebody has never answered. (What all have
@@ -273,10 +255,10 @@ class Episode:
 
     def _who_waits(self, project_id: str) -> str:
         return "\n".join(
-            f"  {one._person}: pages {len(one.tab.pages)}, empty {one.tab.empty}, paused"
+            f"  {one.person}: pages {len(one.tab.pages)}, empty {one.tab.empty}, paused"
             f" {one.tab.paused}, credit {one.tab._credit}, unacked {one.socket.unacked}"
             for one in self.labelers
-            if one._project_id == project_id
+            if one.project_id == project_id and hasattr(one, "tab")
         )
 
     async def _at_the_end(self, bench: Bench) -> None:
@@ -312,20 +294,25 @@ class Episode:
     async def _board_is_right(self, bench: Bench, project_id: str) -> None:
         """The server's own view, folded as events came, against the tables."""
 
-        def differs(said: Any) -> str | None:
+        def differs(said: Stats) -> str | None:
             with closing(
                 connect(self.server.process.data_dir / "chorus.sqlite", readonly=True)
             ) as db:
                 db.execute("BEGIN")
-                true = snapshot(Tx(db), project_id)
+                tx = Tx(db)
+                true, counted = snapshot(tx, project_id), tx.pace_seq(project_id)
             if true.seq != said.seq:
                 return f"seq {said.seq}, by the tables {true.seq}"
-            counts = {state: getattr(said.counts, state) for state in ("labeled", "needs_review")}
-            if (
-                any(true.counts[state] != n for state, n in counts.items())
-                or true.votes != said.votes
-            ):
-                return f"{counts} {said.votes}, by the tables {true.counts} {true.votes}"
+            for what, shown, stored in (
+                ("counts", {s: getattr(said.counts, s) for s in STATES}, true.counts),
+                ("votes", said.votes, true.votes),
+                ("queue", said.queue, true.queue),
+                ("people", sorted(map(figures, said.labelers)),
+                 sorted(map(figures, true.labelers.values()))),
+                ("pace", (said.pace.seq, said.measuring), (counted, False)),
+            ):  # fmt: skip
+                if shown != stored:
+                    return f"{what} {shown}, by the tables {stored}"
             return None
 
         end = monotonic() + PATIENCE_S
@@ -333,6 +320,23 @@ class Episode:
             if monotonic() > end:
                 raise Failed(f"the dashboard of {project_id} is wrong: {wrong}")
             await asyncio.sleep(0.1)
+        # Who watched all the time sees the same.
+        await self._seen(project_id, differs)
+
+    async def _seen(self, project_id: str, differs: Callable[[Stats], str | None]) -> None:
+        watch = self.watches[project_id]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await watch.until(lambda stats: differs(stats) is None)
+        except TimeoutError:
+            wrong = "nothing" if watch.stats is None else differs(watch.stats)
+            raise Failed(f"an open dashboard of {project_id} shows {wrong}") from None
+
+
+def figures(person: Any) -> tuple[Any, ...]:
+    """Of one labeler on a dashboard."""
+    names = "user_id votes labels skips prelabels_seen prelabels_changed compared agreed paused"
+    return tuple(getattr(person, name) for name in names.split())
 
 
 @dataclass(frozen=True)
@@ -359,6 +363,8 @@ class Survived:
     kinds: Counter[str]
     acked: int
     frames: int
+    deeds: Counter[str]
+    """Of the supervisors."""
 
 
 async def survive(plan: Plan) -> Survived:
@@ -377,7 +383,8 @@ async def survive(plan: Plan) -> Survived:
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
     frames = sum(record.frames for record in episode.records.values())
-    return Survived(episode.kinds, episode.acked, frames)
+    deeds = sum((boss.done for boss, _ in episode.bosses), Counter[str]())
+    return Survived(episode.kinds, episode.acked, frames, deeds)
 
 
 def plans(
@@ -396,7 +403,7 @@ def _survive(plan: Plan) -> Survived:
 def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> int:
     """Returns how many faults there were. Raises what the first failed episode does, when the
     others that have begun are over."""
-    began, kinds, acked, frames = monotonic(), Counter[str](), 0, 0
+    began, kinds, acked, frames, deeds = monotonic(), Counter[str](), 0, 0, Counter[str]()
     with ProcessPoolExecutor(jobs) as pool:
         begun = {pool.submit(_survive, plan): plan for plan in all_of_them}
         try:
@@ -409,6 +416,7 @@ def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> 
                 kinds += survived.kinds
                 acked += survived.acked
                 frames += survived.frames
+                deeds += survived.deeds
                 done, took = kinds.total(), monotonic() - began
                 say(
                     f"seed {begun[future].seed}: {done} faults in {took:.0f} s"
@@ -417,7 +425,8 @@ def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> 
                 )
         finally:
             pool.shutdown(cancel_futures=True)
-    say(", ".join(f"{name} {n}" for name, n in kinds.most_common()))
+    for counted in (kinds, deeds):
+        say(", ".join(f"{name} {n}" for name, n in counted.most_common()))
     return kinds.total()
 
 

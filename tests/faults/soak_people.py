@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -16,17 +16,20 @@ from chorus.client import ApiError, LabelerStream, Socket
 from chorus.client.errors import Closed, ConnectionLost
 from chorus.client.messages import Frame, Page, PageItem
 from tests.faults.histories import NEVER, Op
+from tests.faults.soak_boss import CLASSES, answer_of
 from tests.servers import right
 
-CLASSES = ("green", "red")
 SETTLED = {"item_closed", "already_voted", "conflict"}
 """Refusals that have a good reason: somebody else, or another tab, was first."""
+EXPELLED = SETTLED | {"forbidden"}
+"""Where people are taken out of the project, too."""
 
 
 class Record:
-    """What all clients of one project saw."""
+    """What all clients of one project saw. may_be: refusals that have a good reason there."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_be: Collection[str] = SETTLED) -> None:
+        self.may_be = may_be
         self.ops: list[Op] = []
         self.acked: dict[str, tuple[str, int]] = {}
         """vote_id -> (person, item)."""
@@ -147,21 +150,39 @@ class Labeler:
     def __init__(
         self, url: str, token: str, person: str, project_id: str, record: Record, seed: int
     ) -> None:
-        self._url, self._token, self._person = url, token, person
-        self._project_id = project_id
+        self._url, self._token, self.person = url, token, person
+        self.project_id = project_id
         self.record = record
         self.rng = random.Random(seed)
         self.socket: BadSocket
         self.tab: Tab
         self._mine: list[tuple[str, PageItem]] = []
         self.stopping = False
+        self._here = asyncio.Event()
+
+    async def flushed(self) -> None:
+        """They are there, and all that they have answered is acknowledged."""
+        await self._here.wait()
+        await self.socket.flushed()
 
     async def run(self) -> None:
         """Raises whatever no labeler should ever see."""
+        while not self.stopping:
+            try:
+                await self._session()
+            except (Closed, ApiError) as error:
+                # Taken out of the project, and soon back again: they come anew until they are in.
+                if not any(word in str(error) for word in ("session_ended", "forbidden")):
+                    raise
+                self._here.clear()
+                await asyncio.sleep(0.1)
+
+    async def _session(self) -> None:
         async with BadSocket(self._url, self._token, self.rng, self.record) as self.socket:
-            tab = type("Tab", (Tab,), {"person": self._person, "record": self.record})
-            self.tab = await tab.open(self.socket, self._project_id, page_size=4, credit=2)
+            tab = type("Tab", (Tab,), {"person": self.person, "record": self.record})
+            self.tab = await tab.open(self.socket, self.project_id, page_size=4, credit=2)
             self.socket.on_lost = self.tab.lost
+            self._here.set()
             while not self.stopping:
                 page = await self.tab.next_page()
                 if page is None:
@@ -188,23 +209,23 @@ class Labeler:
         luck = self.rng.random()
         kind = "skip" if luck < 0.03 else "flag" if luck < 0.05 else "label"
         answer = right(item.name) if self.rng.random() < 0.9 else self.rng.choice(CLASSES)
-        body = self.tab.vote(
-            item, kind, answer if kind == "label" else None, duration_ms=5, supersedes=supersedes
-        )
+        assert self.tab.project is not None
+        said = answer_of(self.tab.project.task_type, answer) if kind == "label" else None
+        body = self.tab.vote(item, kind, said, duration_ms=5, supersedes=supersedes)
         op = Op(
-            item.item_id, monotonic(), NEVER, "vote", self._person, vote=body["vote_id"],
+            item.item_id, monotonic(), NEVER, "vote", self.person, vote=body["vote_id"],
             label=kind == "label", supersedes=supersedes,
         )  # fmt: skip
         try:
             ack = await self.socket.cast(body)
         except ApiError as error:
-            if error.code not in SETTLED:
+            if error.code not in self.record.may_be:
                 self.record.wrong.append(
-                    f"{self._person}, item {item.item_id}: {error.code} {error}"
+                    f"{self.person}, item {item.item_id}: {error.code} {error}"
                 )
             elif error.code == "already_voted":
                 end = monotonic()
-                self.record.ops.append(Op(op.item, op.start, end, "refused", self._person))
+                self.record.ops.append(Op(op.item, op.start, end, "refused", self.person))
             return
         except (Closed, asyncio.CancelledError):
             self.record.ops.append(replace(op, may=True))
@@ -212,7 +233,7 @@ class Labeler:
         now = monotonic()
         self.record.ops.append(replace(op, end=now))
         self.record.acks.append((op.start, now, ack.seq))
-        self.record.ack(body["vote_id"], self._person, item.item_id)
+        self.record.ack(body["vote_id"], self.person, item.item_id)
         if supersedes is None:
             self.tab.answered(str(item.lease_id))
             self._mine.append((body["vote_id"], item))

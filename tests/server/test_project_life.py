@@ -1,5 +1,5 @@
-"""A whole project's life, at random: people, supervisors and the model do all that they can do, and nothing
-ever contradicts the facts. (`test_item_life.py` looks at single items closely.)
+"""A whole project's life, at random: people, supervisors and the model do all that they can do,
+and nothing ever contradicts the facts. (`test_item_life.py` looks at single items closely.)
 
 A failure names its seed, and the deeds up to it.
 """
