@@ -55,6 +55,8 @@ RICH = {"votes_min": 1, "votes_max": 2, "gold_rate": 0.3}
 """All that a supervisor can do is done, by `soak_boss.RICH`."""
 TASK_TYPES = ("multiclass", "multilabel", "boxes")
 """Of the rich project."""
+TRIES = 20
+"""What supervisors try so often works at least once; else the soak asks for something wrong."""
 ANSWERED = "SELECT vote_id, user_id, item_id FROM {} WHERE project_id = ?"
 
 
@@ -363,8 +365,10 @@ class Survived:
     kinds: Counter[str]
     acked: int
     frames: int
+    tried: Counter[str]
+    """What supervisors set about …"""
     deeds: Counter[str]
-    """Of the supervisors."""
+    """… and did: the rest was refused, or met a fault."""
 
 
 async def survive(plan: Plan) -> Survived:
@@ -383,8 +387,9 @@ async def survive(plan: Plan) -> Survived:
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
     frames = sum(record.frames for record in episode.records.values())
+    tried = sum((boss.tried for boss, _ in episode.bosses), Counter[str]())
     deeds = sum((boss.done for boss, _ in episode.bosses), Counter[str]())
-    return Survived(episode.kinds, episode.acked, frames, deeds)
+    return Survived(episode.kinds, episode.acked, frames, tried, deeds)
 
 
 def plans(
@@ -403,7 +408,8 @@ def _survive(plan: Plan) -> Survived:
 def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> int:
     """Returns how many faults there were. Raises what the first failed episode does, when the
     others that have begun are over."""
-    began, kinds, acked, frames, deeds = monotonic(), Counter[str](), 0, 0, Counter[str]()
+    began, kinds, acked, frames = monotonic(), Counter[str](), 0, 0
+    tried, deeds = Counter[str](), Counter[str]()
     with ProcessPoolExecutor(jobs) as pool:
         begun = {pool.submit(_survive, plan): plan for plan in all_of_them}
         try:
@@ -416,6 +422,7 @@ def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> 
                 kinds += survived.kinds
                 acked += survived.acked
                 frames += survived.frames
+                tried += survived.tried
                 deeds += survived.deeds
                 done, took = kinds.total(), monotonic() - began
                 say(
@@ -427,6 +434,10 @@ def soak(all_of_them: Sequence[Plan], jobs: int, say: Callable[[str], None]) -> 
             pool.shutdown(cancel_futures=True)
     for counted in (kinds, deeds):
         say(", ".join(f"{name} {n}" for name, n in counted.most_common()))
+    never = [name for name, n in tried.items() if n >= TRIES and not deeds[name]]
+    if never:
+        say(f"supervisors never managed to {', '.join(never)}")
+        raise Failed(never)
     return kinds.total()
 
 

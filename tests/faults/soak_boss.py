@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
 
 from chorus.client import ApiError, Rest, Socket
 from chorus.client.errors import ChorusError
@@ -47,6 +48,7 @@ class Boss:
         self.people = list(people)
         self.folder = folder
         self.rng = rng
+        self.tried: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
         """What should never be answered."""
@@ -59,6 +61,7 @@ class Boss:
         while True:
             await asyncio.sleep(self.rng.uniform(0.05, 0.3))
             (deed,) = self.rng.choices(list(deeds), weights)
+            self.tried[deed.__name__] += 1
             try:
                 await deed(self)
                 self.done[deed.__name__] += 1
@@ -81,9 +84,11 @@ class Boss:
     # -- deeds
 
     async def decide(self) -> None:
-        found = (await self.http.request("GET", f"{self._one}/review")).json()
-        for item in found["items"][:3]:
-            action = self.rng.choice(["change", "change", "requeue", "remove"])
+        state = self.rng.choice(["needs_review", "needs_review", "labeled", "skipped"])
+        asked = {"project_id": self.project_id, "state": state, "limit": 3}
+        reply = await self.socket.request("review.list", asked)
+        for item in msgspec.json.decode(reply)["items"]:
+            action = self.rng.choice(["change", "change", "requeue", "remove", "undo"])
             answer = self._answer() if action == "change" else None
             await self.http.review(self.project_id, item["item_id"], action, answer)
 
