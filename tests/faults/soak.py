@@ -43,7 +43,7 @@ from tests.faults.histories import Op
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim
 from tests.faults.soak_boss import Boss, Deed
-from tests.faults.soak_faults import ORDERLY, Scene, draw
+from tests.faults.soak_faults import ANSWERS, ORDERLY, Scene, draw
 from tests.faults.soak_people import EXPELLED, SETTLED, Labeler, Record
 from tests.servers import Bench, TestServer, pictures
 
@@ -100,7 +100,10 @@ class Episode:
                 )
                 bench = await stack.enter_async_context(Bench(self.server))
                 await self._set_up(bench, proxy)
-                scene = Scene(self.server, shim, proxy, self.rng, list(self.records), bench.admin)
+                scene = Scene(
+                    self.server, shim, proxy, self.rng, list(self.records), bench.admin,
+                    lambda: {vote for record in self.records.values() for vote in record.acked},
+                )  # fmt: skip
                 work = [asyncio.create_task(one.run()) for one in self.labelers]
                 bosses = [asyncio.create_task(boss.run(deeds)) for boss, deeds in self.bosses]
                 try:
@@ -205,7 +208,7 @@ class Episode:
             for project_id, votes in acked.items():
                 kept = {
                     vote: (user, item)
-                    for table in ("vote", "check_vote", "practice_answer")
+                    for table in ANSWERS
                     for vote, user, item in db.execute(ANSWERED.format(table), (project_id,))
                 }
                 lost = [vote for vote, what in votes.items() if kept.get(vote) != what]

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,6 +22,12 @@ from websockets.asyncio.client import connect
 from chorus.client import ApiError
 from chorus.client.process import ServerFailed
 from chorus.server.formats.blobfiles import STAGING
+from chorus.server.services import fsck
+from chorus.server.storage.backup import making, restoring
+from chorus.server.storage.backup.places import open_place
+from chorus.server.storage.backup.shelf import Shelf
+from chorus.server.storage.sqlite import connect as connect_database
+from chorus.server.storage.tx import Tx
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim
 from tests.servers import TestServer
@@ -32,6 +39,8 @@ MOMENT_S = 0.4
 """How long something is out of order, at least."""
 TRIES_S = 3.0
 """Longest wait for somebody to run into it."""
+ANSWERS = ("vote", "check_vote", "practice_answer")
+"""Tables with a row for each answer."""
 
 
 @dataclass
@@ -45,6 +54,8 @@ class Scene:
     """Of one fault alone: what it draws does not depend on what happens beside it."""
     projects: list[str]
     admin: Any
+    acked: Callable[[], set[str]]
+    """vote_id of every answer that was acknowledged so far."""
 
     async def passing(self, seconds: float = MOMENT_S) -> None:
         await asyncio.sleep(seconds * self.rng.uniform(0.5, 1.5))
@@ -242,10 +253,37 @@ async def corrupt_artifact(scene: Scene) -> None:
     await scene.passing()
 
 
+async def backed_up(scene: Scene) -> None:
+    """A backup beside all that goes wrong: what was acknowledged before is in it, and what it holds
+    is right."""
+    before = scene.acked()
+    findings = await asyncio.to_thread(_back_up, scene.server.process.data_dir, before)
+    if findings:
+        raise AssertionError("the backup:\n" + "\n".join(findings))
+
+
+def _back_up(data_dir: Path, acked: set[str]) -> list[str]:
+    folder = data_dir.parent / "backups"
+    shelf = Shelf(open_place(str(folder)))
+    made = making.make(data_dir, shelf, 3, False, lambda what, done, of: None)
+    copy = folder.with_name(f"copy-{made.snapshot_id}.sqlite")
+    restoring.database(shelf, made, copy, lambda what, done, of: None)
+    try:
+        with closing(connect_database(copy)) as db:
+            kept = {
+                row[0] for table in ANSWERS for row in db.execute(f"SELECT vote_id FROM {table}")
+            }
+            lost = [f"not there: answer {vote_id}" for vote_id in sorted(acked - kept)]
+            return lost + list(fsck.check(Tx(db)))
+    finally:
+        for path in folder.parent.glob(f"{copy.name}*"):
+            path.unlink()
+
+
 Fault = Callable[[Scene], Awaitable[None]]
 DISK: list[Fault] = [full_disk, read_only_disk, failing_fsync, corrupt_picture, missing_picture]
 NETWORK: list[Fault] = [disconnected, slow_network, asleep]
-ELSE: list[Fault] = [clock_jumps, server_hangs, slow_reader, nonsense, kill_worker]
+ELSE: list[Fault] = [clock_jumps, server_hangs, slow_reader, nonsense, kill_worker, backed_up]
 GROUPS = [DISK, NETWORK, ELSE]
 """One of each can go wrong at a time."""
 DEAR: list[Fault] = [

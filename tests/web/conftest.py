@@ -47,6 +47,8 @@ def run() -> Iterator[Run]:
             "outbox",
             "page_state",
             "page_words",
+            "review_filter",
+            "review_room",
             "table_head",
             "task",
             "text_layout",

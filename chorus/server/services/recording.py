@@ -224,6 +224,11 @@ def settle(item: Item, project: Project, now: int) -> None:
         item.label_at = now
 
 
+def asks_for_more(item: Item, project: Project) -> bool:
+    """It has the votes that every item gets, and they do not settle it (pure)."""
+    return item.state in OPEN_STATES and item.n_labels >= project.votes_min
+
+
 def line_up(item: Item, project: Project) -> None:
     """Where an item that asks for more votes than everybody's first ones waits (pure).
 
@@ -234,7 +239,7 @@ def line_up(item: Item, project: Project) -> None:
     """
     if item.state not in OPEN_STATES:
         return
-    if item.n_labels >= project.votes_min:
+    if asks_for_more(item, project):
         item.queue, item.queue_block = "manual", 0
         item.queue_pos = more_votes_pos(item.confidence or 0.0, item.rank)
         item.odd = None

@@ -43,7 +43,7 @@ export class Room extends EventTarget {
     this.items = new Map();
     /** @type {number[]} the list as shown */
     this.order = [];
-    this.total = 0;
+    this._total = 0;
     this.more = false;
     this.loaded = false;
     /** @type {?string} why the list could not be read */
@@ -154,20 +154,19 @@ export class Room extends EventTarget {
     this.items = new Map(items.map((i) => [i.item_id, i]));
     const at = Math.max(0, this.index);
     this.order = items.map((i) => i.item_id);
-    this.total = answer.total - (answer.items.length - items.length);
+    this._total = answer.total - (answer.items.length - items.length);
     this.more = answer.more;
     this._next = answer.next;
     this.loaded = true;
     if (kept && !this.items.has(kept.item_id)) {
-      if (matches(kept, filter)) {
-        // Further down than what was read: it keeps its place in view.
-        this.items.set(kept.item_id, kept);
+      this.items.set(kept.item_id, kept);
+      if (!this.complete && matches(kept, filter)) {
+        // Further down than what was read, perhaps: it keeps its place in view.
         this.order.splice(Math.min(at, this.order.length), 0, kept.item_id);
-      } else {
-        this.items.set(kept.item_id, kept);
-        this._dirty.add(kept.item_id);
-        this._later();
-      }
+      } else this._gap = at;
+      // Or it has left the list: what is known of it here is older than the list.
+      this._dirty.add(kept.item_id);
+      this._later();
     }
     if (this.current === null || !this.items.has(this.current)) this._first();
     else this._claim([this.current]);
@@ -195,6 +194,11 @@ export class Room extends EventTarget {
     } finally {
       this._fetching = false;
     }
+  }
+
+  /** How many the filter finds: counted where all of them are here, else as the server had it last. */
+  get total() {
+    return this.loaded && this.complete ? this.order.length : this._total;
   }
 
   /** Everything that the filter finds is here. */
@@ -331,7 +335,7 @@ export class Room extends EventTarget {
     const ahead = [...this.order.slice(at + 1), ...this.order.slice(0, Math.max(0, at))];
     if (!stays && at >= 0) {
       this.order.splice(at, 1);
-      this.total = Math.max(0, this.total - 1);
+      this._total = Math.max(0, this._total - 1);
     }
     const free = ahead.filter((other) => other !== id && !this.claims.has(other));
     if (free.length) this._go(free);
@@ -405,7 +409,7 @@ export class Room extends EventTarget {
       this.items.set(waiting.item_id, waiting.item);
       if (!this.order.includes(waiting.item_id)) {
         this.order.splice(Math.max(0, waiting.at), 0, waiting.item_id);
-        this.total += 1;
+        this._total += 1;
       }
       this.show(waiting.item_id);
       this._undone(waiting);
@@ -587,7 +591,9 @@ export class Room extends EventTarget {
     if (body.item_id !== undefined) {
       this._meanwhile?.add(body.item_id);
       const flag = this.filter.flagged && type === "check.cast" && body.kind === "flag";
-      const arrives = flag || byDoubt(this.filter) && !this.filter.like
+      // Long lists in order of import would only grow under one's eyes.
+      const live = !this.filter.like && (byDoubt(this.filter) || this.order.length < PAGE);
+      const arrives = flag || live
         && ((type === "item.needs_review" && state === "needs_review")
           || (body.moves ?? []).some(([, to]) => to === state));
       if (this.items.has(body.item_id) || arrives) {
@@ -642,7 +648,7 @@ export class Room extends EventTarget {
       this.items.set(id, item);
       if (fits) return; // it keeps its place, so that nobody loses theirs
       this.order.splice(at, 1);
-      this.total = Math.max(0, this.total - 1);
+      this._total = Math.max(0, this._total - 1);
       if (id === this.current) this._gap = at;
       else this.items.delete(id);
       return;
@@ -654,14 +660,14 @@ export class Room extends EventTarget {
     let to = this.order.findIndex((other) => before(item, this.items.get(other), this.filter));
     if (to < 0) {
       if (this._next !== null) {
-        this.total += 1; // further down than what is loaded
+        this._total += 1; // further down than what is loaded
         return;
       }
       to = this.order.length;
     }
     this.items.set(id, item);
     this.order.splice(to, 0, id);
-    this.total += 1;
+    this._total += 1;
   }
 
   // -- helpers
