@@ -42,8 +42,8 @@ from tests.faults import histories, soak_boss
 from tests.faults.histories import Op
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim
-from tests.faults.soak_boss import Boss, Deed
-from tests.faults.soak_faults import ANSWERS, ORDERLY, Scene, draw
+from tests.faults.soak_boss import Boss
+from tests.faults.soak_faults import ORDERLY, Acked, Scene, draw, lost
 from tests.faults.soak_people import EXPELLED, SETTLED, Labeler, Record
 from tests.servers import Bench, TestServer, pictures
 
@@ -57,7 +57,6 @@ TASK_TYPES = ("multiclass", "multilabel", "boxes")
 """Of the rich project."""
 TRIES = 20
 """What supervisors try so often works at least once; else the soak asks for something wrong."""
-ANSWERED = "SELECT vote_id, user_id, item_id FROM {} WHERE project_id = ?"
 
 
 class Failed(AssertionError):
@@ -76,7 +75,7 @@ class Episode:
         self.kinds: Counter[str] = Counter()
         self.records: dict[str, Record] = {}
         self.labelers: list[Labeler] = []
-        self.bosses: list[tuple[Boss, dict[Deed, int]]] = []
+        self.bosses: list[Boss] = []
         self.watches: dict[str, StatsWatch] = {}
         """Dashboards that stay open all the time."""
         self.say: Callable[[str], None] = lambda line: None
@@ -102,10 +101,10 @@ class Episode:
                 await self._set_up(bench, proxy)
                 scene = Scene(
                     self.server, shim, proxy, self.rng, list(self.records), bench.admin,
-                    lambda: {vote for record in self.records.values() for vote in record.acked},
+                    self._acked,
                 )  # fmt: skip
                 work = [asyncio.create_task(one.run()) for one in self.labelers]
-                bosses = [asyncio.create_task(boss.run(deeds)) for boss, deeds in self.bosses]
+                bosses = [asyncio.create_task(boss.run()) for boss in self.bosses]
                 try:
                     await self._storm(scene, [*work, *bosses])
                     shim.well()
@@ -158,10 +157,10 @@ class Episode:
             people = {one.person for one in self.labelers if one.project_id == project_id}
             boss = Boss(
                 bench.admin, await bench.socket(self.server.token), project_id, kind,
-                sorted(people), self.folder / project_id,
+                sorted(people), deeds, self.folder / project_id,
                 random.Random(self.rng.getrandbits(32)),
             )  # fmt: skip
-            self.bosses.append((boss, deeds))
+            self.bosses.append(boss)
         for project_id in self.records:
             socket = await bench.stack.enter_async_context(Socket(proxy.url, self.server.token))
             self.watches[project_id] = await StatsWatch.open(socket, project_id)
@@ -194,26 +193,23 @@ class Episode:
             if task.done():
                 task.result()
                 raise Failed("somebody has ended")
-        for one in (*self.records.values(), *(boss for boss, _ in self.bosses)):
+        for one in (*self.records.values(), *self.bosses):
             if one.wrong:
                 raise Failed("\n".join(one.wrong))
 
     # -- is all well?
 
+    def _acked(self) -> Acked:
+        return {project_id: dict(record.acked) for project_id, record in self.records.items()}
+
     def _check(self) -> None:
         """Of one moment of the database; the server may be at work on it."""
-        acked = {project_id: dict(record.acked) for project_id, record in self.records.items()}
+        acked = self._acked()
         with closing(connect(self.server.process.data_dir / "chorus.sqlite", readonly=True)) as db:
             db.execute("BEGIN")
-            for project_id, votes in acked.items():
-                kept = {
-                    vote: (user, item)
-                    for table in ANSWERS
-                    for vote, user, item in db.execute(ANSWERED.format(table), (project_id,))
-                }
-                lost = [vote for vote, what in votes.items() if kept.get(vote) != what]
-                if lost:
-                    raise Failed(f"acknowledged and not there: {lost}")
+            if missing := lost(db, acked):
+                raise Failed(f"acknowledged and not there: {missing}")
+            for project_id in acked:
                 twice = db.execute(
                     "SELECT item_id, user_id, COUNT(*) FROM standing WHERE project_id = ?"
                     " GROUP BY 1, 2 HAVING COUNT(*) > 1", (project_id,),
@@ -228,7 +224,7 @@ class Episode:
 
     async def _drain(self, bench: Bench, work: list[asyncio.Task[None]]) -> None:
         """Everybody goes on until there is nothing left to do."""
-        for boss, _ in self.bosses:
+        for boss in self.bosses:
             await boss.let_all_end()
         for project_id in self.records:
             end = monotonic() + PATIENCE_S
@@ -390,8 +386,8 @@ async def survive(plan: Plan) -> Survived:
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
     frames = sum(record.frames for record in episode.records.values())
-    tried = sum((boss.tried for boss, _ in episode.bosses), Counter[str]())
-    deeds = sum((boss.done for boss, _ in episode.bosses), Counter[str]())
+    tried = sum((boss.tried for boss in episode.bosses), Counter[str]())
+    deeds = sum((boss.done for boss in episode.bosses), Counter[str]())
     return Survived(episode.kinds, episode.acked, frames, tried, deeds)
 
 

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from chorus.client import ApiError, Rest, Socket
+from chorus.client.doors import look_through
 from chorus.client.errors import ChorusError
 from chorus.client.ids import new_id
 from chorus.client.messages import Answer
@@ -41,11 +42,13 @@ class Boss:
 
     def __init__(
         self, http: Rest, socket: Socket, project_id: str, task_type: str, people: Sequence[str],
-        folder: Path, rng: random.Random,
+        deeds: dict[Deed, int], folder: Path, rng: random.Random,
     ) -> None:  # fmt: skip
+        """deeds: how often each comes."""
         self.http, self.socket = http, socket
         self.project_id, self.task_type = project_id, task_type
         self.people = list(people)
+        self.deeds = deeds
         self.folder = folder
         self.rng = rng
         self.tried: Counter[str] = Counter()
@@ -56,11 +59,10 @@ class Boss:
         self._names = 0
         self._one = f"/api/projects/{project_id}"
 
-    async def run(self, deeds: dict[Deed, int]) -> None:
-        weights = list(deeds.values())
+    async def run(self) -> None:
         while True:
             await asyncio.sleep(self.rng.uniform(0.05, 0.3))
-            (deed,) = self.rng.choices(list(deeds), weights)
+            (deed,) = self.rng.choices(list(self.deeds), list(self.deeds.values()))
             self.tried[deed.__name__] += 1
             try:
                 await deed(self)
@@ -103,7 +105,7 @@ class Boss:
 
     async def pause(self) -> None:
         for state in ("paused", "running"):
-            await self.http.request("PATCH", self._one, json={"state": state})
+            await self.http.change_project(self.project_id, state=state)
             await asyncio.sleep(0.1)
 
     async def bring_pictures(self) -> None:
@@ -123,17 +125,12 @@ class Boss:
         if kind == "votes":
             users = {user.user_id: user.login for user in await self.http.users()}
             options["person"] = users[self.rng.choice(self.people)]
-        begun = await self.http.begin_label_import(
-            self.project_id, "labels.csv", f"name,label\n{rows}\n".encode(), kind, **options
-        )
-        for _ in range(100):
-            found = await self.http.label_import(self.project_id, begun.import_id)
-            if found.state == "ready":
-                await self.http.apply_label_import(
-                    self.project_id, begun.import_id, leave_out=True
-                )  # fmt: skip
-                return
-            await asyncio.sleep(0.05)
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / "labels.csv"
+        file.write_text(f"name,label\n{rows}\n")
+        found = await look_through(self.http, self.project_id, file, kind, options)
+        if found.state == "ready":
+            await self.http.apply_label_import(self.project_id, found.import_id, leave_out=True)
 
     async def take_back(self) -> None:
         body = {"user_id": self.rng.choice(self.people)}

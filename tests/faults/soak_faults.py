@@ -8,6 +8,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ TRIES_S = 3.0
 """Longest wait for somebody to run into it."""
 ANSWERS = ("vote", "check_vote", "practice_answer")
 """Tables with a row for each answer."""
+Acked = dict[str, dict[str, tuple[str, int]]]
+"""Answers by project: vote_id -> (person, item)."""
 
 
 @dataclass
@@ -54,8 +57,8 @@ class Scene:
     """Of one fault alone: what it draws does not depend on what happens beside it."""
     projects: list[str]
     admin: Any
-    acked: Callable[[], set[str]]
-    """vote_id of every answer that was acknowledged so far."""
+    acked: Callable[[], Acked]
+    """Every answer that was acknowledged so far."""
 
     async def passing(self, seconds: float = MOMENT_S) -> None:
         await asyncio.sleep(seconds * self.rng.uniform(0.5, 1.5))
@@ -262,7 +265,22 @@ async def backed_up(scene: Scene) -> None:
         raise AssertionError("the backup:\n" + "\n".join(findings))
 
 
-def _back_up(data_dir: Path, acked: set[str]) -> list[str]:
+def lost(db: sqlite3.Connection, acked: Acked) -> list[str]:
+    """vote_id of those that the database does not have, or has of somebody or something else."""
+    out = []
+    for project_id, answers in acked.items():
+        kept = {
+            vote: (user, item)
+            for table in ANSWERS
+            for vote, user, item in db.execute(
+                f"SELECT vote_id, user_id, item_id FROM {table} WHERE project_id = ?", (project_id,)
+            )
+        }
+        out += [vote for vote, what in answers.items() if kept.get(vote) != what]
+    return out
+
+
+def _back_up(data_dir: Path, acked: Acked) -> list[str]:
     folder = data_dir.parent / "backups"
     shelf = Shelf(open_place(str(folder)))
     made = making.make(data_dir, shelf, 3, False, lambda what, done, of: None)
@@ -270,11 +288,8 @@ def _back_up(data_dir: Path, acked: set[str]) -> list[str]:
     restoring.database(shelf, made, copy, lambda what, done, of: None)
     try:
         with closing(connect_database(copy)) as db:
-            kept = {
-                row[0] for table in ANSWERS for row in db.execute(f"SELECT vote_id FROM {table}")
-            }
-            lost = [f"not there: answer {vote_id}" for vote_id in sorted(acked - kept)]
-            return lost + list(fsck.check(Tx(db)))
+            missing = [f"not there: answer {vote_id}" for vote_id in lost(db, acked)]
+            return missing + list(fsck.check(Tx(db)))
     finally:
         for path in folder.parent.glob(f"{copy.name}*"):
             path.unlink()

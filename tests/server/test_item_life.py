@@ -9,26 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.errors import ApiError
 from chorus.server.services import checking, practising
 from chorus.server.services.dashboard import snapshot
 from chorus.server.storage.tx import Tx
-from tests.server.world import World
+from tests.server.world import SAID, World
 
 PEOPLE = st.integers(0, 3)
 VALUES = st.sampled_from(["0", "1", "2"])
-SETS = {"0": "0,2", "1": "-", "2": "2"}
-"""What stands in a project of label sets for the classes above."""
-
-BOXES = {
-    "0": "[[0,0,0,4,4],[1,4,4,4,4]]",
-    "1": "[[0,0,0,4,3],[1,4,4,4,3],[2,0,5,3,3]]",
-    "2": "[]",
-}
-"""In a project of boxes; the first two agree on two of three."""
 
 
 class ItemLife(RuleBasedStateMachine):
@@ -71,7 +61,7 @@ class ItemLife(RuleBasedStateMachine):
 
     def said(self, value: str) -> str:
         """An answer as this project stores it."""
-        return value
+        return SAID[self.task_type][value]
 
     @property
     def w(self) -> World:
@@ -260,11 +250,7 @@ class ItemLife(RuleBasedStateMachine):
         """Labels may change or open again; decisions by review stand."""
         decided = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
         accuracy = dict(zip(self.w.people, skills, strict=True))
-        params = Params("one_coin", [1 / 3] * 3, accuracy, model_weight=model_weight)
-        if self.task_type == "multilabel":
-            each = Params("one_coin", [0.7, 0.3], accuracy)
-            params = Params("auto", [1 / 3] * 3, sets=set_params([each] * 3))
-        self.w.estimate(params)
+        self.w.skills_are(accuracy, model_weight)
         after = {i.item_id: i.label for i in self.w.items() if i.review == "decided"}
         assert after == decided
 
@@ -398,9 +384,6 @@ class SetLife(ItemLife):
 
     task_type = "multilabel"
 
-    def said(self, value: str) -> str:
-        return SETS[value]
-
 
 SetLife.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 TestSetLife = SetLife.TestCase
@@ -410,9 +393,6 @@ class ShapeLife(ItemLife):
     """The same where a label is boxes: people draw nearly the same, something else, or nothing."""
 
     task_type = "boxes"
-
-    def said(self, value: str) -> str:
-        return BOXES[value]
 
 
 ShapeLife.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

@@ -36,9 +36,7 @@ def world_with(worlds: list[World], practice: int, gold: int, work: int = 12) ->
     world.add(work)
     if gold:
         world.add(gold, "1", gold=True)
-    tx = world.tx()
-    tx.change_project("p", {"practice": practice})
-    world.commit(tx)
+    world.set(practice=practice)
     return world
 
 
@@ -152,9 +150,7 @@ def test_whoever_is_at_work_is_not_asked_but_may_be_told_to(worlds: list[World])
     page = world.deal("u0", 4).page
     assert page is not None
     world.cast("u0", page["items"][0]["item_id"], "1")
-    tx = world.tx()
-    tx.change_project("p", {"practice": 2})
-    world.commit(tx)
+    world.set(practice=2)
     kinds = [world.deal("u0", 4).page["kind"] for _ in range(2)]  # type: ignore[index]
     assert kinds == ["manual", "manual"]
     world.practise_again("u0")

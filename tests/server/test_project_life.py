@@ -16,15 +16,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.events import Board, apply, blank
 from chorus.server.domain.model import OPEN_STATES, User
 from chorus.server.domain.values import NONE, parts
 from chorus.server.errors import ApiError
 from chorus.server.formats.labels.drawn import Drawn, ShapeIn
 from chorus.server.formats.labels.rows import Said
-from chorus.server.services import checking, clusters, erasing, label_ops, landing, round_records
-from chorus.server.services.accounts import join
+from chorus.server.services import (
+    checking,
+    clusters,
+    erasing,
+    label_ops,
+    landing,
+    round_records,
+    supervising,
+)
+from chorus.server.services.accounts import join, leave
 from chorus.server.services.assigning import release
 from chorus.server.services.choosing import Choice
 from chorus.server.services.dashboard import snapshot
@@ -32,12 +39,9 @@ from chorus.server.services.detector_run import ShownLimits
 from chorus.server.services.label_ops import Nothing, Op, Options, Refused
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
-from tests.server.test_item_life import BOXES, SETS
-from tests.server.world import CLASSES, World
+from tests.server.world import CLASSES, SAID, World
 
 CONSENSUS = ("majority", "auto", "one_coin", "dawid_skene")
-SAID = {"multiclass": {"0": "0", "1": "1", "2": "2"}, "multilabel": SETS, "boxes": BOXES}
-"""What stands for three answers, by task type."""
 DEEDS = 60
 
 
@@ -139,10 +143,7 @@ class Life:
     def pause(self) -> None:
         user_id, tx = self._person(), self.w.tx()
         paused = not tx.member_paused("p", user_id)
-        tx.set_member_paused("p", user_id, self.w.now if paused else None)
-        tx.emit("p", self.w.now, "member.paused", {"user_id": user_id, "paused": paused, "by": "b"})
-        if paused:
-            release(tx, "p", user_id, tx.leases_of_user("p", user_id), "returned")
+        supervising.pause(tx, "p", user_id, paused, "boss", self.w.now)
         self.w.commit(tx)
 
     def take_back(self) -> None:
@@ -204,8 +205,7 @@ class Life:
     def come_and_go(self) -> None:
         """A member leaves the project, with what they hold, and comes back."""
         user_id, tx = self._person(), self.w.tx()
-        tx.drop_member("p", user_id)
-        tx.emit("p", self.w.now, "member.left", {"user_id": user_id})
+        leave(tx, "p", user_id, self.w.now)
         release(tx, "p", user_id, tx.leases_of_user("p", user_id), "returned")
         self.w.commit(tx)
         assert self.w.findings() == []
@@ -259,12 +259,7 @@ class Life:
 
     def estimate(self) -> None:
         skills = {user: self.draw.uniform(0.3, 0.99) for user in self.w.people}
-        weight = self.draw.choice([0.0, 0.7])
-        params = Params("one_coin", [1 / 3] * 3, skills, model_weight=weight)
-        if self.task_type == "multilabel":
-            each = Params("one_coin", [0.7, 0.3], skills)
-            params = Params("auto", [1 / 3] * 3, sets=set_params([each] * 3))
-        self.w.estimate(params)
+        self.w.skills_are(skills, self.draw.choice([0.0, 0.7]))
 
     # -- and time
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from chorus.server.consensus.estimate import Estimate
-from chorus.server.consensus.live import Params
+from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.assignment import Wanted
 from chorus.server.domain.model import Event, Item, LabelClass, Lease, Project, User
 from chorus.server.formats.images import Prepared
@@ -36,7 +36,7 @@ from chorus.server.services.background import Heard
 from chorus.server.services.bulk import Bulk
 from chorus.server.services.importing import add_items
 from chorus.server.services.labeling import VoteCast
-from chorus.server.services.remerging import differing, remerge
+from chorus.server.services.remerging import begin, differing, remerge
 from chorus.server.services.round_files import Prediction
 from chorus.server.services.supervising import TakeBack
 from chorus.server.storage.migrations import migrate
@@ -44,6 +44,16 @@ from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.assignments import Assignment
 
+SAID = {
+    "multiclass": {"0": "0", "1": "1", "2": "2"},
+    "multilabel": {"0": "0,2", "1": "-", "2": "2"},
+    "boxes": {
+        "0": "[[0,0,0,4,4],[1,4,4,4,4]]",
+        "1": "[[0,0,0,4,3],[1,4,4,4,3],[2,0,5,3,3]]",
+        "2": "[]",
+    },
+}
+"""What stands for three answers, by task type. Of the boxes the first two agree on two of three."""
 CLASSES = [LabelClass("cat", "#111111"), LabelClass("dog", "#222222"), LabelClass("cow", "#333333")]
 
 
@@ -78,6 +88,7 @@ class World:
         self.events: list[Event] = []
         self.floors = dealing.Floors()
         self.project_id = "p"
+        self.task_type = task_type
         self.people = [f"u{n}" for n in range(people)]
         self._pictures = 0
         tx = self.tx()
@@ -181,7 +192,7 @@ class World:
         tx = self.tx()
         tx.change_project("p", changes)
         if at_once:
-            remerge(tx, "p", [item.item_id for item in self.items()], self.now)
+            assert not begin(tx, "p", self.now), "more items than one chunk"
         else:
             tx.add_remerge("p")
         self.commit(tx)
@@ -295,6 +306,14 @@ class World:
         remerge(tx, "p", [i.item_id for i in tx.items_with_votes("p", 0, 10_000)], self.now)
         tx.set_landed("p", project.estimate_rev + 1)
         self.commit(tx)
+
+    def skills_are(self, accuracy: dict[str, float], model_weight: float) -> None:
+        """An estimate lands by which people are right so often."""
+        params = Params("one_coin", [1 / 3] * 3, accuracy, model_weight=model_weight)
+        if self.task_type == "multilabel":
+            each = Params("one_coin", [0.7, 0.3], accuracy)
+            params = Params("auto", [1 / 3] * 3, sets=set_params([each] * 3))
+        self.estimate(params)
 
     def model_says(self, item_id: int, view: str, value: str | None = None) -> None:
         """A round's view of an item lands; `value`: its answer, if not the likeliest class."""

@@ -452,3 +452,9 @@ def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool
     if was not in (None, role):
         body["was"] = was
     tx.emit(project_id, now, "member.joined", body)
+
+
+def leave(tx: Tx, project_id: str, user_id: str, now: int) -> None:
+    """Out of a project; nothing happens to whoever is not in it."""
+    if tx.drop_member(project_id, user_id):
+        tx.emit(project_id, now, "member.left", {"user_id": user_id})

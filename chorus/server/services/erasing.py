@@ -22,6 +22,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain.erasing import Erased, names_of
 from chorus.server.errors import ApiError
+from chorus.server.services.accounts import leave
 from chorus.server.services.assigning import release
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -157,8 +158,7 @@ def erase(
         tx.emit(project_id, now, "person.renamed", {"user_id": user_id, "name": pseudonym})
         leases = tx.leases_of_user(project_id, user_id)
         release(tx, project_id, user_id, leases, "returned")
-        if tx.drop_member(project_id, user_id):
-            tx.emit(project_id, now, "member.left", {"user_id": user_id})
+        leave(tx, project_id, user_id, now)
     tx.forget_person(user_id, user.login, email, pseudonym)
     tx.add_erasure(user_id, pseudonym, known, now)
     return pseudonym, boards, tx.exports_naming(boards)

@@ -25,6 +25,7 @@ from chorus.server.services import clusters
 from chorus.server.services.background import Heard, Wakes, Woken
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.pace import Timed
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ def touched(events: Iterable[Event]) -> Touched:
             continue
         if event.type == "vote.cast":
             (out.corrections if "superseded" in body else out.votes).append(body["vote_id"])
-        if event.type == "check.cast":
+        elif event.type == "check.cast":
             out.checks.append(body["vote_id"])
         out.pages.update(body.get("page_ids", ()))
         out.items.update(body.get("item_ids", ()))
@@ -235,13 +236,10 @@ def look(tx: Tx, project_id: str, limit: int, heard: Sequence[Event] = ()) -> Fo
     about = touched(events)
     times: Counter[tuple[str, int]] = Counter()
     new = set(about.votes)
-    for vote in tx.timed_votes(about.votes + about.corrections):
-        if vote.page_id is None or vote.view is None:
-            continue
-        about.pages.add(vote.page_id)
-        if vote.vote_id in new and vote.duration_ms:
+    votes = tx.timed_votes(about.votes + about.corrections)
+    for vote in votes:
+        if vote.view is not None and vote.vote_id in new and vote.duration_ms:
             times[vote.view, pace.bin_of(vote.duration_ms)] += 1
-    about.pages.update(tx.pages_of_checks(about.checks))
     touched_items = sorted(about.items)
     judged, counted = by_item(tx.judged_votes(touched_items)), by_item(tx.pace_items(touched_items))
     items = [i for i in touched_items if judged.get(i) != counted.get(i)]
@@ -252,7 +250,7 @@ def look(tx: Tx, project_id: str, limit: int, heard: Sequence[Event] = ()) -> Fo
                 more = errors.setdefault(view, [0, 0])
                 more[0] += sign * n
                 more[1] += sign * wrong
-    page_ids = sorted(about.pages)
+    page_ids = sorted(pages_of(tx, about, votes))
     stored, now = dict(tx.turnouts_stored(page_ids)), turnouts(tx, page_ids)
     return Found(
         since,
@@ -268,6 +266,13 @@ def look(tx: Tx, project_id: str, limit: int, heard: Sequence[Event] = ()) -> Fo
         ],
         [(view, n, wrong) for view, (n, wrong) in sorted(errors.items()) if n or wrong],
     )
+
+
+def pages_of(tx: Tx, about: Touched, votes: Iterable[Timed]) -> set[int]:
+    """The pages that events may have changed: those they name, and those of their answers.
+    votes: the answers among them that are votes."""
+    answered = {v.page_id for v in votes if v.page_id is not None and v.view is not None}
+    return about.pages | answered | set(tx.pages_of_checks(about.checks))
 
 
 def by_item(
@@ -353,11 +358,7 @@ def findings(tx: Tx, project_id: str) -> Iterator[str]:
         after = events[-1].seq
         some = touched(events)
         items_ahead |= some.items
-        pages_ahead |= some.pages
-        pages_ahead.update(tx.pages_of_checks(some.checks))
-        pages_ahead |= {
-            v.page_id for v in tx.timed_votes(some.votes + some.corrections) if v.page_id
-        }
+        pages_ahead |= pages_of(tx, some, tx.timed_votes(some.votes + some.corrections))
     times: Counter[tuple[str, int]] = Counter()
     for view, ms, n in tx.durations_until(project_id, seq):
         times[view, pace.bin_of(ms)] += n

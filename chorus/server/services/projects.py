@@ -28,7 +28,7 @@ from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_shapes, is_
 from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
-from chorus.server.services.accounts import CurrentUser, join
+from chorus.server.services.accounts import CurrentUser, join, leave
 from chorus.server.services.prose import to_html
 from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
@@ -578,8 +578,7 @@ class Projects:
                     "conflict", "a team of theirs is in this project: take them out of the team,"
                     " or the team out of the project",
                 )  # fmt: skip
-            tx.drop_member(project_id, user_id)
-            tx.emit(project_id, now_ms(), "member.left", {"user_id": user_id})
+            leave(tx, project_id, user_id, now_ms())
             return held[0]
 
         role = await self._store.write(fn)

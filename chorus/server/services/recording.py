@@ -224,11 +224,6 @@ def settle(item: Item, project: Project, now: int) -> None:
         item.label_at = now
 
 
-def asks_for_more(item: Item, project: Project) -> bool:
-    """It has the votes that every item gets, and they do not settle it (pure)."""
-    return item.state in OPEN_STATES and item.n_labels >= project.votes_min
-
-
 def line_up(item: Item, project: Project) -> None:
     """Where an item that asks for more votes than everybody's first ones waits (pure).
 
@@ -239,7 +234,7 @@ def line_up(item: Item, project: Project) -> None:
     """
     if item.state not in OPEN_STATES:
         return
-    if asks_for_more(item, project):
+    if _asks_for_more(item, project):
         item.queue, item.queue_block = "manual", 0
         item.queue_pos = more_votes_pos(item.confidence or 0.0, item.rank)
         item.odd = None
@@ -247,6 +242,17 @@ def line_up(item: Item, project: Project) -> None:
             item.pre_value = item.pre_score = None
     elif item.queue_pos >= MORE_VOTES:
         item.queue_pos = item.rank
+
+
+def in_line(item: Item, project: Project) -> bool:
+    """Whether it waits among those that `line_up` would put it among (pure)."""
+    behind = item.queue_pos >= MORE_VOTES
+    return item.state not in OPEN_STATES or behind == _asks_for_more(item, project)
+
+
+def _asks_for_more(item: Item, project: Project) -> bool:
+    """Of an open item: it has the votes that everybody's first ones are."""
+    return item.n_labels >= project.votes_min
 
 
 def keep(

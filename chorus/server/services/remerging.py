@@ -15,16 +15,15 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.consensus.live import Params
-from chorus.server.domain.model import OPEN_STATES, Item, Project, StandingVote
-from chorus.server.domain.queue import MORE_VOTES
+from chorus.server.domain.model import Item, Project, StandingVote
 from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
 from chorus.server.services.recording import (
     CONFIDENCE_STEP,
     Before,
     Delta,
-    asks_for_more,
     count,
+    in_line,
     keep,
     merged_label,
     settle,
@@ -201,7 +200,6 @@ def _differs(item: Item, votes: Sequence[StandingVote], project: Project, params
     # New rules may want something else of an item whose votes add up to the same.
     fresh = msgspec.structs.replace(item)
     settle(fresh, project, 0)
-    if any(getattr(item, name) != getattr(fresh, name) for name in _SETTLED):
-        return True
-    behind = item.queue_pos >= MORE_VOTES
-    return fresh.state in OPEN_STATES and behind != asks_for_more(fresh, project)
+    return not in_line(fresh, project) or any(
+        getattr(item, name) != getattr(fresh, name) for name in _SETTLED
+    )

@@ -49,19 +49,7 @@ class Supervising:
     async def pause(self, project_id: str, user_id: str, paused: bool, by: str) -> None:
         """Paused, a person gets no pages and what they hold goes back. Raises not_found."""
 
-        def fn(tx: Tx) -> None:
-            now = now_ms()
-            if tx.member_paused(project_id, user_id) == paused:
-                return
-            if not tx.set_member_paused(project_id, user_id, now if paused else None):
-                raise ApiError("not_found", "not a member of this project")
-            body = {"user_id": user_id, "paused": paused, "by": by}
-            tx.emit(project_id, now, "member.paused", body)
-            if paused:
-                leases = tx.leases_of_user(project_id, user_id)
-                release(tx, project_id, user_id, leases, "returned")
-
-        await self._store.write(fn)
+        await self._store.write(lambda tx: pause(tx, project_id, user_id, paused, by, now_ms()))
 
     async def take_back(self, project_id: str, which: TakeBack, by: str) -> dict[str, Any]:
         """Returns `{"takeback_id", "items", "pending"}`; pending: it has yet to land on some of
@@ -127,6 +115,18 @@ class Supervising:
         finally:
             del self._landing[takeback_id]
             self.changed(self._projects.pop(takeback_id))
+
+
+def pause(tx: Tx, project_id: str, user_id: str, paused: bool, by: str, now: int) -> None:
+    """The whole transaction. Raises not_found."""
+    if tx.member_paused(project_id, user_id) == paused:
+        return
+    if not tx.set_member_paused(project_id, user_id, now if paused else None):
+        raise ApiError("not_found", "not a member of this project")
+    body = {"user_id": user_id, "paused": paused, "by": by}
+    tx.emit(project_id, now, "member.paused", body)
+    if paused:
+        release(tx, project_id, user_id, tx.leases_of_user(project_id, user_id), "returned")
 
 
 def take_back(tx: Tx, project_id: str, which: TakeBack, by: str, now: int) -> dict[str, Any]:

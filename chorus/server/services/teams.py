@@ -10,7 +10,7 @@ from typing import Any
 from chorus.server.clock import now_ms
 from chorus.server.domain.teams import ROLES, standing
 from chorus.server.errors import ApiError
-from chorus.server.services.accounts import join
+from chorus.server.services.accounts import join, leave
 from chorus.server.services.projects import Projects
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -140,6 +140,5 @@ def settle(tx: Tx, project_id: str, user_id: str) -> str | None:
         lowered = held is not None and ROLES.index(now[0]) < ROLES.index(held[0])
         return held[0] if lowered and held is not None else None
     assert held is not None
-    tx.drop_member(project_id, user_id)
-    tx.emit(project_id, now_ms(), "member.left", {"user_id": user_id})
+    leave(tx, project_id, user_id, now_ms())
     return held[0]

@@ -56,17 +56,16 @@ class PaceSql(Base):
         ]
 
     def pages_of_checks(self, vote_ids: Sequence[str]) -> list[int]:
-        """The pages that these answers on checks were given on."""
+        """The pages that these answers on checks were given on; some more than once."""
         if not vote_ids:
             return []
         vote_ids = padded(vote_ids)
-        some = marks(len(vote_ids))
-        return [
-            row[0]
-            for row in self.rows(
-                f"SELECT DISTINCT page_id FROM check_vote WHERE vote_id IN ({some})", vote_ids
-            )
-        ]
+        found = self.packed(
+            "page_id",
+            f"SELECT page_id FROM check_vote WHERE vote_id IN ({marks(len(vote_ids))})",
+            vote_ids,
+        )
+        return [page_id for (page_id,) in found]
 
     # -- seconds
 
