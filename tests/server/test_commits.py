@@ -16,7 +16,7 @@ from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
 from chorus.server.storage.tx.later import Statement
-from tests.server.world import World
+from tests.server.world import DiskFull, World
 
 _EVENT = Statement("INSERT INTO event (project_id, seq, type, body, at)", 5)
 ENDS = st.sampled_from(["kept", "kept", "before", "after", "late"])
@@ -125,4 +125,23 @@ def test_what_could_not_be_written_is_not_passed_over() -> None:
     tx.emit("p", world.now, "note.added", {})
     with pytest.raises(OverflowError):
         known.write(world.db)
+    world.close()
+
+
+def test_an_estimate_whose_commit_failed_merges_no_votes() -> None:
+    """The next one has its number. What the lost one said of people is forgotten with it."""
+    world = World(2, 2, consensus="one_coin")
+    world.add(1)
+    [item] = world.items()
+    for user_id in ("u0", "u1"):
+        world.deal(user_id)
+    world.cast("u0", item.item_id, "0")
+    world.cast("u1", item.item_id, "1")
+    world.disk_full = True
+    with pytest.raises(DiskFull):
+        world.skills_are({"u0": 0.9, "u1": 0.6}, 0.0)
+    world.disk_full = False
+    world.skills_are({"u0": 0.6, "u1": 0.9}, 0.0)
+    assert world.item(item.item_id).provisional == "1"
+    assert world.findings() == []
     world.close()

@@ -39,7 +39,7 @@ from chorus.server.services.detector_run import ShownLimits
 from chorus.server.services.label_ops import Nothing, Op, Options, Refused
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
-from tests.server.world import CLASSES, SAID, World
+from tests.server.world import CLASSES, SAID, DiskFull, World
 
 CONSENSUS = ("majority", "auto", "one_coin", "dawid_skene")
 DEEDS = 60
@@ -266,6 +266,18 @@ class Life:
     def count(self) -> None:
         self.w.count(self.draw.choice([1, 7, 500]), heard=self.draw.random() < 0.5)
 
+    def full_disk(self) -> None:
+        """Something that is all undone at its end."""
+        deed = self.draw.choice(list(WEIGHTS))
+        self.deeds[-1] += f" ({deed.__name__})"
+        self.w.disk_full = True
+        try:
+            deed(self)
+        except DiskFull:
+            pass
+        finally:
+            self.w.disk_full = False
+
     def time_passes(self) -> None:
         self.w.now += self.draw.choice([1000, 60_000, 300_000])
 
@@ -320,7 +332,7 @@ WEIGHTS: dict[Callable[[Life], None], int] = {
     Life.mark: 4, Life.prioritize: 3, Life.new_rules: 2, Life.rules_land: 4, Life.settings: 2,
     Life.assign: 2, Life.unassign: 2, Life.practise_again: 2, Life.pause: 3, Life.take_back: 4,
     Life.restore: 3, Life.more_items: 3, Life.bring_in: 5, Life.erase: 1, Life.come_and_go: 1,
-    Life.round_lands: 5, Life.estimate: 3, Life.count: 5, Life.time_passes: 5,
+    Life.round_lands: 5, Life.estimate: 3, Life.count: 5, Life.full_disk: 5, Life.time_passes: 5,
 }  # fmt: skip
 
 

@@ -65,6 +65,10 @@ def _empty() -> bytes:
         return db.serialize()
 
 
+class DiskFull(Exception):
+    pass
+
+
 class World:
     """One project `p`; time stands still unless moved."""
 
@@ -91,6 +95,8 @@ class World:
         self.task_type = task_type
         self.people = [f"u{n}" for n in range(people)]
         self._pictures = 0
+        self.disk_full = False
+        """No commit succeeds: what a deed has done is undone, and it ends with `DiskFull`."""
         tx = self.tx()
         tx.add_project(
             Project(
@@ -127,6 +133,9 @@ class World:
         return Tx(self.db)
 
     def commit(self, tx: Tx) -> None:
+        if self.disk_full:
+            self.rollback()
+            raise DiskFull
         self.db.execute("COMMIT")
         self.events += tx.events
         for event in tx.events:
@@ -302,9 +311,9 @@ class World:
         project = tx.project("p")
         assert project is not None
         body = msgspec.json.encode(Estimate(params, {}, "a test")).decode()
-        tx.add_estimate("p", project.estimate_rev + 1, 0, body, self.now)
+        rev = tx.add_estimate(project, 0, body, self.now)
         remerge(tx, "p", [i.item_id for i in tx.items_with_votes("p", 0, 10_000)], self.now)
-        tx.set_landed("p", project.estimate_rev + 1)
+        tx.set_landed("p", rev)
         self.commit(tx)
 
     def skills_are(self, accuracy: dict[str, float], model_weight: float) -> None:

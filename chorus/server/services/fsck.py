@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from chorus.server.consensus.live import Params
 from chorus.server.domain.events import Board, apply, blank
 from chorus.server.domain.model import STATES, Event, Item, Project, StandingVote
 from chorus.server.domain.shape_changes import changes
@@ -33,10 +34,13 @@ def check(tx: Tx) -> Iterator[str]:
         yield f"database: {verdict}"
     for project in tx.projects():
         after = 0
+        # While an estimate lands, an item is merged with it or with the one before.
+        revs = sorted({project.estimate_rev, project.landed_rev}, reverse=True)
+        params = [tx.stored_params(project, rev) for rev in revs]
         while items := tx.items_in_state(project.project_id, None, after, CHUNK):
             after = items[-1].item_id
             for item in items:
-                yield from _check_item(tx, project, item)
+                yield from _check_item(tx, project, item, params)
             if project.shapes:
                 yield from _check_changes(tx, project, items[0].item_id, after)
         yield from _check_checks(tx, project)
@@ -45,7 +49,8 @@ def check(tx: Tx) -> Iterator[str]:
         yield from _check_log(tx, project)
 
 
-def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
+def _check_item(tx: Tx, project: Project, item: Item, estimates: Sequence[Params]) -> Iterator[str]:
+    """estimates: the parameters of any of which the item may be merged with."""
     where = f"project {project.project_id}, item {item.item_id}"
     fresh = msgspec.structs.replace(item)
     fresh.review, fresh.review_value, requeued = outcome(effective(tx.reviews(item.item_id)))
@@ -66,9 +71,8 @@ def _check_item(tx: Tx, project: Project, item: Item) -> Iterator[str]:
     findings: list[str] = []
     # Under new rules that have not reached every item, only what they leave alone is certain.
     compared = _COMPARED if project.remerge_due == 0 else _WITHOUT_RULES
-    # While an estimate lands, an item is merged with it or with the one before.
-    for rev in sorted({project.estimate_rev, project.landed_rev}, reverse=True):
-        count(fresh, votes, project, tx.params_of(project, rev))
+    for params in estimates:
+        count(fresh, votes, project, params)
         settle(fresh, project, 0)
         differs = [f for f in compared if not _same(f, getattr(item, f), getattr(fresh, f))]
         findings = [

@@ -206,11 +206,10 @@ def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> None:
     assert project is not None
     now = now_ms()
     body = msgspec.json.encode(estimate).decode()
-    tx.add_estimate(project_id, project.estimate_rev + 1, votes, body, now)
+    rev = tx.add_estimate(project, votes, body, now)
     tx.emit(
-        project_id, now, "skills.estimated",
-        {"rev": project.estimate_rev + 1, "votes": votes, "note": estimate.note},
-    )  # fmt: skip
+        project_id, now, "skills.estimated", {"rev": rev, "votes": votes, "note": estimate.note}
+    )
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

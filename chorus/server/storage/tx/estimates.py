@@ -11,7 +11,8 @@ from chorus.server.storage.tx.base import Base
 
 CACHE_MAX = 64
 _cache: dict[tuple[str, str, int, int], Params] = {}
-"""A revision never changes, so what was read once holds; the epoch tells databases apart."""
+"""A revision that was kept never changes, so what was read once holds; the epoch tells databases
+apart."""
 
 
 class EstimateSql(Base):
@@ -23,22 +24,32 @@ class EstimateSql(Base):
         key = (project.project_id, project.epoch, rev, project.class_count)
         found = _cache.get(key)
         if found is None:
-            estimate = self._estimate(project.project_id, rev)
-            found = default_params(1) if estimate is None else estimate.params
-            found = widened(found, project.class_count)
+            found = self.stored_params(project, rev)
             if len(_cache) >= CACHE_MAX:
                 _cache.pop(next(iter(_cache)), None)
             _cache[key] = found
         return found
 
-    def add_estimate(self, project_id: str, rev: int, votes: int, body: str, at: int) -> None:
-        """Keep a new revision and let votes be merged with it from now on."""
+    def stored_params(self, project: Project, rev: int) -> Params:
+        """As `params_of`, from the tables themselves."""
+        estimate = self._estimate(project.project_id, rev)
+        found = default_params(1) if estimate is None else estimate.params
+        return widened(found, project.class_count)
+
+    def add_estimate(self, project: Project, votes: int, body: str, at: int) -> int:
+        """Keep a new revision and let votes be merged with it from now on; returns its number."""
+        project_id, rev = project.project_id, project.estimate_rev + 1
+        # Its number may have been another one's, whose commit failed after votes were merged by it.
+        for key in list(_cache):
+            if key[:3] == (project_id, project.epoch, rev):
+                _cache.pop(key, None)
         self.run(
             "INSERT INTO estimate (project_id, rev, votes, body, created_at) VALUES (?,?,?,?,?)",
             (project_id, rev, votes, body, at),
         )
         self.run("UPDATE project SET estimate_rev = ? WHERE project_id = ?", (rev, project_id))
         self.run("DELETE FROM estimate WHERE project_id = ? AND rev < ?", (project_id, rev - 1))
+        return rev
 
     def estimate(self, project: Project) -> Estimate | None:
         """The newest one; None before the first."""
