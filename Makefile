@@ -1,6 +1,6 @@
 # `make demo` to see it, `make test` to check it. Both set everything up first.
 .PHONY: setup demo test soak lint bench screenshots protocol docs chromium clean help profile
-.PHONY: fuzz audit hashes sbom
+.PHONY: fuzz audit hashes sbom azure
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -17,6 +17,7 @@ help:
 	@echo "make demo [DATA=folder]   a server with pictures, six simulated colleagues, and sign-in links"
 	@echo "make test [ARGS=...]      all tests, browser included (docs/testing.md)"
 	@echo "make soak [ARGS=...]      people at work while everything fails: ARGS=\"--faults 10000\""
+	@echo "make azure                the tests with Azure's storage, which need Node.js and 360 MB"
 	@echo "make lint                 style, types and the direction of imports"
 	@echo "make bench                what it measures on this machine, and the plots of it"
 	@echo "make profile              where the server's time goes while people vote"
@@ -48,6 +49,10 @@ test: setup chromium
 
 soak: setup
 	$(BIN)/python -m tests.faults.soak $(ARGS)
+
+azure: setup
+	cd tests/azure && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m pytest tests/azure $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from chorus.server.domain.sources import Address, Found
+from chorus.server.storage.azure import container_sas
 from chorus.server.storage.guard import Guard, Refused
 
 CHUNK = 1 << 20
@@ -30,6 +31,7 @@ LISTED = 1000
 """Files of a listing that come together."""
 PATIENCE_S = 30
 RETRIES = 2
+SIGNED_FOR = timedelta(minutes=5)
 
 
 class Trouble(Exception):
@@ -148,6 +150,7 @@ class Bucket:
     ) -> None:  # fmt: skip
         self._address = address
         self._endpoint = endpoint.rstrip("/")
+        self._account = account
         self._credentials = credentials
         with _own_settings_only():
             try:
@@ -186,14 +189,9 @@ class Bucket:
     def _from_endpoint(self, key: str, target: Path, most: int) -> None:
         """From a server that an admin has named. It may not send us on to another one: what that
         answers would come in as a picture or text, and be shown."""
-        url = f"{self._endpoint}/{self._address.bucket}/{quote(key)}"
-        if self._credentials.sas_token:
-            url = f"{url}?{self._credentials.sas_token.lstrip('?')}"
-        elif self._credentials.given():
-            url = obstore.sign(self._store, "GET", key, timedelta(minutes=5))
         with (
             httpx.Client(timeout=PATIENCE_S, follow_redirects=False, trust_env=False) as http,
-            http.stream("GET", url) as answer,
+            http.stream("GET", self._signed(key)) as answer,
         ):
             if answer.status_code == 404:
                 raise Trouble("gone", "it is no longer there")
@@ -205,6 +203,19 @@ class Bucket:
                     ValueError(f"status code: {answer.status_code} {answer.text}"), self._address
                 )
             _copy(answer.iter_bytes(CHUNK), target, most)
+
+    def _signed(self, key: str) -> str:
+        """A file's address at the endpoint, good for some minutes if it needs credentials."""
+        given, container = self._credentials, self._address.bucket
+        url = f"{self._endpoint}/{container}/{quote(key)}"
+        if given.sas_token:
+            return f"{url}?{given.sas_token.lstrip('?')}"
+        if given.account_key:
+            until = datetime.now(UTC) + SIGNED_FOR
+            return f"{url}?{container_sas(self._account, container, given.account_key, until)}"
+        if given.given():
+            return str(obstore.sign(self._store, "GET", key, SIGNED_FOR))
+        return url
 
 
 def _store(
