@@ -102,7 +102,7 @@ function curveOption(css, { points, forecast, now }) {
       type: "time", axisLabel: { color: css("--ink-3"), hideOverlap: true }, splitLine: { show: false },
       axisLine: { lineStyle: { color: css("--line-strong") } },
     },
-    yAxis: { type: "value", min: 0, max: total || 1, axisLabel: { color: css("--ink-3"), formatter: (v) => count(v) }, splitLine: { lineStyle: { color: css("--line") } } },
+    yAxis: { type: "value", min: 0, max: total || 1, axisLabel: { color: css("--ink-3"), formatter: (v) => (v === total && !round(total) ? "" : count(v)) }, splitLine: { lineStyle: { color: css("--line") } } },
     series: [
       ...STACK.map(area),
       {
@@ -114,4 +114,9 @@ function curveOption(css, { points, forecast, now }) {
       },
     ],
   };
+}
+
+/** Whether a number is so round that the axis has a line there anyway: another one would be written over its neighbour. */
+function round(n) {
+  return n % 10 ** Math.floor(Math.log10(Math.max(1, n))) === 0;
 }

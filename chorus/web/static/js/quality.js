@@ -216,6 +216,9 @@ function renderPairs({ raters, kappa, shared }, people) {
   const names = Object.fromEntries(people.map((p) => [p.user_id, p.name]));
   const shown = raters.slice(0, PAIRS_MOST);
   const labels = shown.map((id) => names[id] ?? id);
+  const none = shared.every((row, r) => row.every((n, c) => r === c || !n));
+  $("#pairs").hidden = none;
+  $("#pairs-none").hidden = !none;
   heat($("#pairs"), labels, labels, (r, c) => {
     const k = kappa[r][c];
     if (r === c || k === null) return { text: "", share: 0, hue: "var(--raised)" };
