@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
+from chorus.server.clock import now_ms
 from chorus.server.errors import ApiError
 from chorus.server.lock import alone
 from chorus.server.services import fsck as checks
@@ -117,14 +119,27 @@ async def users(data_dir: Path) -> list[dict[str, Any]]:
 def fsck(data_dir: Path) -> Iterator[str]:
     """Findings of `services.fsck.check`, all of one moment. Raises `RuntimeError` for a database
     of another version."""
-    db = connect(Settings(data_dir=data_dir).database, readonly=True)
-    try:
-        if found_version(db) < VERSION:
-            raise RuntimeError("an older Chorus wrote this: start the server once to upgrade it")
+    with closing(connect(Settings(data_dir=data_dir).database, readonly=True)) as db:
+        _upgraded(db)
         db.execute("BEGIN")
         yield from checks.check(Tx(db))
-    finally:
-        db.close()
+
+
+def mend(data_dir: Path) -> int:
+    """See `services.fsck.mend`; all or nothing. Raises `RuntimeError` for a database of another
+    version, and `BlockingIOError` while a server runs: it would go on with what it has in memory.
+    """
+    with alone(data_dir), closing(connect(Settings(data_dir=data_dir).database)) as db:
+        _upgraded(db)
+        db.execute("BEGIN IMMEDIATE")
+        count = checks.mend(Tx(db), now_ms())
+        db.execute("COMMIT")
+        return count
+
+
+def _upgraded(db: Connection) -> None:
+    if found_version(db) < VERSION:
+        raise RuntimeError("an older Chorus wrote this: start the server once to upgrade it")
 
 
 def refuse_newer(data_dir: Path) -> None:

@@ -423,7 +423,12 @@ def user_erase(
 
 
 @app.command()
-def fsck(data_dir: DataDir = DATA_DIR) -> None:
+def fsck(
+    data_dir: DataDir = DATA_DIR,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="First merge the votes of items with findings anew.")
+    ] = False,
+) -> None:
     """Re-derive every item and the dashboard from the facts and compare. Exit 1 on a finding."""
     from chorus.server import admin
 
@@ -431,9 +436,13 @@ def fsck(data_dir: DataDir = DATA_DIR) -> None:
         _fail(f"there is no database in {data_dir}")
     findings = 0
     try:
+        if mend:
+            typer.echo(f"{admin.mend(data_dir)} items merged anew.")
         for finding in admin.fsck(data_dir):
             findings += 1
             typer.echo(finding)
+    except BlockingIOError:
+        _fail("a server runs on this folder: stop it first, then --mend")
     except RuntimeError as error:
         _fail(str(error))
     if findings:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from sqlite3 import OperationalError
+from typing import Any
+from unittest.mock import patch
+
 import pytest
 
 from chorus.server.clock import JUMP_MS, Jumps
+from chorus.server.services import assigning as module
+from chorus.server.services.assigning import Assigning
+from chorus.server.services.projects import Projects
+from chorus.server.services.remerging import Remerging
+from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.storage.tx import Tx
 from tests.server.world import World
 
 DAY = 86_400_000
+HOUR = 3_600_000
 
 
 def test_a_jump_is_told_once_and_drifting_is_none() -> None:
@@ -55,3 +67,59 @@ def test_a_lease_that_had_run_out_still_has() -> None:
         world.commit(tx)
     finally:
         world.close()
+
+
+class Failing(SqliteStore):
+    fails = False
+
+    def write(self, *args: Any, **more: Any) -> Any:
+        if self.fails:
+            raise OperationalError("disk I/O error")
+        return super().write(*args, **more)
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[tuple[World, Failing, Assigning]]:
+    """Leases given in one life of a server, which ends; and the next one."""
+    world = World()
+    world.now += DAY
+    world.add(4)
+    world.deal("u0")
+    store = Failing(world.path, lambda events: None, readers=1)
+    yield world, store, Assigning(store, Projects(store, Remerging(store)))
+    await store.close()
+    world.close()
+
+
+def longest(world: World) -> int:
+    leases = Tx(world.db).leases_of_project("p")
+    assert len(leases) == 4
+    return max(lease.expires_at for lease in leases) - world.now
+
+
+async def test_set_back_between_a_start_and_the_first_tick(
+    held: tuple[World, Failing, Assigning],
+) -> None:
+    """As when a machine starts with a wrong clock, which is put right a moment later."""
+    world, _, assigning = held
+    with patch.object(module, "now_ms", lambda: world.now):
+        await assigning.start()
+        world.now -= HOUR
+        await assigning.tick()
+    assert longest(world) <= 600_000
+
+
+async def test_a_jump_that_could_not_be_written_is_not_forgotten(
+    held: tuple[World, Failing, Assigning],
+) -> None:
+    world, store, assigning = held
+    with patch.object(module, "now_ms", lambda: world.now):
+        await assigning.start()
+        await assigning.tick()
+        world.now -= HOUR
+        store.fails = True
+        with pytest.raises(OperationalError):
+            await assigning.tick()
+        store.fails = False
+        await assigning.tick()
+    assert longest(world) <= 600_000

@@ -96,6 +96,8 @@ class Assigning:
         """(project, person) -> item_id -> until when it does not come to them again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._jumps = Jumps()
+        self._jumped: list[int] = []
+        """By how many ms the clock has jumped, which the leases are still to be told."""
         self._left: set[tuple[str, str, str]] = set()
         """Tabs that are gone, whose leases are still to be told."""
         self._hastening = self._lost_more = False
@@ -103,7 +105,9 @@ class Assigning:
 
     async def start(self) -> None:
         """After a restart nobody is connected: leases end soon unless their tab comes back."""
-        latest = now_ms() + RESTART_MS
+        now = now_ms()
+        self._jumps.seen(now, monotonic())  # from here on: the clock may be set before a first tick
+        latest = now + RESTART_MS
         await self._store.write(lambda tx: tx.hasten_expiry(latest))
 
     async def run(self) -> None:
@@ -484,7 +488,11 @@ class Assigning:
             log.warning("the clock has jumped by %.0f s", jump / 1000)
             for stream in self._streams.values():
                 stream.active_at += jump
-            await self._store.write(lambda tx: tx.clock_jumped(jump, now))
+            self._jumped.append(jump)
+        while self._jumped:  # what a failing disk does not keep is told again
+            first = self._jumped[0]
+            await self._store.write(lambda tx, first=first: tx.clock_jumped(first, now))  # type: ignore[misc]
+            del self._jumped[0]
         for stream in list(self._streams.values()):
             if now >= stream.day_ends:
                 stream.day_ends = day_of(stream.time_zone, now)[1]

@@ -13,6 +13,7 @@ from chorus.server.domain.shape_changes import changes
 from chorus.server.services import pace
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.recording import CONFIDENCE_STEP, count, settle
+from chorus.server.services.remerging import remerge
 from chorus.server.services.review import effective, outcome
 from chorus.server.services.timeline import BOARD_REV, figures_of
 from chorus.server.storage.tx import Tx
@@ -33,24 +34,46 @@ def check(tx: Tx) -> Iterator[str]:
     if verdict != "ok":
         yield f"database: {verdict}"
     for project in tx.projects():
-        after = 0
-        # While an estimate lands, an item is merged with it or with the one before.
-        revs = sorted({project.estimate_rev, project.landed_rev}, reverse=True)
-        params = [tx.stored_params(project, rev) for rev in revs]
-        while items := tx.items_in_state(project.project_id, None, after, CHUNK):
-            after = items[-1].item_id
+        estimates = _estimates(tx, project)
+        for items in _chunks(tx, project):
             for item in items:
-                yield from _check_item(tx, project, item, params)
+                yield from _check_item(tx, project, item, estimates)
             if project.shapes:
-                yield from _check_changes(tx, project, items[0].item_id, after)
+                yield from _check_changes(tx, project, items[0].item_id, items[-1].item_id)
         yield from _check_checks(tx, project)
         for finding in pace.findings(tx, project.project_id):
             yield f"project {project.project_id}: {finding}"
         yield from _check_log(tx, project)
 
 
+def mend(tx: Tx, now: int) -> int:
+    """Merge all items with findings anew, as after a new estimate, and say so in the log; how many
+    there were. What is wrong with anything but an item's merged label stays."""
+    count = 0
+    for project in tx.projects():
+        estimates = _estimates(tx, project)
+        for items in _chunks(tx, project):
+            wrong = [i.item_id for i in items if any(_check_item(tx, project, i, estimates))]
+            if wrong:
+                remerge(tx, project.project_id, wrong, now)
+            count += len(wrong)
+    return count
+
+
+def _chunks(tx: Tx, project: Project) -> Iterator[list[Item]]:
+    after = 0
+    while items := tx.items_in_state(project.project_id, None, after, CHUNK):
+        yield items
+        after = items[-1].item_id
+
+
+def _estimates(tx: Tx, project: Project) -> list[Params]:
+    """By any of which an item may be merged: while an estimate lands, by it or the one before."""
+    revs = sorted({project.estimate_rev, project.landed_rev}, reverse=True)
+    return [tx.stored_params(project, rev) for rev in revs]
+
+
 def _check_item(tx: Tx, project: Project, item: Item, estimates: Sequence[Params]) -> Iterator[str]:
-    """estimates: the parameters of any of which the item may be merged with."""
     where = f"project {project.project_id}, item {item.item_id}"
     fresh = msgspec.structs.replace(item)
     fresh.review, fresh.review_value, requeued = outcome(effective(tx.reviews(item.item_id)))
