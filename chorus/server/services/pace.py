@@ -144,7 +144,7 @@ class Pace:
         found = await self._store.read(fn)
         if found is None:
             return False
-        if await self._store.write(lambda tx: keep(tx, project_id, found, now_ms())):
+        if await self._store.persist(lambda tx: keep(tx, project_id, found, now_ms())):
             state.withdrawing = True
         state.until = found.until
         return found.more

@@ -133,7 +133,7 @@ class RoundRun:
             log.exception("old rounds of %s could not be removed", record.project_id)
 
     async def end(self, record: Round, end: str, figures: dict[str, Any]) -> None:
-        await self._store.write(lambda tx: finish(tx, record, end, figures, now_ms()))
+        await self._store.persist(lambda tx: finish(tx, record, end, figures, now_ms()))
 
     async def _land(
         self, record: Round, folder: Path, prelabel: bool,

@@ -142,7 +142,7 @@ class Skills:
                 lambda share, attempt: None,
             )
             estimate = msgspec.convert(result, Estimate)
-            await self._store.write(lambda tx: _keep(tx, project_id, votes, estimate))
+            await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate))
             await self._remerging.wake(project_id)
             state.votes = votes
             now = (await self._boards.get(project_id)).votes

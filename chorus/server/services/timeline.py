@@ -169,7 +169,7 @@ class Timeline:
                 for seq, at, body in copies:
                     tx.add_board_copy(project_id, seq, at, REV, body)
 
-            await self._store.write(keep)
+            await self._store.persist(keep)
             if state.points is not None:
                 last = state.points[-1].seq if state.points else 0
                 state.points += [p for p in points if p.seq > last]
