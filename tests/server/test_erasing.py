@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from typer.testing import CliRunner
 from chorus.client import Rest
 from chorus.client.errors import ApiError
 from chorus.server.cli import app
+from chorus.server.consensus.estimate import Estimate, Skill
+from chorus.server.consensus.live import Params
 from chorus.server.domain.erasing import Erased
 from chorus.server.domain.events import apply
 from chorus.server.lock import alone, serving
@@ -166,6 +169,11 @@ def test_nothing_names_them_and_everything_adds_up(
 
 def test_the_export_has_what_is_stored_and_no_secret(office: Office) -> None:
     tx = office.world.tx()
+    project = tx.project("p")
+    assert project is not None
+    skills = {"u0": Skill(0.9, 0.7, 0.96, 4), "u1": Skill(0.5, 0.4, 0.6, 4)}
+    estimate = Estimate(Params("one_coin", [1 / 3] * 3), skills, "a test")
+    tx.add_estimate(project, 8, msgspec.json.encode(estimate).decode(), office.world.now)
     parts: list[str] = []
     erasing.write_export(tx, "u0", parts.append)
     office.world.rollback()
@@ -177,6 +185,7 @@ def test_the_export_has_what_is_stored_and_no_secret(office: Office) -> None:
     assert found["projects"]["p"]["classes"] == ["cat", "dog", "cow"]
     assert [c["text"] for c in found["comment"]] == ["Yours, Ada Lovelace"]
     assert [n["text"] for n in found["notes"]] == ["As Ada Lovelace said."]
+    assert found["skills"] == {"p": {"value": 0.9, "low": 0.7, "high": 0.96, "votes": 4}}
 
 
 def test_a_renamed_person_is_called_so_everywhere(office: Office) -> None:

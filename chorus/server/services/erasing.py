@@ -116,14 +116,15 @@ class Erasing:
 
 def write_export(tx: Tx, user_id: str, write: Callable[[str], Any]) -> None:
     """One JSON object: `projects` (names and classes, for the indexes that votes store), a list of
-    rows for each table, and `notes`."""
+    rows for each table, `notes`, and `skills` as last estimated, by project."""
 
     def one(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, default=str)
 
+    all_projects = tx.projects()
     projects = {
         p.project_id: {"name": p.name, "classes": [c.name for c in tx.classes(p.project_id)]}
-        for p in tx.projects()
+        for p in all_projects
     }
     write(f'{{"projects": {one(projects)}')
     last = None
@@ -135,7 +136,12 @@ def write_export(tx: Tx, user_id: str, write: Callable[[str], Any]) -> None:
     for number, (project_id, seq, at, body) in enumerate(tx.notes_of_person(user_id)):
         about = {"project_id": project_id, "seq": seq, "at": at, **json.loads(body)}
         write((", " if number else "") + one(about))
-    write("]}\n")
+    skills = {}
+    for project in all_projects:
+        estimate = tx.estimate(project)
+        if estimate is not None and (skill := estimate.skills.get(user_id)) is not None:
+            skills[project.project_id] = msgspec.to_builtins(skill)
+    write(f'],\n"skills": {one(skills)}}}\n')
 
 
 def erase(
