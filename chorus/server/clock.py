@@ -1,4 +1,4 @@
-"""The one clock: integer milliseconds since 1970 UTC."""
+"""The one clock, integer milliseconds since 1970 UTC; and one for what lasts, which nobody sets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from zoneinfo import ZoneInfo
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def running_ms() -> int:
+    """Of a clock that only runs on, for how long something has lasted in this process."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def day_of(time_zone: str | None, now: int) -> tuple[int, int]:

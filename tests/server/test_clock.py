@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from sqlite3 import OperationalError
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from chorus.server import clock
 from chorus.server.clock import JUMP_MS, Jumps
 from chorus.server.services import assigning as module
+from chorus.server.services import dashboard
 from chorus.server.services.assigning import Assigning
+from chorus.server.services.dashboard import Boards
 from chorus.server.services.projects import Projects
 from chorus.server.services.remerging import Remerging
 from chorus.server.storage.sqlite import SqliteStore
@@ -123,3 +128,34 @@ async def test_a_jump_that_could_not_be_written_is_not_forgotten(
         store.fails = False
         await assigning.tick()
     assert longest(world) <= 600_000
+
+
+@pytest.fixture
+def set_back(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Sets this process's time of day back by an hour."""
+
+    def now() -> None:
+        true = time.time_ns
+        monkeypatch.setattr(clock.time, "time_ns", lambda: true() - HOUR * 1_000_000)
+
+    return now
+
+
+async def test_a_round_does_not_wait_for_the_time_to_come_again(
+    set_back: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for somebody who never ends their page."""
+    monkeypatch.setattr(dashboard, "PAGE_MAX_S", 1.0)
+    world = World()
+    world.now = clock.now_ms()
+    world.add(4)
+    page = world.deal("u0", 4).page
+    assert page is not None
+    world.cast("u0", page["items"][0]["item_id"], "0")
+    store = SqliteStore(world.path, lambda events: None, readers=1)
+    waiting = asyncio.ensure_future(Boards(store).still("p"))
+    await store.read(lambda tx: None)
+    set_back()
+    await asyncio.wait_for(waiting, 60)
+    await store.close()
+    world.close()

@@ -22,7 +22,9 @@ class Speed:
         self._votes = 0
 
     def add(self, at: int) -> None:
-        """A vote was given at that time, in ms; times rise, but for a little."""
+        """A vote was given at that time, in ms; times rise, but for a little, or when the clock is
+        set back: then it begins anew."""
+        self._begin_anew(at)
         self._votes += 1
         if self._slots and at - self._slots[-1][0] < SLOT_MS:
             self._slots[-1][1] += 1
@@ -31,9 +33,16 @@ class Speed:
 
     def per_hour(self, now: int) -> float:
         """Over the window, or since the person began in it."""
+        self._begin_anew(now)
         while self._slots and self._slots[0][0] < now - WINDOW_MS:
             self._votes -= self._slots.popleft()[1]
         if not self._slots:
             return 0.0
         span = max(now - self._slots[0][0], LEAST_MS)
         return round(self._votes * 3_600_000 / span, 1)
+
+    def _begin_anew(self, now: int) -> None:
+        """If the clock has been set back."""
+        if self._slots and now < self._slots[-1][0] - SLOT_MS:
+            self._slots.clear()
+            self._votes = 0

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import now_ms, running_ms
 from chorus.server.domain.assignment import ASSIGNMENTS_MAX, Wanted
 from chorus.server.errors import ApiError
 from chorus.server.services.background import Wakes, Woken
@@ -70,9 +70,9 @@ class Assignments:
     async def of(self, project_id: str) -> list[dict[str, Any]]:
         """See client/answers.Assignment."""
         kept = self._kept.get(project_id)
-        if kept is None or now_ms() - kept[0] >= FRESH_MS:
+        if kept is None or running_ms() - kept[0] >= FRESH_MS:
             found = await self._store.read(lambda tx: _public(tx, project_id))
-            kept = self._kept[project_id] = now_ms(), found
+            kept = self._kept[project_id] = running_ms(), found
         return kept[1]
 
     async def make(

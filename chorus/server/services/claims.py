@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import running_ms
 
 LASTS_MS = 30_000
 """A claim ends so long after its last heartbeat: a page that hangs holds nothing back."""
@@ -33,7 +33,7 @@ class Reviewer:
 class Claims:
     """At most one claimed item per reviewer, at most one reviewer per item."""
 
-    def __init__(self, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(self, clock: Callable[[], int] = running_ms) -> None:
         self._clock = clock
         self._rooms: dict[str, list[Reviewer]] = {}
         self._timer: asyncio.TimerHandle | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import now_ms, running_ms
 from chorus.server.domain.events import Board, LabelerStats, apply
 from chorus.server.domain.forecast import Forecast, ends
 from chorus.server.domain.model import Event
@@ -138,11 +138,11 @@ class Boards:
         would learn from as many as happened to be there, and never the same again: on a slow
         machine the next one may take longer than a moment.
         """
-        began = now_ms()
-        since = began - round(PAGE_MAX_S * 1000)
+        began = running_ms()
+        since = now_ms() - round(PAGE_MAX_S * 1000)
         pages = await self._store.read(lambda tx: tx.half_answered(project_id, since))
         board = await self.get(project_id)
-        while (waited := (now_ms() - began) / 1000) < PAGE_MAX_S:
+        while (waited := (running_ms() - began) / 1000) < PAGE_MAX_S:
             votes = board.votes
             await asyncio.sleep(STILL_S)
             if pages:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from chorus.server.clock import now_ms
+from chorus.server.clock import running_ms
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.domain.interval import wilson
 from chorus.server.domain.shape_changes import ShapeChanges
@@ -69,13 +69,13 @@ class Quality:
         """What many viewers share, for a moment."""
         async with self._locks.setdefault(project_id, asyncio.Lock()):
             kept = self._kept.get(project_id)
-            if kept is None or now_ms() - kept[0] >= FRESH_MS or _partial(kept[1]):
+            if kept is None or running_ms() - kept[0] >= FRESH_MS or _partial(kept[1]):
                 # On a reader's thread: it does not stop the event loop, nor the writer.
                 known = self._known.setdefault(project_id, {})
                 found = await self._store.read(
                     lambda tx: quality(tx, project_id, classes, known, LOOK_S)
                 )
-                kept = self._kept[project_id] = now_ms(), *found
+                kept = self._kept[project_id] = running_ms(), *found
         return kept[1:]
 
 
