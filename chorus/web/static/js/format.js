@@ -1,5 +1,6 @@
 /** How numbers, times and colours are shown, the same everywhere. */
 import { _, language, ngettext } from "./i18n.js";
+import { serverNow } from "./server_time.js";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -19,7 +20,7 @@ export function score(share) {
 }
 
 /** "just now", "3 min ago", "2 h ago", "4 d ago". */
-export function ago(ms, now = Date.now()) {
+export function ago(ms, now = serverNow()) {
   if (!ms) return "–";
   const minutes = Math.floor(Math.max(0, now - ms) / 60_000);
   if (minutes < 1) return _("just now");
@@ -29,7 +30,7 @@ export function ago(ms, now = Date.now()) {
 }
 
 /** When something was: today the time, else the day and the time. */
-export function moment(ms, now = Date.now()) {
+export function moment(ms, now = serverNow()) {
   const at = new Date(ms);
   const time = { hour: "2-digit", minute: "2-digit" };
   const today = at.toDateString() === new Date(now).toDateString();

@@ -3,6 +3,7 @@ import { $, el, fill, setText } from "./dom.js";
 import { preview } from "./content.js";
 import { ago } from "./format.js";
 import { _, ngettext } from "./i18n.js";
+import { serverNow } from "./server_time.js";
 
 const SHOWN = 20;
 /** Older notes are in the list; a banner is for what is news. */
@@ -57,7 +58,7 @@ export class Notes extends EventTarget {
   }
 
   _changed() {
-    const news = this._notes.filter((n) => n.seq > this._seen && Date.now() - n.at < NEWS_MS);
+    const news = this._notes.filter((n) => n.seq > this._seen && serverNow() - n.at < NEWS_MS);
     const [newest] = news;
     const banner = $("#note-banner");
     banner.hidden = !newest;

@@ -3,6 +3,7 @@ import { api } from "./api.js";
 import { $, boot, el, fill, setText } from "./dom.js";
 import { ago, count, percent } from "./format.js";
 import { heat } from "./heat.js";
+import { serverNow } from "./server_time.js";
 import { Socket } from "./socket.js";
 import { showConnection } from "./connection.js";
 import { MessageForm } from "./message.js";
@@ -245,7 +246,7 @@ function askTakeBack(person) {
   dialog.onclose = () => {
     if (dialog.returnValue !== "take") return;
     const span = $("#take-range").value;
-    const since = span ? Date.now() - Number(span) : 0;
+    const since = span ? serverNow() - Number(span) : 0;
     act("votes.take_back", { user_id: person.user_id, since }, (answer) => `Taken back: votes on ${count(answer.items)} items.`);
   };
   dialog.showModal();

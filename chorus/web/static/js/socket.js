@@ -5,6 +5,7 @@
  * `ended` when it will not be tried again (detail: {reason: "signed_out"|"replaced"|…}).
  */
 import { ApiFailure, api } from "./api.js";
+import { heard } from "./server_time.js";
 
 const WAIT_FIRST_MS = 250;
 const WAIT_MOST_MS = 10_000;
@@ -82,6 +83,7 @@ export class Socket extends EventTarget {
     } else if (frame.type === "welcome") {
       this.connected = true;
       this._attempt = 0;
+      heard(frame.body.now);
       this.dispatchEvent(new CustomEvent("open", { detail: frame.body }));
     } else if (frame.type === "bye" && FINAL.has(frame.body.reason)) {
       this._end(frame.body.reason);
@@ -94,7 +96,7 @@ export class Socket extends EventTarget {
     // A dead network closes nothing by itself: silence is the only sign.
     const timer = setTimeout(() => this._ws === ws && this._drop(), PING_PATIENCE_MS);
     try {
-      await this.request("ping", {});
+      heard((await this.request("ping", {})).now);
     } catch {
       // Lost meanwhile, and noticed.
     } finally {

@@ -4,6 +4,7 @@
  */
 import { $, setText } from "./dom.js";
 import { moment } from "./curve_card.js";
+import { serverNow } from "./server_time.js";
 import { toast } from "./toast.js";
 
 const STEPS = 1000;
@@ -47,7 +48,7 @@ export class TimeBar {
   }
 
   _time(step) {
-    return Math.round(this._from + ((Date.now() - this._from) * step) / STEPS);
+    return Math.round(this._from + ((serverNow() - this._from) * step) / STEPS);
   }
 
   _words(at) {

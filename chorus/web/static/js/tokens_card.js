@@ -3,6 +3,7 @@ import { $, el, fill } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { ago, moment } from "./format.js";
+import { serverNow } from "./server_time.js";
 import { toast } from "./toast.js";
 import { dayFrom, endOfDay, tokenWords } from "./token_words.js";
 
@@ -28,7 +29,7 @@ export function tokensCard(projects) {
   }
 
   function row(token) {
-    const over = token.expires_at !== null && token.expires_at <= Date.now();
+    const over = token.expires_at !== null && token.expires_at <= serverNow();
     const ends = token.expires_at === null ? "when revoked" : over ? "has ended" : moment(token.expires_at);
     return el("tr", { class: over ? "over" : "" },
       el("td", {}, token.name),

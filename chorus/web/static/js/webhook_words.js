@@ -1,8 +1,9 @@
 /** What the webhooks page says of a webhook and of what was sent to it. Pure. */
 import { ago, plural } from "./format.js";
+import { serverNow } from "./server_time.js";
 
 /** @returns {[string, string]} (words, tone) */
-export function stateOf(hook, now = Date.now()) {
+export function stateOf(hook, now = serverNow()) {
   if (hook.state === "off") return ["paused", ""];
   if (hook.state === "failed") return ["turned off: it failed for three days", "bad"];
   if (hook.failures) {
