@@ -48,6 +48,8 @@ def main(
     if write:
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{result['commit']}.json"
+        if path.exists():  # a part that is measured again leaves the others
+            result = json.loads(path.read_text()) | result
         path.write_text(json.dumps(result, indent=2) + "\n")
         plots.draw(RESULTS)
         console.print(f"written: bench/results/{path.name}")
