@@ -83,20 +83,21 @@ def buckets() -> Iterator[Buckets]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(url, process)
+        comes_up(f"{url}/moto-api/data.json", process)
         yield Buckets(url)
     finally:
         process.kill()
         process.wait()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def comes_up(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something answers at the address of a server that has been started."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            httpx.get(f"{url}/moto-api/data.json", trust_env=False, timeout=30)
+            httpx.get(address, trust_env=False, timeout=30)
             return
         except httpx.TransportError:
-            assert process.poll() is None, "the S3 server ended"
-            assert time.monotonic() < deadline, "the S3 server does not come up"
+            assert process.poll() is None, f"the server of {address} ended"
+            assert time.monotonic() < deadline, f"the server of {address} does not come up"
             time.sleep(0.05)

@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests import servers
 from tests.buckets import Buckets, buckets
 from tests.servers import Bench, TestServer, running
+from tests.sources import Sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -96,6 +97,13 @@ async def bench(server: TestServer) -> AsyncIterator[Bench]:
     """A bench on the `server`: everybody's, or that of the test's own module or folder."""
     async with Bench(server) as bench:
         yield bench
+
+
+@pytest.fixture
+async def project(bench: Bench) -> Sources:
+    """The data sources of a project of one's own, on the test's server."""
+    await bench.make()
+    return Sources(bench)
 
 
 @pytest.fixture(scope="session")

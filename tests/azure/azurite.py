@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import obstore
 from obstore.store import AzureStore
 
 from chorus.client.process import free_port
+from tests.buckets import comes_up
 
 PROGRAM = Path(__file__).parent / "node_modules" / ".bin" / "azurite-blob"
 ACCOUNT = "devstoreaccount1"
@@ -61,19 +61,11 @@ def azure(folder: Path) -> Iterator[Azure]:
     words = [str(PROGRAM), "--silent", "-l", str(folder), "--blobPort", str(port)]
     process = subprocess.Popen(
         # It would refuse a client that is newer than it is.
-        [*words, "--skipApiVersionCheck"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [*words, "--skipApiVersionCheck"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         found = Azure(port)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(found.url, trust_env=False, timeout=30)
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, "Azurite ended"
-                assert time.monotonic() < deadline, "Azurite does not come up"
-                time.sleep(0.05)
+        comes_up(found.url, process)
         yield found
     finally:
         process.kill()

@@ -32,12 +32,6 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
         yield found
 
 
-@pytest.fixture
-async def project(bench: Bench) -> Sources:
-    await bench.make()
-    return Sources(bench)
-
-
 def at(storage: Azure, container: str, **more: Any) -> dict[str, Any]:
     return {
         "url": f"az://{container}/day", "endpoint": storage.url, "account": ACCOUNT,

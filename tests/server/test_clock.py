@@ -85,13 +85,17 @@ class Failing(SqliteStore):
 
 @pytest.fixture
 async def held() -> AsyncIterator[tuple[World, Failing, Assigning]]:
-    """Leases given in one life of a server, which ends; and the next one."""
+    """Leases given in one life of a server, which ends; and the next one, which has just begun. Its
+    time is the world's."""
     world = World()
     world.now += DAY
     world.add(4)
     world.deal("u0")
     store = Failing(world.path, lambda events: None, readers=1)
-    yield world, store, Assigning(store, Projects(store, Remerging(store)))
+    assigning = Assigning(store, Projects(store, Remerging(store)))
+    with patch.object(module, "now_ms", lambda: world.now):
+        await assigning.start()
+        yield world, store, assigning
     await store.close()
     world.close()
 
@@ -107,10 +111,8 @@ async def test_set_back_between_a_start_and_the_first_tick(
 ) -> None:
     """As when a machine starts with a wrong clock, which is put right a moment later."""
     world, _, assigning = held
-    with patch.object(module, "now_ms", lambda: world.now):
-        await assigning.start()
-        world.now -= HOUR
-        await assigning.tick()
+    world.now -= HOUR
+    await assigning.tick()
     assert longest(world) <= 600_000
 
 
@@ -118,15 +120,13 @@ async def test_a_jump_that_could_not_be_written_is_not_forgotten(
     held: tuple[World, Failing, Assigning],
 ) -> None:
     world, store, assigning = held
-    with patch.object(module, "now_ms", lambda: world.now):
-        await assigning.start()
+    await assigning.tick()
+    world.now -= HOUR
+    store.fails = True
+    with pytest.raises(OperationalError):
         await assigning.tick()
-        world.now -= HOUR
-        store.fails = True
-        with pytest.raises(OperationalError):
-            await assigning.tick()
-        store.fails = False
-        await assigning.tick()
+    store.fails = False
+    await assigning.tick()
     assert longest(world) <= 600_000
 
 

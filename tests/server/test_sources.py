@@ -34,12 +34,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, allowed: Path) -> Iterator[
         yield found
 
 
-@pytest.fixture
-async def project(bench: Bench) -> Sources:
-    await bench.make()
-    return Sources(bench)
-
-
 async def test_new_files_come_in_and_nothing_is_deleted(project: Sources, s3: Buckets) -> None:
     s3.make(
         "photos", {**files(40), "day/notes.txt": b"x", "day/bad.png": b"no", "x.png": drawn(99)}

@@ -27,12 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
         yield found
 
 
-@pytest.fixture
-async def project(bench: Bench) -> Sources:
-    await bench.make()
-    return Sources(bench)
-
-
 def blobs(server: TestServer, content_hash: str) -> list[Path]:
     return list((server.process.data_dir / "blobs").rglob(f"{content_hash}*"))
 
