@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_NO_SPAN = contextlib.nullcontext()
+
 
 class Tracing:
     """`tracer`: OpenTelemetry's; None: no traces."""
@@ -23,15 +25,17 @@ class Tracing:
     def on(self) -> bool:
         return self._tracer is not None
 
-    @contextlib.contextmanager
     def span(
         self, name: str, attributes: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> Iterator[Any]:
+    ) -> contextlib.AbstractContextManager[Any]:
         """Around a piece of work. headers: of a request that may belong to a caller's trace (W3C
         Trace Context). Yields the span; None: no traces."""
-        if self._tracer is None:
-            yield None
-            return
+        return _NO_SPAN if self._tracer is None else self._span(name, attributes, headers)
+
+    @contextlib.contextmanager
+    def _span(
+        self, name: str, attributes: Mapping[str, Any], headers: Mapping[str, str] | None
+    ) -> Iterator[Any]:
         parent = None
         if headers is not None:
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

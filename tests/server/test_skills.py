@@ -1,5 +1,5 @@
-"""A new estimate of skills comes only when the last one has landed on every item: labels follow
-that one or the one before, and no third."""
+"""Estimates of skills: one that cannot be made is tried again, and a new one comes only when the
+last has landed on every item: labels follow that one or the one before, and no third."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from chorus.server.clock import now_ms
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Event, Project
+from chorus.server.errors import JobFailed
 from chorus.server.jobs.estimate import estimate
+from chorus.server.services import skills as module
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.skills import FIRST_VOTES, Skills
@@ -52,6 +54,66 @@ def _project(tx: Tx) -> Project:
     return project
 
 
+class Server:
+    """What of a server has to do with skills."""
+
+    def __init__(self, world: World, folder: Path, run_job: Any) -> None:
+        self._world = world
+        self._store = SqliteStore(world.path, self._publish, readers=1)
+        self._boards = Boards(self._store)
+        self.remerging = Remerging(self._store)
+        self.skills = Skills(self._store, self._boards, self.remerging, run_job, folder)
+        self._done = asyncio.Event()
+        self.skills.changed = lambda project_id: self._done.set()
+        self.landed: list[int] = []
+        """The estimate that all items followed when each new one was kept."""
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        self._boards.on_events(events)
+        self.skills.on_events(events)
+        for event in events:
+            if event.type == "skills.estimated":
+                self.landed.append(_project(Tx(self._world.db)).landed_rev)
+
+    async def start(self) -> None:
+        await self.skills.start()
+        self.skills.on_events([Event("p", 0, "gold.marked", {}, self._world.now)])
+
+    async def tried(self) -> None:
+        """Until an estimate has come to its end, well or not."""
+        async with asyncio.timeout(60):
+            await self._done.wait()
+        self._done.clear()
+
+    async def stop(self) -> None:
+        await self.skills.stop()
+        await self.remerging.stop()
+        await self._store.close()
+
+
+async def test_what_could_not_be_made_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.0)
+    tries: list[str] = []
+
+    async def fails_twice(job: str, *more: Any) -> tuple[dict[str, Any], str]:
+        tries.append(job)
+        if len(tries) <= 2:
+            raise JobFailed("the disk is full", 3)
+        return await _in_a_thread(job, *more)
+
+    world = _cut_off()
+    server = Server(world, tmp_path, fails_twice)
+    await server.start()
+    while not server.landed:
+        await server.tried()
+    await server.stop()
+    assert len(tries) == 3
+    assert world.findings() == []
+    world.close()
+
+
 @pytest.mark.parametrize("lands", [True, False])
 async def test_the_next_estimate_waits_for_the_last_one(
     tmp_path: Path, lands: bool, monkeypatch: pytest.MonkeyPatch
@@ -59,33 +121,17 @@ async def test_the_next_estimate_waits_for_the_last_one(
     world = _cut_off()
     first = _project(Tx(world.db))
     assert (first.landed_rev, first.estimate_rev) == (0, 1)
-    landed: list[int] = []
-    done = asyncio.Event()
-
-    def publish(events: Sequence[Event]) -> None:
-        boards.on_events(events)
-        skills.on_events(events)
-        for event in events:
-            if event.type == "skills.estimated":
-                landed.append(_project(Tx(world.db)).landed_rev)
-
-    store = SqliteStore(world.path, publish, readers=1)
-    remerging, boards = Remerging(store), Boards(store)
-    skills = Skills(store, boards, remerging, _in_a_thread, tmp_path)
-    skills.changed = lambda project_id: done.set()
+    server = Server(world, tmp_path, _in_a_thread)
     if not lands:
         # As when what it reads cannot be read.
         async def failing(project_id: str) -> bool:
             raise OSError("no such page")
 
-        monkeypatch.setattr(remerging, "_pass", failing)
-    await skills.start()
-    skills.on_events([Event("p", first.last_seq, "gold.marked", {}, world.now)])
-    async with asyncio.timeout(60):
-        await done.wait()
-    await skills.stop()
-    await remerging.stop()
-    await store.close()
+        monkeypatch.setattr(server.remerging, "_pass", failing)
+    await server.start()
+    await server.tried()
+    await server.stop()
+    landed = server.landed
     now = _project(Tx(world.db))
     assert landed == ([1] if lands else [])
     assert (now.landed_rev, now.estimate_rev) == ((2, 2) if lands else (0, 1))

@@ -91,16 +91,19 @@ def apply(board: Board, event: Event) -> Board:
             board.counts[source] -= count
         if target is not None:
             board.counts[target] += count
-    for kind, delta in body.get("queue", {}).items():
-        board.queue[kind] += delta
+    if changed := body.get("queue"):
+        for kind, delta in changed.items():
+            board.queue[kind] += delta
     for field in ("labels", "known", "spread"):
-        for key, delta in body.get(field, {}).items():
-            _add(getattr(board, field), key, delta)
+        if changed := body.get(field):
+            for key, delta in changed.items():
+                _add(getattr(board, field), key, delta)
     board.urgent += body.get("urgent", 0)
-    for user_id, (compared, agreed) in body.get("agreed", {}).items():
-        stats = board.labelers[user_id]
-        stats.compared += compared
-        stats.agreed += agreed
+    if compared := body.get("agreed"):
+        for user_id, (answers, agreed) in compared.items():
+            stats = board.labelers[user_id]
+            stats.compared += answers
+            stats.agreed += agreed
     handler = _HANDLERS.get(event.type)
     if handler is not None:
         handler(board, body, event.at)

@@ -22,10 +22,10 @@ class Histogram:
         self.bins = [0] * BINS
         self.n = 0
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, n: int = 1) -> None:
         at = int(math.log(seconds / LEAST) / GROWTH) if seconds > LEAST else 0
-        self.bins[min(at, BINS - 1)] += 1
-        self.n += 1
+        self.bins[min(at, BINS - 1)] += n
+        self.n += n
 
 
 def quantiles(some: Iterable[Histogram], shares: Iterable[float]) -> list[float | None]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     GCCollector,
     Histogram,
@@ -22,6 +21,7 @@ from prometheus_client import (
 )
 
 from chorus.server.domain.model import Event
+from chorus.server.services.tallies import Count, Spread
 from chorus.server.storage.watch import Commit
 from chorus.server.tracing import Tracing
 
@@ -42,44 +42,38 @@ class Instruments:
         GCCollector(registry=known)
         build = Gauge("chorus_build_info", "1, with the version.", ["version"], registry=known)
         build.labels(version).set(1)
-        self._acks = Histogram(
-            "chorus_ack_seconds", "From a vote's frame to its acknowledgement.",
-            buckets=SECONDS, registry=known,
-        )  # fmt: skip
-        self._votes = Counter("chorus_votes", "Votes kept, by kind.", ["kind"], registry=known)
-        self._pages = Counter("chorus_pages", "Pages handed out.", ["kind"], registry=known)
-        self._events = Counter("chorus_events", "Events of all logs.", registry=known)
-        self._rounds = Counter(
-            "chorus_rounds", "Rounds of the model that have ended.", ["outcome"], registry=known
+        self._acks = Spread(
+            known, "chorus_ack_seconds", "From a vote's frame to its acknowledgement.", SECONDS
         )
-        self._commands = Counter(
-            "chorus_commands", "Websocket commands; outcome: ok, or the error's code.",
-            ["type", "outcome"], registry=known,
+        self._votes = Count(known, "chorus_votes", "Votes kept, by kind.", ["kind"])
+        self._pages = Count(known, "chorus_pages", "Pages handed out.", ["kind"])
+        self._events = Count(known, "chorus_events", "Events of all logs.")
+        self._rounds = Count(
+            known, "chorus_rounds", "Rounds of the model that have ended.", ["outcome"]
+        )
+        self._commands = Count(
+            known, "chorus_commands", "Websocket commands; outcome: ok, or the error's code.",
+            ["type", "outcome"],
         )  # fmt: skip
-        self._by_command: dict[tuple[str, str], Counter] = {}
-        """Found before: to look one up by its labels takes as long as all else here."""
         self._requests = Histogram(
             "chorus_http_request_seconds", "HTTP requests, by route and status.",
             ["method", "route", "status"], buckets=SECONDS, registry=known,
         )  # fmt: skip
-        self.overflows = Counter(
-            "chorus_socket_overflows", "Sockets closed because their reader was too slow.",
-            registry=known,
+        self._overflows = Count(
+            known, "chorus_socket_overflows", "Sockets closed because their reader was too slow."
+        )
+        self._commit = Spread(
+            known, "chorus_commit_seconds", "COMMIT: what was written, to the disk.", SECONDS
+        )
+        self._group = Spread(
+            known, "chorus_commit_writes", "Writes that shared one commit.",
+            (1, 2, 4, 8, 16, 32, 64, 128, 256),
         )  # fmt: skip
-        self._commit = Histogram(
-            "chorus_commit_seconds", "COMMIT: what was written, to the disk.", buckets=SECONDS,
-            registry=known,
-        )  # fmt: skip
-        self._group = Histogram(
-            "chorus_commit_writes", "Writes that shared one commit.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=known,
-        )  # fmt: skip
-        self._waited = Histogram(
-            "chorus_write_wait_seconds", "From asking for a write to its begin.", buckets=SECONDS,
-            registry=known,
-        )  # fmt: skip
-        self._failed = Counter(
-            "chorus_commit_failures", "Commits that failed: disk full, I/O error.", registry=known
+        self._waited = Spread(
+            known, "chorus_write_wait_seconds", "From asking for a write to its begin.", SECONDS
+        )
+        self._failed = Count(
+            known, "chorus_commit_failures", "Commits that failed: disk full, I/O error."
         )
         self._jobs = Gauge(
             "chorus_jobs", "Jobs of the model, by kind and state.", ["kind", "state"],
@@ -126,33 +120,31 @@ class Instruments:
 
     # -- counted where it happens
 
-    def acked(self, seconds: float) -> None:
-        self._acks.observe(seconds)
+    def acked(self, seconds: float, votes: int) -> None:
+        """So many votes were acknowledged so long after their frame had come."""
+        self._acks.add(seconds, votes)
 
     def commanded(self, type: str, outcome: str) -> None:
         """type: of a known command, or "unknown"."""
-        child = self._by_command.get((type, outcome))
-        if child is None:
-            child = self._by_command[type, outcome] = self._commands.labels(type, outcome)
-        child.inc()
+        self._commands.add((type, outcome))
+
+    def overflowed(self) -> None:
+        """A socket is closed because its reader was too slow."""
+        self._overflows.add()
 
     def requested(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).observe(seconds)
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""
-        self._events.inc(len(events))
-        votes: dict[str, int] = {}
+        self._events.add(n=len(events))
         for event in events:
-            body: dict[str, Any] = event.body
             if event.type in ("vote.cast", "check.cast"):
-                votes[body["kind"]] = votes.get(body["kind"], 0) + 1
+                self._votes.add((str(event.body["kind"]),))
             elif event.type == "page.opened":
-                self._pages.labels(body["kind"]).inc()
+                self._pages.add((str(event.body["kind"]),))
             elif event.type in ("round.finished", "round.failed", "round.cancelled"):
-                self._rounds.labels(event.type.partition(".")[2]).inc()
-        for kind, n in votes.items():
-            self._votes.labels(kind).inc(n)
+                self._rounds.add((event.type.partition(".")[2],))
 
     # -- the store's Watch
 
@@ -160,12 +152,12 @@ class Instruments:
         return self.tracing.here()
 
     def committed(self, commit: Commit) -> None:
-        self._commit.observe((commit.kept - commit.ended) / NS)
-        self._group.observe(len(commit.writes))
+        self._commit.add((commit.kept - commit.ended) / NS)
+        self._group.add(len(commit.writes))
         if commit.failed:
-            self._failed.inc()
+            self._failed.add()
         for write in commit.writes:
-            self._waited.observe((write.began - write.asked) / NS)
+            self._waited.add((write.began - write.asked) / NS)
             if write.context is not None:
                 self._spans(commit, write.context, (write.asked, write.began, write.ended))
 

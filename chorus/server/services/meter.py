@@ -37,9 +37,9 @@ class Meter:
             self._slots.append(_Slot(number))
         return self._slots[-1]
 
-    def acked(self, seconds: float) -> None:
-        """A vote was acknowledged so long after its frame had come."""
-        self._slot().acks.add(seconds)
+    def acked(self, seconds: float, votes: int = 1) -> None:
+        """So many votes were acknowledged so long after their frame had come."""
+        self._slot().acks.add(seconds, votes)
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Bus listener."""

@@ -36,6 +36,9 @@ REST = 9
 landed: while people vote, estimates take at most a tenth of the time. Where nobody votes meanwhile
 (a small project, a simulation in lockstep) they follow each other as the share says."""
 READ_CHUNK = 2000
+AGAIN_S = 300.0
+"""One that could not be made, however often its job was tried, is tried again after so long, or
+when as many more votes have come as the next one takes."""
 
 
 class _State:
@@ -47,6 +50,7 @@ class _State:
         """Standing votes from which on there may be another one."""
         self.wanted = False
         self.enabled = False
+        self.again: asyncio.TimerHandle | None = None
 
 
 class Skills:
@@ -71,6 +75,9 @@ class Skills:
 
     async def stop(self) -> None:
         self._closed = True
+        for state in self._states.values():
+            if state.again is not None:
+                state.again.cancel()
         await end(s.task for s in self._states.values())
 
     async def _load(self, project_id: str) -> _State:
@@ -124,6 +131,9 @@ class Skills:
         if board is None or self._closed or not self.due(board):
             return
         state.wanted = False
+        if state.again is not None:
+            state.again.cancel()
+            state.again = None
         state.task = asyncio.ensure_future(self._estimate(project_id, state))
         state.task.add_done_callback(_log_failure)
 
@@ -147,6 +157,7 @@ class Skills:
             await self._remerging.wake(project_id)
             if not await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate)):
                 log.error("the estimate of %s is dropped: the last one has not landed", project_id)
+                self._try_again(project_id, state)
                 return
             await self._remerging.wake(project_id)
             state.votes = votes
@@ -154,6 +165,7 @@ class Skills:
             state.rested = now + REST * max(0, now - before)
         except JobFailed as error:
             log.error("no estimate of %s: %s", project_id, error)
+            self._try_again(project_id, state)
         except ApiError:
             return  # shutting down
         finally:
@@ -161,6 +173,14 @@ class Skills:
             self.changed(project_id)
             if not self._closed:
                 self._wake(project_id, state)
+
+    def _try_again(self, project_id: str, state: _State) -> None:
+        def again() -> None:
+            state.wanted = state.enabled
+            self._wake(project_id, state)
+
+        if not self._closed:
+            state.again = asyncio.get_running_loop().call_later(AGAIN_S, again)
 
 
 def _estimates(project: Project) -> bool:

@@ -15,6 +15,7 @@ from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.comments import may_see
+from chorus.server.transport.bell import Bell
 from chorus.server.transport.feed import Gathered
 from chorus.server.transport.protocol import Frame, plain_frame, shared_tail, with_sub
 
@@ -45,7 +46,7 @@ class Outbox:
         self._frames: deque[tuple[str | None, Frame]] = deque()
         self._latest: dict[str, Frame] = {}
         self._size = 0
-        self._wake = asyncio.Event()
+        self._bell = Bell()
         self.closing: str | None = None
         self.barred = False
         """What let it in has ended: whoever reads nothing, and so keeps the socket open, does
@@ -62,7 +63,7 @@ class Outbox:
             self._frames.clear()
             self._latest.clear()
             self.close("slow")
-        self._wake.set()
+        self._bell.ring()
 
     def put_latest(self, key: str, frame: Frame) -> None:
         """A newer frame of the same key takes the place of one not sent yet."""
@@ -71,14 +72,14 @@ class Outbox:
         if key not in self._latest:
             self._frames.append((key, ()))
         self._latest[key] = frame
-        self._wake.set()
+        self._bell.ring()
 
     def close(self, reason: str) -> None:
         """Say goodbye after what is queued; nothing is accepted any more."""
         if self.closing is None:
             self._frames.append((None, plain_frame("bye", {"reason": reason})))
             self.closing = reason
-            self._wake.set()
+            self._bell.ring()
 
     async def drain(self, send: Callable[[list[Frame]], Awaitable[None]]) -> str:
         """Send frames, all that wait at once, until closed; returns the reason."""
@@ -87,8 +88,7 @@ class Outbox:
                 await send(self._take())
             if self.closing is not None:
                 return self.closing
-            self._wake.clear()
-            await self._wake.wait()
+            await self._bell.rung()
 
     def _take(self) -> list[Frame]:
         """What is sent in one go: no more than a slow reader may take a while for."""

@@ -96,14 +96,9 @@ async def _tried(work: Awaitable[None]) -> None:
 
 async def _read(wire: Wire, ctx: commands.Context) -> None:
     connection = Connection()
-    slots = asyncio.Semaphore(IN_FLIGHT_MAX)
     tasks: set[asyncio.Task[None]] = set()
     loop = asyncio.get_running_loop()
     limits, user_id = ctx.services.accounts.limits, ctx.user.user_id
-
-    def done(task: asyncio.Task[None]) -> None:
-        tasks.discard(task)
-        slots.release()
 
     while True:
         try:
@@ -117,7 +112,8 @@ async def _read(wire: Wire, ctx: commands.Context) -> None:
             except BadFrame as bad:
                 ctx.outbox.put(bad.frame)
                 continue
-            await slots.acquire()
+            while len(tasks) >= IN_FLIGHT_MAX:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             # Who sends faster than anybody works is read more slowly; nothing is lost (TCP waits).
             if wait := limits.command(user_id):
                 await asyncio.sleep(wait)
@@ -125,7 +121,7 @@ async def _read(wire: Wire, ctx: commands.Context) -> None:
             # order they came.
             task = loop.create_task(_run(ctx, command, came))
             tasks.add(task)
-            task.add_done_callback(done)
+            task.add_done_callback(tasks.discard)
     # A lost socket must not lose what already arrived.
     if tasks:
         await asyncio.wait(tasks)
@@ -151,9 +147,9 @@ async def _run(ctx: commands.Context, command: Command, came: float) -> None:
     ctx.outbox.put(frame)
     seconds = monotonic() - came
     services.instruments.commanded(known, outcome)
-    for _ in range(_kept(known, body)):
-        services.meter.acked(seconds)
-        services.instruments.acked(seconds)
+    if kept := _kept(known, body):
+        services.meter.acked(seconds, kept)
+        services.instruments.acked(seconds, kept)
     if log.isEnabledFor(logging.INFO):
         _note(known, outcome, seconds)
 
@@ -174,7 +170,7 @@ async def _write(ws: WebSocket, wire: Wire, outbox: Outbox) -> None:
     try:
         reason = await outbox.drain(wire.send_frames)
         if reason == "slow":
-            ws.app.state.services.instruments.overflows.inc()
+            ws.app.state.services.instruments.overflowed()
         if ws.application_state is WebSocketState.CONNECTED:
             await ws.close(CLOSE_CODES.get(reason, 1000), reason)
     except (Gone, WebSocketDisconnect, RuntimeError):

@@ -8,7 +8,6 @@ waits to be sent to one socket leaves in one write, without copying what many ar
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
@@ -18,6 +17,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.speedups import apply_mask
 
+from chorus.server.transport.bell import Bell
 from chorus.server.transport.protocol import Frame
 
 EXTENSION = "chorus.wire"
@@ -38,13 +38,11 @@ class _Inbox:
 
     def __init__(self) -> None:
         self.waiting: deque[dict[str, Any] | str | bytes] = deque()
-        self._taker: asyncio.Future[None] | None = None
+        self._bell = Bell()
 
     def put_nowait(self, message: dict[str, Any] | str | bytes) -> None:
         self.waiting.append(message)
-        taker = self._taker
-        if taker is not None and not taker.done():
-            taker.set_result(None)
+        self._bell.ring()
 
     def empty(self) -> bool:
         return not self.waiting
@@ -52,11 +50,7 @@ class _Inbox:
     async def something(self) -> None:
         """Until there is something; one taker at a time."""
         while not self.waiting:
-            self._taker = asyncio.get_running_loop().create_future()
-            try:
-                await self._taker
-            finally:
-                self._taker = None
+            await self._bell.rung()
 
     async def get(self) -> dict[str, Any]:
         """The next as an ASGI message."""
@@ -96,7 +90,8 @@ class Wire(WebSocketsSansIOProtocol):
     async def texts(self) -> list[str | bytes]:
         """All texts that have come since, at least one; bytes are ASCII. Raises `Gone`."""
         inbox = self.inbox
-        await inbox.something()
+        if not inbox.waiting:
+            await inbox.something()
         found: list[str | bytes] = []
         while inbox.waiting:
             message = inbox.waiting[0]
