@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,7 +172,7 @@ def test_the_export_has_what_is_stored_and_no_secret(office: Office) -> None:
     assert project is not None
     skills = {"u0": Skill(0.9, 0.7, 0.96, 4), "u1": Skill(0.5, 0.4, 0.6, 4)}
     estimate = Estimate(Params("one_coin", [1 / 3] * 3), skills, "a test")
-    tx.add_estimate(project, 8, msgspec.json.encode(estimate).decode(), office.world.now)
+    tx.add_estimate(project, 8, estimate, office.world.now)
     parts: list[str] = []
     erasing.write_export(tx, "u0", parts.append)
     office.world.rollback()

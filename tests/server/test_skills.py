@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from chorus.server.clock import now_ms
@@ -43,7 +42,7 @@ def _cut_off() -> World:
             world.cast(user_id, item.item_id, "01"[user_id == "u1" and item.item_id % 3 == 0])
     kept = Estimate(Params("one_coin", [1 / 3] * 3, {"u0": 0.995, "u1": 0.55}), {}, "a test")
     tx = world.tx()
-    tx.add_estimate(_project(tx), FIRST_VOTES, msgspec.json.encode(kept).decode(), world.now)
+    tx.add_estimate(_project(tx), FIRST_VOTES, kept, world.now)
     world.commit(tx)
     return world
 

@@ -10,8 +10,6 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-import msgspec
-
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.live import Params, set_params
 from chorus.server.domain.assignment import Wanted
@@ -310,8 +308,7 @@ class World:
         tx = self.tx()
         project = tx.project("p")
         assert project is not None
-        body = msgspec.json.encode(Estimate(params, {}, "a test")).decode()
-        rev = tx.add_estimate(project, 0, body, self.now)
+        rev = tx.add_estimate(project, 0, Estimate(params, {}, "a test"), self.now)
         remerge(tx, "p", [i.item_id for i in tx.items_with_votes("p", 0, 10_000)], self.now)
         tx.set_landed("p", rev)
         self.commit(tx)

@@ -233,8 +233,7 @@ def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> bool:
     if project.landed_rev < project.estimate_rev:
         return False
     now = now_ms()
-    body = msgspec.json.encode(estimate).decode()
-    rev = tx.add_estimate(project, votes, body, now)
+    rev = tx.add_estimate(project, votes, estimate, now)
     tx.emit(
         project_id, now, "skills.estimated", {"rev": rev, "votes": votes, "note": estimate.note}
     )

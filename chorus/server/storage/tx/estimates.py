@@ -36,7 +36,7 @@ class EstimateSql(Base):
         found = default_params(1) if estimate is None else estimate.params
         return widened(found, project.class_count)
 
-    def add_estimate(self, project: Project, votes: int, body: str, at: int) -> int:
+    def add_estimate(self, project: Project, votes: int, estimate: Estimate, at: int) -> int:
         """Keep a new revision and let votes be merged with it from now on; returns its number."""
         project_id, rev = project.project_id, project.estimate_rev + 1
         # Its number may have been another one's, whose commit failed after votes were merged by it.
@@ -45,7 +45,7 @@ class EstimateSql(Base):
                 _cache.pop(key, None)
         self.run(
             "INSERT INTO estimate (project_id, rev, votes, body, created_at) VALUES (?,?,?,?,?)",
-            (project_id, rev, votes, body, at),
+            (project_id, rev, votes, msgspec.json.encode(estimate).decode(), at),
         )
         self.run("UPDATE project SET estimate_rev = ? WHERE project_id = ?", (rev, project_id))
         self.run("DELETE FROM estimate WHERE project_id = ? AND rev < ?", (project_id, rev - 1))
