@@ -16,7 +16,7 @@ from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Event, Project
 from chorus.server.errors import JobFailed
 from chorus.server.jobs.estimate import estimate
-from chorus.server.services import skills as module
+from chorus.server.services import remerging, skills
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.skills import FIRST_VOTES, Skills
@@ -93,7 +93,7 @@ class Server:
 async def test_what_could_not_be_made_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AGAIN_S", 0.0)
+    monkeypatch.setattr(skills, "AGAIN_S", 0.0)
     tries: list[str] = []
 
     async def fails_twice(job: str, *more: Any) -> tuple[dict[str, Any], str]:
@@ -113,26 +113,30 @@ async def test_what_could_not_be_made_is_tried_again(
     world.close()
 
 
-@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("fails", [0, 2])
 async def test_the_next_estimate_waits_for_the_last_one(
-    tmp_path: Path, lands: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fails: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = _cut_off()
     first = _project(Tx(world.db))
     assert (first.landed_rev, first.estimate_rev) == (0, 1)
     server = Server(world, tmp_path, _in_a_thread)
-    if not lands:
-        # As when what it reads cannot be read.
-        async def failing(project_id: str) -> bool:
-            raise OSError("no such page")
+    # As when what is to be merged cannot be read for a while.
+    monkeypatch.setattr(remerging, "AGAIN_S", 0.0)
+    reads, read = [], remerging.differing
 
-        monkeypatch.setattr(server.remerging, "_pass", failing)
+    def differing(*about: Any) -> tuple[int | None, list[int]]:
+        reads.append(about)
+        if len(reads) <= fails:
+            raise OSError("no such page")
+        return read(*about)
+
+    monkeypatch.setattr(remerging, "differing", differing)
     await server.start()
     await server.tried()
     await server.stop()
-    landed = server.landed
     now = _project(Tx(world.db))
-    assert landed == ([1] if lands else [])
-    assert (now.landed_rev, now.estimate_rev) == ((2, 2) if lands else (0, 1))
+    assert server.landed == [1]
+    assert (now.landed_rev, now.estimate_rev) == (2, 2)
     assert world.findings() == []
     world.close()

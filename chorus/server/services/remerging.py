@@ -40,6 +40,8 @@ BUSY_CHUNK = 50
 """While votes wait for the writer …"""
 SHARE = 0.2
 """… and then merging takes at most this share of the time."""
+AGAIN_S = 10.0
+"""How long a pass that failed (the disk cannot be read) waits before it is tried again."""
 _SETTLED = ("state", "room", "label", "label_source")
 
 
@@ -122,25 +124,31 @@ class Remerging:
     async def _run(self, project_id: str) -> None:
         try:
             # What changes meanwhile is seen by the check at the end, and takes another pass.
-            while not self._closed and await self._pass(project_id):
+            while not self._closed and await self._tried(project_id):
                 pass
         except ApiError:  # shutting down; the next start goes on
             pass
-        except Exception:
-            log.exception("merging %s anew failed", project_id)
         finally:
             del self._passes[project_id]
             self.changed(project_id)
 
+    async def _tried(self, project_id: str) -> bool:
+        """As `_pass`; one that fails is due again."""
+        try:
+            return await self._pass(project_id)
+        except ApiError:
+            raise
+        except Exception:
+            log.exception("merging %s anew failed; it is tried again", project_id)
+            await asyncio.sleep(AGAIN_S)
+            return True
+
     async def _pass(self, project_id: str) -> bool:
         """Once over all items; returns whether rules or estimate have changed since it began."""
 
-        def look(tx: Tx) -> Project:
-            project = tx.project(project_id)
-            assert project is not None
-            return project
-
-        began = await self._store.read(look)
+        began = await self._store.read(lambda tx: tx.project(project_id))
+        if began is None or began.state == "deleting":
+            return False
         after: int | None = 0
         while after is not None:
             after, items = await self._store.read(
@@ -159,7 +167,8 @@ class Remerging:
         def end(tx: Tx) -> bool:
             tx.set_landed(project_id, began.estimate_rev)
             tx.end_remerge(project_id, began.remerge_due)
-            project = look(tx)
+            project = tx.project(project_id)
+            assert project is not None
             return project.remerge_due > 0 or project.landed_rev < project.estimate_rev
 
         return await self._store.persist(end)

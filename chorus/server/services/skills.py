@@ -155,10 +155,7 @@ class Skills:
             # A stop may have cut the last one off before it had landed: it does so first, so that
             # labels follow this one or the one before, and no third.
             await self._remerging.wake(project_id)
-            if not await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate)):
-                log.error("the estimate of %s is dropped: the last one has not landed", project_id)
-                self._try_again(project_id, state)
-                return
+            await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate))
             await self._remerging.wake(project_id)
             state.votes = votes
             now = (await self._boards.get(project_id)).votes
@@ -226,18 +223,14 @@ def write_votes(tx: Tx, project_id: str, folder: Path) -> int:
     return n
 
 
-def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> bool:
-    """Let votes be merged by `estimate` from now on; False: not while the last one is landing."""
+def _keep(tx: Tx, project_id: str, votes: int, estimate: Estimate) -> None:
     project = tx.project(project_id)
     assert project is not None
-    if project.landed_rev < project.estimate_rev:
-        return False
     now = now_ms()
     rev = tx.add_estimate(project, votes, estimate, now)
     tx.emit(
         project_id, now, "skills.estimated", {"rev": rev, "votes": votes, "note": estimate.note}
     )
-    return True
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
