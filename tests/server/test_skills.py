@@ -16,7 +16,7 @@ from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Event, Project
 from chorus.server.errors import JobFailed
 from chorus.server.jobs.estimate import estimate
-from chorus.server.services import remerging, skills
+from chorus.server.services import background, remerging, skills
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.remerging import Remerging
 from chorus.server.services.skills import FIRST_VOTES, Skills
@@ -122,7 +122,7 @@ async def test_the_next_estimate_waits_for_the_last_one(
     assert (first.landed_rev, first.estimate_rev) == (0, 1)
     server = Server(world, tmp_path, _in_a_thread)
     # As when what is to be merged cannot be read for a while.
-    monkeypatch.setattr(remerging, "AGAIN_S", 0.0)
+    monkeypatch.setattr(background, "AGAIN_S", 0.0)
     reads, read = [], remerging.differing
 
     def differing(*about: Any) -> tuple[int | None, list[int]]:

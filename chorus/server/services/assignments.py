@@ -7,7 +7,6 @@ start.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -21,8 +20,6 @@ from chorus.server.services.background import Wakes, Woken
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.assignments import Assignment
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 CHUNK = 500
@@ -57,7 +54,7 @@ class Assignees(msgspec.Struct):
 class Assignments:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._wakes = Wakes(Woken, self._run)
+        self._wakes = Wakes(Woken, self._run, "assignments of %s failed")
         self._kept: dict[str, tuple[int, list[dict[str, Any]]]] = {}
 
     async def start(self) -> None:
@@ -129,15 +126,10 @@ class Assignments:
         return done
 
     async def _run(self, project_id: str, state: Woken) -> None:
-        try:
-            while self._wakes.again(state):
-                while await self._store.persist(lambda tx: step(tx, project_id, CHUNK, now_ms())):
-                    pass
-                self._kept.pop(project_id, None)
-        except ApiError:  # shutting down; the next start goes on
-            return
-        except Exception:
-            log.exception("assignments of %s failed", project_id)
+        while self._wakes.again(state):
+            while await self._store.persist(lambda tx: step(tx, project_id, CHUNK, now_ms())):
+                pass
+            self._kept.pop(project_id, None)
 
 
 def step(tx: Tx, project_id: str, limit: int, now: int) -> bool:

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from chorus.server.domain.model import Event
+from chorus.server.errors import ApiError
+
+log = logging.getLogger(__name__)
 
 HEARD_MOST = 10_000
 """Events of one project that are kept at hand for one reader; where more come, it reads the log."""
+
+
+AGAIN_S, AGAIN_MOST_S = 10.0, 600.0
+"""How long work that has failed rests before it is tried again: so long at first, twice as long
+each time, and so long at most."""
+
+
+async def until_done(work: Callable[[], Awaitable[None]], failing: str, about: object) -> None:
+    """Do `work`, which can begin again wherever it has stopped. When it raises (the disk cannot be
+    read, a file cannot be removed) that is logged, as `failing` of `about`, and it is tried again;
+    what a shutdown cuts off goes on at the next start."""
+    rest = AGAIN_S
+    while True:
+        try:
+            return await work()
+        except ApiError:  # shutting down
+            return
+        except Exception:
+            log.exception("%s; it is tried again", failing % about)
+        await asyncio.sleep(rest)
+        rest = min(2 * rest, AGAIN_MOST_S)
 
 
 class Heard:
@@ -50,11 +75,15 @@ S = TypeVar("S", bound=Woken)
 
 class Wakes(Generic[S]):
     """One task a project at most. `run` works while `again` says so; what comes in meanwhile makes
-    it say so once more."""
+    it say so once more. failing: what is logged of a project (%s) when it raises; it is tried again
+    then (`until_done`)."""
 
-    def __init__(self, state: Callable[[], S], run: Callable[[str, S], Awaitable[None]]) -> None:
+    def __init__(
+        self, state: Callable[[], S], run: Callable[[str, S], Awaitable[None]], failing: str
+    ) -> None:
         self._states: defaultdict[str, S] = defaultdict(state)
         self._run = run
+        self._failing = failing
         self._closed = False
 
     def of(self, project_id: str) -> S:
@@ -76,8 +105,15 @@ class Wakes(Generic[S]):
         await end(s.task for s in self._states.values())
 
     async def _work(self, project_id: str, state: S) -> None:
+        async def work() -> None:
+            try:
+                await self._run(project_id, state)
+            except Exception:
+                state.wanted = True
+                raise
+
         try:
-            await self._run(project_id, state)
+            await until_done(work, self._failing, project_id)
         finally:
             state.task = None
 

@@ -8,18 +8,16 @@ stored by content, for all projects together.
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from chorus.server.errors import ApiError
+from chorus.server.services.background import until_done
 from chorus.server.services.projects import Projects
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-
-log = logging.getLogger(__name__)
 
 ITEMS = 200
 EVENTS = 2_000
@@ -82,16 +80,15 @@ class Deleting:
             self._tasks[project_id] = asyncio.ensure_future(self._run(project_id))
 
     async def _run(self, project_id: str) -> None:
-        try:
+        async def chunks() -> None:
             while await self._some(project_id):
                 pass
             await self._store.persist(lambda tx: tx.delete_project(project_id))
             for folder in self._folders:
                 await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
-        except ApiError:  # shutting down; the next start goes on
-            pass
-        except Exception:
-            log.exception("deleting project %s failed", project_id)
+
+        try:
+            await until_done(chunks, "deleting project %s failed", project_id)
         finally:
             del self._tasks[project_id]
 

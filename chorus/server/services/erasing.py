@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +23,9 @@ from chorus.server.domain.erasing import Erased, names_of
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import leave
 from chorus.server.services.assigning import release
+from chorus.server.services.background import until_done
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-
-log = logging.getLogger(__name__)
 
 CHUNK = 500
 """Events of one transaction: a vote waits behind one chunk at most."""
@@ -103,13 +101,12 @@ class Erasing:
             self._tasks[user_id] = asyncio.ensure_future(self._land(user_id))
 
     async def _land(self, user_id: str) -> None:
-        try:
+        async def chunks() -> None:
             while await self._store.persist(lambda tx: land(tx, user_id)):
                 pass
-        except ApiError:  # shutting down; the next start goes on
-            pass
-        except Exception:
-            log.exception("erasing %s has not ended", user_id)
+
+        try:
+            await until_done(chunks, "erasing %s has not ended", user_id)
         finally:
             del self._tasks[user_id]
 

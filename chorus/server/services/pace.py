@@ -9,7 +9,6 @@ are found anew from the facts whenever something touches them; only times are ad
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from time import thread_time
@@ -20,14 +19,11 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain import pace, purity
 from chorus.server.domain.model import Event
-from chorus.server.errors import ApiError
 from chorus.server.services import clusters
 from chorus.server.services.background import Heard, Wakes, Woken
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.pace import Timed
-
-log = logging.getLogger(__name__)
 
 CHUNK = 500
 """Events counted in one transaction: a vote waits behind the few rows that they come to."""
@@ -67,7 +63,7 @@ class Pace:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._wakes = Wakes(_State, self._run)
+        self._wakes = Wakes(_State, self._run, "what work on %s costs was not counted")
         self.changed: Callable[[str], None] = lambda project_id: None
 
     # -- life
@@ -122,10 +118,6 @@ class Pace:
                 self.changed(project_id)
                 await _rest(state)
                 await self._while_busy()
-        except ApiError:  # shutting down; the next start goes on
-            pass
-        except Exception:
-            log.exception("what work on %s costs was not counted", project_id)
         finally:
             state.busy = False
             self.changed(project_id)

@@ -6,7 +6,6 @@ what that changes is said. What a stop of the server cuts off goes on at the nex
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -16,8 +15,8 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Item, Project, StandingVote
-from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
+from chorus.server.services.background import until_done
 from chorus.server.services.recording import (
     CONFIDENCE_STEP,
     Before,
@@ -31,8 +30,6 @@ from chorus.server.services.recording import (
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
-log = logging.getLogger(__name__)
-
 READ_CHUNK = 2000
 WRITE_CHUNK = 200
 """Items merged anew in one transaction: a vote waits behind one chunk at most."""
@@ -40,8 +37,6 @@ BUSY_CHUNK = 50
 """While votes wait for the writer …"""
 SHARE = 0.2
 """… and then merging takes at most this share of the time."""
-AGAIN_S = 10.0
-"""How long a pass that failed (the disk cannot be read) waits before it is tried again."""
 _SETTLED = ("state", "room", "label", "label_source")
 
 
@@ -122,26 +117,16 @@ class Remerging:
         return task
 
     async def _run(self, project_id: str) -> None:
-        try:
+        async def passes() -> None:
             # What changes meanwhile is seen by the check at the end, and takes another pass.
-            while not self._closed and await self._tried(project_id):
+            while not self._closed and await self._pass(project_id):
                 pass
-        except ApiError:  # shutting down; the next start goes on
-            pass
+
+        try:
+            await until_done(passes, "merging %s anew failed", project_id)
         finally:
             del self._passes[project_id]
             self.changed(project_id)
-
-    async def _tried(self, project_id: str) -> bool:
-        """As `_pass`; one that fails is due again."""
-        try:
-            return await self._pass(project_id)
-        except ApiError:
-            raise
-        except Exception:
-            log.exception("merging %s anew failed; it is tried again", project_id)
-            await asyncio.sleep(AGAIN_S)
-            return True
 
     async def _pass(self, project_id: str) -> bool:
         """Once over all items; returns whether rules or estimate have changed since it began."""

@@ -8,17 +8,14 @@ project is paused. What a stop of the server cuts off goes on at the next start.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from chorus.server.clock import now_ms
-from chorus.server.errors import ApiError
+from chorus.server.services.background import until_done
 from chorus.server.services.review import decide
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-
-log = logging.getLogger(__name__)
 
 CHUNK = 100
 
@@ -54,17 +51,16 @@ class StartingOver:
             self._tasks[project_id] = asyncio.ensure_future(self._run(project_id))
 
     async def _run(self, project_id: str) -> None:
-        try:
+        async def chunks() -> None:
             while not self._closed:
                 done = await self._store.persist(lambda tx: chunk(tx, project_id, CHUNK, now_ms()))
                 if done is None:
                     break
                 self._last[project_id] = done
                 self.changed(project_id)
-        except ApiError:  # shutting down; the next start goes on
-            pass
-        except Exception:
-            log.exception("starting %s over failed", project_id)
+
+        try:
+            await until_done(chunks, "starting %s over failed", project_id)
         finally:
             del self._tasks[project_id]
             self.changed(project_id)

@@ -8,7 +8,6 @@ exactly what was there.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,12 +17,11 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, StandingVote, Takeback
 from chorus.server.errors import ApiError
 from chorus.server.services.assigning import release
+from chorus.server.services.background import until_done
 from chorus.server.services.recording import Delta, close
 from chorus.server.services.remerging import recount
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-
-log = logging.getLogger(__name__)
 
 CHUNK = 100
 """Votes per transaction and event: a labeler's vote waits behind one at most, and an event stays
@@ -105,13 +103,12 @@ class Supervising:
             self._landing[takeback_id] = asyncio.ensure_future(self._land(takeback_id))
 
     async def _land(self, takeback_id: int) -> None:
-        try:
+        async def chunks() -> None:
             while await self._store.persist(lambda tx: land(tx, takeback_id, now_ms())):
                 pass
-        except ApiError:  # shutting down; the next start goes on
-            pass
-        except Exception:
-            log.exception("takeback %d has not landed", takeback_id)
+
+        try:
+            await until_done(chunks, "takeback %d has not landed", takeback_id)
         finally:
             del self._landing[takeback_id]
             self.changed(self._projects.pop(takeback_id))

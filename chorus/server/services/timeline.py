@@ -9,7 +9,6 @@ stop of the server is found again, and is the same.
 from __future__ import annotations
 
 import asyncio
-import logging
 import zlib
 from collections.abc import Sequence
 from time import thread_time
@@ -26,8 +25,6 @@ from chorus.server.services.background import Heard, Wakes, Woken
 from chorus.server.services.spending import spread_of
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
-
-log = logging.getLogger(__name__)
 
 COPY_EVERY = 2_000
 """Events between two copies."""
@@ -72,7 +69,7 @@ class _State(Woken):
 class Timeline:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._wakes = Wakes(_State, self._run)
+        self._wakes = Wakes(_State, self._run, "the past of %s is not kept")
 
     # -- life
 
@@ -140,11 +137,9 @@ class Timeline:
                 await asyncio.sleep(EVERY_S)
                 while cost := await self._some(project_id, state):
                     await _rest(cost)
-        except ApiError:  # shutting down; the next start goes on
-            pass
         except Exception:
-            log.exception("the past of %s is not kept", project_id)
             state.follower = None
+            raise
 
     async def _some(self, project_id: str, state: _State) -> float:
         """Read a chunk of the log; seconds of a processor that it took, 0: it is at its end."""
