@@ -18,6 +18,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -370,6 +371,11 @@ class Survived:
     """… and did: the rest was refused, or met a fault."""
 
 
+def _where(error: BaseException) -> str:
+    """Of what was not to be expected, where it came from."""
+    return "" if isinstance(error, Failed) else "".join(traceback.format_tb(error.__traceback__))
+
+
 async def survive(plan: Plan) -> Survived:
     """Raises `Failed` with how to replay it; its folder stays then."""
     folder = Path(tempfile.mkdtemp(prefix=f"soak-{plan.seed}-"))
@@ -382,7 +388,7 @@ async def survive(plan: Plan) -> Survived:
         raise Failed(
             f"seed {plan.seed} failed after {episode.kinds.total()} faults"
             f" ({', '.join(episode.kinds)}); its folder: {folder}\n"
-            f"{type(error).__name__}: {error}\nreplay: {plan.replay}"
+            f"{type(error).__name__}: {error}\n{_where(error)}replay: {plan.replay}"
         ) from error
     shutil.rmtree(folder, ignore_errors=True)
     frames = sum(record.frames for record in episode.records.values())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.domain import audit
-from chorus.server.domain.model import Item
+from chorus.server.domain.model import Item, Round
 from chorus.server.services import landing, quality, round_files, round_records
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
@@ -39,9 +39,17 @@ def prelabel_all(world: World, share: float, value: str = "0", number: int = 1) 
     return [i for i in world.items() if i.audit]
 
 
+def ends_prelabels(world: World) -> bool:
+    """Whether a round that lands now withdraws all of them."""
+    tx = world.tx()
+    _, _, ends = round_records.audit_round(tx, "p", world.now)
+    world.commit(tx)
+    return ends
+
+
 def judge(world: World) -> audit.Audit:
     tx = world.tx()
-    _, found = round_records.audit_round(tx, "p", world.now)
+    _, found, _ = round_records.audit_round(tx, "p", world.now)
     world.commit(tx)
     return found
 
@@ -157,6 +165,11 @@ def test_a_broken_promise_ends_prelabels_and_old_labels_prove_nothing(
     assert page is not None
     world.cast("u1", page["items"][0]["item_id"], "0")
     assert world.findings() == []
+    assert ends_prelabels(world), "the round that found it out was cut off"
+    tx = world.tx()
+    tx.put_round(Round("p", 2, "done", 54, world.now, world.now + 500, "{}"))
+    world.commit(tx)
+    assert not ends_prelabels(world)
 
 
 def test_without_audit_nothing_is_hidden(world: World) -> None:

@@ -145,3 +145,25 @@ def test_an_estimate_whose_commit_failed_merges_no_votes() -> None:
     assert world.item(item.item_id).provisional == "1"
     assert world.findings() == []
     world.close()
+
+
+async def test_what_the_database_has_undone_by_itself_is_kept_of_nobody() -> None:
+    """SQLite rolls a whole transaction back when a page cannot be read, even for a SELECT."""
+    world = World()
+    store = SqliteStore(world.path, lambda events: None, readers=1)
+
+    def noted(tx: Tx) -> int:
+        return tx.emit("p", world.now, "note.added", {})
+
+    def unreadable(tx: Tx) -> None:
+        tx.db.execute("ROLLBACK")  # as SQLite does
+        raise sqlite3.OperationalError("disk I/O error")
+
+    asked = [store.write(fn, repeatable=True) for fn in (noted, unreadable, noted, noted)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(one, sqlite3.Error) for one in told)
+    assert world.findings() == []
+    await store.write(noted)
+    await store.close()
+    assert world.findings() == []
+    world.close()

@@ -166,7 +166,7 @@ def test_hidden_boxes_that_are_often_wrong_end_the_promise(wrong: bool) -> None:
         world.cast("u0", page["items"][0]["item_id"], drawn)
     audited = sum(i.audit for i in world.items())
     tx = world.tx()
-    _, found = audit_round(tx, "p", world.now)
+    _, found, _ = audit_round(tx, "p", world.now)
     world.commit(tx)
     assert found.n == audited, "pictures, not boxes"
     assert found.right == pytest.approx(audited * (0.5 if wrong else 1))

@@ -170,6 +170,10 @@ class Assigning:
         """Register the stream and push what it holds; new pages follow by credit."""
         if stream.closed:
             return
+        other = self._streams.get(stream.key)
+        if other is not None and other is not stream:  # the tab was reloaded while it was opened
+            self._forget(other)
+            other.bye("replaced")
         self._streams[stream.key] = stream
         self._left.discard(stream.key)
         self._by_project[stream.project_id].add(stream)

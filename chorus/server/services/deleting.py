@@ -83,9 +83,10 @@ class Deleting:
         async def chunks() -> None:
             while await self._some(project_id):
                 pass
-            await self._store.persist(lambda tx: tx.delete_project(project_id))
+            # Its row last: by it the next start knows that something is left.
             for folder in self._folders:
                 await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
+            await self._store.persist(lambda tx: tx.delete_project(project_id))
 
         try:
             await until_done(chunks, "deleting project %s failed", project_id)

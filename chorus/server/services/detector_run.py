@@ -15,7 +15,7 @@ from chorus.server.domain.model import Project, Round
 from chorus.server.services import detector_files, landing
 from chorus.server.services.round_files import Prediction
 from chorus.server.services.round_jobs import Jobs, RoundJobs
-from chorus.server.services.round_records import audit_round
+from chorus.server.services.round_records import SUSPENDED, audit_round
 from chorus.server.services.round_state import Paths, RoundState
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -79,10 +79,12 @@ class DetectorRun:
     async def _land(self, project: Project, record: Round, folder: Path) -> dict[str, Any]:
         project_id = project.project_id
         card = await asyncio.to_thread(detector_files.card_of, folder)
-        project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
-        if found.breached:
+        project, found, suspended = await self._store.persist(
+            lambda tx: audit_round(tx, project_id, now_ms())
+        )
+        if suspended:
             card["threshold"], card["labels_needed"] = None, None
-            card["reason"] = _broken(found, project.target)
+            card["reason"] = _broken(found, project.target) if found.breached else SUSPENDED
         card["audit"] = msgspec.to_builtins(found)
         await self._jobs.keep_card(record, msgspec.json.encode(card).decode())
         open_items: list[OpenItem] = await self._store.read(lambda tx: tx.open_items(project_id))
@@ -92,7 +94,7 @@ class DetectorRun:
                 for name in ("predictions.jsonl", "oof.jsonl")
             )
         )
-        if found.breached:
+        if suspended:
             # What is shown now keeps no promise either.
             shown = [item.item_id for item in open_items if item.queue == "prelabeled"]
             predictions = dict.fromkeys([*predictions, *shown], NOTHING)

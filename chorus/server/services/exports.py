@@ -155,7 +155,7 @@ class Exports:
         job.progress = 1.0 if end == "done" else job.progress
         job.result = msgspec.json.encode(result).decode()
         with contextlib.suppress(ApiError):  # shutting down: the next start marks it
-            await self._store.write(lambda tx: tx.update_job(job))
+            await self._store.persist(lambda tx: tx.update_job(job))
 
     async def _make(self, running: Running, scratch: Path) -> dict[str, Any]:
         job, order = running.job, running.order

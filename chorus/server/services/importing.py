@@ -281,7 +281,7 @@ class Importing:
             tx.update_job(job)
             tx.emit(job.project_id, now_ms(), "import.finished", {"job": result})
 
-        await self._store.write(fn)
+        await self._store.persist(fn)
 
     async def _scan(self, rows: Rows, scratch: Path) -> Plan:
         try:

@@ -212,7 +212,7 @@ class LabelImports:
             tx.update_job(job)
 
         with contextlib.suppress(ApiError):  # shutting down: the next start marks it
-            await self._store.write(fn)
+            await self._store.persist(fn)
 
     # -- bringing it in
 
@@ -283,7 +283,7 @@ class LabelImports:
             more = label_plan.ops_from(ops, about.landed)
             while True:
                 some = await asyncio.to_thread(lambda: list(islice(more, CHUNK)))
-                about = await self._store.write(lambda tx: land_chunk(tx, import_id, some))  # noqa: B023
+                about = await self._store.persist(lambda tx: land_chunk(tx, import_id, some))  # noqa: B023
                 if not some:
                     break
         except (ApiError, asyncio.CancelledError):
@@ -292,7 +292,7 @@ class LabelImports:
             log.exception("an import of labels failed")
             reason = f"{type(error).__name__}: {error}; {about.landed} of {about.total} are in"
             with contextlib.suppress(ApiError):
-                await self._store.write(lambda tx: _fail(tx, import_id, reason))
+                await self._store.persist(lambda tx: _fail(tx, import_id, reason))
             return
         await asyncio.to_thread(_remove, ops.parent)
 

@@ -255,7 +255,7 @@ class Refreshing:
             if told:  # a schedule that finds nothing new every minute is no news
                 tx.emit(job.project_id, now_ms(), "import.finished", {"job": _told(running)})
 
-        await self._store.write(fn)
+        await self._store.persist(fn)
         self.changed(job.project_id)
 
     async def _refresh(self, running: _Running, folder: Path) -> None:

@@ -92,9 +92,14 @@ def job_fields(job: Job) -> dict[str, Any]:
     }
 
 
-def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit]:
-    """What the blind audit says of the prelabels shown so far. Prelabels that are less accurate
-    than promised end here: the model has to prove itself anew, on labels made from now on."""
+SUSPENDED = "Prelabels are suspended: the model has to prove itself anew."
+
+
+def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit, bool]:
+    """What the blind audit says of the prelabels shown so far, and whether all of them end with
+    this round. They do if they are less accurate than promised: the model has to prove itself
+    anew, on labels made from now on. They also do if a stop of the server cut off the round that
+    found that out, so that none has ended since."""
     project = tx.project(project_id)
     assert project is not None
     if project.shapes:
@@ -109,4 +114,13 @@ def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit]:
         tx.begin_evidence_anew(project_id, now)
         body = {"n": found.n, "right": found.right, "target": project.target}
         tx.emit(project_id, now, "prelabels.suspended", body)
-    return project, found
+    return project, found, found.breached or _cut_off(tx, project)
+
+
+def _cut_off(tx: Tx, project: Project) -> bool:
+    """Prelabels were suspended, and no round that has ended since has withdrawn them."""
+    if not project.evidence_since:
+        return False
+    number = tx.last_done_round(project.project_id)
+    last = None if number is None else tx.round(project.project_id, number)
+    return last is None or (last.finished_at or 0) < project.evidence_since

@@ -26,7 +26,7 @@ from chorus.server.services.detector_run import DetectorRun
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
 from chorus.server.services.round_jobs import Jobs, RoundJobs
-from chorus.server.services.round_records import audit_round, finish
+from chorus.server.services.round_records import SUSPENDED, audit_round, finish
 from chorus.server.services.round_state import (
     Line,
     Paths,
@@ -141,10 +141,14 @@ class RoundRun:
     ) -> dict[str, Any]:  # fmt: skip
         project_id = record.project_id
         card = await asyncio.to_thread(round_files.read_card, folder)
-        project, found = await self._store.write(lambda tx: audit_round(tx, project_id, now_ms()))
+        project, found, suspended = await self._store.persist(
+            lambda tx: audit_round(tx, project_id, now_ms())
+        )
         withheld = None
         if found.breached:
             withheld = _broken(found, project.target)
+        elif suspended:
+            withheld = SUSPENDED
         elif partial and card["threshold"] is not None:
             # It would reach some of the items only, and use up the proof for the others: labels
             # of sure items count no more once prelabels began, and such items are still open.
@@ -168,7 +172,7 @@ class RoundRun:
             folder,
             card,
             open_items,
-            prelabel and not found.breached,
+            prelabel and not suspended,
             clusters_worth,
         )
         plan.audit_share = project.audit_share

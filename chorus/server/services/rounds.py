@@ -110,8 +110,11 @@ class Rounds:
 
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
-        found = await self._store.read(fn)
-        state.last_evidence, state.replaced, project, tunings, tried = found
+        before = state.round
+        evidence, replaced, project, tunings, tried = await self._store.read(fn)
+        if before is None and state.round is None:
+            # A round that runs has begun with what is newer than all that have ended.
+            state.last_evidence, state.replaced = evidence, replaced
         state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
         polygons = project.task_type == "polygons"

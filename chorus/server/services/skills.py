@@ -36,9 +36,8 @@ REST = 9
 landed: while people vote, estimates take at most a tenth of the time. Where nobody votes meanwhile
 (a small project, a simulation in lockstep) they follow each other as the share says."""
 READ_CHUNK = 2000
-AGAIN_S = 300.0
-"""One that could not be made, however often its job was tried, is tried again after so long, or
-when as many more votes have come as the next one takes."""
+AGAIN_S = 60.0
+"""One that could not be made, however often its job was tried, is tried again after so long."""
 
 
 class _State:
@@ -87,9 +86,13 @@ class Skills:
             votes = tx.estimated_votes(project_id, project.estimate_rev)
             return _estimates(project), votes or 0
 
-        await self._boards.get(project_id)
+        board = await self._boards.get(project_id)
+        begins = project_id not in self._states
         state = self._states.setdefault(project_id, _State())
         state.enabled, state.votes = await self._store.read(fn)
+        if begins and board.votes < state.votes:
+            # Some were taken back, and a stop came before the estimate that this asks for.
+            state.wanted = state.enabled
         return state
 
     # -- when
@@ -115,7 +118,7 @@ class Skills:
     def due(self, board: Board) -> bool:
         """A new estimate should start now."""
         state = self._states.get(board.project_id)
-        if state is None or not state.enabled or state.task is not None:
+        if state is None or not state.enabled or state.task is not None or state.again is not None:
             return False
         grown = state.votes + max(20, int(state.votes * GROWTH))
         enough = max(FIRST_VOTES, grown, state.rested)
@@ -131,9 +134,6 @@ class Skills:
         if board is None or self._closed or not self.due(board):
             return
         state.wanted = False
-        if state.again is not None:
-            state.again.cancel()
-            state.again = None
         state.task = asyncio.ensure_future(self._estimate(project_id, state))
         state.task.add_done_callback(_log_failure)
 
@@ -165,6 +165,9 @@ class Skills:
             self._try_again(project_id, state)
         except ApiError:
             return  # shutting down
+        except Exception:
+            log.exception("no estimate of %s", project_id)
+            self._try_again(project_id, state)
         finally:
             state.task = None
             self.changed(project_id)
@@ -173,6 +176,7 @@ class Skills:
 
     def _try_again(self, project_id: str, state: _State) -> None:
         def again() -> None:
+            state.again = None
             state.wanted = state.enabled
             self._wake(project_id, state)
 

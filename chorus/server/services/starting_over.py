@@ -98,7 +98,8 @@ def _end(tx: Tx, resume: bool, project_id: str, user_id: str, done: int, now: in
         "by": user.name if user else user_id,
         "started_over": done,
     }
-    if resume:
+    project = tx.project(project_id)
+    if resume and project is not None and project.state == "paused":  # not archived meanwhile
         tx.change_project(project_id, {"state": "running"})
         body["state"] = "running"
     tx.emit(project_id, now, "project.changed", body)

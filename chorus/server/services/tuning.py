@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 TURN_S = 4.0
 """A round waits for one turn at most."""
+DRAWN = "drawn"
+"""In a fine-tuning's folder: its number, once its items are drawn and marked."""
 MARK_CHUNK = 2000
 LASTING = ("backbone", "pictures", "steps", "losses", "device")
 """Of what the training said."""
@@ -111,7 +113,7 @@ class Tunings:
             folder = self._paths.rounds / project_id / "tuning"
             project = await self._store.read(lambda tx: tx.project(project_id))
             assert project is not None
-            if fresh or not await asyncio.to_thread((folder / "items.tsv").exists):
+            if fresh or not await asyncio.to_thread(_drawn, opened, folder):
                 await self._draw(opened, project, folder)
             figures = await self._train(opened, project, state, folder)
             await self._judge(opened, project, state, folder, figures)
@@ -146,9 +148,12 @@ class Tunings:
         )
         for at in range(0, len(drawn.marked), MARK_CHUNK):
             some = drawn.marked[at : at + MARK_CHUNK]
-            await self._store.write(
+            await self._store.persist(
                 lambda tx, some=some: tx.mark_tuned(some, record.number)  # type: ignore[misc]
             )
+        # Last: what a stop cuts off before this is drawn anew, so that nothing is learned from an
+        # item that is not marked.
+        await asyncio.to_thread((folder / DRAWN).write_text, str(record.number))
 
     async def _train(
         self, record: Tuning, project: Project, state: RoundState, folder: Path
@@ -232,7 +237,7 @@ class Tunings:
 
     async def _end(self, record: Tuning, end: str, figures: dict[str, Any]) -> None:
         record.state, record.finished_at = end, now_ms()
-        await self._store.write(lambda tx: _put(tx, record, figures))
+        await self._store.persist(lambda tx: _put(tx, record, figures))
 
     # -- what the dashboard shows
 
@@ -258,6 +263,14 @@ def _labels(board: Board) -> int:
     """What the newest finished round learned from: only that can be drawn from."""
     done = [r for r in board.rounds if r["state"] == "done"]
     return int(done[-1]["labels"]) if done else 0
+
+
+def _drawn(record: Tuning, folder: Path) -> bool:
+    """Its items are drawn and marked, and these are not those of the one before."""
+    try:
+        return (folder / DRAWN).read_text() == str(record.number)
+    except FileNotFoundError:
+        return False
 
 
 def _open(tx: Tx, project_id: str, base: str) -> tuple[Tuning, bool]:

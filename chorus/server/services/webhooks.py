@@ -153,8 +153,13 @@ class Webhooks:
             tx.put_webhook(hook)
             return hook
 
-        self._end(webhook_id)
-        hook = await self._store.write(fn)
+        was = await self._store.read(lambda tx: _of(tx, project_id, webhook_id))
+        self._end(webhook_id)  # it would keep what it has read before
+        try:
+            hook = await self._store.write(fn)
+        except BaseException:
+            self._begin(was)
+            raise
         self._begin(hook)
         return shown(hook)
 

@@ -287,6 +287,10 @@ class SqliteStore:
             try:
                 write.result = write.fn(tx)
             except Exception as error:
+                if not db.in_transaction:
+                    # SQLite has rolled all of it back by itself (a page could not be read): what
+                    # came after would be kept statement by statement.
+                    raise
                 if known.done(db) != done:
                     self._undo(some, known, before)
                     return False

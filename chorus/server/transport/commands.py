@@ -44,6 +44,8 @@ class Context:
         self.outbox = outbox
         self.streams: dict[str, Stream] = {}
         self.reviewers: dict[str, Reviewer] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Commands that are being worked on."""
 
     def stream(self, project_id: str) -> Stream:
         stream = self.streams.get(project_id)

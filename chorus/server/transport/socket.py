@@ -77,6 +77,10 @@ async def websocket(ws: WebSocket) -> None:
         for task in (reader, writer):
             task.cancel()
         await asyncio.gather(reader, writer, return_exceptions=True)
+        if ctx.tasks:
+            # What they open or subscribe to ends as well, and not before it has begun.
+            await asyncio.wait(ctx.tasks)
+            hub.leave(outbox)
         for reviewer in ctx.reviewers.values():
             ctx.services.claims.leave(reviewer)
         for stream in ctx.streams.values():
@@ -96,7 +100,7 @@ async def _tried(work: Awaitable[None]) -> None:
 
 async def _read(wire: Wire, ctx: commands.Context) -> None:
     connection = Connection()
-    tasks: set[asyncio.Task[None]] = set()
+    tasks = ctx.tasks
     loop = asyncio.get_running_loop()
     limits, user_id = ctx.services.accounts.limits, ctx.user.user_id
 
