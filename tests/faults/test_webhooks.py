@@ -140,14 +140,23 @@ async def test_signed_tried_again_and_nothing_lost(
         assert {d["status"] for d in tried if d["error"]} == {500, 302}
         assert tried[0]["status"] == 204
 
+        # Who supervises another project cannot silence it.
+        other = await bench.admin.create_project("Other", ["yes", "no"])
+        with pytest.raises(ApiError) as refused_to:
+            there = f"/api/projects/{other.project_id}{path}"
+            await bench.admin.request("PATCH", there, json={"active": False})
+        assert refused_to.value.code == "not_found"
+        await change("five")
+        await receiver.until(lambda: len(receiver.seqs()) == 5)
+
         # Off, and on again: what happened meanwhile comes too. Gone: it turns itself off.
         await ask("PATCH", path, active=False)
-        await change("five")
-        assert len(receiver.seqs()) == 4
-        await ask("PATCH", path, active=True)
-        await receiver.until(lambda: len(receiver.seqs()) == 5)
-        receiver.answer = lambda: 410
         await change("six")
+        assert len(receiver.seqs()) == 5
+        await ask("PATCH", path, active=True)
+        await receiver.until(lambda: len(receiver.seqs()) == 6)
+        receiver.answer = lambda: 410
+        await change("seven")
         async with asyncio.timeout(PATIENCE):
             while (await ask("GET", "/webhooks"))["webhooks"][0]["state"] != "failed":
                 pass  # the answer is on its way into the database

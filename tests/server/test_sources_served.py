@@ -76,6 +76,8 @@ async def test_pictures_are_shown_from_where_they_lie(
     refusal = await project.refused("DELETE", f"/{source}")
     assert refusal.startswith("conflict: 4 pictures are shown from it")
     await project.ask("PATCH", f"/{source}", {"mode": "copy"})
+    refusal = await project.refused("DELETE", f"/{source}")
+    assert refusal.startswith("conflict: 4 pictures are not copied yet")
     assert count(await project.refreshed(source), "added", "changed", "gone") == [0, 0, 0]
     forget(server)
     assert blobs(server, hashes[0])

@@ -190,6 +190,11 @@ class DataSources:
                     f"{held} pictures are shown from it; choose “copy” and refresh it, then it can"
                     " be removed",
                 )
+            if left := tx.to_copy(source_id):
+                raise ApiError(
+                    "conflict",
+                    f"{left} pictures are not copied yet: refresh it, then it can be removed",
+                )
             tx.remove_source(source_id, now_ms())
 
         await self._store.write(fn)

@@ -121,6 +121,8 @@ class Drafts:
         self._blobs = blobs
         self._call = call
         self._folder = folder
+        self._made: set[str] = set()
+        """Drafts that are being made into projects."""
 
     async def start(self) -> None:
         """Files of drafts that are gone."""
@@ -224,7 +226,19 @@ class Drafts:
         self, user: CurrentUser, draft_id: str, body: Initialize | None = None
     ) -> dict[str, Any]:
         """Make the project, its members, and begin to bring its data in:
-        `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made."""
+        `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made where the
+        answers are the reason; conflict while it is being done already."""
+        if draft_id in self._made:
+            raise ApiError("conflict", "this draft is being made into a project already")
+        self._made.add(draft_id)
+        try:
+            return await self._initialize(user, draft_id, body)
+        finally:
+            self._made.discard(draft_id)
+
+    async def _initialize(
+        self, user: CurrentUser, draft_id: str, body: Initialize | None
+    ) -> dict[str, Any]:
         answers = _answers(await self._of(user, draft_id))
         source = answers.source
         text, shapes = is_text(answers.task_type), is_shapes(answers.task_type)

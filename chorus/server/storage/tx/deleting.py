@@ -55,7 +55,8 @@ class DeletingSql(Base):
                 "SELECT 1 FROM source s JOIN source_object o ON o.source_id = s.source_id"
                 " JOIN project p JOIN item i ON i.project_id = p.project_id"
                 " AND i.content_hash = o.content_hash"
-                " WHERE s.project_id = ? AND s.mode = 'reference' AND p.project_id <> ?"
+                " WHERE s.project_id = ? AND (s.mode = 'reference' OR o.state = 'new')"
+                " AND p.project_id <> ?"
                 " AND NOT EXISTS (SELECT 1 FROM source_object e JOIN source t"
                 " ON t.source_id = e.source_id WHERE e.content_hash = o.content_hash"
                 " AND t.project_id <> ?) LIMIT 1",

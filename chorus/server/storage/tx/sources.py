@@ -135,6 +135,15 @@ class SourceSql(Base):
             (source_id,),
         )
 
+    def to_copy(self, source_id: str) -> int:
+        """Objects that are in, and are to be read once more."""
+        row = self.row(
+            "SELECT COUNT(*) FROM source_object WHERE source_id = ? AND state = 'new'"
+            " AND content_hash IS NOT NULL",
+            (source_id,),
+        )
+        return int(row[0])
+
     # A picture is told by its content: a clone of a project finds it in the first one's source.
 
     def lying_elsewhere(self, hashes: Sequence[str]) -> list[str]:
