@@ -142,8 +142,8 @@ async def test_signed_tried_again_and_nothing_lost(
 
         # Who supervises another project cannot silence it.
         other = await bench.admin.create_project("Other", ["yes", "no"])
+        there = f"/api/projects/{other.project_id}{path}"
         with pytest.raises(ApiError) as refused_to:
-            there = f"/api/projects/{other.project_id}{path}"
             await bench.admin.request("PATCH", there, json={"active": False})
         assert refused_to.value.code == "not_found"
         await change("five")
