@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from chorus.server.clock import now_ms
+from chorus.server.domain.model import Event
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.assigning import LOST_SOCKET_MS, Assigning, Stream
 from chorus.server.services.projects import Projects
@@ -48,4 +50,35 @@ async def test_tabs_lost_at_once_share_writes() -> None:
     held = Tx(world.db).leases_of_project("p")
     assert len(held) == TABS
     assert all(lease.expires_at < latest + 60_000 for lease in held)
+    world.close()
+
+
+async def test_what_is_dealt_to_a_tab_that_is_lost_meanwhile_ends_soon_too() -> None:
+    world = World(people=1)
+    world.now = now_ms()
+    world.add(9)
+    lost: list[asyncio.Task[None]] = []
+    dealt = asyncio.Event()
+
+    def publish(events: Sequence[Event]) -> None:
+        if any(event.type == "page.opened" for event in events):  # the page is kept, not yet told
+            lost.append(asyncio.ensure_future(assigning.lost(stream)))
+
+    def push(type: str, body: dict[str, Any]) -> None:
+        dealt.set()
+
+    store = SqliteStore(world.path, publish, readers=1)
+    assigning = Assigning(store, Projects(store, Remerging(store)))
+    person = CurrentUser("u0", "u0", "u0", False)
+    stream = Stream("p", person, "tab", 4, "labeler", push, lambda why: None)
+    stream.credit = 1
+    assigning.begin(stream, [])
+    async with asyncio.timeout(30):
+        await dealt.wait()
+    await asyncio.gather(*lost)
+    await store.close()
+    latest = now_ms() + LOST_SOCKET_MS
+    held = Tx(world.db).leases_of_project("p")
+    assert len(held) == 4
+    assert all(lease.expires_at <= latest for lease in held)
     world.close()

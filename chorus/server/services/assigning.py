@@ -375,8 +375,11 @@ class Assigning:
                 stream.pages[dealt.page["page_id"]] = dealt.page["kind"]
                 while len(stream.pages) > 4 * CREDIT_MAX:  # long finished ones
                     del stream.pages[next(iter(stream.pages))]
-                # A stream that closed meanwhile lets the lease run out like any lost tab.
                 stream.push("page", dealt.page)
+                if self._streams.get(stream.key) is not stream:  # lost meanwhile
+                    # What it was dealt ends as what it held.
+                    self._left.add(stream.key)
+                    await self._hasten()
         except ApiError as error:
             log.debug("no page dealt: %s", error)
         except Exception:
