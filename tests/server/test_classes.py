@@ -16,6 +16,7 @@ from chorus.server.domain.classes import KEYS, PALETTE, folders_of, keys_of
 from chorus.server.domain.model import LabelClass, StartOver
 from chorus.server.services import landing, starting_over
 from chorus.server.services.round_files import Prediction
+from chorus.server.storage.tx import Tx
 from tests.server.world import World
 from tests.servers import (
     PATIENCE,
@@ -218,3 +219,23 @@ async def test_classes_that_the_data_brings_along(bench: Bench, tmp_path: Path) 
     paused = await send(bench, "POST", "classes", classes=["tops", "shoes"], then="pause")
     assert paused["state"] == "paused"
     assert (await send(bench, "GET", "classes/found"))["folders"] == []
+
+
+@pytest.mark.parametrize("state", ["paused", "archived", "deleting"])
+def test_a_start_over_wakes_a_project_only_if_it_is_still_paused(state: str) -> None:
+    world = World()
+    try:
+        tx = world.tx()
+        seq = tx.emit("p", world.now, "project.changed", {"state": state})
+        tx.change_project("p", {"state": state})
+        tx.put_start_over(StartOver("p", "bulk-of-the-test", "u0", seq, False, True))
+        world.commit(tx)
+        tx = world.tx()
+        assert starting_over.chunk(tx, "p", 4, world.now) is None
+        world.commit(tx)
+        project = Tx(world.db).project("p")
+        assert project is not None
+        assert project.state == ("running" if state == "paused" else state)
+        assert world.findings() == []
+    finally:
+        world.close()

@@ -117,6 +117,19 @@ async def test_what_cannot_be_is_refused_and_the_draft_stays(
     await send(bench, "DELETE", f"/{draft_id}")
 
 
+async def test_a_draft_asked_for_twice_at_once_becomes_one_project(bench: Bench) -> None:
+    body = {**ANSWERS, "name": "Once", "source": {"kind": "none"}}
+    draft_id = (await send(bench, "POST", body=body))["draft_id"]
+    made = await asyncio.gather(
+        *(send(bench, "POST", f"/{draft_id}/initialize", {}) for _ in range(3)),
+        return_exceptions=True,
+    )
+    refused = [one for one in made if isinstance(one, ApiError)]
+    assert {one.code for one in refused} <= {"conflict", "not_found"}
+    assert len(refused) == 2
+    assert sum(p.name == "Once" for p in await bench.admin.projects()) == 1
+
+
 async def test_a_draft_is_its_makers_alone(bench: Bench, server: TestServer) -> None:
     draft_id = (await send(bench, "POST", "", ANSWERS))["draft_id"]
     password, login = secrets.token_hex(8), f"other-{secrets.token_hex(3)}"

@@ -141,6 +141,10 @@ class Skills:
 
     async def _estimate(self, project_id: str, state: _State) -> None:
         try:
+            project = await self._store.read(lambda tx: tx.project(project_id))
+            if project is None or project.state == "deleting":
+                state.enabled = False
+                return
             folder = self._folder / project_id / "skills"
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             before = (await self._boards.still(project_id)).votes
