@@ -39,19 +39,20 @@ def prelabel_all(world: World, share: float, value: str = "0", number: int = 1) 
     return [i for i in world.items() if i.audit]
 
 
-def ends_prelabels(world: World) -> bool:
-    """Whether a round that lands now withdraws all of them."""
+def audited(world: World) -> tuple[audit.Audit, bool]:
+    """What a round that lands now finds, and whether it withdraws all prelabels."""
     tx = world.tx()
-    _, _, ends = round_records.audit_round(tx, "p", world.now)
+    _, found, ends = round_records.audit_round(tx, "p", world.now)
     world.commit(tx)
-    return ends
+    return found, ends
 
 
 def judge(world: World) -> audit.Audit:
-    tx = world.tx()
-    _, found, _ = round_records.audit_round(tx, "p", world.now)
-    world.commit(tx)
-    return found
+    return audited(world)[0]
+
+
+def ends_prelabels(world: World) -> bool:
+    return audited(world)[1]
 
 
 @given(share=st.floats(0, 0.5), seed=st.integers(0, 1000))

@@ -133,10 +133,7 @@ class Assigning:
         """
         if page_size is not None:
             check_size(page_size)
-        old = self._streams.get((project_id, user.user_id, tab))
-        if old is not None:
-            self._forget(old)
-            old.bye("replaced")
+        self._replace((project_id, user.user_id, tab))
 
         now = now_ms()
         today = day_of(user.time_zone, now)
@@ -166,14 +163,19 @@ class Assigning:
         }
         return stream, reply, pages
 
+    def _replace(self, key: tuple[str, str, str]) -> None:
+        """The same tab begins anew: what it had opened before ends."""
+        old = self._streams.get(key)
+        if old is not None:
+            self._forget(old)
+            old.bye("replaced")
+
     def begin(self, stream: Stream, pages: list[dict[str, Any]]) -> None:
         """Register the stream and push what it holds; new pages follow by credit."""
         if stream.closed:
             return
-        other = self._streams.get(stream.key)
-        if other is not None and other is not stream:  # the tab was reloaded while it was opened
-            self._forget(other)
-            other.bye("replaced")
+        if self._streams.get(stream.key) is not stream:
+            self._replace(stream.key)  # the tab was reloaded while it was opened
         self._streams[stream.key] = stream
         self._left.discard(stream.key)
         self._by_project[stream.project_id].add(stream)
