@@ -57,10 +57,10 @@ def read_rows(path: Path, part: str, classes: int, multilabel: bool) -> Rows:
 
 
 def turn(params: dict[str, Any]) -> dict[str, Any]:
-    """Train for about `seconds`; the state is kept in the folder.
+    """Train for about `seconds`. Once done it says the same again, without training.
 
-    params: folder, models, base (a backbone), allow_download, store, classes, multilabel, seed,
-    seconds, threads, progress. Returns {done, step, steps, losses (mean of each pass), pictures,
+    params: folder, state (a file, kept from turn to turn), models, base (a backbone),
+    allow_download, store, classes, multilabel, seed, seconds, threads, progress. Returns {done, step, steps, losses (mean of each pass), pictures,
     device, backbone (the new one's name, once done)}. Raises `ValueError` when fewer than two
     pictures can be read.
     """
@@ -79,7 +79,7 @@ def turn(params: dict[str, Any]) -> dict[str, Any]:
         [rows.paths[i] for i in known], rows.targets[known], bool(params["multilabel"])
     )
     tuner = Tuner(
-        config, pictures, int(params["seed"]), folder / "state.pt", int(params["threads"])
+        config, pictures, int(params["seed"]), Path(params["state"]), int(params["threads"])
     )
     done = tuner.turn(float(params["seconds"]))
     reporter(Path(params["progress"]))(tuner.step / tuner.steps)
@@ -87,7 +87,6 @@ def turn(params: dict[str, Any]) -> dict[str, Any]:
     if done:
         network = params["base"].partition("@")[0]
         name = f"{network}@{keep_weights(tuner.weights(), models)}"
-        (folder / "state.pt").unlink()
     return {
         "done": done,
         "step": tuner.step,

@@ -272,6 +272,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         dashboard.public_event,
     )  # fmt: skip
     erasing = Erasing(store, settings.data_dir / "sending")
+    cloning = Cloning(store, projects)
     services = Services(
         accounts=accounts,
         tokens=tokens,
@@ -281,7 +282,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         projects=projects,
         instructions=Instructions(store, blobs),
         drafts=drafts,
-        cloning=Cloning(store, projects),
+        cloning=cloning,
         deleting=deleting,
         previewing=Previewing(store),
         classes=classes,
@@ -372,6 +373,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await deleting.start()
     await erasing.start()
     await drafts.start()
+    await cloning.start()
     await supervising.start()
     await pace.start()
     if not await accounts.has_admin():
@@ -398,8 +400,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await skills.stop()
         await assignments.stop()
         await asyncio.gather(
-            bulks.stop(), starting.stop(), deleting.stop(), erasing.stop(), supervising.stop(),
-            remerging.stop(), timeline.stop(), pace.stop(),
+            bulks.stop(), starting.stop(), deleting.stop(), erasing.stop(), cloning.stop(),
+            supervising.stop(), remerging.stop(), timeline.stop(), pace.stop(),
         )  # fmt: skip
         await refreshing.stop()
         await asyncio.gather(importing.stop(), exports.stop(), label_imports.stop())

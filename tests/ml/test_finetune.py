@@ -127,11 +127,13 @@ def test_a_network_that_learned_is_better_where_it_never_looked(
     write_items(round_, ["tune"] * 100 + ["rest"] * 60 + ["judge"] * 60)
     params = {
         **round_.params, "folder": str(folder), "base": name, "multilabel": False, "seconds": 5.0,
+        "state": str(folder / "state.pt"),
     }  # fmt: skip
     found = turn(params)
     while not found["done"]:
         found = turn(params)
     assert found["losses"][-1] < found["losses"][0]
+    assert turn(params) == found  # a stop of the server while it is judged costs no training
     tuned = found["backbone"]
     assert tuned.startswith(f"{NAME}@")
     assert tuned != name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,44 @@ async def test_a_draft_asked_for_twice_at_once_becomes_one_project(bench: Bench)
     assert {one.code for one in refused} <= {"conflict", "not_found"}
     assert len(refused) == 2
     assert sum(p.name == "Once" for p in await bench.admin.projects()) == 1
+
+
+async def test_somebody_who_has_gone_since_they_were_chosen_stops_nothing(bench: Bench) -> None:
+    people = [{"user_id": "gone", "role": "labeler"}]
+    body = {**ANSWERS, "source": {"kind": "none"}, "people": people}
+    draft_id = (await send(bench, "POST", body=body))["draft_id"]
+    made = (await send(bench, "POST", f"/{draft_id}/initialize", {}))["project"]
+    root = f"/api/projects/{made['project_id']}/members"
+    assert (await bench.admin.request("GET", root)).json()["members"] == []
+
+
+async def test_a_kill_leaves_the_draft_or_the_whole_project(
+    bench: Bench, server: TestServer, tmp_path: Path
+) -> None:
+    """And says that its pictures have not come in, if they have not."""
+    found = sorted(pictures(tmp_path, 40).iterdir())
+    for wait in (0.0, 0.01, 0.02, 0.04):
+        body = {**ANSWERS, "name": f"Killed {wait}"}
+        draft_id = (await send(bench, "POST", body=body))["draft_id"]
+        files = [("files", (p.name, p.read_bytes())) for p in found]
+        await bench.admin.request("POST", f"/api/drafts/{draft_id}/files", files=files)
+        making = asyncio.ensure_future(send(bench, "POST", f"/{draft_id}/initialize", {}))
+        await asyncio.wait([making], timeout=wait)
+        server.process.kill9()
+        await asyncio.gather(making, return_exceptions=True)
+        await server.process.restart()
+        drafts = [d["draft_id"] for d in (await send(bench, "GET"))["drafts"]]
+        made = [p for p in await bench.admin.projects() if p.name == body["name"]]
+        assert (draft_id in drafts) is not bool(made)
+        if draft_id in drafts:
+            await send(bench, "POST", f"/{draft_id}/initialize", {})
+            continue
+        db = sqlite3.connect(f"file:{server.process.data_dir}/chorus.sqlite?mode=ro", uri=True)
+        states = db.execute(
+            "SELECT state FROM job WHERE kind = 'import' AND project_id = ?", (made[0].project_id,)
+        ).fetchall()
+        db.close()
+        assert states in ([("failed",)], [("done",)])
 
 
 async def test_a_draft_is_its_makers_alone(bench: Bench, server: TestServer) -> None:

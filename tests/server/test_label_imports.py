@@ -363,6 +363,36 @@ async def test_nothing_goes_in_that_nobody_allowed(bench: Bench, tmp_path: Path)
     assert "columns a, b" in (one.error or "")
 
 
+async def test_what_a_file_needs_is_made_as_a_whole_or_not_at_all(
+    bench: Bench, tmp_path: Path
+) -> None:
+    await bench.make(pictures(tmp_path / "in", 4))
+    project_id = bench.project.project_id
+    person, too_long = f"new-{bench.project.project_id}", "x" * 200
+    content = f"item,label,labeler\ngreen-00000.png,{too_long},{person}\n".encode()
+    one = await bench.admin.begin_label_import(project_id, "l.csv", content, "votes")
+    one = await until(bench, one, "ready")
+    with pytest.raises(ApiError, match="characters"):
+        await bench.admin.apply_label_import(
+            project_id, one.import_id, add_classes=True, add_people=True
+        )
+    people = (await bench.admin.request("GET", "/api/users")).json()["users"]
+    assert person not in [p["login"] for p in people]
+    assert (await bench.admin.label_import(project_id, one.import_id)).state == "ready"
+
+    content = f"item,label,labeler\ngreen-00000.png,blue,{person}\n".encode()
+    one = await bench.admin.begin_label_import(project_id, "l.csv", content, "votes")
+    one = await until(bench, one, "ready")
+    # Somebody has made the class by hand meanwhile.
+    path = f"/api/projects/{project_id}/classes"
+    await bench.admin.request("POST", path, json={"name": "blue"})
+    await bench.admin.apply_label_import(
+        project_id, one.import_id, add_classes=True, add_people=True
+    )
+    one = await until(bench, one, "done")
+    assert (one.done, (await bench.stats()).labels["blue"]) == (1, 1)
+
+
 async def test_the_command_line_brings_labels_in_and_takes_them_out(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -175,7 +175,8 @@ class Bulks:
         if not 8 <= len(new.bulk_id) <= 64:
             raise ApiError("bad_value", "bulk_id must be a UUID made by the client")
         bulk = self._bulks.get(new.bulk_id)
-        if bulk is None:
+        known = bulk is not None and (bulk.project_id, bulk.action) == (new.project_id, new.action)
+        if bulk is None or (known and bulk.state == "failed"):
             bulk = self._bulks[new.bulk_id] = new
             ended = [
                 b.bulk_id for b in self._bulks.values() if b.task is not None and b.task.done()
@@ -183,7 +184,7 @@ class Bulks:
             for bulk_id in ended[: max(0, len(self._bulks) - KEPT)]:
                 del self._bulks[bulk_id]
             bulk.task = asyncio.ensure_future(self._run(bulk, plan, step))
-        elif (bulk.project_id, bulk.action) != (new.project_id, new.action):
+        elif not known:
             raise ApiError("conflict", "this bulk_id belongs to another bulk")
         if follow is not None and bulk.state == "running":
             bulk.follow.append(follow)

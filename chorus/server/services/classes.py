@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -63,54 +64,19 @@ class Classes:
         if not given:
             raise ApiError("bad_value", "name at least one class")
 
-        def fn(tx: Tx) -> tuple[Schema, bool]:
-            project = _project(tx, project_id)
-            if body.then.startswith("start_over") and tx.start_over(project_id) is not None:
-                raise ApiError("conflict", "this project is starting over already")
-            classes = tx.classes(project_id)
-            added = make_classes(given, project.task_type, first=len(classes))
-            known = {c.name for c in classes}
-            for label_class in added:
-                if label_class.name in known:
-                    raise ApiError("conflict", f"there is a class {label_class.name!r} already")
-            if len(classes) + len(added) > CLASSES_MAX:
-                raise ApiError("bad_value", f"a project has at most {CLASSES_MAX} classes")
-            for label_class in added:
-                tx.add_class(project_id, len(classes), label_class)
-                classes.append(label_class)
-            now = now_ms()
-            change: dict[str, Any] = {
-                "user_id": user.user_id,
-                "by": user.name,
-                "classes": [c.name for c in classes],
-                "added": [c.name for c in added],
-                "then": body.then,
-            }
-            if body.then != "go_on" and project.state == "running":
-                change["state"] = "paused"
-                tx.change_project(project_id, {"state": "paused"})
-            if body.then.startswith("start_over"):
-                change["bulk_id"] = f"start-over-{secrets.token_hex(8)}"
-            seq = tx.emit(project_id, now, "project.changed", change)
-            # One more thing an item could be: whoever merges by chances has less of each.
-            due = not project.equal_votes and remerging.begin(tx, project_id, now)
-            if body.then.startswith("start_over"):
-                tx.put_start_over(
-                    StartOver(
-                        project_id, str(change["bulk_id"]), user.user_id, seq,
-                        preset=body.then == "start_over_preset",
-                        resume=project.state == "running",
-                    )
-                )  # fmt: skip
-            return tx.schema(project), due
-
-        schema, due = await self._store.write(fn)
-        self._projects.put_schema(project_id, schema)
-        if due:
-            self._remerging.wake(project_id)
+        schema, due = await self._store.write(
+            lambda tx: insert(tx, user, project_id, given, body.then)
+        )
+        self.added(project_id, schema, due)
         if body.then.startswith("start_over"):
             self._starting.wake(project_id)
         return await self._projects.get_for(user, project_id)
+
+    def added(self, project_id: str, schema: Schema, due: bool) -> None:
+        """After the commit of `insert`, with what it returned."""
+        self._projects.put_schema(project_id, schema)
+        if due:
+            self._remerging.wake(project_id)
 
     async def change(
         self, user: CurrentUser, project_id: str, index: int, change: ClassChange
@@ -185,6 +151,52 @@ class Classes:
             "folders": [_counted(*e) for e in folders_of(names) if e[0] not in known],
             "labels": [_counted(*e) for e in labels.most_common() if e[0] not in known],
         }
+
+
+def insert(
+    tx: Tx, user: CurrentUser, project_id: str, given: Sequence[str | NewClass], then: Then
+) -> tuple[Schema, bool]:
+    """The transaction of new classes: (the schema with them, whether labels are merged anew).
+    Raises `ApiError`: not_found, bad_value, conflict (a name that is there)."""
+    project = _project(tx, project_id)
+    if then.startswith("start_over") and tx.start_over(project_id) is not None:
+        raise ApiError("conflict", "this project is starting over already")
+    classes = tx.classes(project_id)
+    added = make_classes(list(given), project.task_type, first=len(classes))
+    known = {c.name for c in classes}
+    for label_class in added:
+        if label_class.name in known:
+            raise ApiError("conflict", f"there is a class {label_class.name!r} already")
+    if len(classes) + len(added) > CLASSES_MAX:
+        raise ApiError("bad_value", f"a project has at most {CLASSES_MAX} classes")
+    for label_class in added:
+        tx.add_class(project_id, len(classes), label_class)
+        classes.append(label_class)
+    now = now_ms()
+    change: dict[str, Any] = {
+        "user_id": user.user_id,
+        "by": user.name,
+        "classes": [c.name for c in classes],
+        "added": [c.name for c in added],
+        "then": then,
+    }
+    if then != "go_on" and project.state == "running":
+        change["state"] = "paused"
+        tx.change_project(project_id, {"state": "paused"})
+    if then.startswith("start_over"):
+        change["bulk_id"] = f"start-over-{secrets.token_hex(8)}"
+    seq = tx.emit(project_id, now, "project.changed", change)
+    # One more thing an item could be: whoever merges by chances has less of each.
+    due = not project.equal_votes and remerging.begin(tx, project_id, now)
+    if then.startswith("start_over"):
+        tx.put_start_over(
+            StartOver(
+                project_id, str(change["bulk_id"]), user.user_id, seq,
+                preset=then == "start_over_preset",
+                resume=project.state == "running",
+            )
+        )  # fmt: skip
+    return tx.schema(project), due
 
 
 def _counted(name: str, count: int) -> dict[str, Any]:

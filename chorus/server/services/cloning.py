@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import Item, LabelClass
+from chorus.server.domain.model import Item, Job, LabelClass
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.formats import dicom
 from chorus.server.formats.images import Prepared
 from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.background import end, until_done
 from chorus.server.services.importing import add_items
 from chorus.server.services.projects import Projects, check_settings
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
+KIND = "clone"
 READ_CHUNK = 200
 """Items per transaction: a vote waits behind one chunk at most."""
 
@@ -31,17 +35,43 @@ class Clone(msgspec.Struct):
     """With its pictures or texts: none of their labels, but for gold."""
 
 
+class Way(msgspec.Struct):
+    """How far the items of a clone have come; kept as the job's result."""
+
+    source: str
+    """The project they come from."""
+    state: str
+    """The clone's, once they are there."""
+    after: int = 0
+    """The item of the source that came last."""
+
+
 class Cloning:
     def __init__(self, store: Store, projects: Projects) -> None:
         self._store = store
         self._projects = projects
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Go on with what a stop of the server cut off."""
+        for job in await self._store.read(lambda tx: tx.jobs_in(KIND, "running")):
+            self._go(job)
+
+    async def stop(self) -> None:
+        await end(self._tasks.values())
+
+    def _go(self, job: Job) -> asyncio.Task[None]:
+        items = until_done(lambda: self._items(job.job_id), "cloning into %s", job.project_id)
+        task = self._tasks[job.job_id] = asyncio.ensure_future(items)
+        task.add_done_callback(lambda _: self._tasks.pop(job.job_id, None))
+        return task
 
     async def clone(self, user: CurrentUser, project_id: str, body: Clone) -> dict[str, Any]:
         """Project JSON of the new one. It is paused until its items are there. Raises `ApiError`:
         not_found, bad_value."""
         new_id = secrets.token_hex(5)
 
-        def begin(tx: Tx) -> tuple[Any, str]:
+        def begin(tx: Tx) -> tuple[Schema, Job | None]:
             old = tx.project(project_id)
             if old is None:
                 raise ApiError("not_found", "no such project")
@@ -74,40 +104,63 @@ class Cloning:
                     "cloned": {"project_id": project_id, "name": old.name},
                 },
             )  # fmt: skip
-            return tx.schema(project), state
+            job = None
+            if body.items:
+                way = msgspec.json.encode(Way(project_id, state)).decode()
+                job = Job(
+                    secrets.token_hex(6), new_id, KIND, None, "running", 0.0, 1, None, way,
+                    user.user_id, now, now, None,
+                )  # fmt: skip
+                tx.add_job(job)
+            return tx.schema(project), job
 
-        schema, state = await self._store.write(begin)
+        schema, job = await self._store.write(begin)
         self._projects.put_schema(new_id, schema)
-        if body.items:
+        if job is not None:
             # To its end, even if whoever asked has gone.
-            await asyncio.shield(self._items(user, project_id, new_id, state))
+            await asyncio.wait([self._go(job)])
         return await self._projects.get_for(user, new_id)
 
-    async def _items(self, user: CurrentUser, old_id: str, new_id: str, state: str) -> None:
-        after = 0
-        while True:
-            items = await self._store.read(
-                lambda tx, after=after: tx.items_in_state(old_id, None, after, READ_CHUNK)  # type: ignore[misc]
+    async def _items(self, job_id: str) -> None:
+        more = True
+        while more:
+            job, items = await self._store.read(lambda tx: _next(tx, job_id))
+            more = await self._store.persist(
+                lambda tx, items=items, job=job: land(tx, job, items)  # type: ignore[misc]
             )
-            if not items:
-                break
-            after = items[-1].item_id
-            pairs = [_as_new(item) for item in items if item.state != "removed"]
-            gold = {item.item_id: item.content_hash for item in items if item.gold}
 
-            def add(tx: Tx, pairs: list[Any] = pairs, gold: dict[int, str] = gold) -> None:
-                add_items(tx, new_id, user.user_id, pairs, now_ms())
-                _notes(tx, new_id, gold)
 
-            await self._store.write(add)
+def _next(tx: Tx, job_id: str) -> tuple[Job, list[Item]]:
+    """(the job as it is, the items whose turn it is; none: all are there)."""
+    job = tx.job(job_id)
+    if job is None:  # with its project
+        raise ApiError("not_found", "the clone was deleted")
+    way = msgspec.json.decode(job.result or "", type=Way)
+    return job, tx.items_in_state(way.source, None, way.after, READ_CHUNK)
 
-        def end(tx: Tx) -> None:
-            if state == "running":
-                tx.change_project(new_id, {"state": state})
-                body = {"user_id": user.user_id, "by": user.name, "state": state}
-                tx.emit(new_id, now_ms(), "project.changed", body)
 
-        await self._store.write(end)
+def land(tx: Tx, job: Job, items: Sequence[Item]) -> bool:
+    """The transaction of some items, which also says how far it has come; whether there are more.
+    None: the clone opens."""
+    new_id, way, now = job.project_id, msgspec.json.decode(job.result or "", type=Way), now_ms()
+    project = tx.project(new_id)
+    if project is None or project.state == "deleting":
+        return False
+    if items:
+        pairs = [_as_new(item) for item in items if item.state != "removed"]
+        add_items(tx, new_id, job.created_by or "", pairs, now)
+        _notes(tx, new_id, {item.item_id: item.content_hash for item in items if item.gold})
+        way.after = items[-1].item_id
+        job.result = msgspec.json.encode(way).decode()
+    else:
+        job.state, job.progress, job.finished_at = "done", 1.0, now
+        if project.state == "paused" and way.state == "running":  # not put away meanwhile
+            tx.change_project(new_id, {"state": way.state})
+            user = tx.user(job.created_by or "")
+            who = {"user_id": job.created_by, "by": user.name if user else job.created_by}
+            tx.emit(new_id, now, "project.changed", {**who, "state": way.state})
+    tx.update_job(job)
+    return bool(items)
 
 
 def _notes(tx: Tx, new_id: str, gold: dict[int, str]) -> None:

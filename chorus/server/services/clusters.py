@@ -129,7 +129,7 @@ async def finish(store: Store, project_id: str) -> None:
     number, items = await store.read(left)
     for at in range(0, len(items), CHUNK):
         some = items[at : at + CHUNK]
-        await store.write(
+        await store.persist(
             lambda tx, some=some: move(tx, project_id, number, some, now_ms())  # type: ignore[misc]
         )
 

@@ -88,7 +88,7 @@ class DataSources:
 
     async def add(self, project_id: str, user_id: str, new: NewSource) -> dict[str, Any]:
         """Raises bad_value."""
-        source = self._source(project_id, user_id, new, self.of_texts(project_id))
+        source = self.made(project_id, user_id, new, self.of_texts(project_id))
 
         def fn(tx: Tx) -> dict[str, Any]:
             tx.add_source(source)
@@ -98,11 +98,8 @@ class DataSources:
         self.rescheduled()
         return added
 
-    def check(self, user_id: str, new: NewSource, text: bool) -> None:
-        """Of a project that is not made yet. Raises bad_value."""
-        self._source("", user_id, new, text)
-
-    def _source(self, project_id: str, user_id: str, new: NewSource, text: bool) -> Source:
+    def made(self, project_id: str, user_id: str, new: NewSource, text: bool) -> Source:
+        """A source to be added. Raises bad_value."""
         source_id, now = secrets.token_hex(5), now_ms()
         every = _every_ms(new.every_minutes)
         source = Source(
@@ -236,11 +233,11 @@ class DataSources:
         """Whether it would work: `{"ok", "message", "files", "others", "examples"}`; nothing is
         kept. Raises bad_value."""
         text = self.of_texts(project_id)
-        return await self._test(self._source(project_id, user_id, new, text), text)
+        return await self._test(self.made(project_id, user_id, new, text), text)
 
     async def test_for_draft(self, user_id: str, new: NewSource, text: bool) -> dict[str, Any]:
         """As `test`, of a project that is not made yet; text: it will have texts."""
-        return await self._test(self._source("", user_id, new, text), text)
+        return await self._test(self.made("", user_id, new, text), text)
 
     async def test_kept(self, project_id: str, source_id: str) -> dict[str, Any]:
         """As `test`. Raises not_found."""

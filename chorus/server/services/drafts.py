@@ -18,9 +18,9 @@ from chorus.server.domain.model import Draft
 from chorus.server.domain.sources import Mode
 from chorus.server.domain.tasks import is_shapes, is_text
 from chorus.server.errors import ApiError
-from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.accounts import CurrentUser, join
 from chorus.server.services.data_sources import DataSources, NewSource
-from chorus.server.services.importing import Importing, Upload
+from chorus.server.services.importing import Importing, Upload, new_job
 from chorus.server.services.projects import NewClass, NewProject, Projects
 from chorus.server.services.refreshing import Refreshing
 from chorus.server.services.sources import Options
@@ -121,8 +121,6 @@ class Drafts:
         self._blobs = blobs
         self._call = call
         self._folder = folder
-        self._made: set[str] = set()
-        """Drafts that are being made into projects."""
 
     async def start(self) -> None:
         """Files of drafts that are gone."""
@@ -227,18 +225,7 @@ class Drafts:
     ) -> dict[str, Any]:
         """Make the project, its members, and begin to bring its data in:
         `{"project": Project, "job": Job | None}`. Raises `ApiError`, with nothing made where the
-        answers are the reason; conflict while it is being done already."""
-        if draft_id in self._made:
-            raise ApiError("conflict", "this draft is being made into a project already")
-        self._made.add(draft_id)
-        try:
-            return await self._initialize(user, draft_id, body)
-        finally:
-            self._made.discard(draft_id)
-
-    async def _initialize(
-        self, user: CurrentUser, draft_id: str, body: Initialize | None
-    ) -> dict[str, Any]:
+        answers are the reason; not_found where it has become a project already."""
         answers = _answers(await self._of(user, draft_id))
         source = answers.source
         text, shapes = is_text(answers.task_type), is_shapes(answers.task_type)
@@ -267,48 +254,47 @@ class Drafts:
         files = self._files(draft_id)
         staged = source.kind == "upload" and await asyncio.to_thread(files.exists)
         options = Options(is_text(answers.task_type), source.gold, source.columns or None)
+        ready = remote = job = None
         if staged or source.kind == "server":
             place = files if staged else Path(source.path)
-            await self._importing.check(place, options, staged=staged)
-        remote = None
+            ready = await self._importing.ready(place, options, staged=staged)
         if source.kind == "place":
             given = body.credentials if body is not None else Credentials()
-            remote = (source.place or Place()).source(given)
-            self._sources.check(user.user_id, remote, options.text)
-        project = await self._projects.create(user, new)
-        project_id: str = project["project_id"]
+            wanted = (source.place or Place()).source(given)
+            remote = self._sources.made("", user.user_id, wanted, options.text)
 
-        def move(tx: Tx) -> None:
+        def also(tx: Tx, project_id: str) -> None:
+            """With the project: whatever stops the server, there is the draft or all of this."""
+            nonlocal job
+            _own(tx, user, draft_id)  # it may have been made into a project meanwhile
             tx.drop_draft(draft_id)
             tx.move_prose_pictures(draft_id, project_id)
             there, here = f"/api/drafts/{draft_id}/", f"/api/projects/{project_id}/"
             if there in new.instructions:
                 text = new.instructions.replace(there, here)
                 tx.change_project(project_id, {"instructions": text})
+            for person in answers.people:
+                member = tx.user(person.user_id)
+                if member is not None:  # not removed since they were chosen
+                    join(tx, project_id, member, person.role, now_ms())
+            if remote is not None:
+                remote.project_id = project_id
+                tx.add_source(remote)
+            if ready is not None:
+                job = new_job(tx, project_id, user.user_id)
 
-        await self._store.write(move)
-        for person in answers.people:
-            await self._projects.set_member(project_id, person.user_id, None, person.role)
-        job: dict[str, Any] | None = None
+        project = await self._projects.create(user, new, also)
+        project_id: str = project["project_id"]
+        shown: dict[str, Any] | None = None
         if remote is not None:
-            added = await self._sources.add(project_id, user.user_id, remote)
+            self._sources.rescheduled()
             with contextlib.suppress(ApiError):  # by its schedule it has begun already
-                begun = await self._refreshing.begin(project_id, added["source_id"], user.user_id)
-                job = await self._importing.job(project_id, begun["job_id"])
-        if source.kind == "server":
-            if await asyncio.to_thread(Path(source.path).is_file):
-                job = await self._importing.from_csv(
-                    project_id, user.user_id, source.path, source.gold, source.columns
-                )
-            else:
-                job = await self._importing.from_folder(
-                    project_id, user.user_id, source.path, source.columns
-                )
-        elif staged:
-            job = await self._importing.from_staged(
-                project_id, user.user_id, files, source.gold, source.columns
-            )
-        return {"project": await self._projects.get_for(user, project_id), "job": job}
+                begun = await self._refreshing.begin(project_id, remote.source_id, user.user_id)
+                shown = await self._importing.job(project_id, begun["job_id"])
+        if ready is not None:
+            assert job is not None
+            shown = self._importing.go(job, ready)
+        return {"project": await self._projects.get_for(user, project_id), "job": shown}
 
     # -- helpers
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ class Erasing:
         return {"pseudonym": pseudonym, "exports": found}
 
     async def start(self) -> None:
-        """Go on with what a stop of the server cut off."""
+        """Go on with what a stop of the server cut off; files that were being sent go."""
+        await asyncio.to_thread(shutil.rmtree, self._folder, True)
         for user_id in await self._store.read(lambda tx: tx.erasures()):
             self._wake(user_id)
 

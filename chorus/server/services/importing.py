@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -45,6 +45,14 @@ _FORMATS = "chorus.server.formats"
 
 Pair = tuple[Entry, Prepared | Fault]
 """What was to come in, and what became of it."""
+
+
+class Ready(NamedTuple):
+    """An import of which all is checked that can be before it begins."""
+
+    list_files: Callable[[], Listing]
+    scratch: Path
+    """A folder that it has to itself, and that is gone when it ends."""
 
 
 class Upload(Protocol):
@@ -143,7 +151,7 @@ class Importing:
         options = self._options(project_id, False, columns)
         # Listed before the job starts: a folder that is not there is refused here.
         listing = await asyncio.to_thread(sources.of_folder, Path(folder), options)
-        return await self._begin(project_id, user_id, lambda: listing, self._scratch())
+        return await self._begin(project_id, user_id, Ready(lambda: listing, self._scratch()))
 
     async def from_csv(
         self,
@@ -156,7 +164,7 @@ class Importing:
         options = self._options(project_id, gold, columns)
         # Before the job starts: a table without its columns is refused here.
         listing = await asyncio.to_thread(sources.of_table, Path(csv), options)
-        return await self._begin(project_id, user_id, lambda: listing, self._scratch())
+        return await self._begin(project_id, user_id, Ready(lambda: listing, self._scratch()))
 
     async def from_upload(
         self,
@@ -176,17 +184,7 @@ class Importing:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
         list_files = partial(sources.of_upload, here, listed, options)
-        return await self._begin(project_id, user_id, list_files, folder)
-
-    async def from_staged(
-        self, project_id: str, user_id: str, here: Path, gold: bool, columns: list[str] | None
-    ) -> dict[str, Any]:
-        """As an upload, of files that lie in the folder `here` already; it is gone afterwards,
-        with the folder it lies in."""
-        options = self._options(project_id, gold, columns)
-        listed = await asyncio.to_thread(sources.tables_in, here, options)
-        list_files = partial(sources.of_upload, here, listed, options)
-        return await self._begin(project_id, user_id, list_files, here.parent)
+        return await self._begin(project_id, user_id, Ready(list_files, folder))
 
     async def stage(self, files: Sequence[Upload], here: Path) -> None:
         """Write uploaded files below `here`; those of a zip take its place. Raises `ApiError`."""
@@ -199,16 +197,29 @@ class Importing:
             if target.suffix.lower() == ".zip":
                 await self._unpack(target)
 
-    async def check(self, source: Path, options: Options, *, staged: bool) -> None:
-        """Raises `ApiError` for what an import of `source` would refuse before it begins."""
+    # -- for a project that is not made yet: checked first, its job made with the project
+
+    async def ready(self, place: Path, options: Options, *, staged: bool) -> Ready:
+        """For a folder or a table on the server; staged: for files that lie in the folder `place`
+        already, which is gone afterwards, with the folder it lies in. Raises `ApiError`."""
         if options.columns is not None and not options.text:
             raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
-        read: Callable[[Path, Options], Any] = sources.of_folder
         if staged:
-            read = sources.tables_in
-        elif await asyncio.to_thread(source.is_file):
-            read = sources.of_table
-        await asyncio.to_thread(read, source, options)
+            listed = await asyncio.to_thread(sources.tables_in, place, options)
+            return Ready(partial(sources.of_upload, place, listed, options), place.parent)
+        is_file = await asyncio.to_thread(place.is_file)
+        read = sources.of_table if is_file else sources.of_folder
+        listing = await asyncio.to_thread(read, place, options)
+        return Ready(lambda: listing, self._scratch())
+
+    def go(self, job: Job, ready: Ready) -> dict[str, Any]:
+        """Begin; after the commit that has the job (see `new_job`)."""
+        running = Running(job)
+        self._shown.setdefault(job.project_id, deque(maxlen=20)).append(running)
+        task = asyncio.ensure_future(self._run(running, ready.list_files, ready.scratch))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return running.public()
 
     async def _unpack(self, archive: Path) -> None:
         """The files of an uploaded zip take its place."""
@@ -229,21 +240,9 @@ class Importing:
 
     # -- the work
 
-    async def _begin(
-        self, project_id: str, user_id: str, list_files: Callable[[], Listing], scratch: Path
-    ) -> dict[str, Any]:
-        now = now_ms()
-        job = Job(
-            secrets.token_hex(6), project_id, "import", None, "running", 0.0, 1, None, None,
-            user_id, now, now, None,
-        )  # fmt: skip
-        await self._store.write(lambda tx: tx.add_job(job))
-        running = Running(job)
-        self._shown.setdefault(project_id, deque(maxlen=20)).append(running)
-        task = asyncio.ensure_future(self._run(running, list_files, scratch))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return running.public()
+    async def _begin(self, project_id: str, user_id: str, ready: Ready) -> dict[str, Any]:
+        job = await self._store.write(lambda tx: new_job(tx, project_id, user_id))
+        return self.go(job, ready)
 
     async def _run(
         self, running: Running, list_files: Callable[[], Listing], scratch: Path
@@ -395,6 +394,17 @@ class Importing:
             }
 
         return await self._store.read(fn)
+
+
+def new_job(tx: Tx, project_id: str, user_id: str) -> Job:
+    """An import that begins now; a stop of the server from here on marks it as cut off."""
+    now = now_ms()
+    job = Job(
+        secrets.token_hex(6), project_id, "import", None, "running", 0.0, 1, None, None,
+        user_id, now, now, None,
+    )  # fmt: skip
+    tx.add_job(job)
+    return job
 
 
 def add_items(

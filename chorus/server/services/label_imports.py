@@ -25,12 +25,13 @@ import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Job, User
+from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.read import Read
 from chorus.server.services import label_plan
 from chorus.server.services.accounts import CurrentUser, insert_user, join
-from chorus.server.services.classes import AddClasses, Classes
+from chorus.server.services.classes import Classes, insert
 from chorus.server.services.label_ops import Landing, Nothing, Op, Options, Refused, apply_op
 from chorus.server.services.label_plan import FAULTS, NAMED, Summary
 from chorus.server.services.projects import Projects
@@ -235,46 +236,35 @@ class LabelImports:
                 f"{lost} would be left out (unmatched, faulty, or of unknown classes or people);"
                 " allow that, or let what is missing be made",
             )
-        if summary.unknown_people and how.add_people:
-            await self._add_people(project_id, list(summary.unknown_people))
-        if summary.unknown_classes and how.add_classes:
-            if len(summary.unknown_classes) >= NAMED:
-                raise ApiError("bad_value", f"it would make {NAMED} classes or more")
-            missing = list(summary.unknown_classes)
-            await self._classes.add(user, project_id, AddClasses(classes=[*missing]))
         about.apply = how
-        job.state, job.result = "landing", _dump(about)
 
-        def fn(tx: Tx) -> None:
+        def fn(tx: Tx) -> tuple[Schema, bool] | None:
+            """All at once: what a stop of the server cuts off in between could not be asked for
+            again."""
             now, _ = _job(tx, project_id, import_id)
             if now.state != "ready":
                 raise ApiError("conflict", f"this import is {now.state}")
+            if how.add_people:
+                _add_people(tx, project_id, list(summary.unknown_people))
+            made = None
+            if how.add_classes:
+                there = {c.name for c in tx.classes(project_id)}
+                missing = [c for c in summary.unknown_classes if c.strip() not in there]
+                if len(missing) >= NAMED:
+                    raise ApiError("bad_value", f"it would make {NAMED} classes or more")
+                if missing:
+                    made = insert(tx, user, project_id, missing, "go_on")
+            job.state, job.result = "landing", _dump(about)
             tx.update_job(job)
+            return made
 
-        await self._store.write(fn)
+        made = await self._store.write(fn)
+        if how.add_people:
+            self._projects.forget_roles()
+        if made is not None:
+            self._classes.added(project_id, *made)
         self._go(import_id, self._land(job))
         return await self.get(project_id, import_id)
-
-    async def _add_people(self, project_id: str, logins: Sequence[str]) -> None:
-        """Whoever is in the file and not in the project becomes a labeler of it; who has no
-        account gets one, which nobody can sign in to before an admin gives a link or password."""
-        if len(logins) >= NAMED:
-            raise ApiError("bad_value", f"it would make {NAMED} people or more")
-
-        def fn(tx: Tx) -> None:
-            now = now_ms()
-            for login in logins:
-                user = tx.user_by_login(login)
-                if user is None:
-                    if not 1 <= len(login) <= 100 or re.search(r"[\0-\x1f]", login):
-                        raise ApiError("bad_value", f"{login[:100]!r} is no login")
-                    user = User(secrets.token_hex(6), login, login, False, None, 1, now)
-                    insert_user(tx, user)
-                if tx.role(project_id, user.user_id) is None:
-                    join(tx, project_id, user, "labeler", now)
-
-        await self._store.write(fn)
-        self._projects.forget_roles()
 
     async def _land(self, job: Job) -> None:
         import_id, ops = job.job_id, self._folder / job.job_id / "ops"
@@ -417,6 +407,23 @@ def land_chunk(tx: Tx, import_id: str, ops: Sequence[Op]) -> About:
     job.result = _dump(about)
     tx.update_job(job)
     return about
+
+
+def _add_people(tx: Tx, project_id: str, logins: Sequence[str]) -> None:
+    """Whoever is in the file and not in the project becomes a labeler of it; who has no account
+    gets one, which nobody can sign in to before an admin gives a link or password."""
+    if len(logins) >= NAMED:
+        raise ApiError("bad_value", f"it would make {NAMED} people or more")
+    now = now_ms()
+    for login in logins:
+        user = tx.user_by_login(login)
+        if user is None:
+            if not 1 <= len(login) <= 100 or re.search(r"[\0-\x1f]", login):
+                raise ApiError("bad_value", f"{login[:100]!r} is no login")
+            user = User(secrets.token_hex(6), login, login, False, None, 1, now)
+            insert_user(tx, user)
+        if tx.role(project_id, user.user_id) is None:
+            join(tx, project_id, user, "labeler", now)
 
 
 def _fail(tx: Tx, import_id: str, reason: str) -> None:

@@ -301,9 +301,11 @@ class Projects:
         if project_id not in self._schemas:
             raise ApiError("forbidden", "you are not a member of this project")
         key = (project_id, user.user_id)
-        if key not in self._roles:
-            self._roles[key] = await self._store.read(lambda tx: tx.role(*key))
-        role = self._roles[key]
+        # The same ones before and after reading: what is forgotten meanwhile stays forgotten.
+        roles = self._roles
+        if key not in roles:
+            roles[key] = await self._store.read(lambda tx: tx.role(*key))
+        role = roles[key]
         if role is None:
             raise ApiError("forbidden", "you are not a member of this project")
         return role
@@ -338,7 +340,7 @@ class Projects:
 
     def forget_roles(self) -> None:
         """After any change of members."""
-        self._roles.clear()
+        self._roles = {}
 
     # -- reading
 
@@ -399,7 +401,14 @@ class Projects:
 
     # -- changing
 
-    async def create(self, user: CurrentUser, new: NewProject) -> dict[str, Any]:
+    async def create(
+        self,
+        user: CurrentUser,
+        new: NewProject,
+        also: Callable[[Tx, str], None] = lambda tx, project_id: None,
+    ) -> dict[str, Any]:
+        """Project JSON. `also`: what else its transaction does. Raises `ApiError`, with nothing
+        made."""
         settings = msgspec.structs.asdict(new)
         skips_max = new.skips_max
         if skips_max is None:
@@ -471,6 +480,7 @@ class Projects:
                     "classes": [c.name for c in classes],
                 },
             )
+            also(tx, project.project_id)
             return self._public(tx, project.project_id, "admin", user.user_id)
 
         if shapes:

@@ -14,6 +14,7 @@ import logging
 import secrets
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -74,6 +75,21 @@ class Counts(msgspec.Struct):
     """Found to be no longer there."""
 
 
+class Outcome(msgspec.Struct):
+    """What became of some files. Counted after its commit: one that fails is tried again."""
+
+    done: int = 0
+    added: int = 0
+    duplicates: int = 0
+    faulty: int = 0
+    changed: int = 0
+    gone: int = 0
+
+    def add_to(self, counts: Counts) -> None:
+        for name in self.__struct_fields__:
+            setattr(counts, name, getattr(counts, name) + getattr(self, name))
+
+
 class _Running:
     def __init__(self, job: Job, source: Source) -> None:
         self.job = job
@@ -83,10 +99,14 @@ class _Running:
         """Can be cancelled; `task` then writes down how it ended."""
         self.task: asyncio.Task[None] | None = None
 
-    def note(self) -> Job:
-        share = self.counts.done / self.counts.total if self.counts.total else 0.0
+    def note(self, more: Outcome | None = None) -> Job:
+        """The job as it is, with what a transaction adds to it (and `counts` once it is over)."""
+        counts = msgspec.structs.replace(self.counts)
+        if more is not None:
+            more.add_to(counts)
+        share = counts.done / counts.total if counts.total else 0.0
         self.job.progress = 1.0 if self.job.state == "done" else round(share, 4)
-        self.job.result = msgspec.json.encode(self.counts).decode()
+        self.job.result = msgspec.json.encode(counts).decode()
         return self.job
 
 
@@ -281,9 +301,10 @@ class Refreshing:
         there = np.sort(np.frombuffer(digests, np.uint64)) if digests else np.empty(0, np.uint64)
         after: str | None = ""
         while after is not None:
-            after = await self._store.write(
-                lambda tx, after=after: _miss(tx, running, there, after)  # type: ignore[misc]
+            after, missed = await self._store.write(
+                lambda tx, after=after: _miss(tx, source, there, after)  # type: ignore[misc]
             )
+            missed.add_to(counts)
 
     async def _read_new(self, running: _Running, remote: Remote, folder: Path) -> None:
         source, counts = running.source, running.counts
@@ -345,7 +366,8 @@ class Refreshing:
             after[n] = sources.read(rows[n], answer.content_hash)
             if rows[n].content_hash is None:
                 pictures.append(answer)
-        await self._store.write(lambda tx: _bring(tx, running, rows, after, pictures))
+        came = await self._store.write(lambda tx: _bring(tx, running, rows, after, pictures))
+        came.add_to(running.counts)
         self.changed(running.job.project_id)
 
     async def _prepare(
@@ -403,9 +425,12 @@ def _keep(tx: Tx, running: _Running, found: Sequence[Found]) -> None:
     tx.update_job(running.note())
 
 
-def _miss(tx: Tx, running: _Running, there: NDArray[np.uint64], after: str) -> str | None:
+def _miss(
+    tx: Tx, source: Source, there: NDArray[np.uint64], after: str
+) -> tuple[str | None, Outcome]:
     """Of a stretch of what is kept: report what is not there. Returns where to go on."""
-    source_id, limit = running.source.source_id, 1000
+    source_id, limit = source.source_id, 1000
+    found = Outcome()
     rows = tx.objects(source_id, None, after, limit)
     if rows:
         digests = np.array([_digest(r.name) for r in rows], np.uint64)
@@ -417,17 +442,15 @@ def _miss(tx: Tx, running: _Running, there: NDArray[np.uint64], after: str) -> s
         forgotten = [name for name, row in now.items() if row is None]
         if forgotten:
             tx.drop_objects(source_id, forgotten)
-        running.counts.gone += sum(
-            row.state != "gone" and row.content_hash is not None for row in absent
-        )
-    return rows[-1].name if len(rows) == limit else None
+        found.gone = sum(row.state != "gone" and row.content_hash is not None for row in absent)
+    return rows[-1].name if len(rows) == limit else None, found
 
 
 def _bring(
     tx: Tx, running: _Running, before: Sequence[ObjectRow], after: Sequence[ObjectRow | None],
     pictures: Sequence[Prepared],
-) -> None:  # fmt: skip
-    source, counts = running.source, running.counts
+) -> Outcome:  # fmt: skip
+    source = running.source
     added = add_items(
         tx, source.project_id, source.created_by, [(p, None, False) for p in pictures], now_ms()
     )
@@ -439,13 +462,17 @@ def _bring(
     for row in kept:
         if row.state == "faulty":
             tx.add_fault(running.job.job_id, row.name, row.reason or "")
-    counts.added += added
-    counts.duplicates += len(pictures) - added
-    counts.faulty += sum(row.state == "faulty" for row in kept)
-    counts.gone += sum(row.state == "gone" for row in kept)
-    counts.changed += sum(row.state == "changed" for row in kept)
-    counts.done += len(before)
-    tx.update_job(running.note())
+    states = Counter(row.state for row in kept)
+    found = Outcome(
+        done=len(before),
+        added=added,
+        duplicates=len(pictures) - added,
+        faulty=states["faulty"],
+        changed=states["changed"],
+        gone=states["gone"],
+    )
+    tx.update_job(running.note(found))
+    return found
 
 
 def _told(running: _Running) -> dict[str, Any]:

@@ -120,6 +120,8 @@ class RoundRun:
         state.landing = True
         figures = await self._land(record, folder, project.prelabel, results, state.partial)
         figures |= {"evidence": evidence, "backbone": backbone, "tuned": tuned}
+        if state.partial:
+            figures["partial"] = True
         await self._done(record, figures, folder)
         return tuned
 

@@ -96,25 +96,27 @@ class Rounds:
         await end(task for s in states for task in (s.round, s.featurizing, s.tuning))
 
     async def _load(self, project_id: str) -> RoundState:
-        def fn(tx: Tx) -> tuple[int | None, bool, Project, list[Tuning], int]:
+        def fn(tx: Tx) -> tuple[tuple[int | None, bool], bool, Project, list[Tuning], int]:
             project = tx.project(project_id)
             assert project is not None
             rounds = tx.rounds(project_id)
             ended = [r for r in rounds if r.state in ("done", "failed", "cancelled")]
-            last = None
+            last, partial = None, False
             if ended:
-                last = msgspec.json.decode(ended[-1].body).get("evidence", ended[-1].labels)
+                body = msgspec.json.decode(ended[-1].body)
+                last = body.get("evidence", ended[-1].labels)
+                partial = body.get("partial", False)
             replaced = replaced_already([r.state for r in rounds])
             tried = max((msgspec.json.decode(r.body).get("tuned", 0) for r in ended), default=0)
-            return last, replaced, project, tx.tunings(project_id), tried
+            return (last, partial), replaced, project, tx.tunings(project_id), tried
 
         await self._boards.get(project_id)
         state = self._states.setdefault(project_id, RoundState())
         before = state.round
-        evidence, replaced, project, tunings, tried = await self._store.read(fn)
+        newest, replaced, project, tunings, tried = await self._store.read(fn)
         if before is None and state.round is None:
             # A round that runs has begun with what is newer than all that have ended.
-            state.last_evidence, state.replaced = evidence, replaced
+            (state.last_evidence, state.partial), state.replaced = newest, replaced
         state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
         polygons = project.task_type == "polygons"
@@ -259,7 +261,7 @@ class Rounds:
         try:
             evidence = evidence_total(await self._boards.still(project_id), state)
             state.last_evidence = state.began_with = evidence
-            opened, jobs = await self._store.write(lambda tx: open_round(tx, project_id))
+            opened, jobs = await self._store.persist(lambda tx: open_round(tx, project_id))
             record = opened
             state.work = asyncio.ensure_future(
                 self._run.run(project_id, state, opened, jobs, evidence)

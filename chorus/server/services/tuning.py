@@ -34,6 +34,9 @@ TURN_S = 4.0
 """A round waits for one turn at most."""
 DRAWN = "drawn"
 """In a fine-tuning's folder: its number, once its items are drawn and marked."""
+STATE = "state.pt"
+"""There, too: where the training stands. Until all is over, so that what a stop cuts off after the
+last turn does not train anew."""
 MARK_CHUNK = 2000
 LASTING = ("backbone", "pictures", "steps", "losses", "device")
 """Of what the training said."""
@@ -206,6 +209,7 @@ class Tunings:
         classes = await self._store.read(lambda tx: len(tx.classes(project.project_id)))
         return {
             "folder": str(folder),
+            "state": str(folder / STATE),
             "store": str(self._paths.store),
             "models": str(self._paths.models),
             "base": state.backbones[0],
@@ -238,6 +242,8 @@ class Tunings:
     async def _end(self, record: Tuning, end: str, figures: dict[str, Any]) -> None:
         record.state, record.finished_at = end, now_ms()
         await self._store.persist(lambda tx: _put(tx, record, figures))
+        state = self._paths.rounds / record.project_id / "tuning" / STATE
+        await asyncio.to_thread(state.unlink, missing_ok=True)
 
     # -- what the dashboard shows
 

@@ -238,7 +238,7 @@ class Webhooks:
 
         def fn(tx: Tx) -> None:
             now = now_ms()
-            if tx.webhook(hook.webhook_id) is None:
+            if tx.webhook(hook.webhook_id) is None:  # removed meanwhile
                 return
             attempt = hook.failures + 1
             tx.add_delivery(hook, message_id, len(wanted), attempt, status, error, ms, now)
@@ -299,6 +299,8 @@ def type_name(error: Exception) -> str:
 
 
 def _advance(tx: Tx, hook: Webhook, upto: int) -> None:
+    if tx.webhook(hook.webhook_id) is None:  # removed meanwhile
+        return
     hook.delivered_seq = upto
     hook.failures, hook.failing_since, hook.next_at = 0, None, 0
     tx.put_webhook(hook)
