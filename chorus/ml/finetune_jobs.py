@@ -60,9 +60,9 @@ def turn(params: dict[str, Any]) -> dict[str, Any]:
     """Train for about `seconds`. Once done it says the same again, without training.
 
     params: folder, state (a file, kept from turn to turn), models, base (a backbone),
-    allow_download, store, classes, multilabel, seed, seconds, threads, progress. Returns {done, step, steps, losses (mean of each pass), pictures,
-    device, backbone (the new one's name, once done)}. Raises `ValueError` when fewer than two
-    pictures can be read.
+    allow_download, store, classes, multilabel, seed, seconds, threads, progress. Returns {done,
+    step, steps, losses (mean of each pass), pictures, device, backbone (the new one's name, once
+    done)}. Raises `ValueError` when fewer than two pictures can be read.
     """
     folder = Path(params["folder"])
     models = Path(params["models"])

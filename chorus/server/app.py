@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, WebSocketRoute
 
 from chorus import __version__
 from chorus.server import collecting
+from chorus.server.decoding import warm_up
 from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import blob_path
 from chorus.server.jobs.pool import Pool
@@ -149,6 +150,7 @@ def rest_routes() -> list[BaseRoute]:
 
 def build(settings: Settings) -> Starlette:
     """The ASGI application of one server. Nothing is opened before its lifespan starts."""
+    warm_up()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import importlib.util
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Coroutine
@@ -194,6 +196,8 @@ def serve(
     from chorus.server import logs
 
     logs.setup(log_format, log_level)
+    # Where a crash in somebody's C came from stands in the log then, too.
+    faulthandler.enable()
     from chorus.server.app import build
     from chorus.server.serving import serve as run
     from chorus.server.storage.locks import Busy, locked
@@ -277,6 +281,8 @@ def _prepare(settings: Settings) -> None:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}")
+    except sqlite3.Error as error:  # the disk is full, or worse
+        _fail(f"{settings.database}: {error}")
     # The ordinary ones are known to be good.
     if not all(name in KNOWN for name in settings.backbone.split("+")):
         allowed = str(int(settings.allow_download))

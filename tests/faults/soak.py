@@ -172,6 +172,7 @@ class Episode:
         while (left := self.faults - self.kinds.total()) > 0:
             faults = draw(self.rng, self.model)[:left]
             self.kinds.update(fault.__name__ for fault in faults)
+            self._still(tasks)  # or what kills it would hide that it had ended
             names = ", ".join(fault.__name__ for fault in faults)
             self.say(f"  {names}; {self.acked} votes acknowledged")
             before = self.acked
@@ -190,6 +191,8 @@ class Episode:
                 await asyncio.sleep(0.02)
 
     def _still(self, tasks: list[asyncio.Task[None]]) -> None:
+        if not self.server.process.running:  # no fault leaves it so
+            raise Failed(f"the server has ended by itself:\n{self.server.process.log_tail()}")
         for task in tasks:
             if task.done():
                 task.result()
@@ -225,6 +228,7 @@ class Episode:
 
     async def _drain(self, bench: Bench, work: list[asyncio.Task[None]]) -> None:
         """Everybody goes on until there is nothing left to do."""
+        self._still(work)
         for boss in self.bosses:
             await boss.let_all_end()
         for project_id in self.records:
