@@ -233,7 +233,7 @@ async def _with_picture(scene: Scene, harm: Callable[[Path], object]) -> None:
                             headers={"Authorization": f"Bearer {scene.server.token}"},
                         )
                     except httpx.TransportError:
-                        continue  # another fault holds the server up; that it runs is looked at later
+                        continue  # another fault holds the server up for a moment
                     if answer.status_code >= 500:
                         raise AssertionError(f"{answer.status_code} for a harmed picture")
     finally:
