@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from chorus.server.domain.model import Event
@@ -36,6 +36,46 @@ async def until_done(work: Callable[[], Awaitable[None]], failing: str, about: o
             log.exception("%s; it is tried again", failing % about)
         await asyncio.sleep(rest)
         rest = min(2 * rest, AGAIN_MOST_S)
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Tasks(Generic[K]):
+    """Work that, once begun, goes on until it is done (`until_done`): one task a key at most.
+    failing: what is logged of a key when it raises; ended: called with the key when it is over."""
+
+    def __init__(self, failing: str, ended: Callable[[K], None] = lambda key: None) -> None:
+        self._failing = failing
+        self._ended = ended
+        self._tasks: dict[K, asyncio.Task[None]] = {}
+        self.closed = False
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._tasks)
+
+    def begin(self, key: K, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """The task of the key: the one that runs, or one that begins with `work`."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(self._run(key, work))
+        return task
+
+    async def _run(self, key: K, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await until_done(work, self._failing, key)
+        finally:
+            del self._tasks[key]
+            self._ended(key)
+
+    async def finish(self) -> None:
+        """Wait until nothing is left to be done."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def stop(self) -> None:
+        self.closed = True
+        await end(self._tasks.values())
 
 
 class Heard:

@@ -16,7 +16,7 @@ from chorus.server.errors import ApiError
 from chorus.server.formats import dicom
 from chorus.server.formats.images import Prepared
 from chorus.server.services.accounts import CurrentUser
-from chorus.server.services.background import end, until_done
+from chorus.server.services.background import Tasks
 from chorus.server.services.importing import add_items
 from chorus.server.services.projects import Projects, check_settings
 from chorus.server.storage.store import Store
@@ -50,7 +50,7 @@ class Cloning:
     def __init__(self, store: Store, projects: Projects) -> None:
         self._store = store
         self._projects = projects
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks[str]("the items of clone %s have not come")
 
     async def start(self) -> None:
         """Go on with what a stop of the server cut off."""
@@ -58,13 +58,10 @@ class Cloning:
             self._go(job)
 
     async def stop(self) -> None:
-        await end(self._tasks.values())
+        await self._tasks.stop()
 
     def _go(self, job: Job) -> asyncio.Task[None]:
-        items = until_done(lambda: self._items(job.job_id), "cloning into %s", job.project_id)
-        task = self._tasks[job.job_id] = asyncio.ensure_future(items)
-        task.add_done_callback(lambda _: self._tasks.pop(job.job_id, None))
-        return task
+        return self._tasks.begin(job.project_id, lambda: self._items(job.job_id))
 
     async def clone(self, user: CurrentUser, project_id: str, body: Clone) -> dict[str, Any]:
         """Project JSON of the new one. It is paused until its items are there. Raises `ApiError`:

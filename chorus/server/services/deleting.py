@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from chorus.server.errors import ApiError
-from chorus.server.services.background import until_done
+from chorus.server.services.background import Tasks
 from chorus.server.services.projects import Projects
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.store import Store
@@ -37,17 +37,14 @@ class Deleting:
         self._blobs = blobs
         self._folders = folders
         self._imported = imported
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks[str]("deleting project %s failed")
 
     async def start(self) -> None:
         for project_id in await self._store.read(lambda tx: tx.deleted_projects()):
             self._wake(project_id)
 
     async def stop(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def delete(self, project_id: str, typed: str) -> None:
         """Raises `ApiError`: not_found, conflict (not archived, a job runs), bad_value (the name
@@ -76,22 +73,15 @@ class Deleting:
         self._wake(project_id)
 
     def _wake(self, project_id: str) -> None:
-        if project_id not in self._tasks:
-            self._tasks[project_id] = asyncio.ensure_future(self._run(project_id))
+        self._tasks.begin(project_id, lambda: self._run(project_id))
 
     async def _run(self, project_id: str) -> None:
-        async def chunks() -> None:
-            while await self._some(project_id):
-                pass
-            # Its row last: by it the next start knows that something is left.
-            for folder in self._folders:
-                await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
-            await self._store.persist(lambda tx: tx.delete_project(project_id))
-
-        try:
-            await until_done(chunks, "deleting project %s failed", project_id)
-        finally:
-            del self._tasks[project_id]
+        while await self._some(project_id):
+            pass
+        # Its row last: by it the next start knows that something is left.
+        for folder in self._folders:
+            await asyncio.to_thread(shutil.rmtree, folder / project_id, True)
+        await self._store.persist(lambda tx: tx.delete_project(project_id))
 
     async def _some(self, project_id: str) -> bool:
         """One chunk; whether there is more. Its files go before its rows: a stop in between leaves

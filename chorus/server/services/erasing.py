@@ -24,7 +24,7 @@ from chorus.server.domain.erasing import Erased, names_of
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import leave
 from chorus.server.services.assigning import release
-from chorus.server.services.background import until_done
+from chorus.server.services.background import Tasks
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -39,7 +39,7 @@ class Erasing:
         """folder: for files that are being sent."""
         self._store = store
         self._folder = folder
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks[str]("erasing %s has not ended")
         self.gone: Callable[[str, list[str]], None] = lambda user_id, project_ids: None
 
     # -- giving out
@@ -88,29 +88,18 @@ class Erasing:
             self._wake(user_id)
 
     async def stop(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     async def finish(self) -> None:
         """Wait until nothing is left to be done."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._tasks.finish()
 
     def _wake(self, user_id: str) -> None:
-        if user_id not in self._tasks:
-            self._tasks[user_id] = asyncio.ensure_future(self._land(user_id))
+        self._tasks.begin(user_id, lambda: self._land(user_id))
 
     async def _land(self, user_id: str) -> None:
-        async def chunks() -> None:
-            while await self._store.persist(lambda tx: land(tx, user_id)):
-                pass
-
-        try:
-            await until_done(chunks, "erasing %s has not ended", user_id)
-        finally:
-            del self._tasks[user_id]
+        while await self._store.persist(lambda tx: land(tx, user_id)):
+            pass
 
 
 def write_export(tx: Tx, user_id: str, write: Callable[[str], Any]) -> None:

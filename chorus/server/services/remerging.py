@@ -16,7 +16,7 @@ from chorus.server.clock import now_ms
 from chorus.server.consensus.live import Params
 from chorus.server.domain.model import Item, Project, StandingVote
 from chorus.server.services.announcing import announce
-from chorus.server.services.background import until_done
+from chorus.server.services.background import Tasks
 from chorus.server.services.recording import (
     CONFIDENCE_STEP,
     Before,
@@ -88,8 +88,7 @@ class Remerging:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._passes: dict[str, asyncio.Task[None]] = {}
-        self._closed = False
+        self._passes = Tasks[str]("merging %s anew failed", lambda key: self.changed(key))
         self.changed: Callable[[str], None] = lambda project_id: None
 
     async def start(self) -> None:
@@ -99,11 +98,7 @@ class Remerging:
                 self.wake(project.project_id)
 
     async def stop(self) -> None:
-        self._closed = True
-        passes = list(self._passes.values())
-        for task in passes:
-            task.cancel()
-        await asyncio.gather(*passes, return_exceptions=True)
+        await self._passes.stop()
 
     def running(self, project_id: str) -> bool:
         """Some items do not follow the newest rules and estimate yet."""
@@ -111,22 +106,12 @@ class Remerging:
 
     def wake(self, project_id: str) -> asyncio.Task[None]:
         """Let all items follow the newest rules and estimate; the task ends when they do."""
-        task = self._passes.get(project_id)
-        if task is None:
-            task = self._passes[project_id] = asyncio.ensure_future(self._run(project_id))
-        return task
+        return self._passes.begin(project_id, lambda: self._run(project_id))
 
     async def _run(self, project_id: str) -> None:
-        async def passes() -> None:
-            # What changes meanwhile is seen by the check at the end, and takes another pass.
-            while not self._closed and await self._pass(project_id):
-                pass
-
-        try:
-            await until_done(passes, "merging %s anew failed", project_id)
-        finally:
-            del self._passes[project_id]
-            self.changed(project_id)
+        # What changes meanwhile is seen by the check at the end, and takes another pass.
+        while not self._passes.closed and await self._pass(project_id):
+            pass
 
     async def _pass(self, project_id: str) -> bool:
         """Once over all items; returns whether rules or estimate have changed since it began."""

@@ -7,12 +7,11 @@ project is paused. What a stop of the server cuts off goes on at the next start.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from chorus.server.clock import now_ms
-from chorus.server.services.background import until_done
+from chorus.server.services.background import Tasks
 from chorus.server.services.review import decide
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -23,9 +22,8 @@ CHUNK = 100
 class StartingOver:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks[str]("starting %s over failed", lambda key: self.changed(key))
         self._last: dict[str, tuple[int, str]] = {}
-        self._closed = False
         self.changed: Callable[[str], None] = lambda project_id: None
 
     async def start(self) -> None:
@@ -33,11 +31,7 @@ class StartingOver:
             self.wake(project_id)
 
     async def stop(self) -> None:
-        self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def state(self, project_id: str) -> dict[str, Any]:
         """`{"running", "done", "bulk_id"}`: items set aside so far by the last start over since the
@@ -47,22 +41,14 @@ class StartingOver:
         return {"running": running, "done": done, "bulk_id": bulk_id}
 
     def wake(self, project_id: str) -> None:
-        if project_id not in self._tasks:
-            self._tasks[project_id] = asyncio.ensure_future(self._run(project_id))
+        self._tasks.begin(project_id, lambda: self._run(project_id))
 
     async def _run(self, project_id: str) -> None:
-        async def chunks() -> None:
-            while not self._closed:
-                done = await self._store.persist(lambda tx: chunk(tx, project_id, CHUNK, now_ms()))
-                if done is None:
-                    break
-                self._last[project_id] = done
-                self.changed(project_id)
-
-        try:
-            await until_done(chunks, "starting %s over failed", project_id)
-        finally:
-            del self._tasks[project_id]
+        while not self._tasks.closed:
+            done = await self._store.persist(lambda tx: chunk(tx, project_id, CHUNK, now_ms()))
+            if done is None:
+                break
+            self._last[project_id] = done
             self.changed(project_id)
 
 

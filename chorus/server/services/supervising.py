@@ -7,7 +7,6 @@ exactly what was there.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.model import Item, StandingVote, Takeback
 from chorus.server.errors import ApiError
 from chorus.server.services.assigning import release
-from chorus.server.services.background import until_done
+from chorus.server.services.background import Tasks
 from chorus.server.services.recording import Delta, close
 from chorus.server.services.remerging import recount
 from chorus.server.storage.store import Store
@@ -40,8 +39,9 @@ class TakeBack(msgspec.Struct):
 class Supervising:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._landing: dict[int, asyncio.Task[None]] = {}
-        self._projects: dict[int, str] = {}
+        self._landing = Tasks[tuple[str, int]](
+            "in project %s, take-back %d has not landed", lambda key: self.changed(key[0])
+        )
         self.changed: Callable[[str], None] = lambda project_id: None
 
     async def pause(self, project_id: str, user_id: str, paused: bool, by: str) -> None:
@@ -88,30 +88,18 @@ class Supervising:
             self._wake(takeback.project_id, takeback.takeback_id)
 
     async def stop(self) -> None:
-        landing = list(self._landing.values())
-        for task in landing:
-            task.cancel()
-        await asyncio.gather(*landing, return_exceptions=True)
+        await self._landing.stop()
 
     def landing(self, project_id: str) -> bool:
         """Votes are being taken back, or come back, and not all items follow yet."""
-        return project_id in self._projects.values()
+        return any(project_id == landing for landing, _ in self._landing)
 
     def _wake(self, project_id: str, takeback_id: int) -> None:
-        if takeback_id not in self._landing:
-            self._projects[takeback_id] = project_id
-            self._landing[takeback_id] = asyncio.ensure_future(self._land(takeback_id))
+        self._landing.begin((project_id, takeback_id), lambda: self._land(takeback_id))
 
     async def _land(self, takeback_id: int) -> None:
-        async def chunks() -> None:
-            while await self._store.persist(lambda tx: land(tx, takeback_id, now_ms())):
-                pass
-
-        try:
-            await until_done(chunks, "takeback %d has not landed", takeback_id)
-        finally:
-            del self._landing[takeback_id]
-            self.changed(self._projects.pop(takeback_id))
+        while await self._store.persist(lambda tx: land(tx, takeback_id, now_ms())):
+            pass
 
 
 def pause(tx: Tx, project_id: str, user_id: str, paused: bool, by: str, now: int) -> None:
