@@ -148,6 +148,8 @@ def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int
     groups: list[list[int]] = []
     while len(left) > 2 * BLOCK:
         near = _neighbours(unit[left], seed, threads)
+        if near is None:
+            break
         order = np.argsort(-views.sure[left], kind="stable")
         free = np.ones(len(left), dtype=bool)
         made = 0
@@ -172,8 +174,9 @@ def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int
     return groups
 
 
-def _neighbours(unit: Floats, seed: int, threads: int) -> Ints:
-    """(n, k) nearest by cosine, most similar first (HNSW, Malkov & Yashunin 2016)."""
+def _neighbours(unit: Floats, seed: int, threads: int) -> Ints | None:
+    """(n, k) nearest by cosine, most similar first (HNSW, Malkov & Yashunin 2016); None where they
+    cannot be found."""
     index = hnswlib.Index(space="cosine", dim=unit.shape[1])
     index.init_index(max_elements=len(unit), ef_construction=100, M=12, random_seed=seed % 2**31)
     # One thread builds the same graph every time; large sets buy speed instead.
@@ -181,6 +184,10 @@ def _neighbours(unit: Floats, seed: int, threads: int) -> Ints:
     index.add_items(unit, num_threads=build)
     k = min(NEIGHBOURS, len(unit))
     index.set_ef(max(EF, k + 1))
-    labels, _ = index.knn_query(unit, k=k, num_threads=threads)
+    try:
+        labels, _ = index.knn_query(unit, k=k, num_threads=threads)
+    except RuntimeError:
+        # Thousands of pictures that are all the same can cut its graph in two.
+        return None
     out: Ints = labels.astype(np.int64)
     return out

@@ -197,7 +197,8 @@ def serve(
 
     logs.setup(log_format, log_level)
     # Where a crash in somebody's C came from stands in the log then, too.
-    faulthandler.enable()
+    if sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)
     from chorus.server.app import build
     from chorus.server.serving import serve as run
     from chorus.server.storage.locks import Busy, locked

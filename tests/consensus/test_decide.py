@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.consensus.decide import Witness, decide
-from chorus.server.consensus.live import Params, default_params
+from chorus.server.consensus.live import Params, default_params, widened
 from chorus.server.consensus.merged import Merged
 
 CLASSES = 10
@@ -76,3 +76,14 @@ def test_the_order_of_votes_decides_nothing(votes: list[int], random: object) ->
     assert one.reached == other.reached
     if one.reached:
         assert one.value == other.value
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0, 2.0])
+def test_a_class_that_is_added_takes_no_label_away(weight: float) -> None:
+    """The model, which has not been taught it yet, says a little of it all the same."""
+    share = [0.1] * CLASSES
+    params = Params("one_coin", share, {"u0": 0.9}, model_weight=weight, model_share=share)
+    model = [0.95 if c == 4 else 0.05 / (CLASSES - 1) for c in range(CLASSES)]
+    assert merged(4, params=params, model=model).reached
+    assert merged(4, params=widened(params, CLASSES + 1), model=[*model, 1e-4]).reached
+    assert merged(4, params=widened(params, CLASSES + 3), model=[*model, *[1e-4] * 3]).reached

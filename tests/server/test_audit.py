@@ -39,12 +39,12 @@ def prelabel_all(world: World, share: float, value: str = "0", number: int = 1) 
     return [i for i in world.items() if i.audit]
 
 
-def audited(world: World) -> tuple[audit.Audit, bool]:
-    """What a round that lands now finds, and whether it withdraws all prelabels."""
+def audited(world: World) -> tuple[audit.Audit, round_records.Stay]:
+    """What a round that lands now finds, and which prelabels stay."""
     tx = world.tx()
-    _, found, ends = round_records.audit_round(tx, "p", world.now)
+    _, found, stay = round_records.audit_round(tx, "p", world.now)
     world.commit(tx)
-    return found, ends
+    return found, stay
 
 
 def judge(world: World) -> audit.Audit:
@@ -52,7 +52,7 @@ def judge(world: World) -> audit.Audit:
 
 
 def ends_prelabels(world: World) -> bool:
-    return audited(world)[1]
+    return audited(world)[1] == "none"
 
 
 @given(share=st.floats(0, 0.5), seed=st.integers(0, 1000))
@@ -176,3 +176,42 @@ def test_a_broken_promise_ends_prelabels_and_old_labels_prove_nothing(
 def test_without_audit_nothing_is_hidden(world: World) -> None:
     world.add(20)
     assert prelabel_all(world, 0.0) == []
+
+
+def test_a_decision_without_anybodys_answer_is_no_blind_answer(world: World) -> None:
+    """Who decides has the model's answer on the screen, and may have looked for it."""
+    world.add(40)
+    hidden = [i.item_id for i in prelabel_all(world, 0.5)]
+    for item_id in hidden:
+        world.decide(item_id, "change", "0")
+    assert judge(world).n == 0
+    assert Tx(world.db).audited("p", 0) == (0, 0)
+
+
+def test_a_higher_target_is_not_held_against_what_was_promised_less(world: World) -> None:
+    world.add(60)
+    hidden = {i.item_id for i in prelabel_all(world, 0.5)}
+
+    def done(number: int, target: float) -> None:
+        tx = world.tx()
+        body = f'{{"target": {target}}}'
+        tx.put_round(Round("p", number, "done", 0, world.now, world.now + 1, body))
+        world.commit(tx)
+
+    done(1, 0.8)
+    tx = world.tx()
+    tx.change_project("p", {"target": 0.8})
+    world.commit(tx)
+    for n, item in enumerate(hidden):
+        world.deal("u0", 60)
+        world.cast("u0", item, "1" if n % 6 == 0 else "0")  # right as often as it had promised
+    assert audited(world) == (judge(world), "all")
+    assert judge(world).n == len(hidden)
+    tx = world.tx()
+    tx.change_project("p", {"target": 0.99})
+    world.commit(tx)
+    found, stay = audited(world)
+    assert (found.n, found.breached, stay) == (0, False, "proven")
+    assert all(i.easy_round == 0 for i in world.items() if i.state == "unlabeled")
+    done(2, 0.99)
+    assert audited(world)[1] == "all"

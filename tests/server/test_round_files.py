@@ -108,3 +108,26 @@ def test_a_set_lands_as_a_prelabel(score: float, queue: str) -> None:
         assert shown is None
     assert world.findings() == []
     world.close()
+
+
+def test_what_is_decided_with_the_models_answer_in_view_proves_nothing(tmp_path: Path) -> None:
+    """Whoever decides has it on the screen, and may have looked for it: what nobody has answered
+    teaches, and proves nothing. What a dispute came to does, or only easy items would."""
+    world = World(2, 2)
+    ids = vote(world, [["0", "1"], ["0", "0"]])
+    world.add(1)
+    (untouched,) = (i.item_id for i in world.items() if i.item_id not in ids)
+    world.decide(ids[1], "change", "1")
+    world.decide(untouched, "change", "1")
+    rows = inputs(world, tmp_path)
+    assert [rows[i]["label"] for i in (*ids, untouched)] == ["0", "1", "1"]
+    assert [rows[i]["trusted"] for i in (*ids, untouched)] == ["1", "1", "0"]
+    # After a broken promise no old label proves anything again because somebody has approved it.
+    world.now += 1000
+    tx = world.tx()
+    tx.begin_evidence_anew("p", world.now)
+    world.commit(tx)
+    world.now += 1000
+    world.decide(ids[0], "approve")
+    assert inputs(world, tmp_path)[ids[0]]["trusted"] == "0"
+    world.close()

@@ -49,8 +49,9 @@ VOTES_MAX = 40_000
 """Votes that the two are compared on (all votes of some items)."""
 ROUGHLY = 1e-3
 """Tolerance of fits that are only compared."""
-CELLS_MAX = 20_000_000
-"""Largest workers * classes² for confusion matrices (160 MB)."""
+CELLS_MAX = 1_000_000
+"""Largest workers * classes² for confusion matrices: the server reads them (20 MB as JSON) and
+keeps them in memory, between people's votes."""
 ALIKE = 24.0
 """Strength from which people are said to be alike."""
 

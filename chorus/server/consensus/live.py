@@ -127,8 +127,7 @@ def widened(params: Params, classes: int) -> Params:
         return params
     prior = params.prior + [sum(params.prior) / max(1, len(params.prior))] * missing
     total = sum(prior)
-    share = params.model_share and params.model_share + [LEAST] * missing
-    return msgspec.structs.replace(params, prior=[p / total for p in prior], model_share=share)
+    return msgspec.structs.replace(params, prior=[p / total for p in prior])
 
 
 @lru_cache(4096)
@@ -160,7 +159,9 @@ def posterior(
     if model is not None and params.model_weight and not math.isnan(sum(model)):
         # The model's own prior is in its probability already.
         share = params.model_share or params.prior
-        for c in range(classes):
+        # Of a class that is newer than the estimates it is not known how often the model says it:
+        # what the model says of that one is no evidence.
+        for c in range(len(share)):
             evidence = math.log(max(model[c], LEAST)) - math.log(max(share[c], LEAST))
             logs[c] += params.model_weight * evidence
     top = max(logs)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from chorus.server.consensus.auto import auto
+from chorus.server.consensus.auto import CELLS_MAX, auto
 from chorus.server.consensus.dawid_skene import dawid_skene
 from chorus.server.consensus.estimate import Estimate, Skill
 from chorus.server.consensus.live import params_of
@@ -25,6 +25,8 @@ from chorus.server.jobs.vote_files import TRUTH, UNSEEN, VoteFiles
 NOTES = {
     "one_coin": "People are weighed by how often they are right (one number each).",
     "dawid_skene": "Each person's typical mix-ups are weighed (Dawid–Skene).",
+    "too_many": "People are weighed by how often they are right (one number each): there are too"
+    " many people and classes for each person's mix-ups.",
     "model": "People are weighed by how often they are right, and the model is one more voter.",
 }
 
@@ -70,6 +72,8 @@ def _fit(method: str, table: VoteTable, views: Any, shown: Any, truths: Any) -> 
             return one_coin(votes, evidence=sum(known) if known else None)
 
         return with_model(table, fit, views, saw_prelabel=saw, shown=shown), NOTES["model"]
+    if method == "dawid_skene" and table.workers * table.classes**2 > CELLS_MAX:
+        return one_coin(table, evidence=truths), NOTES["too_many"]
     if method == "dawid_skene":
         return dawid_skene(table, evidence=truths), NOTES["dawid_skene"]
     return one_coin(table, evidence=truths), NOTES["one_coin"]

@@ -79,9 +79,10 @@ class DetectorRun:
     async def _land(self, project: Project, record: Round, folder: Path) -> dict[str, Any]:
         project_id = project.project_id
         card = await asyncio.to_thread(detector_files.card_of, folder)
-        project, found, suspended = await self._store.persist(
+        project, found, stay = await self._store.persist(
             lambda tx: audit_round(tx, project_id, now_ms())
         )
+        suspended = stay == "none"
         if suspended:
             card["threshold"], card["labels_needed"] = None, None
             card["reason"] = _broken(found, project.target) if found.breached else SUSPENDED

@@ -104,7 +104,13 @@ def is_trusted(row: RoundRow | ShapeRow, project: Project) -> bool:
 
 def by_chance(row: RoundRow | ShapeRow, project: Project) -> bool:
     """As `is_trusted`, whatever people saw."""
-    return row.outside == 0 and row.chosen == 0 and (row.label_at or 0) >= project.evidence_since
+    since = project.evidence_since
+    if row.label_source == "review" and (row.n_labels == 0 or since):
+        # Whoever decides has the model's answer on the screen, and may have looked for it. What a
+        # dispute came to counts all the same, or the evidence would be of easy items only; but not
+        # after a broken promise: when people gave these votes is not known here.
+        return False
+    return row.outside == 0 and row.chosen == 0 and (row.label_at or 0) >= since
 
 
 def _belief(params: Params, votes: Sequence[StandingVote], multilabel: bool) -> str:

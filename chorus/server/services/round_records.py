@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -95,26 +95,49 @@ def job_fields(job: Job) -> dict[str, Any]:
 SUSPENDED = "Prelabels are suspended: the model has to prove itself anew."
 
 
-def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit, bool]:
-    """What the blind audit says of the prelabels shown so far, and whether all of them end with
-    this round. They do if they are less accurate than promised: the model has to prove itself
-    anew, on labels made from now on. They also do if a stop of the server cut off the round that
-    found that out, so that none has ended since."""
+Stay = Literal["all", "proven", "none"]
+"""Which of the prelabels shown so far stay, where the model still says the same: all of them, those
+only that this round proves anew, or none."""
+
+
+def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit, Stay]:
+    """What the blind audit says of the prelabels shown so far, and which of them stay.
+
+    None do if they are less accurate than promised: the model has to prove itself anew, on labels
+    made from now on. Neither do they if a stop of the server cut off the round that found that out,
+    so that none has ended since. Where the target was raised since the last round, what had been
+    promised less stays only if it is proven anew, and is not held against the new promise."""
     project = tx.project(project_id)
     assert project is not None
+    less = 0
     if project.shapes:
         # By picture: shapes on one of them are right or wrong together.
         pairs = tx.audited_shapes(project_id, project.evidence_since)
         shares = [(shapes_right(hidden, label) or 0) / len(load(hidden)) for hidden, label in pairs]
         n, right = len(shares), round(sum(shares), 4)
     else:
-        n, right = tx.audited(project_id, project.evidence_since)
+        less = _promised_less(tx, project)
+        n, right = tx.audited(project_id, project.evidence_since, less)
     found = audit.judge(n, right, project.target)
     if found.breached:
         tx.begin_evidence_anew(project_id, now)
         body = {"n": found.n, "right": found.right, "target": project.target}
         tx.emit(project_id, now, "prelabels.suspended", body)
-    return project, found, found.breached or _cut_off(tx, project)
+    if found.breached or _cut_off(tx, project):
+        return project, found, "none"
+    if less and less == tx.last_done_round(project_id):
+        tx.open_anew(project_id)
+        return project, found, "proven"
+    return project, found, "all"
+
+
+def _promised_less(tx: Tx, project: Project) -> int:
+    """The newest round that was done for a lower target than today's; 0: none."""
+    for record in reversed(tx.rounds(project.project_id)):
+        target = msgspec.json.decode(record.body).get("target") if record.state == "done" else None
+        if target is not None and target < project.target:
+            return record.number
+    return 0
 
 
 def _cut_off(tx: Tx, project: Project) -> bool:

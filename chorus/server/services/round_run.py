@@ -143,13 +143,13 @@ class RoundRun:
     ) -> dict[str, Any]:  # fmt: skip
         project_id = record.project_id
         card = await asyncio.to_thread(round_files.read_card, folder)
-        project, found, suspended = await self._store.persist(
+        project, found, stay = await self._store.persist(
             lambda tx: audit_round(tx, project_id, now_ms())
         )
         withheld = None
         if found.breached:
             withheld = _broken(found, project.target)
-        elif suspended:
+        elif stay == "none":
             withheld = SUSPENDED
         elif partial and card["threshold"] is not None:
             # It would reach some of the items only, and use up the proof for the others: labels
@@ -174,7 +174,8 @@ class RoundRun:
             folder,
             card,
             open_items,
-            prelabel and not suspended,
+            prelabel and stay != "none",
+            stay == "all",
             clusters_worth,
         )
         plan.audit_share = project.audit_share
@@ -225,7 +226,7 @@ def _labeled_hashes(path: Path) -> list[str]:
 
 def _plan(
     number: int, folder: Path, card: dict[str, Any],
-    open_items: Sequence[OpenItem], prelabel: bool, clusters_worth: bool,
+    open_items: Sequence[OpenItem], prelabel: bool, all_stay: bool, clusters_worth: bool,
 ) -> tuple[landing.Plan, list[tuple[int, round_files.Prediction]]]:  # fmt: skip
     """(where each open item goes, what the model says of each labeled one)."""
     predictions = round_files.read_predictions(folder / "predictions.tsv")
@@ -241,7 +242,7 @@ def _plan(
             threshold=limits[guess.value],
             prelabel=prelabel,
             clustered=False,
-            was_prelabeled=queue == "prelabeled",
+            was_prelabeled=all_stay and queue == "prelabeled",
             was_value=pre_value,
         )
         == "prelabeled"

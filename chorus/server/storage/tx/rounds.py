@@ -38,11 +38,20 @@ class ShapeRow(NamedTuple):
     width: int
     height: int
     label: str
+    label_source: str | None
+    n_labels: int
     n_prelabel_votes: int
     label_at: int | None
     chosen: int
     outside: int
     preset: str | None
+
+
+AUDITED = (
+    "audit = 1 AND state = 'labeled' AND n_prelabel_votes = 0 AND outside = 0"
+    " AND pre_value IS NOT NULL AND (label_source = 'votes' OR n_labels > 0)"
+)
+"""Nobody saw the prelabel, and people have answered (who decides without votes sees it)."""
 
 
 class RoundSql(Base):
@@ -203,8 +212,7 @@ class RoundSql(Base):
         """(hidden prelabel, label) of the items that `audited` counts."""
         return self.rows(
             "SELECT pre_value, label FROM item WHERE project_id = ?"
-            " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
-            " AND outside = 0 AND pre_value IS NOT NULL AND pre_value <> '[]'",
+            f" AND {AUDITED} AND label_at >= ? AND pre_value <> '[]'",
             (project_id, since),
         )
 
@@ -218,24 +226,27 @@ class RoundSql(Base):
         )
         return round(chosen / n, 4) if n else None
 
-    def audited(self, project_id: str, since: int) -> tuple[int, int]:
-        """(labels on items whose prelabel nobody saw, those that agree with it), made since; of
-        shapes (those the prelabel had, those of them that the label has, too)."""
+    def audited(self, project_id: str, since: int, after: int = 0) -> tuple[int, int]:
+        """(labels on items whose prelabel nobody saw, those that agree with it), made since, where
+        no round up to `after` had promised the prelabel; of shapes (those the prelabel had, those
+        of them that the label has, too)."""
         shapes = "substr(pre_value, 1, 1) = '['"
         n, right = self.row(
             f"SELECT COALESCE(SUM(CASE WHEN {shapes} THEN shapes_in(pre_value) ELSE 1 END), 0),"
             f" COALESCE(SUM(CASE WHEN {shapes} THEN shapes_right(pre_value, label)"
             " ELSE pre_value = label END), 0) FROM item WHERE project_id = ?"
-            " AND audit = 1 AND label_at >= ? AND state = 'labeled' AND n_prelabel_votes = 0"
-            " AND outside = 0"
-            " AND pre_value IS NOT NULL",
-            (project_id, since),
+            f" AND {AUDITED} AND label_at >= ? AND (easy_round = 0 OR easy_round > ?)",
+            (project_id, since, after),
         )
         return int(n), int(right)
 
     def begin_evidence_anew(self, project_id: str, now: int) -> None:
         """From here on the model has to prove itself again, on everything that is open."""
         self.run("UPDATE project SET evidence_since = ? WHERE project_id = ?", (now, project_id))
+        self.open_anew(project_id)
+
+    def open_anew(self, project_id: str) -> None:
+        """No round has promised anything of what is open."""
         self.run(
             "UPDATE item SET easy_round = 0 WHERE project_id = ? AND easy_round > 0"
             " AND state IN ('unlabeled', 'in_progress')",
