@@ -6,7 +6,13 @@ import asyncio
 import hashlib
 import io
 import json
+import os
+import re
+import resource
+import signal
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +21,15 @@ import pytest
 from chorus.client import Rest
 from chorus.client.errors import ApiError
 from chorus.client.messages import Export
+from chorus.server.domain.filters import Filter
+from chorus.server.formats.blobfiles import blob_path
+from chorus.server.jobs import runner
+from chorus.server.jobs.pool import Pool
+from chorus.server.services.exports import Exports, Order
+from chorus.server.services.projects import Projects
+from chorus.server.services.remerging import Remerging
+from chorus.server.storage.sqlite import SqliteStore
+from tests.server.world import World
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, vote_page
 
 N = 8
@@ -165,3 +180,96 @@ async def test_who_may(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(ApiError) as error:
         await exported(bench, "yolo")
     assert error.value.code == "bad_value"
+
+
+# -- without a server: what is left on disk
+
+
+@asynccontextmanager
+async def exporting(world: World, tmp_path: Path) -> AsyncIterator[tuple[Exports, Pool, Path]]:
+    """The service with a worker of its own, and the folder of the project's exports."""
+    store = SqliteStore(world.path, lambda events: None, readers=1)
+    pool = Pool(1, 0)
+    projects = Projects(store, Remerging(store))
+    await projects.load()
+    run_job, folder = runner.Runner(pool), tmp_path / "exports"
+    exports = Exports(store, projects, run_job, folder, [tmp_path / "blobs"], "secret")
+    try:
+        yield exports, pool, folder / "p"
+    finally:
+        await exports.stop()
+        await pool.close()
+        await store.close()
+        world.close()
+
+
+def ordered() -> Order:
+    wanted = Filter(state=None)
+    return Order(format="jsonl", wanted=wanted, filter={}, people="logins", content=True)
+
+
+async def ended(exports: Exports, export_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(PATIENCE):
+        while (await exports.get("p", export_id))["state"] in ("waiting", "running"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return await exports.get("p", export_id)
+
+
+def endless(tmp_path: Path) -> World:
+    """A text whose file never ends: an export stops at it, with half of it written."""
+    world = World(task_type="text-multiclass")
+    world.add(1)
+    path = blob_path(tmp_path / "blobs", f"{1:064x}", "o")
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    return world
+
+
+async def has_come_to(tmp_path: Path) -> int:
+    """Wait until a worker reads the endless text; a descriptor that keeps it waiting."""
+    path = blob_path(tmp_path / "blobs", f"{1:064x}", "o")
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.to_thread(os.open, path, os.O_WRONLY)
+
+
+async def test_what_did_not_fit_on_the_disk_does_not_stay(tmp_path: Path) -> None:
+    world = World()
+    world.add(2000)
+    async with exporting(world, tmp_path) as (exports, pool, folder):
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        await pool.call("resource.setrlimit", resource.RLIMIT_FSIZE, (8192, most))
+        begun = await exports.begin("p", "u0", ordered())
+        done = await ended(exports, begun["export_id"])
+        assert done["state"] == "failed"
+        assert "too large" in done["error"]
+        assert list(folder.iterdir()) == []
+
+
+async def test_what_a_killed_worker_was_writing_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ATTEMPTS", 1)
+    async with exporting(endless(tmp_path), tmp_path) as (exports, _, folder):
+        begun = await exports.begin("p", "u0", ordered())
+        held = await has_come_to(tmp_path)
+        (log,) = folder.glob("*.work/*.log")
+        (worker,) = re.findall(r"process (\d+)", log.read_text())
+        os.kill(int(worker), signal.SIGKILL)
+        assert (await ended(exports, begun["export_id"]))["state"] == "failed"
+        os.close(held)
+        assert list(folder.iterdir()) == []
+
+
+async def test_deleted_while_it_is_made_is_gone(tmp_path: Path) -> None:
+    async with exporting(endless(tmp_path), tmp_path) as (exports, pool, folder):
+        begun = await exports.begin("p", "u0", ordered())
+        waits = await exports.begin("p", "u0", ordered())
+        held = await has_come_to(tmp_path)
+        for export in (waits, begun):
+            await exports.delete("p", export["export_id"])
+        os.close(held)
+        assert list(folder.iterdir()) == []
+        assert await exports.list("p") == []
+        # The worker has ended, and has not written after all.
+        await pool.close()
+        assert list(folder.iterdir()) == []

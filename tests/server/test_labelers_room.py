@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from chorus.client.upload import follow
+from chorus.server.transport.hub import SUBS_MAX
 from chorus.simulate.setup import add_person
 from tests.server.raw import Frame, Raw, connect
 from tests.servers import Bench, pictures, right
@@ -254,3 +255,34 @@ async def test_the_start_page_says_what_one_has_done(bench: Bench, tmp_path: Pat
         assert (after["me"]["today"], after["me"]["total"]) == (4, 4)
         assert after["me"]["last_at"] > 0
         assert (after["open"], after["labeled"]) == (2, 4)
+
+
+async def test_one_socket_follows_a_project_only_so_often(bench: Bench) -> None:
+    project = await bench.make()
+    topic = f"project/{project.project_id}/comments"
+    async with (
+        connect(bench, await bench.person("labeler")) as ann_ws,
+        connect(bench, await bench.person("labeler")) as ben_ws,
+    ):
+        her, him = Raw(ann_ws, project), Raw(ben_ws, project)
+        subs = []
+        for _ in range(SUBS_MAX):
+            answer = await her.ask("subscribe", topic=topic)
+            assert answer["ok"]
+            subs.append(answer["re"])
+        refused = await her.ask("subscribe", topic=topic)
+        assert refused["error"]["code"] == "conflict"
+        assert not refused["error"]["retry"]
+        # One that ends makes room; what others follow is theirs.
+        assert (await her.ask("unsubscribe", sub=subs[0]))["ok"]
+        assert (await her.ask("subscribe", topic=topic))["ok"]
+        assert not (await her.ask("subscribe", topic=topic))["ok"]
+        assert (await him.ask("subscribe", topic=topic))["ok"]
+    # Of another project, and of the server, there are as many.
+    other = f"project/{(await bench.make()).project_id}/comments"
+    async with connect(bench, bench.server.token) as boss_ws:
+        boss = Raw(boss_ws, project)
+        for one in (topic, other, "server"):
+            for _ in range(SUBS_MAX):
+                assert (await boss.ask("subscribe", topic=one))["ok"]
+            assert (await boss.ask("subscribe", topic=one))["error"]["code"] == "conflict"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.server.domain.model import Event
 from chorus.server.errors import ApiError
 from chorus.server.transport.commands import COMMANDS
-from chorus.server.transport.hub import OUTBOX_MAX, Outbox
+from chorus.server.transport.hub import OUTBOX_MAX, SUBS_MAX, Hub, Outbox
 from chorus.server.transport.protocol import (
     FRAME_MAX,
     BadFrame,
@@ -116,3 +118,31 @@ async def test_a_reader_too_far_behind_is_closed_with_a_reason() -> None:
     assert outbox.closing == "slow"
     sent = await _drained(outbox)
     assert [json.loads(f)["body"]["reason"] for f in sent] == ["slow"]
+
+
+async def test_a_subscription_that_ends_leaves_all_others() -> None:
+    async def figures(project_id: str) -> dict[str, Any]:
+        return {}
+
+    async def events_since(project_id: str, since: int, limit: int) -> tuple[list[Event], int, str]:
+        return [], 0, "epoch"
+
+    hub = Hub(figures, lambda event: {}, events_since, dict, figures)
+    ann, ben, eve = Outbox(), Outbox(), Outbox()
+    for outbox in (ann, ben, eve):
+        hub.watch_comments("p", outbox, 1, "boss", "supervisor")
+        hub.watch_comments("q", outbox, 2, "boss", "supervisor")
+        follower, *_ = await hub.watch_events("p", outbox, 3, 0, None)
+        await hub.replay("p", follower)
+    hub.leave(ann)
+    hub.unsubscribe(ben, 3)
+    hub.unsubscribe(ben, 17)  # there is none
+    hub.on_events([Event(p, 1, "comment.added", {"labeler_id": "u"}, 0) for p in ("p", "q")])
+    got = [[json.loads(f).get("sub") for f in await _drained(o)][:-1] for o in (ann, ben, eve)]
+    assert got == [[], [1, 2], [1, 3, 2]]
+    # What has ended counts no longer.
+    for sub in range(10, 10 + SUBS_MAX):
+        hub.watch_feed("p", ann, sub)
+    with pytest.raises(ApiError, match="at most 20 subscriptions of one socket to one project"):
+        hub.watch_comments("p", ann, 100, "boss", "supervisor")
+    hub.watch_comments("q", ann, 101, "boss", "supervisor")

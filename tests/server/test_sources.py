@@ -119,6 +119,96 @@ async def test_a_test_says_plainly_what_is_wrong(project: Sources, s3: Buckets) 
     assert (await project.ask("GET"))["sources"] == []  # a test keeps nothing
 
 
+async def test_a_schedule_that_finds_the_same_again_leaves_nothing_behind(
+    project: Sources, s3: Buckets, server: TestServer
+) -> None:
+    """Files that may be listed but not read, as in an archive, are tried again at each refresh."""
+    s3.make("archive", files(2))
+
+    def put_away(n: int) -> None:
+        s3.s3.put_object(
+            Bucket="archive", Key=f"day/{n:03}.png", Body=drawn(n), StorageClass="GLACIER"
+        )
+
+    def kept() -> tuple[int, int]:
+        """Refreshes of the project, and faults of them."""
+        of_project = "WHERE kind = 'refresh' AND project_id = ?"
+        with sqlite3.connect(server.process.data_dir / "chorus.sqlite", timeout=30) as db:
+            (jobs,), (faults,) = (
+                db.execute(f"{count} {of_project}", (project.bench.project.project_id,)).fetchone()
+                for count in (
+                    "SELECT COUNT(*) FROM job", "SELECT COUNT(*) FROM fault NATURAL JOIN job",
+                )
+            )  # fmt: skip
+        db.close()
+        return jobs, faults
+
+    async def told() -> list[tuple[str, int, int]]:
+        events = project.bench.admin.events(project.bench.project.project_id, 0, follow=False)
+        jobs = [e.body["job"] async for e in events if e.type == "import.finished"]
+        return [(job["state"], job["added"], job["faulty"]) for job in jobs]
+
+    async def by_schedule(source: str) -> dict[str, Any]:
+        """The next refresh, which nobody asks for."""
+        last = (await project.ask("GET", f"/{source}"))["last"]
+        await project.ask("PATCH", f"/{source}", {"every_minutes": 60})
+        found = await project.until(
+            source, lambda s: s["last"] != last and s["last"]["state"] != "running"
+        )
+        return dict(found["last"])
+
+    for n in (2, 3, 4):
+        put_away(n)
+    source = (await project.ask("POST", body=at(s3, "archive", every_minutes=60)))["source_id"]
+    assert count(await project.settled(source), "added", "faulty") == [2, 3]
+    for _ in range(2):
+        last = await by_schedule(source)
+        assert count(last, "state", "added", "faulty") == ["done", 0, 3]
+    assert kept() == (1, 3)
+    assert await told() == [("done", 2, 3)]
+    # Its faults are there to be looked at.
+    job = f"/api/projects/{project.bench.project.project_id}/jobs/{last['job_id']}"
+    answer = await project.bench.admin.request("GET", job)
+    errors = json.loads(answer.content)["errors"]
+    assert sorted(e["name"] for e in errors) == ["002.png", "003.png", "004.png"]
+    # As many, but not the same; then what somebody has asked for.
+    s3.remove("archive", "day/002.png")
+    put_away(5)
+    await by_schedule(source)
+    await by_schedule(source)
+    assert (await told())[1:] == [("done", 0, 3)]
+    await project.refreshed(source)
+    assert (await told())[2:] == [("done", 0, 3)]
+
+    # A place that cannot be reached, and is there again.
+    await project.ask("PATCH", f"/{source}", {"endpoint": "http://127.0.0.1:1",
+                                              "credentials": s3.keys["reader"]})  # fmt: skip
+    await by_schedule(source)
+    await by_schedule(source)
+    await project.ask("PATCH", f"/{source}", {"endpoint": s3.url,
+                                              "credentials": s3.keys["reader"]})  # fmt: skip
+    await by_schedule(source)
+    assert (await told())[3:] == [("failed", 0, 0), ("done", 0, 3)]
+
+    # What an earlier version has left goes; another source's last stays.
+    s3.make("beside", files(1))
+    beside = (await project.ask("POST", body=at(s3, "beside")))["source_id"]
+    await project.refreshed(beside)
+    with sqlite3.connect(server.process.data_dir / "chorus.sqlite", timeout=30) as db:
+        for n in range(50):
+            db.execute(
+                "INSERT INTO job (job_id, project_id, kind, state, progress, attempts, created_at)"
+                " VALUES (?, ?, 'refresh', 'done', 1.0, 1, ?)",
+                (f"old{n}", project.bench.project.project_id, n),
+            )
+            db.execute("INSERT INTO fault VALUES (?, 'a.png', 'old')", (f"old{n}",))
+    db.close()
+    assert kept() == (52, 53)
+    await by_schedule(source)
+    assert kept() == (2, 3)
+    assert (await project.ask("GET", f"/{beside}"))["last"]["state"] == "done"
+
+
 async def test_what_cannot_be_meant_is_refused(
     project: Sources, s3: Buckets, tmp_path: Path
 ) -> None:

@@ -147,8 +147,10 @@ class Exports:
             log.exception("export failed")
             end, reason = "failed", f"{type(error).__name__}: {error}"
         finally:
-            await asyncio.to_thread(shutil.rmtree, scratch, True)
-            self._running.pop(job.job_id, None)
+            try:
+                await asyncio.to_thread(_remove, scratch)
+            finally:
+                self._running.pop(job.job_id, None)
         if end == "cancelled":
             return  # deleted, or the server stops and the next start says so
         job.state, job.error, job.finished_at = end, reason, now_ms()
@@ -171,7 +173,7 @@ class Exports:
         rows = await self._store.read(
             lambda tx: write_spool(tx, job, order, spool, head, self._person(job, order), reading)
         )
-        target = self._path(job.project_id, job.job_id)
+        made = scratch / "zip"
         done, _ = await self._run_job(
             "chorus.server.jobs.export.export",
             {
@@ -179,11 +181,12 @@ class Exports:
                 "spool": str(spool),
                 "rows": rows,
                 "blobs": [str(root) for root in self._blobs],
-                "target": str(target),
+                "target": str(made),
                 "progress": str(scratch / "progress"),
             },
             writing,
         )
+        await asyncio.to_thread(made.replace, self._path(job.project_id, job.job_id))
         return {"manifest": done["manifest"], "bytes": done["bytes"]}
 
     def _person(self, job: Job, order: Order) -> export_rows.Person:
@@ -337,7 +340,15 @@ def _job(tx: Tx, project_id: str, export_id: str) -> Job:
     return job
 
 
+def _remove(scratch: Path) -> None:
+    """All that was being written. By another name first: a worker that was killed a moment ago, or
+    a read that nobody waits for any more, finds no place to write to."""
+    with contextlib.suppress(OSError):  # an export that was in line has none
+        scratch = scratch.rename(scratch.with_name(f"gone-{scratch.name}"))
+    shutil.rmtree(scratch, True)
+
+
 def _sweep(folder: Path) -> None:
-    """Remove what was being written when the server stopped."""
+    """Remove what was being written when the server stopped (`.part`: by an earlier version)."""
     for path in [*folder.glob("*/*.work"), *folder.glob("*/*.part")]:
         shutil.rmtree(path, True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -48,6 +48,9 @@ BATCH = 32
 """Files read, made ready and kept together."""
 AHEAD = 2
 """Batches on their way at once: while one is made ready the next is fetched."""
+PAST_MOST = 100
+"""Earlier refreshes that are forgotten when one begins: usually there is one, and versions before
+this one kept them all."""
 LOOK_S = 60.0
 """A schedule is kept within so long even if the clock is set."""
 
@@ -91,9 +94,14 @@ class Outcome(msgspec.Struct):
 
 
 class _Running:
-    def __init__(self, job: Job, source: Source) -> None:
+    """last: how the refresh before ended."""
+
+    def __init__(self, job: Job, source: Source, last: str) -> None:
         self.job = job
         self.source = source
+        self.last = last
+        self.other = False
+        """It has ended, and other files than before are changed, gone or cannot be read."""
         self.counts = Counts(source.source_id, source.name)
         self.work: asyncio.Task[None] | None = None
         """Can be cancelled; `task` then writes down how it ended."""
@@ -219,9 +227,11 @@ class Refreshing:
             project = tx.project(project_id)
             if project is None or project.state in ("archived", "deleting"):
                 raise ApiError("conflict", "this project is archived: bring it back to change it")
-            running = _Running(job, source)
+            last = tx.job(source.last_job) if source.last_job else None
+            running = _Running(job, source, "done" if last is None else last.state)
             tx.add_job(running.note())
             tx.begin_refresh(source_id, job.job_id, due_at(source.every_ms, now))
+            tx.forget_refreshes(project_id, PAST_MOST)
             return running
 
         self._running[source_id] = None
@@ -268,11 +278,14 @@ class Refreshing:
         job.state, job.error, job.finished_at = end, reason, now_ms()
         counts = running.counts
         counts.phase = "over"
-        told = end != "done" or counts.added or counts.faulty or counts.changed or counts.gone
+        # What a schedule finds every minute is news once: nothing new, a place that cannot be
+        # reached, files that may be listed and not read.
+        asked = job.created_by is not None
+        news = asked or counts.added > 0 or running.other or end != running.last
 
         def fn(tx: Tx) -> None:
             tx.update_job(running.note())
-            if told:  # a schedule that finds nothing new every minute is no news
+            if news:
                 tx.emit(job.project_id, now_ms(), "import.finished", {"job": _told(running)})
 
         await self._store.persist(fn)
@@ -280,9 +293,12 @@ class Refreshing:
 
     async def _refresh(self, running: _Running, folder: Path) -> None:
         async with self._slots:
+            source_id = running.source.source_id
             remote = await self._data.run(self._data.open, running.source)
+            before = await self._store.read(lambda tx: tx.not_in(source_id))
             await self._list(running, remote)
             await self._read_new(running, remote, folder)
+            running.other = await self._store.read(lambda tx: tx.not_in(source_id)) != before
 
     async def _list(self, running: _Running, remote: Remote) -> None:
         """Keep what there is now, and what is missing."""

@@ -8,7 +8,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event
@@ -21,6 +21,7 @@ from chorus.server.transport.protocol import Frame, plain_frame, shared_tail, wi
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 OUTBOX_MAX = 8 << 20
 """Bytes that may wait for one slow reader before its socket is closed."""
 WRITE_MAX = 64 << 10
@@ -36,6 +37,14 @@ SERVER_EVERY_S = 1.0
 GOODBYE_S = 2.0
 REPLAY_CHUNK = 500
 REPLAY_MAX = 5000
+SUBS_MAX = 20
+"""Subscriptions of one socket to one project, and as many to the server; a page has three at most.
+(Not to all projects together: an overview has one to each, however many there are.)"""
+SERVER = ""
+"""Stands for a project where the server itself is followed."""
+
+Key = tuple["Outbox", int]
+"""A subscription: its socket, and its number there."""
 
 
 class Outbox:
@@ -131,17 +140,19 @@ class Hub:
         self._figures = {"stats": stats, "card": card}
         self._public_event = public_event
         self._events_since = events_since
-        self._stats_subs: dict[str, dict[tuple[Outbox, int], str]] = {}
+        self._subs: dict[Outbox, dict[int, tuple[str, dict[Key, Any]]]] = {}
+        """By socket: of each subscription the project, and which of the following it is in."""
+        self._stats_subs: dict[str, dict[Key, str]] = {}
         """By project: which figures a subscription wants, "stats" or "card"."""
-        self._event_subs: dict[str, list[EventSub]] = {}
-        self._comment_subs: dict[str, dict[tuple[Outbox, int], tuple[str, str]]] = {}
-        self._feed_subs: dict[str, dict[tuple[Outbox, int], None]] = {}
+        self._event_subs: dict[str, dict[Key, EventSub]] = {}
+        self._comment_subs: dict[str, dict[Key, tuple[str, str]]] = {}
+        self._feed_subs: dict[str, dict[Key, None]] = {}
         self._gathered: dict[str, Gathered] = {}
         self._feeding: dict[str, asyncio.Task[None]] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
         self._server = server
-        self._server_subs: dict[tuple[Outbox, int], None] = {}
+        self._server_subs: dict[Key, None] = {}
         self._server_ticker: asyncio.Task[None] | None = None
         self._outboxes: dict[Outbox, CurrentUser] = {}
         """Of every open socket: whose it is."""
@@ -150,6 +161,27 @@ class Hub:
         self._nobody = asyncio.Event()
         self._nobody.set()
 
+    # -- coming (all that is called watch_… raises conflict: there are enough) and going
+
+    def _subscribe(
+        self, project_id: str, subs: dict[Key, T], outbox: Outbox, sub: int, wanted: T
+    ) -> None:
+        mine = self._subs.setdefault(outbox, {})
+        if sum(one == project_id for one, _ in mine.values()) >= SUBS_MAX:
+            to = "one project" if project_id else "the server"
+            raise ApiError("conflict", f"at most {SUBS_MAX} subscriptions of one socket to {to}")
+        mine[sub] = project_id, subs
+        subs[outbox, sub] = wanted
+
+    def unsubscribe(self, outbox: Outbox, sub: int | None = None) -> None:
+        """Forget one subscription of a socket, or all of them."""
+        mine = self._subs.get(outbox, {})
+        for one in list(mine) if sub is None else [sub]:
+            if (found := mine.pop(one, None)) is not None:
+                found[1].pop((outbox, one), None)
+        if not mine:
+            self._subs.pop(outbox, None)
+
     # -- stats: conflated
 
     async def watch_stats(
@@ -157,7 +189,8 @@ class Hub:
     ) -> dict[str, Any]:
         """Subscribe to the "stats", or to the few figures of a "card"; returns those of now, to be
         sent as the first frame."""
-        self._stats_subs.setdefault(project_id, {})[outbox, sub] = kind
+        subs = self._stats_subs.setdefault(project_id, {})
+        self._subscribe(project_id, subs, outbox, sub, kind)
         return await self._figures[kind](project_id)
 
     def stats_changed(self, project_id: str) -> None:
@@ -204,7 +237,8 @@ class Hub:
     # -- feed: what a dashboard shows of the events, gathered
 
     def watch_feed(self, project_id: str, outbox: Outbox, sub: int) -> None:
-        self._feed_subs.setdefault(project_id, {})[outbox, sub] = None
+        subs = self._feed_subs.setdefault(project_id, {})
+        self._subscribe(project_id, subs, outbox, sub, None)
 
     def _feed(self, project_id: str, events: Sequence[Event]) -> None:
         if not self._feed_subs.get(project_id):
@@ -235,7 +269,8 @@ class Hub:
     def watch_comments(
         self, project_id: str, outbox: Outbox, sub: int, user_id: str, role: str
     ) -> None:
-        self._comment_subs.setdefault(project_id, {})[outbox, sub] = (user_id, role)
+        subs = self._comment_subs.setdefault(project_id, {})
+        self._subscribe(project_id, subs, outbox, sub, (user_id, role))
 
     def _comment(self, event: Event) -> None:
         body: dict[str, Any] = {**event.body, "seq": event.seq, "at": event.at}
@@ -268,7 +303,7 @@ class Hub:
 
     def watch_server(self, outbox: Outbox, sub: int) -> dict[str, Any]:
         """Subscribe; returns the figures of now, to be sent as the first frame."""
-        self._server_subs[outbox, sub] = None
+        self._subscribe(SERVER, self._server_subs, outbox, sub, None)
         if self._server_ticker is None:
             self._server_ticker = asyncio.ensure_future(self._tick_server())
         return self.server()
@@ -290,7 +325,8 @@ class Hub:
     ) -> tuple[EventSub, int, str, bool]:
         """Subscribe first, replay after: (subscription, seq, epoch, whether a snapshot is due)."""
         follower = EventSub(outbox, sub, 0)
-        self._event_subs.setdefault(project_id, []).append(follower)
+        subs = self._event_subs.setdefault(project_id, {})
+        self._subscribe(project_id, subs, outbox, sub, follower)
         _, seq, known_epoch = await self._events_since(project_id, 0, 0)
         if since is None:
             follower.last = seq
@@ -329,7 +365,7 @@ class Hub:
             followers = self._event_subs.get(event.project_id)
             if followers:
                 tail = self._tail(event)
-                for follower in followers:
+                for follower in followers.values():
                     if follower.held is not None:
                         follower.held.append(event)
                     elif event.seq > follower.last:
@@ -337,26 +373,6 @@ class Hub:
         for project_id in {e.project_id for e in events}:
             self.stats_changed(project_id)
             self._feed(project_id, [e for e in events if e.project_id == project_id])
-
-    # -- leaving
-
-    def unsubscribe(self, outbox: Outbox, sub: int | None = None) -> None:
-        """Forget one subscription of a socket, or all of them."""
-        for stats_subs in self._stats_subs.values():
-            for key in [k for k in stats_subs if k[0] is outbox and sub in (None, k[1])]:
-                del stats_subs[key]
-        for feed_subs in self._feed_subs.values():
-            for key in [k for k in feed_subs if k[0] is outbox and sub in (None, k[1])]:
-                del feed_subs[key]
-        for comment_subs in self._comment_subs.values():
-            for key in [k for k in comment_subs if k[0] is outbox and sub in (None, k[1])]:
-                del comment_subs[key]
-        for key in [k for k in self._server_subs if k[0] is outbox and sub in (None, k[1])]:
-            del self._server_subs[key]
-        for project_id, followers in self._event_subs.items():
-            self._event_subs[project_id] = [
-                f for f in followers if not (f.outbox is outbox and sub in (None, f.sub))
-            ]
 
     # -- sockets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,21 @@ class SourceSql(Base):
             (job_id, next_at, source_id),
         )
 
+    def forget_refreshes(self, project_id: str, most: int) -> None:
+        """Refreshes that are over and no source's last, with their faults; the oldest first."""
+        past = [
+            row[0]
+            for row in self.rows(
+                "SELECT job_id FROM job WHERE project_id = ? AND kind = 'refresh'"
+                " AND state NOT IN ('waiting', 'running') AND job_id NOT IN"
+                " (SELECT last_job FROM source WHERE project_id = ? AND last_job IS NOT NULL)"
+                " ORDER BY created_at LIMIT ?",
+                (project_id, project_id, most),
+            )
+        ]
+        for table in ("fault", "job"):
+            self.run(f"DELETE FROM {table} WHERE job_id IN ({marks(len(past))})", past)
+
     def remove_source(self, source_id: str, now: int) -> None:
         """Forget its credentials and what lies there; that it was, stays."""
         self.run(
@@ -84,6 +100,17 @@ class SourceSql(Base):
                 (source_id,),
             )
         )
+
+    def not_in(self, source_id: str) -> bytes:
+        """Differs where other objects are faulty, changed or gone."""
+        names = hashlib.blake2b()
+        for row in self.db.execute(
+            "SELECT state, name FROM source_object WHERE source_id = ?"
+            " AND state IN ('faulty', 'changed', 'gone') ORDER BY state, name",
+            (source_id,),
+        ):
+            names.update("/".join(row).encode() + b"\0")
+        return names.digest()
 
     def objects_named(self, source_id: str, names: Sequence[str]) -> list[ObjectRow]:
         return [
