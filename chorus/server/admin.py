@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 from chorus.server.clock import now_ms
 from chorus.server.errors import ApiError
-from chorus.server.lock import alone
+from chorus.server.lock import alone, serving
 from chorus.server.services import fsck as checks
 from chorus.server.services.accounts import Accounts
 from chorus.server.services.erasing import Erasing
@@ -27,21 +27,30 @@ from chorus.server.storage.tx import Tx
 async def _store(data_dir: Path, held: bool = False) -> AsyncIterator[SqliteStore]:
     """held: the caller has the folder `alone`. Raises `RuntimeError` for the data of a newer
     Chorus, and for those of an older one whose server still runs: they would be upgraded, and go on
-    to be written in the old way."""
+    to be written in the old way. Also while a backup is restored: there would be two databases."""
     settings = Settings(data_dir=data_dir)
     settings.make_folder()
     path = settings.database
     try:
-        with nullcontext() if held or not _older(path) else alone(data_dir):
+        with nullcontext() if held else _opening(path):
             store = SqliteStore(path, lambda events: None, readers=1)
     except BlockingIOError:
         raise RuntimeError(
             "a server of an older Chorus runs on this folder: restart it with this one first"
+            if path.exists()
+            else "a backup is being restored into this folder: wait until it is there"
         ) from None
     try:
         yield store
     finally:
         await store.close()
+
+
+def _opening(path: Path) -> AbstractContextManager[None]:
+    """Held while the database is opened, if that upgrades or makes it."""
+    if not path.exists():
+        return serving(path.parent)
+    return alone(path.parent) if _older(path) else nullcontext()
 
 
 def _older(path: Path) -> bool:

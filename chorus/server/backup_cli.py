@@ -71,6 +71,8 @@ def make_(
     )
     for path in made.missing:
         typer.echo(f"not in it, gone or damaged: {path}", err=True)
+    for what in made.unreadable:
+        typer.echo(f"damaged in an earlier backup: {what}", err=True)
     if not with_keys:
         typer.echo(f"Not in it: {' and '.join(KEYS)}; keep them elsewhere (docs/backup.md).")
 
@@ -149,23 +151,31 @@ def restore_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a data folder from a backup. Nobody is signed in to it; no link or token opens it."""
+    """Make a data folder from a backup. Nobody is signed in to it; no link or token opens it.
+    Exit 1 if the backup of a file is damaged: all others are there."""
 
-    def work() -> tuple[Snapshot, Ended]:
+    def work() -> tuple[Snapshot, Ended, list[str]]:
         shelf = Shelf(open_place(address))
         shelf.check()
         moment = None if at is None else _moment(at)
         snapshot = shelf.snapshot(chosen(shelf.snapshots(), which, moment))
-        ended = restore(shelf, snapshot, data_dir, show.progress, keep_tokens=keep_tokens)
-        return snapshot, ended
+        return snapshot, *restore(shelf, snapshot, data_dir, show.progress, keep_tokens=keep_tokens)
 
     with _Shown(as_json) as show:
-        found, ended = _or_fail(work, as_json)
+        found, ended, damaged = _or_fail(work, as_json)
     if as_json:
-        said = {**_summary(found), "tokens_ended": ended.tokens}
+        said = {**_summary(found), "tokens_ended": ended.tokens, "damaged": damaged}
         said["invitations_ended"] = ended.invitations
         typer.echo(msgspec.json.encode(said).decode())
-        return
+    else:
+        _say_restored(found, ended, damaged, data_dir, keep_tokens)
+    if damaged:
+        raise typer.Exit(1)
+
+
+def _say_restored(
+    found: Snapshot, ended: Ended, damaged: list[str], data_dir: Path, keep_tokens: bool
+) -> None:
     made = datetime.fromtimestamp(found.at / 1000, UTC)
     typer.echo(f"{data_dir} is as it was at {made:%Y-%m-%d %H:%M:%S} UTC ({found.snapshot_id}).")
     for path in found.missing:
@@ -192,6 +202,10 @@ def restore_(
         " away since (docs/backup.md)."
     )
     typer.echo(f"Start with: chorus serve --data-dir {data_dir}")
+    for what in damaged:
+        typer.echo(f"not restored, damaged in the backup: {what}", err=True)
+    if damaged:
+        typer.echo("The database and all other files are there.", err=True)
 
 
 def _moment(text: str) -> int:
@@ -205,7 +219,7 @@ def _summary(snapshot: Snapshot) -> dict[str, Any]:
     """Without what only a program wants."""
     names = (
         "snapshot_id", "at", "version", "schema", "database_bytes", "files", "file_bytes",
-        "new_objects", "new_bytes", "missing", "keys", "seconds",
+        "new_objects", "new_bytes", "missing", "unreadable", "keys", "seconds",
     )  # fmt: skip
     return {name: getattr(snapshot, name) for name in names}
 

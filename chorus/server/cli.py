@@ -234,12 +234,12 @@ def serve(
     if otel and importlib.util.find_spec("opentelemetry") is None:
         _fail("--otel needs OpenTelemetry: pip install 'chorus-labeling[otel]'")
     _prepare(settings)
-    waiting = "another server has this data folder: waiting for it to end"
+    waiting = "another server, or a restore, has this data folder: waiting for it to end"
     try:
         with locked(settings.serving, PATIENCE_S, lambda: typer.echo(waiting, err=True)):
             started = run(build(settings), settings)
     except Busy:
-        _fail(f"another server has the data folder {data_dir}")
+        _fail(f"another server, or a restore, has the data folder {data_dir}")
     if not started:
         raise typer.Exit(3)
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "in-use"
+SERVING = ".serving.lock"
+"""Held by the one server that has the folder, and waited for by the next (`storage.locks`)."""
 
 
 @contextmanager

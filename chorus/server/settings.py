@@ -16,6 +16,7 @@ from chorus.server.domain.backups import Plan
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.provider import Provider
 from chorus.server.keyfile import key_in
+from chorus.server.lock import SERVING
 
 BACKBONE = "efficientnet_lite0+efficientnet_lite2"
 """Measured (docs/features-and-heads.md): the two together see more than either; the first alone
@@ -136,7 +137,7 @@ class Settings(msgspec.Struct, kw_only=True):
     @property
     def serving(self) -> Path:
         """Locked by the one server that has this folder."""
-        return self.data_dir / ".serving.lock"
+        return self.data_dir / SERVING
 
     @property
     def blobs(self) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,28 @@ from typer.testing import CliRunner
 
 from chorus.server.cli import app, mount_others
 from chorus.server.domain.backups import Last, every_of, wait_ms
-from chorus.server.storage.backup.places import BackupError
-from chorus.server.storage.backup.snapshots import chosen, entries, ids, new_id, superfluous
+from chorus.server.lock import serving
+from chorus.server.settings import Settings
+from chorus.server.storage.backup.making import WHOLE, make
+from chorus.server.storage.backup.places import BackupError, FolderPlace, Place, open_place
+from chorus.server.storage.backup.restoring import restore
+from chorus.server.storage.backup.shelf import PACKED_MOST, Shelf
+from chorus.server.storage.backup.snapshots import (
+    LIST_BYTES,
+    Entry,
+    FileList,
+    chosen,
+    cut,
+    entries,
+    ids,
+    line_of,
+    new_id,
+    superfluous,
+)
+from chorus.server.storage.locks import Busy, locked
+from chorus.server.storage.migrations import migrate
 from chorus.server.storage.sqlite import connect
+from chorus.server.storage.tx import Tx
 from chorus.simulate import audit
 from chorus.simulate.setup import import_pictures
 from tests.buckets import Buckets
@@ -186,10 +207,24 @@ async def test_damage_is_found_and_a_cut_off_restore_goes_on(
     thing.write_bytes(thing.read_bytes()[:-1])
     ((_, findings),) = (await chorus("backup", "verify", to, code=1)).items()
     assert "is damaged" in findings[0]
+    # All that is well is there, and what is not is named.
+    partly = tmp_path / "partly"
+    done = await chorus("restore", to, "--data-dir", partly, code=1)
+    here = lost.relative_to(data)
+    assert done["damaged"] == [f"{here.as_posix()}: {thing.relative_to(to).as_posix()} is damaged"]
+    assert not (partly / here).exists()
+    assert (partly / damaged.relative_to(data)).read_bytes() == kept
+    checked = await asyncio.to_thread(CliRunner().invoke, app, ["fsck", "--data-dir", str(partly)])
+    assert checked.exit_code == 0, checked.output
+    # Of the database nothing may be missing.
+    made = msgspec.json.decode((to / "snapshots" / f"{made['snapshot_id']}.json").read_bytes())
+    piece = to / "objects" / made["parts"][0][:2] / f"{made['parts'][0]}.z"
+    piece.write_bytes(piece.read_bytes()[:-1])
     failed = await chorus("restore", to, "--data-dir", restored, code=1)
     assert "is damaged" in failed["error"]
     assert not (restored / "chorus.sqlite").exists()
-    thing.unlink()  # the next backup writes it anew
+    thing.unlink()  # the next backup writes them anew
+    piece.unlink()
     await chorus("backup", "make", to, "--data-dir", data)
     # The log of a database that was removed by hand: SQLite would play it on the restored one.
     log = restored / "chorus.sqlite-wal"
@@ -200,6 +235,297 @@ async def test_damage_is_found_and_a_cut_off_restore_goes_on(
     await chorus("restore", to, "--data-dir", restored)
     assert (restored / lost.relative_to(data)).read_bytes() == lost.read_bytes()
     assert not [name for _, _, names in os.walk(restored) for name in names if "restoring" in name]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder without a server."""
+    with closing(connect_new(tmp_path / "data")):
+        return tmp_path / "data"
+
+
+def connect_new(folder: Path) -> Any:
+    folder.mkdir()
+    db = connect(folder / "chorus.sqlite")
+    migrate(db)
+    return db
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    pass
+
+
+def write(path: Path, content: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+class Meanwhile:
+    """A place where `happens` is called when a large file is about to be copied, up to `times`."""
+
+    def __init__(self, place: Place, happens: Callable[[], object], times: int) -> None:
+        self.address, self.flush = place.address, place.flush
+        self.get, self.names, self.remove = place.get, place.names, place.remove
+        self._place, self._happens, self._left = place, happens, times
+
+    def put(self, name: str, data: bytes | Iterator[bytes]) -> None:
+        if not isinstance(data, bytes) and self._left:
+            self._left -= 1
+            self._happens()
+        self._place.put(name, data)
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+@pytest.mark.parametrize("times", [1, 100])
+async def test_a_large_file_that_is_being_written(
+    data: Path, tmp_path: Path, restored: Path, s3: Buckets, times: int, bucket: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It is in the backup as it was at one moment, or named as missing; nothing else suffers."""
+    to = str(tmp_path / "backups")
+    if bucket:
+        for name, value in {
+            "AWS_ENDPOINT_URL": s3.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        s3.make(f"growing-{times}", {})
+        to = f"s3://growing-{times}/of"
+    small = write(data / "drafts/d/files/a")
+    large = write(data / "drafts/d/files/b", b"b" * (WHOLE + 1))
+    write(data / "drafts/d/files/c", b"c")
+
+    def grows() -> None:
+        with large.open("ab") as file:
+            file.write(b"more")
+
+    shelf = Shelf(Meanwhile(open_place(to), grows, times))
+    made = await asyncio.to_thread(make, data, shelf, 0, False, quiet)
+    kept = {"a": small.read_bytes(), "c": b"c"}
+    if times == 1:
+        kept["b"] = large.read_bytes()
+    assert made.missing == ([] if times == 1 else ["drafts/d/files/b"])
+    (found,) = (await chorus("backup", "verify", to)).values()
+    assert found == []
+    await chorus("restore", to, "--data-dir", restored)
+    assert files_of(restored / "drafts/d/files") == kept
+    if bucket:
+        left = s3.s3.list_multipart_uploads(Bucket=f"growing-{times}")
+        assert not left.get("Uploads")
+
+
+def test_a_large_file_that_is_renamed_while_it_is_copied(
+    data: Path, tmp_path: Path, restored: Path
+) -> None:
+    large = write(data / "exports/p/a.zip", b"z" * WHOLE)
+    away = Meanwhile(
+        FolderPlace(tmp_path / "to"), lambda: large.rename(large.with_name("b.zip")), 1
+    )
+    shelf = Shelf(away)
+    made = make(data, shelf, 0, False, quiet)
+    assert made.missing == []
+    assert restore(shelf, made, restored, quiet, keep_tokens=False)[1] == []
+    assert files_of(restored / "exports") == {"p/a.zip": b"z" * WHOLE}
+
+
+def test_what_an_export_is_made_of_is_not_in_it(data: Path, tmp_path: Path, restored: Path) -> None:
+    write(data / "exports/p/a.zip")
+    write(data / "exports/p/b.zip.part")
+    write(data / "exports/p/b.work/rows")
+    write(data / "drafts/d/files/somebody's.part")
+    write(data / "drafts/d/files/somebody's.work/rows")
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    made = make(data, shelf, 0, False, quiet)
+    restore(shelf, made, restored, quiet, keep_tokens=False)
+    assert files_of(restored / "exports") == {"p/a.zip": b"x"}
+    assert files_of(restored / "drafts") == files_of(data / "drafts")
+    assert made.missing == []
+
+
+def test_files_of_any_name(data: Path, tmp_path: Path, restored: Path) -> None:
+    folder = data / "drafts/d/files"
+    for ending in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029":
+        write(folder / f"before{ending}after{ending}")
+    write(folder / " with  spaces ")
+    write(folder / ("n" * 255))
+    kept = files_of(folder)
+    write(folder / "two\nlines")
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    for _ in range(2):
+        made = make(data, shelf, 0, False, quiet)
+        assert made.missing == ["drafts/d/files/two\nlines"], "it cannot be in it, and that is said"
+    assert restore(shelf, made, restored, quiet, keep_tokens=False)[1] == []
+    assert files_of(restored / "drafts/d/files") == kept
+
+
+def test_a_folder_of_many_files(data: Path, tmp_path: Path, restored: Path) -> None:
+    """Its list is longer than one object may be."""
+    deep = data / "drafts/d" / "/".join(["f" * 250] * 12)
+    deep.mkdir(parents=True)
+    for number in range(LIST_BYTES // 3000 + 1):
+        (deep / str(number)).write_bytes(b"x")
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    first = make(data, shelf, 0, False, quiet)
+    assert [one.folder for one in first.lists] == ["drafts/d"] * 2
+    again = Shelf(FolderPlace(tmp_path / "to"))
+    second = make(data, again, 1, False, quiet)
+    assert (second.lists, again.new_objects) == (first.lists, 0)
+    assert restore(again, second, restored, quiet, keep_tokens=False)[1] == []
+    assert files_of(restored / "drafts") == files_of(data / "drafts")
+
+
+def test_a_long_list_of_an_older_one_is_read(tmp_path: Path) -> None:
+    """They were not cut."""
+    entry = Entry("a" * 64, 1, 1, "p" * 4000)
+    lines = line_of(entry).encode() * (PACKED_MOST // 4000 + 1)
+    assert len(lines) > PACKED_MOST
+    shelf = Shelf(FolderPlace(tmp_path))
+    sha256 = shelf.add_packed(lines)
+    shelf.place.flush()
+    found = shelf.entries(FileList("drafts/d", 0, 0, sha256))
+    assert len(found) * len(line_of(entry)) == len(lines)
+    assert set(found) == {entry}
+
+
+_PATHS = st.text(st.characters(exclude_characters="\0/\n", codec="utf-8"), min_size=3, max_size=40)
+
+
+@given(st.lists(st.builds(Entry, st.just("a" * 64), st.integers(0), st.integers(), _PATHS)))
+def test_lists_are_read_as_they_were_written(found: list[Entry]) -> None:
+    lists = list(cut(found, 300))
+    assert [entry for kept, _ in lists for entry in kept] == found
+    for kept, data in lists:
+        assert list(entries(data)) == kept
+        assert len(data) <= 300 or len(kept) == 1
+
+
+async def test_a_damaged_list_ends_no_later_backup(
+    data: Path, tmp_path: Path, restored: Path
+) -> None:
+    to = tmp_path / "to"
+    for folder in ("d", "e"):
+        write(data / f"drafts/{folder}/files/a", folder.encode())
+
+    def damage(made: Any, folder: str) -> Path:
+        found = msgspec.json.decode((to / "snapshots" / f"{made['snapshot_id']}.json").read_bytes())
+        (sha256,) = (one["sha256"] for one in found["lists"] if one["folder"] == folder)
+        path = to / "objects" / sha256[:2] / f"{sha256}.z"
+        path.write_bytes(b"nonsense")
+        return path
+
+    made = await chorus("backup", "make", to, "--data-dir", data)
+    path = damage(made, "drafts/d")
+    done = await chorus("restore", to, "--data-dir", tmp_path / "partly", code=1)
+    name = path.relative_to(to).as_posix()
+    assert done["damaged"] == [f"1 files of drafts/d: {name} is damaged"]
+    assert files_of(tmp_path / "partly/drafts") == {"e/files/a": b"e"}
+
+    made = await chorus("backup", "make", to, "--data-dir", data)
+    assert made["unreadable"] == [f"files of drafts/d: {name} is damaged"]
+    assert len(await chorus("backup", "verify", to, "--all")) == 2, "the same list is written again"
+    # The list has changed since: that of the older backup stays damaged.
+    damage(made, "drafts/d")
+    write(data / "drafts/d/files/b", b"b")
+    objects = {path for path in (to / "objects").rglob("*") if path.is_file()}
+    made = await chorus("backup", "make", to, "--data-dir", data, "--keep", "2")
+    assert made["unreadable"]
+    assert objects <= set((to / "objects").rglob("*")), "what it needs, nobody knows"
+    await chorus("backup", "verify", to)
+    await chorus("restore", to, "--data-dir", restored)
+    assert files_of(restored / "drafts") == files_of(data / "drafts")
+    (to / "snapshots" / f"{made['snapshot_id']}.json").write_bytes(b"nonsense")
+    said = f"backup {made['snapshot_id']} is damaged: its description is"
+    made = await chorus("backup", "make", to, "--data-dir", data)
+    assert said in made["unreadable"]
+    made = await chorus("backup", "make", to, "--data-dir", data, "--keep", "1")
+    assert made["unreadable"] == []
+    assert len(await chorus("backup", "verify", to, "--all")) == 1
+
+
+def test_a_bad_sector_costs_one_file(data: Path, tmp_path: Path, restored: Path) -> None:
+    write(data / "drafts/d/files/a", b"a")
+    write(data / "drafts/d/files/b", b"b")
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    made = make(data, shelf, 0, False, quiet)
+    sha256 = hashlib.sha256(b"a").hexdigest()
+    thing = tmp_path / "to/objects" / sha256[:2] / sha256
+    thing.unlink()
+    thing.symlink_to("/proc/self/mem")  # reading it is an input/output error
+    _, damaged = restore(shelf, made, restored, quiet, keep_tokens=False)
+    assert [line.partition(":")[0] for line in damaged] == ["drafts/d/files/a"]
+    assert files_of(restored / "drafts") == {"d/files/b": b"b"}
+
+
+def test_nothing_starts_where_a_backup_is_restored(
+    data: Path, tmp_path: Path, restored: Path
+) -> None:
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    made = make(data, shelf, 0, False, quiet)
+    here = ["--data-dir", str(restored)]
+    add = ["user", "add", "--login", "ada", "--password", "correct horse", *here]
+    tried: list[str] = []
+
+    def others(what: str, done: int, of: int) -> None:
+        if tried:
+            return
+        command = CliRunner().invoke(app, add)
+        assert command.exit_code == 1
+        tried.append(command.output)
+        with pytest.raises(Busy), locked(Settings(data_dir=restored).serving):
+            pass
+        with pytest.raises(BackupError, match="another restore"):
+            restore(shelf, made, restored, quiet, keep_tokens=False)
+
+    restore(shelf, made, restored, others, keep_tokens=False)
+    assert "being restored" in tried[0]
+    assert CliRunner().invoke(app, add).exit_code == 0
+
+
+def test_a_restore_begins_beside_no_server(data: Path, tmp_path: Path, restored: Path) -> None:
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    made = make(data, shelf, 0, False, quiet)
+    for lock in (locked(Settings(data_dir=restored).serving), serving(restored)):
+        with lock, pytest.raises(BackupError, match="stop it"):
+            restore(shelf, made, restored, quiet, keep_tokens=False)
+    assert not (restored / "chorus.sqlite").exists()
+    restore(shelf, made, restored, quiet, keep_tokens=False)
+
+
+@pytest.mark.parametrize("name", ["chorus.sqlite", "chorus.sqlite-wal", "chorus.sqlite-journal"])
+def test_a_database_that_came_meanwhile_stays(
+    data: Path, tmp_path: Path, restored: Path, name: str
+) -> None:
+    """A program of another kind knows no locks."""
+    shelf = Shelf(FolderPlace(tmp_path / "to"))
+    made = make(data, shelf, 0, False, quiet)
+
+    def comes(what: str, done: int, of: int) -> None:
+        write(restored / name, b"another's")
+
+    with pytest.raises(BackupError, match="restore into another folder"):
+        restore(shelf, made, restored, comes, keep_tokens=False)
+    assert (restored / name).read_bytes() == b"another's"
+
+
+async def test_pictures_of_instructions_are_missed(data: Path, tmp_path: Path) -> None:
+    to = tmp_path / "to"
+    picture = b"a picture"
+    name = hashlib.sha256(picture).hexdigest()
+    with closing(connect(data / "chorus.sqlite")) as db:
+        Tx(db).add_prose_picture("p", name, "image/png", 1)
+    await chorus("backup", "make", to, "--data-dir", data)
+    ((_, findings),) = (await chorus("backup", "verify", to, code=1)).items()
+    assert findings == [f"picture or text {name}: not in the backup"]
+    write(data / "blobs" / name[:2] / name, picture)
+    await chorus("backup", "make", to, "--data-dir", data)
+    await chorus("backup", "verify", to)
 
 
 async def test_old_ones_go_and_take_only_what_no_one_needs(
@@ -318,7 +644,7 @@ def test_moments_and_names() -> None:
         "a" * 64 + " 1 1",
     ):
         with pytest.raises(BackupError):
-            list(entries(line))
+            list(entries(line.encode()))
 
 
 @given(st.integers(0, 1 << 42), st.integers(60_000, 1 << 32), st.integers(0, 1 << 42))

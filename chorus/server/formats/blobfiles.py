@@ -14,10 +14,9 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import shutil
 import sys
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -75,13 +74,19 @@ class Batch:
         self._staged[target] = part
         part.write_bytes(data)
 
-    def add_file(self, target: Path, source: Path) -> None:
-        """The same of a file, which is copied."""
+    def add_chunks(self, target: Path, chunks: Iterable[bytes]) -> None:
+        """The same of what comes in pieces. What they raise comes out here, and of this one nothing
+        is left; the others stay."""
         if target in self._staged or target.exists():
             return
         part = self._staging / uuid.uuid4().hex
+        try:
+            with part.open("wb") as out:
+                out.writelines(chunks)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
         self._staged[target] = part
-        shutil.copyfile(source, part)
 
     def commit(self) -> None:
         """Sync, rename, sync the folders. Afterwards every added file is there for good."""

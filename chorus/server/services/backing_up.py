@@ -75,6 +75,8 @@ class BackingUp:
             log.info("backup %s made: %.1f MB new", made["snapshot_id"], last.bytes / 1e6)
             if made["missing"]:
                 log.warning("not in the backup, gone or damaged: %s", ", ".join(made["missing"]))
+            if made["unreadable"]:
+                log.warning("damaged in an earlier backup: %s", ", ".join(made["unreadable"]))
         except Exception as error:
             last.error = str(error) or type(error).__name__
             last.failing_since = last.failing_since or began

@@ -8,10 +8,12 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -19,20 +21,21 @@ from chorus import __version__
 from chorus.server.clock import now_ms
 from chorus.server.formats.blobfiles import STAGING
 from chorus.server.storage.backup.ahead import ahead
-from chorus.server.storage.backup.places import BackupError
+from chorus.server.storage.backup.places import BackupError, Damaged
 from chorus.server.storage.backup.shelf import Shelf
 from chorus.server.storage.backup.snapshots import (
     FORMAT,
     Entry,
     FileList,
     Snapshot,
-    line_of,
+    cut,
     name_of,
     new_id,
     object_of,
     superfluous,
 )
 from chorus.server.storage.locks import Busy, locked
+from chorus.server.storage.remote import CHUNK
 from chorus.server.storage.sqlite import connect
 
 Progress = Callable[[str, int, int], None]
@@ -51,6 +54,8 @@ WORKING = ".backing-up"
 LOCK = ".backing-up.lock"
 WHOLE = 64 << 20
 """A file of fewer bytes is read once: what is kept is what was hashed."""
+TRIES = 3
+"""How often a larger one may change between its hash and its copy."""
 
 
 def make(data_dir: Path, shelf: Shelf, keep: int, keys: bool, progress: Progress) -> Snapshot:
@@ -67,23 +72,25 @@ def make(data_dir: Path, shelf: Shelf, keep: int, keys: bool, progress: Progress
         shelf.check(make=True)
         shelf.look()
         known = shelf.snapshots()
-        before = shelf.snapshot(known[-1]) if known else None
+        unreadable: list[str] = []
+        before = _before(shelf, known, unreadable)
         at = now_ms()
         copy = working / DATABASE
         schema = copy_database(data_dir / DATABASE, copy, progress)
         parts, digest = _add_database(shelf, copy, progress)
         size = copy.stat().st_size
         copy.unlink()
-        lists, missing = _add_files(shelf, data_dir, before, keys, progress)
+        lists, missing = _add_files(shelf, data_dir, before, keys, unreadable, progress)
         shelf.place.flush()
         snapshot = Snapshot(
             FORMAT, new_id(at, known), at, __version__, schema, size, digest, parts, lists, missing,
             keys, shelf.new_objects, shelf.new_bytes, round(time.monotonic() - began, 2),
+            unreadable,
         )  # fmt: skip
         # Last: a snapshot that is there is whole.
         shelf.place.put(name_of(snapshot.snapshot_id), msgspec.json.encode(snapshot))
         shelf.place.flush()
-        prune(shelf, [*known, snapshot.snapshot_id], keep)
+        unreadable += prune(shelf, [*known, snapshot.snapshot_id], keep)
     return snapshot
 
 
@@ -148,26 +155,50 @@ def _add_database(shelf: Shelf, copy: Path, progress: Progress) -> tuple[list[st
 
 
 def _add_files(
-    shelf: Shelf, data_dir: Path, before: Snapshot | None, keys: bool, progress: Progress
+    shelf: Shelf,
+    data_dir: Path,
+    before: Snapshot | None,
+    keys: bool,
+    unreadable: list[str],
+    progress: Progress,
 ) -> tuple[list[FileList], list[str]]:
-    old = {one.folder: one for one in before.lists} if before is not None else {}
+    old: defaultdict[str, list[FileList]] = defaultdict(list)
+    for one in before.lists if before is not None else ():
+        old[one.folder].append(one)
     lists: list[FileList] = []
     missing: list[str] = []
     groups = list(_groups(data_dir, keys))
     for done, (folder, names) in enumerate(groups):
         progress("files", done, len(groups))
-        known = {e.path: e for e in shelf.entries(old[folder])} if folder in old else {}
-        add = partial(_add_file, shelf, data_dir, known)
-        found: list[Entry] = []
-        for name, entry in ahead(add, names):
-            if entry is None:
-                missing.append(name)
-            else:
-                found.append(entry)
-        sha256 = shelf.add_packed("".join(map(line_of, found)).encode("utf-8"))
-        lists.append(FileList(folder, len(found), sum(e.size for e in found), sha256))
+        known = _known(shelf, old[folder], unreadable)
+        for found, data in cut(_added(shelf, data_dir, known, names, missing)):
+            size = sum(entry.size for entry in found)
+            lists.append(FileList(folder, len(found), size, shelf.add_packed(data)))
     progress("files", len(groups), len(groups))
     return lists, missing
+
+
+def _known(shelf: Shelf, lists: list[FileList], unreadable: list[str]) -> dict[str, Entry]:
+    """What the last backup has of a folder, by path. A list that is damaged is as none, or it would
+    end all backups to come: its files are read again."""
+    known: dict[str, Entry] = {}
+    for one in lists:
+        try:
+            known |= {entry.path: entry for entry in shelf.entries(one)}
+        except Damaged as error:
+            unreadable.append(f"files of {one.folder}: {error}")
+            shelf.distrust(one)
+    return known
+
+
+def _added(
+    shelf: Shelf, data_dir: Path, known: dict[str, Entry], names: list[str], missing: list[str]
+) -> Iterator[Entry]:
+    for name, entry in ahead(partial(_add_file, shelf, data_dir, known), names):
+        if entry is None:
+            missing.append(name)
+        else:
+            yield entry
 
 
 def _groups(data_dir: Path, keys: bool) -> Iterator[tuple[str, list[str]]]:
@@ -180,14 +211,28 @@ def _groups(data_dir: Path, keys: bool) -> Iterator[tuple[str, list[str]]]:
             continue
         yield top, sorted(f"{top}/{p.name}" for p in root.iterdir() if p.is_file())
         for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name != STAGING):
-            paths = [Path(where, name) for where, _, names in os.walk(folder) for name in names]
-            found = sorted(path.relative_to(data_dir).as_posix() for path in paths)
-            yield f"{top}/{folder.name}", [name for name in found if "\n" not in name]
+            paths: list[Path] = []
+            for where, folders, names in os.walk(folder):
+                if top == "exports":  # one that is being made
+                    folders[:] = [name for name in folders if not name.endswith(".work")]
+                    names = [name for name in names if not name.endswith(".part")]
+                paths += (Path(where, name) for name in names)
+            yield f"{top}/{folder.name}", sorted(p.relative_to(data_dir).as_posix() for p in paths)
 
 
 def _add_file(shelf: Shelf, data_dir: Path, known: dict[str, Entry], name: str) -> Entry | None:
-    """None: it is gone, or its content is not what its name says."""
-    path, old = data_dir / name, known.get(name)
+    """None: it is gone, changes all the time, or its content is not what its name says; or a list,
+    which has a line for each, cannot have it."""
+    if "\n" in name:
+        return None
+    for _ in range(TRIES):
+        with contextlib.suppress(_Changed):
+            return _add_now(shelf, data_dir / name, known.get(name), name)
+    return None
+
+
+def _add_now(shelf: Shelf, path: Path, old: Entry | None, name: str) -> Entry | None:
+    """Raises `_Changed`."""
     try:
         stat = path.stat()
         if (
@@ -196,18 +241,19 @@ def _add_file(shelf: Shelf, data_dir: Path, known: dict[str, Entry], name: str) 
             and object_of(old.sha256) in shelf.known
         ):
             return old
-        data: bytes | Path = path
-        if stat.st_size < WHOLE:
-            data = path.read_bytes()
-            sha256 = hashlib.sha256(data).hexdigest()
-        else:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        size = len(data) if isinstance(data, bytes) else stat.st_size
-        named = path.name if name.startswith("blobs/") and "." not in path.name else sha256
-        if named != sha256:
-            return None
-        shelf.add(sha256, data, size)
+        with path.open("rb") as file:  # once: it may be renamed or removed meanwhile
+            data: bytes | Iterator[bytes]
+            if stat.st_size < WHOLE:
+                data = file.read(WHOLE)
+                sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+            else:
+                sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+                file.seek(0)
+                data = _again(file, path, sha256, size)
+            named = path.name if name.startswith("blobs/") and "." not in path.name else sha256
+            if named != sha256:
+                return None
+            shelf.add(sha256, data, size)
         return Entry(sha256, size, stat.st_mtime_ns, name)
     except FileNotFoundError:
         return None
@@ -215,21 +261,56 @@ def _add_file(shelf: Shelf, data_dir: Path, known: dict[str, Entry], name: str) 
         raise BackupError(f"{path}: {error.strerror or error}") from error
 
 
-def prune(shelf: Shelf, known: list[str], keep: int) -> int:
-    """Snapshots beyond the newest `keep` go, and the objects that then no one needs; how many."""
+class _Changed(Exception):
+    """A file is not what it was when it was hashed."""
+
+
+def _again(file: BinaryIO, path: Path, sha256: str, size: int) -> Iterator[bytes]:
+    """Its content in pieces. Raises `_Changed` instead of ending, if that is not what was hashed,
+    and `BackupError`: whoever takes the pieces would think an `OSError` its own."""
+    digest = hashlib.sha256()
+    try:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            yield chunk
+            if file.tell() > size:
+                break
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror or error}") from error
+    if digest.hexdigest() != sha256:
+        raise _Changed(str(path))
+
+
+def _before(shelf: Shelf, known: list[str], unreadable: list[str]) -> Snapshot | None:
+    """The newest that can be read."""
+    for snapshot_id in reversed(known):
+        try:
+            return shelf.snapshot(snapshot_id)
+        except Damaged as error:
+            unreadable.append(str(error))
+    return None
+
+
+def prune(shelf: Shelf, known: list[str], keep: int) -> list[str]:
+    """Snapshots beyond the newest `keep` go, and the objects that then no one needs. Returns what
+    is damaged of those that stay: what they need cannot be told, so for now no object goes."""
     gone = superfluous(known, keep)
     if not gone:
-        return 0
+        return []
     needed: set[str] = set()
+    unreadable: list[str] = []
     for snapshot_id in known[len(gone) :]:
-        needed |= objects_of(shelf, shelf.snapshot(snapshot_id))
+        try:
+            needed |= objects_of(shelf, shelf.snapshot(snapshot_id))
+        except Damaged as error:
+            unreadable.append(f"backup {snapshot_id}: {error}")
     for snapshot_id in gone:
         shelf.place.remove(name_of(snapshot_id))
-    unneeded = shelf.known - needed
-    for name in unneeded:
-        shelf.place.remove(name)
-    shelf.known &= needed
-    return len(unneeded)
+    if not unreadable:
+        for name in shelf.known - needed:
+            shelf.place.remove(name)
+        shelf.known &= needed
+    return unreadable
 
 
 def objects_of(shelf: Shelf, snapshot: Snapshot) -> set[str]:

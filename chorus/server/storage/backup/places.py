@@ -8,6 +8,7 @@ GOOGLE_APPLICATION_CREDENTIALS …; an S3 server of one's own: AWS_ENDPOINT_URL,
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -31,7 +32,11 @@ class BackupError(Exception):
     """In words for the operator."""
 
 
-class Missing(BackupError):
+class Damaged(BackupError):
+    """One thing there is not what was put, and will not be by trying again."""
+
+
+class Missing(Damaged):
     """There is no such object."""
 
 
@@ -40,8 +45,9 @@ class Place(Protocol):
 
     address: str
 
-    def put(self, name: str, data: bytes | Path) -> None:
-        """Keep a file. Safe to call from many threads."""
+    def put(self, name: str, data: bytes | Iterator[bytes]) -> None:
+        """Keep a file: whole, or not at all if the pieces raise, which comes out here. Safe to call
+        from many threads."""
         ...
 
     def flush(self) -> None:
@@ -49,7 +55,7 @@ class Place(Protocol):
         ...
 
     def get(self, name: str) -> Iterator[bytes]:
-        """Its content, in chunks. Raises `Missing`, at once or on the way."""
+        """Its content, in chunks. Raises `Damaged`, at once or on the way."""
         ...
 
     def names(self, below: str) -> Iterator[str]:
@@ -82,7 +88,7 @@ class FolderPlace:
         self._batch: Batch | None = None
         self._staged = 0
 
-    def put(self, name: str, data: bytes | Path) -> None:
+    def put(self, name: str, data: bytes | Iterator[bytes]) -> None:
         with self._lock:
             try:
                 if self._batch is None:
@@ -90,7 +96,7 @@ class FolderPlace:
                 if isinstance(data, bytes):
                     self._batch.add(self._root / name, data)
                 else:
-                    self._batch.add_file(self._root / name, data)
+                    self._batch.add_chunks(self._root / name, data)
                 self._staged += 1
                 if self._staged >= TOGETHER:
                     self._commit()
@@ -125,6 +131,8 @@ class FolderPlace:
         except FileNotFoundError:
             raise Missing(f"{name} is not there") from None
         except OSError as error:
+            if error.errno == errno.EIO:
+                raise Damaged(f"{name} cannot be read: {error.strerror}") from error
             raise self._failed(error) from error
 
     def names(self, below: str) -> Iterator[str]:
@@ -158,7 +166,7 @@ class BucketPlace:
         except (BaseError, ValueError, TypeError) as error:
             raise self._failed(error) from None
 
-    def put(self, name: str, data: bytes | Path) -> None:
+    def put(self, name: str, data: bytes | Iterator[bytes]) -> None:
         try:
             obstore.put(self._store, self._prefix + name, data)
         except (BaseError, OSError, ValueError) as error:

@@ -7,16 +7,19 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from chorus.server.lock import SERVING, alone
 from chorus.server.storage.backup.ahead import ahead
 from chorus.server.storage.backup.making import DATABASE, Progress
-from chorus.server.storage.backup.places import BackupError
+from chorus.server.storage.backup.places import BackupError, Damaged
 from chorus.server.storage.backup.shelf import Shelf
 from chorus.server.storage.backup.snapshots import Entry, Snapshot
+from chorus.server.storage.locks import Busy, locked
 from chorus.server.storage.migrations import VERSION
 
 
@@ -30,44 +33,79 @@ class Ended:
 
 def restore(
     shelf: Shelf, snapshot: Snapshot, data_dir: Path, progress: Progress, *, keep_tokens: bool
-) -> Ended:
-    """Write the snapshot into `data_dir`, which must hold no server's data. Raises `BackupError`.
+) -> tuple[Ended, list[str]]:
+    """Write the snapshot into `data_dir`, which must hold no server's data. Returns what ended, and
+    a line for each file (or list of files) that is damaged in the backup: all others are there.
+    Raises `BackupError`, also if the database is damaged.
 
     Nobody is signed in to what is restored, and no sign-in link opens it: which of them had ended
     since, a backup cannot know. Nor which API tokens were revoked and which invitations used up:
     all end, unless `keep_tokens`.
 
-    The database comes last: a folder with one is whole. Called again after it was cut off, it goes
-    on where it was.
+    The database comes last: a folder with one is all that the backup has. Called again after it was
+    cut off, it goes on where it was.
     """
-    if (data_dir / DATABASE).exists():
-        raise BackupError(f"{data_dir} has data already; restore into another folder")
-    left = [
-        name for name in (f"{DATABASE}-wal", f"{DATABASE}-journal") if (data_dir / name).exists()
-    ]
-    if left:
-        # SQLite would take it for the restored one's, and write what is in it over that.
-        raise BackupError(
-            f"{data_dir / left[0]} is left of a database that was removed: remove it too, or"
-            " restore into another folder"
-        )
+    _refuse_data(data_dir)
     if snapshot.schema > VERSION:
         raise BackupError("the backup is of a newer Chorus; install that")
     data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-    needed = snapshot.database_bytes + snapshot.file_bytes
-    if shutil.disk_usage(data_dir).free < snapshot.database_bytes:
-        raise BackupError(f"there is no room for {needed / 1e6:.0f} MB in {data_dir}")
-    files, done = (entry for one in snapshot.lists for entry in shelf.entries(one)), 0
-    for entry, _ in ahead(partial(_file, shelf, data_dir), files):
-        done += entry.size
-        progress("files", done, snapshot.file_bytes)
-    part = data_dir / f"{DATABASE}.part"
-    database(shelf, snapshot, part, progress)
-    ended = _renew(part, keep_tokens)
-    os.sync()  # all files, at once
-    part.replace(data_dir / DATABASE)
-    os.sync()
-    return ended
+    with _held(data_dir):
+        needed = snapshot.database_bytes + snapshot.file_bytes
+        if shutil.disk_usage(data_dir).free < snapshot.database_bytes:
+            raise BackupError(f"there is no room for {needed / 1e6:.0f} MB in {data_dir}")
+        damaged: list[str] = []
+        done = 0
+        files = _entries(shelf, snapshot, damaged)
+        for entry, fault in ahead(partial(_file, shelf, data_dir), files):
+            if fault is not None:
+                damaged.append(f"{entry.path}: {fault}")
+            done += entry.size
+            progress("files", done, snapshot.file_bytes)
+        part = data_dir / f"{DATABASE}.part"
+        database(shelf, snapshot, part, progress)
+        ended = _renew(part, keep_tokens)
+        os.sync()  # all files, at once
+        _refuse_data(data_dir)  # what knows nothing of locks may have come meanwhile
+        part.replace(data_dir / DATABASE)
+        os.sync()
+    return ended, damaged
+
+
+@contextmanager
+def _held(data_dir: Path) -> Iterator[None]:
+    """No server has the folder, or starts on it, and no command makes a database there. Raises
+    `BackupError`."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(data_dir / SERVING))
+            held.enter_context(alone(data_dir))
+        except (Busy, BlockingIOError):
+            raise BackupError(
+                f"a server, a command or another restore has {data_dir}: stop it, or restore into"
+                " another folder"
+            ) from None
+        yield
+
+
+def _refuse_data(data_dir: Path) -> None:
+    """Raises `BackupError` if there is a server's data."""
+    if (data_dir / DATABASE).exists():
+        raise BackupError(f"{data_dir} has data already; restore into another folder")
+    for name in (f"{DATABASE}-wal", f"{DATABASE}-journal"):
+        if (data_dir / name).exists():
+            # SQLite would take it for the restored one's, and write what is in it over that.
+            raise BackupError(
+                f"{data_dir / name} is left of a database that was removed: remove it too, or"
+                " restore into another folder"
+            )
+
+
+def _entries(shelf: Shelf, snapshot: Snapshot, damaged: list[str]) -> Iterator[Entry]:
+    for one in snapshot.lists:
+        try:
+            yield from shelf.entries(one)
+        except Damaged as error:
+            damaged.append(f"{one.files} files of {one.folder}: {error}")
 
 
 def database(shelf: Shelf, snapshot: Snapshot, target: Path, progress: Progress) -> None:
@@ -84,14 +122,16 @@ def database(shelf: Shelf, snapshot: Snapshot, target: Path, progress: Progress)
         raise BackupError("the database is not what was backed up")
 
 
-def _file(shelf: Shelf, data_dir: Path, entry: Entry) -> None:
+def _file(shelf: Shelf, data_dir: Path, entry: Entry) -> str | None:
+    """What is wrong with it in the backup."""
     path = data_dir / entry.path
     if path.exists() and path.stat().st_size == entry.size:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256:
-                return
+                return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".restoring-{path.name}")
+    # Not by its own name, which may be as long as names can be.
+    part = path.with_name(f".restoring-{hashlib.sha256(path.name.encode()).hexdigest()}")
     private = "/" not in entry.path  # the keys
     try:
         with open(part, "wb", opener=_private if private else None) as out:
@@ -99,6 +139,9 @@ def _file(shelf: Shelf, data_dir: Path, entry: Entry) -> None:
                 out.write(chunk)
         os.utime(part, ns=(entry.mtime_ns, entry.mtime_ns))
         part.replace(path)
+        return None
+    except Damaged as error:
+        return str(error)
     except OSError as error:
         raise BackupError(f"{path}: {error.strerror or error}") from error
     finally:

@@ -6,11 +6,10 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
-from chorus.server.storage.backup.places import BackupError, Missing, Place
+from chorus.server.storage.backup.places import BackupError, Damaged, Missing, Place
 from chorus.server.storage.backup.snapshots import (
     FORMAT,
     MARKER,
@@ -27,7 +26,9 @@ from chorus.server.storage.backup.snapshots import (
 )
 
 PACKED_MOST = 64 << 20
-"""No part or list unpacks to more."""
+"""No part unpacks to more, nor does a list: they are cut far below (`snapshots.LIST_BYTES`)."""
+LIST_MOST = 1 << 30
+"""Lists of an older Chorus were not cut."""
 LEVEL = 1
 """Of zlib: a database shrinks to a third, as fast as a disk writes."""
 
@@ -40,6 +41,7 @@ class Shelf:
         self.known: set[str] = set()
         self.new_objects = 0
         self.new_bytes = 0
+        self._broken: set[str] = set()
         self._lock = threading.Lock()
 
     def check(self, make: bool = False) -> None:
@@ -63,8 +65,8 @@ class Shelf:
 
     # -- writing
 
-    def add(self, sha256: str, data: bytes | Path, size: int) -> None:
-        """A file's content, unless it is there."""
+    def add(self, sha256: str, data: bytes | Iterator[bytes], size: int) -> None:
+        """A file's content, unless it is there. What the pieces raise comes out here."""
         self._add(object_of(sha256), data, size)
 
     def add_packed(self, data: bytes) -> str:
@@ -75,16 +77,26 @@ class Shelf:
             self._add(name, packed, len(packed))
         return sha256
 
-    def _add(self, name: str, data: bytes | Path, size: int) -> None:
-        with self._lock:
-            if name in self.known:
-                return
-            self.known.add(name)
-            self.new_objects += 1
-            self.new_bytes += size
+    def _add(self, name: str, data: bytes | Iterator[bytes], size: int) -> None:
+        if name in self.known:
+            return
+        if name in self._broken:
+            self.place.remove(name)
+        # Two at once put the same, which does no harm; one that fails makes nobody believe in it.
         self.place.put(name, data)
+        with self._lock:
+            if name not in self.known:
+                self.known.add(name)
+                self.new_objects += 1
+                self.new_bytes += size
 
-    # -- reading: what is not what it was raises `BackupError`
+    def distrust(self, one: FileList) -> None:
+        """The list cannot be read: it is written again should it come again."""
+        name = object_of(one.sha256, packed=True)
+        self.known.discard(name)
+        self._broken.add(name)
+
+    # -- reading: what is not what it was raises `Damaged`
 
     def content(self, sha256: str) -> Iterator[bytes]:
         """A file's content in chunks; wrong content raises after the last one."""
@@ -93,21 +105,21 @@ class Shelf:
             digest.update(chunk)
             yield chunk
         if digest.hexdigest() != sha256:
-            raise BackupError(f"{object_of(sha256)} is damaged")
+            raise Damaged(f"{object_of(sha256)} is damaged")
 
-    def packed(self, sha256: str) -> bytes:
+    def packed(self, sha256: str, most: int = PACKED_MOST) -> bytes:
         name = object_of(sha256, packed=True)
         unpack = zlib.decompressobj()
         try:
-            data = unpack.decompress(self._whole(name), PACKED_MOST)
+            data = unpack.decompress(self._whole(name), most)
         except zlib.error:
-            raise BackupError(f"{name} is damaged") from None
+            raise Damaged(f"{name} is damaged") from None
         if not unpack.eof or hashlib.sha256(data).hexdigest() != sha256:
-            raise BackupError(f"{name} is damaged")
+            raise Damaged(f"{name} is damaged")
         return data
 
     def entries(self, one: FileList) -> list[Entry]:
-        return list(entries(self.packed(one.sha256).decode("utf-8")))
+        return list(entries(self.packed(one.sha256, LIST_MOST)))
 
     def snapshots(self) -> list[str]:
         """Ids, oldest first."""
@@ -117,7 +129,7 @@ class Shelf:
         try:
             return msgspec.json.decode(self._whole(name_of(snapshot_id)), type=Snapshot)
         except msgspec.DecodeError:
-            raise BackupError(f"backup {snapshot_id} is damaged: its description is") from None
+            raise Damaged(f"backup {snapshot_id} is damaged: its description is") from None
 
     def _whole(self, name: str) -> bytes:
         return b"".join(self.place.get(name))

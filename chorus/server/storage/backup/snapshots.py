@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from chorus.server.storage.backup.places import BackupError
+from chorus.server.storage.backup.places import BackupError, Damaged
 
 FORMAT = 1
 MARKER = "chorus-backups.json"
 SNAPSHOTS = "snapshots"
 OBJECTS = "objects"
 _ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
-_HASH = re.compile(r"[0-9a-f]{64}")
+_LINE = re.compile(r"([0-9a-f]{64}) ([0-9]+) (-?[0-9]+) (.+)", re.DOTALL)
+LIST_BYTES = 4 << 20
+"""Longer lists are cut."""
 
 
 class Marker(msgspec.Struct):
@@ -23,7 +25,8 @@ class Marker(msgspec.Struct):
 
 
 class FileList(msgspec.Struct):
-    """The files of one folder: an object with a line for each (`line_of`)."""
+    """Files of one folder: an object with a line for each (`line_of`). A folder of many has several
+    lists."""
 
     folder: str
     files: int
@@ -53,6 +56,8 @@ class Snapshot(msgspec.Struct):
     new_bytes: int
     """What it took beyond earlier backups, packed."""
     seconds: float
+    unreadable: list[str] = msgspec.field(default_factory=list)
+    """What was found damaged of the backups before it when this one was made."""
 
     @property
     def files(self) -> int:
@@ -76,13 +81,35 @@ def line_of(entry: Entry) -> str:
     return f"{entry.sha256} {entry.size} {entry.mtime_ns} {entry.path}\n"
 
 
-def entries(text: str) -> Iterable[Entry]:
+def cut(found: Iterable[Entry], most: int = LIST_BYTES) -> Iterator[tuple[list[Entry], bytes]]:
+    """Entries in lists of at most so many bytes, and each as it is written (`entries` reads it)."""
+    kept: list[Entry] = []
+    lines: list[bytes] = []
+    size = 0
+    for entry in found:
+        line = line_of(entry).encode("utf-8")
+        if kept and size + len(line) > most:
+            yield kept, b"".join(lines)
+            kept, lines, size = [], [], 0
+        kept.append(entry)
+        lines.append(line)
+        size += len(line)
+    if kept:
+        yield kept, b"".join(lines)
+
+
+def entries(data: bytes) -> Iterable[Entry]:
     """Raises `BackupError`: it may come from a place that others can write to."""
-    for line in text.splitlines():
-        parts = line.split(" ", 3)
-        if len(parts) != 4 or not _HASH.fullmatch(parts[0]):
-            raise BackupError("a list of files is damaged")
-        sha256, size, mtime_ns, path = parts
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Damaged("a list of files is damaged") from None
+    # Not `splitlines`: a name may hold whatever else ends lines somewhere, such as U+2028.
+    for line in text.removesuffix("\n").split("\n") if text else ():
+        parts = _LINE.fullmatch(line)
+        if parts is None:
+            raise Damaged("a list of files is damaged")
+        sha256, size, mtime_ns, path = parts.groups()
         names = path.split("/")
         if any(name in ("", ".", "..") for name in names) or "\0" in path:
             raise BackupError("a list of files leads out of its folder")

@@ -185,12 +185,14 @@ class SourceSql(Base):
         ]
 
     def content_of_our_own(self) -> list[str]:
-        """Hashes of the pictures and texts of items that no source has: ours alone."""
+        """Hashes of the pictures and texts of items that no source has, and of the pictures of
+        instructions, which are never shown from a source: ours alone."""
         return [
             row[0]
             for row in self.rows(
-                "SELECT DISTINCT i.content_hash FROM item i WHERE NOT EXISTS"
+                "SELECT i.content_hash FROM item i WHERE NOT EXISTS"
                 " (SELECT 1 FROM source_object o WHERE o.content_hash = i.content_hash)"
+                " UNION SELECT content_hash FROM prose_picture"
             )
         ]
 
