@@ -163,6 +163,28 @@ class Invitation(Struct):
     name: str | None = None
 
 
+class OpenInvite(Struct):
+    """One that can still be used."""
+
+    invite_id: str
+    role: str
+    by: str
+    """Name of who made it."""
+    created_at: int
+    expires_at: int
+    uses_left: int
+    project_id: str | None = None
+    project: str | None = None
+    """Its name."""
+    login: str | None = None
+    """Of the one person it is for; None: whoever has the link."""
+    name: str | None = None
+
+
+class OpenInvites(Struct):
+    invites: list[OpenInvite]
+
+
 class Invitee(Struct):
     line: int
     login: str
@@ -215,6 +237,12 @@ class ProjectMember(Struct):
 
 class Members(Struct):
     members: list[ProjectMember]
+
+
+class MemberLeft(Struct):
+    members: list[ProjectMember]
+    invites_ended: int
+    """Invitations by which they could have come back."""
 
 
 class NameCount(Struct):

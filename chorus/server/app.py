@@ -98,6 +98,7 @@ from chorus.server.transport import (
     rest_events,
     rest_exports,
     rest_instructions,
+    rest_invites,
     rest_label_imports,
     rest_mine,
     rest_openapi,
@@ -127,6 +128,7 @@ def rest_routes() -> list[BaseRoute]:
     """All REST routes. Each handler says what it takes and gives (transport/described.py)."""
     return [
         *rest_accounts.routes(),
+        *rest_invites.routes(),
         *rest_tokens.routes(),
         *rest_teams.routes(),
         *rest_assignments.routes(),

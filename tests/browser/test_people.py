@@ -127,6 +127,55 @@ async def test_many_are_invited_by_a_list_and_join_by_their_links(
         await expect(again.locator("main")).to_contain_text("not valid")
 
 
+async def test_an_open_invitation_is_seen_and_ended(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4)
+        project_id = bench.project.project_id
+        mark = secrets.token_hex(3)
+        gone, _ = await add_person(
+            bench.admin, project_id, f"gone-{mark}", f"Gone {mark}", "labeler"
+        )
+        boss = await signed_in(browser, bench, "supervisor")
+        boss.on("dialog", accept)
+        await boss.goto(f"{server.url}/p/{project_id}/settings#people")
+        await expect(boss.locator("#members tbody tr")).to_have_count(2)
+        card = boss.get_by_role("region", name="Open invitations")
+        await expect(card).to_be_hidden()
+        make = boss.get_by_role("button", name="Make an invitation link")
+        await make.click()
+        await expect(
+            card.get_by_role("cell", name="whoever has the link", exact=True)
+        ).to_be_visible()
+        link = await boss.locator("#invitation code").inner_text()
+        await no_barrier(boss, "#open-invites")
+        await card.get_by_role("button", name="End the invitation").click()
+        await expect(card).to_be_hidden()
+        guest = await (await browser.new_context()).new_page()
+        await guest.goto(link)
+        await expect(guest.locator("main")).to_contain_text("not valid")
+        # Links end with a removal, too, and it says so.
+        await make.click()
+        await expect(card).to_be_visible()
+        row = boss.locator(f'#members tr[data-user="{gone.user_id}"]')
+        await row.get_by_role("button", name="Remove").click()
+        await expect(boss.locator(".toast")).to_have_text("1 open invitation ended, too.")
+        await expect(card).to_be_hidden()
+
+        await bench.admin.request(
+            "POST", "/api/invites/list", json={"text": f"cleo-{mark}", "project_id": project_id}
+        )
+        admin = await admin_page(browser, bench)
+        admin.on("dialog", accept)
+        await admin.goto(f"{server.url}/people")
+        hers = admin.locator("#invites tbody tr", has_text=f"cleo-{mark}")
+        await expect(hers).to_contain_text(bench.project.name)
+        await no_barrier(admin, "#open-invites")
+        await hers.get_by_role("button", name=f"End the invitation for cleo-{mark}").click()
+        await expect(hers).to_have_count(0)
+
+
 async def test_a_token_is_made_shown_once_used_and_revoked(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:

@@ -1,15 +1,23 @@
-"""Nobody writes lines of their own into the log."""
+"""Nobody writes lines of their own into the log, and nobody who reads it gets in by it."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
+import re
+import secrets
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import Mount, Route, WebSocketRoute
 
+from chorus.server.app import build
 from chorus.server.logs import Json, Text, new_id
+from chorus.server.services.accounts import digest, invite_id
+from chorus.server.settings import Settings
+from chorus.server.transport.observing import shown
 
 
 def written(form: logging.Formatter, message: str, *args: object, exc: Exception | None) -> str:
@@ -53,3 +61,34 @@ def test_a_request_id_that_is_given_is_a_plain_word() -> None:
     assert new_id("3f2a-9.x_") == "3f2a-9.x_"
     for given_ in ("a\nb", "a b", "a\x1b[2J", "a\n", "é", "a" * 65, ""):
         assert new_id(given_) != given_
+
+
+SECRET = re.compile(r"token|secret|password|code|link|key", re.IGNORECASE)
+"""What a parameter with a secret would be called."""
+NO_SECRET = {"token_id"}
+"""Names of things to the outside."""
+
+
+def test_no_secret_of_a_path_is_in_the_log(tmp_path: Path) -> None:
+    """Of every route there is; a new one with a secret in its path fails here."""
+    found = 0
+    for route in build(Settings(data_dir=tmp_path)).routes:
+        assert isinstance(route, Route | WebSocketRoute | Mount)
+        names = re.findall(r"{(\w+)", route.path)
+        values = {name: secrets.token_urlsafe(24) for name in names}
+        path = re.sub(r"{(\w+)[^}]*}", lambda m, v=values: v[m[1]], route.path)  # type: ignore[misc]
+        hidden = [name for name in names if SECRET.search(name) and name not in NO_SECRET]
+        if not hidden:
+            assert shown(path) == path
+        for name in hidden:
+            assert values[name] not in shown(path), route.path
+            found += 1
+    assert found >= 3
+
+
+def test_nor_in_an_address_that_was_copied_badly() -> None:
+    token = secrets.token_urlsafe(24)
+    for path in ("/invite/{}/", "/invite//{}", "//invite/{}", "/Invite/{}", "/api/invites/{}/x"):
+        assert token not in shown(path.format(token)), path
+    # Who reads it may tell which invitation it was, as the list of open ones calls it.
+    assert shown(f"/invite/{token}") == f"/invite/{invite_id(digest(token))}"

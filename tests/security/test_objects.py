@@ -64,6 +64,8 @@ class Two:
         hook = {"url": "https://127.0.0.1/hook"}
         labels = {"file": ("in.csv", f"item,label\n{first['name']},red\n".encode())}
         options = json.dumps({"kind": "prelabels"})
+        invite = {"role": "labeler", "project_id": self.a}
+        await admin.request("POST", "/api/invites", json=invite)
         made = {
             "sources": await admin.request("POST", f"{one}/sources", json=source),
             "webhooks": await admin.request("POST", f"{one}/webhooks", json=hook),
@@ -91,6 +93,9 @@ class Two:
             "import_id": sent.json()["import_id"],
             "bulk_id": f"a-bulk-of-{self.a}",
             "content_hash": picture[1],
+            "invite_id": (await admin.request("GET", f"{one}/invites")).json()["invites"][0][
+                "invite_id"
+            ],
         }
         body = {"bulk_id": self.ids["bulk_id"], "action": "approve", "state": "labeled"}
         await admin.request("POST", f"{one}/bulks", json=body)
@@ -118,6 +123,7 @@ class Two:
                     "exports": ("export_id",),
                     "takebacks": ("takeback_id", "undone_at"),
                     "members": ("user_id", "role", "paused"),
+                    "invites": ("invite_id", "uses_left"),
                 }.items()
             ]  # fmt: skip
         return [events, lists]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chorus.client import ApiError, Rest
+from chorus.server.services.accounts import digest, invite_id
 from tests.servers import Bench
 
 PASSWORD = "correct horse"
@@ -78,3 +79,60 @@ async def test_a_supervisor_invites_labelers_to_their_projects_only(bench: Bench
         with pytest.raises(ApiError) as caught:
             await send(labeler, "ada", project_id=mine)
         assert caught.value.code == "forbidden"
+
+
+async def refused(who: Rest, method: str, path: str, **options: Any) -> str | None:
+    """The error's code; None: it is done."""
+    try:
+        await who.request(method, path, **options)
+    except ApiError as error:
+        return error.code
+    return None
+
+
+async def test_open_invitations_are_listed_without_their_tokens_and_ended(bench: Bench) -> None:
+    project = (await bench.make()).project_id
+    one, everywhere = f"/api/projects/{project}/invites", "/api/server/invites"
+    login = f"cleo-{secrets.token_hex(3)}"
+    body = {"role": "labeler", "project_id": project, "uses": 3}
+    async with Rest(bench.server.url, await bench.person("supervisor")) as boss:
+        token = (await boss.request("POST", "/api/invites", json=body)).json()["token"]
+        made = await bench.admin.request("POST", "/api/invites", json={"role": "admin"})
+        top = made.json()["token"]
+        await send(bench.admin, f"{login},Cleo", project_id=project)
+        answer = await boss.request("GET", one)
+        for secret in (token, digest(token)):
+            assert secret not in answer.text
+        cleos, mine = answer.json()["invites"]
+        assert (cleos["login"], cleos["uses_left"], cleos["by"]) == (login, 1, "Admin")
+        assert (mine["login"], mine["uses_left"], mine["role"]) == (None, 3, "labeler")
+        assert mine["by"].startswith("supervisor-")
+        assert mine["project"] == bench.project.name
+        async with Rest(bench.server.url, await bench.person()) as labeler:
+            await labeler.request("POST", f"/api/invites/{token}", json={})
+        assert (await boss.request("GET", one)).json()["invites"][1]["uses_left"] == 2
+        # To be an admin is no project's affair.
+        top_id = invite_id(digest(top))
+        assert await refused(boss, "DELETE", f"{one}/{top_id}") == "not_found"
+        assert await refused(boss, "DELETE", f"{one}/{mine['invite_id']}") is None
+        assert await refused(boss, "DELETE", f"{one}/{mine['invite_id']}") == "not_found"
+        assert await refused(boss, "POST", f"/api/invites/{token}", json={}) == "not_found"
+    all_ = (await bench.admin.request("GET", everywhere)).json()["invites"]
+    assert {i["invite_id"] for i in all_} >= {top_id, cleos["invite_id"]}
+    assert await refused(bench.admin, "DELETE", f"{everywhere}/{top_id}") is None
+    assert await refused(bench.admin, "GET", f"/api/invites/{top}") == "not_found"
+    # Also to a project that takes nobody's work any more.
+    await bench.admin.change_project(project, state="archived")
+    assert await refused(bench.admin, "DELETE", f"{one}/{cleos['invite_id']}") is None
+    assert (await bench.admin.request("GET", one)).json()["invites"] == []
+
+
+async def test_who_removes_a_member_is_told_what_ends_with_it(bench: Bench) -> None:
+    project = (await bench.make()).project_id
+    user = await bench.admin.create_user(f"user-{secrets.token_hex(3)}", "User")
+    await bench.admin.set_member(project, user.user_id, "labeler")
+    body = {"role": "labeler", "project_id": project, "uses": 9}
+    await bench.admin.request("POST", "/api/invites", json=body)
+    path = f"/api/projects/{project}/members/{user.user_id}"
+    gone = (await bench.admin.request("DELETE", path)).json()
+    assert gone == {"members": [], "invites_ended": 1}

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from chorus.server import doctor, logs, serving
 from chorus.server.cli import app
+from chorus.server.services.accounts import digest, invite_id
 from chorus.server.services.instruments import Instruments
 from chorus.server.settings import Settings
 from chorus.server.tracing import OFF
@@ -165,6 +166,30 @@ async def test_a_request_is_found_in_the_log_by_its_id(server: TestServer) -> No
     pings = [row for row in rows if row.get("command") == "ping"]
     assert re.fullmatch(r"[0-9a-f]{16}\.\d+", pings[-1]["request_id"])
     assert pings[-1]["outcome"] == "ok"
+
+
+async def test_no_link_that_lets_somebody_in_is_in_the_log_or_a_trace(
+    server: TestServer, collector: Collector
+) -> None:
+    async with Bench(server) as bench, httpx.AsyncClient(base_url=server.url) as http:
+        made = await bench.admin.request("POST", "/api/invites", json={"role": "admin"})
+        invite = made.json()["token"]
+        user = await bench.admin.create_user("linked", "Linked")
+        link = (await bench.admin.signin_link(user.user_id)).removeprefix(server.url)
+        asked = [f"/invite/{invite}", f"/invite/{invite}/", f"/api/invites/{invite}", link]
+        for n, path in enumerate([*asked, "/setup?token=a-token-of-the-set-up", "/last-of-them"]):
+            await http.get(path, headers={"X-Request-ID": f"opened-{n}"})
+        async with asyncio.timeout(PATIENCE):
+            while not any(b"/last-of-them" in body for body in collector.bodies):
+                collector.came.clear()
+                await asyncio.to_thread(collector.came.wait, PATIENCE)
+    written = server.process.log.read_text()
+    assert '"request_id": "opened-5"' in written
+    traced = b"".join(collector.bodies)
+    for secret in (invite, link.partition("=")[2], "a-token-of-the-set-up"):
+        assert secret not in written
+        assert secret.encode() not in traced
+    assert f"/invite/{invite_id(digest(invite))}" in written
 
 
 async def test_a_vote_is_traced_from_its_command_to_the_publishing(

@@ -290,8 +290,13 @@ class User(msgspec.Struct):
 
 
 class Invite(msgspec.Struct):
+    token_hash: str
     role: str
     project_id: str | None
+    created_by: str
+    created_at: int
+    expires_at: int
+    uses_left: int
     login: str | None
     """Of the one person it is for; None: whoever has the link."""
     name: str | None

@@ -18,6 +18,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.grants import Grant
+from chorus.server.domain.invitations import may_invite
 from chorus.server.domain.model import Invite, User
 from chorus.server.domain.names import is_plain
 from chorus.server.errors import ApiError
@@ -93,6 +94,12 @@ def _current(user: User) -> CurrentUser:
 def digest(token: str) -> str:
     """Tokens are random, so a fast hash suffices; only this is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def invite_id(token_hash: str) -> str:
+    """An invitation's name to the outside: the beginning of its hash, by which nothing can be
+    opened. Lists have it, and the log."""
+    return token_hash[:16]
 
 
 class Accounts:
@@ -273,6 +280,8 @@ class Accounts:
                 if not admin and tx.count_admins() == 1:
                     raise ApiError("conflict", "this is the last admin; make another one first")
                 tx.set_admin(user_id, admin)
+                if not admin:
+                    tx.end_links(user_id, ("admin",), None)
 
         await self._store.write(fn)
         if admin is False:
@@ -365,7 +374,7 @@ class Accounts:
         """(the invitation, project name)."""
 
         def fn(tx: Tx) -> tuple[Invite, str | None]:
-            found = tx.invite(digest(token), now_ms())
+            found = usable(tx, token, now_ms())
             if found is None:
                 raise ApiError("not_found", "this invitation is not valid (any more)")
             project = tx.project(found.project_id) if found.project_id else None
@@ -380,7 +389,7 @@ class Accounts:
 
         def fn(tx: Tx) -> tuple[User, str | None]:
             now = now_ms()
-            found = tx.invite(digest(token), now)
+            found = usable(tx, token, now)
             if found is None:
                 raise ApiError("not_found", "this invitation is not valid (any more)")
             role, project_id = found.role, found.project_id
@@ -403,11 +412,27 @@ class Accounts:
                 held = tx.role(project_id, user.user_id)
                 # An invitation as labeler must not take a supervisor's role away.
                 join(tx, project_id, user, "supervisor" if held == "supervisor" else role, now)
-            tx.use_invite(digest(token))
+            tx.use_invite(found.token_hash)
             return user, project_id
 
         user, project_id = await self._store.write(fn)
         return _current(user), self.session_for(user), project_id
+
+
+def usable(tx: Tx, token: str, now: int) -> Invite | None:
+    """The invitation of a link, if it is not over."""
+    found = tx.invite(digest(token), now)
+    return found if found is not None and stands(tx, found) else None
+
+
+def stands(tx: Tx, invite: Invite) -> bool:
+    """May whoever made it still invite to it? Who was erased, or is less than they were, may not;
+    or they would come back by their own link, and let others in."""
+    maker = tx.user(invite.created_by)
+    if maker is None:
+        return False
+    held = tx.role(invite.project_id, maker.user_id) if invite.project_id is not None else None
+    return may_invite(bool(maker.admin), held, invite.role)
 
 
 def _meant(invite: Invite, user: User) -> None:
@@ -451,10 +476,15 @@ def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool
     body = {"user_id": user.user_id, "name": user.name, "role": role}
     if was not in (None, role):
         body["was"] = was
+    if was == "supervisor" and role == "labeler":
+        tx.end_links(user.user_id, ("supervisor",), project_id)
     tx.emit(project_id, now, "member.joined", body)
 
 
-def leave(tx: Tx, project_id: str, user_id: str, now: int) -> None:
-    """Out of a project; nothing happens to whoever is not in it."""
-    if tx.drop_member(project_id, user_id):
-        tx.emit(project_id, now, "member.left", {"user_id": user_id})
+def leave(tx: Tx, project_id: str, user_id: str, now: int) -> int:
+    """Out of a project; nothing happens to whoever is not in it. How many invitations end by it:
+    all that they, under whatever name, could come back by."""
+    if not tx.drop_member(project_id, user_id):
+        return 0
+    tx.emit(project_id, now, "member.left", {"user_id": user_id})
+    return tx.end_links(user_id, ("labeler", "supervisor"), project_id)

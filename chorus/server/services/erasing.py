@@ -153,6 +153,8 @@ def erase(
         leases = tx.leases_of_user(project_id, user_id)
         release(tx, project_id, user_id, leases, "returned")
         leave(tx, project_id, user_id, now)
+    if user.admin:
+        tx.end_links(user_id, ("admin",), None)
     tx.forget_person(user_id, user.login, email, pseudonym)
     tx.add_erasure(user_id, pseudonym, known, now)
     return pseudonym, boards, tx.exports_naming(boards)

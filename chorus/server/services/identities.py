@@ -13,7 +13,15 @@ from chorus.server.domain.model import User
 from chorus.server.domain.names import plain
 from chorus.server.domain.provider import Provider
 from chorus.server.errors import ApiError
-from chorus.server.services.accounts import LOGIN, Accounts, CurrentUser, digest, insert_user, join
+from chorus.server.services.accounts import (
+    LOGIN,
+    Accounts,
+    CurrentUser,
+    insert_user,
+    join,
+    stands,
+    usable,
+)
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -85,7 +93,9 @@ def _invited(tx: Tx, identity: Identity, now: int) -> User | None:
     if identity.email is None:
         return None
     user: User | None = None
-    for token_hash, invite in tx.invites_to(identity.email, now):
+    for invite in tx.invites_to(identity.email, now):
+        if not stands(tx, invite):
+            continue
         if user is None:
             assert invite.login is not None
             if tx.user_by_login(invite.login) is not None:
@@ -93,7 +103,7 @@ def _invited(tx: Tx, identity: Identity, now: int) -> User | None:
             user = _new(tx, identity, (invite.login, invite.name), now)
         if invite.login == user.login and invite.project_id is not None:
             join(tx, invite.project_id, user, invite.role, now)
-            tx.use_invite(token_hash)
+            tx.use_invite(invite.token_hash)
     return user
 
 
@@ -106,7 +116,7 @@ def _known(tx: Tx, identity: Identity) -> User | None:
 
 def _by_link(tx: Tx, identity: Identity, invite: str | None, now: int) -> User | None:
     """Somebody who came with an invitation; it is accepted later, on its own page."""
-    found = tx.invite(digest(invite), now) if invite else None
+    found = usable(tx, invite, now) if invite else None
     if found is None:
         return None
     if found.login is None:

@@ -1,4 +1,5 @@
-"""Invitations by list: what each line would do, and doing all of it or nothing."""
+"""Invitations by list: what each line would do, and doing all of it or nothing. Which invitations
+are open, and an end to them."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chorus.server.clock import now_ms
+from chorus.server.domain.model import Invite
 from chorus.server.errors import ApiError
 from chorus.server.formats.people_list import Fault, Invitee, read_people
-from chorus.server.services.accounts import DAY, digest, join
+from chorus.server.services.accounts import DAY, digest, invite_id, join, stands
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
@@ -60,6 +62,45 @@ class Inviting:
 
         done = await (self._store.read(fn) if dry_run else self._store.write(fn))
         return {"people": done, "faults": _sorted(faults), "done": not dry_run}
+
+    async def open(self, project_id: str | None) -> list[dict[str, Any]]:
+        """Those to a project (None: all of the server) that can still be used, the newest first."""
+
+        def fn(tx: Tx) -> list[dict[str, Any]]:
+            found = tx.open_invites(project_id, now_ms())
+            return [_shown(tx, invite) for invite in found if stands(tx, invite)]
+
+        return await self._store.read(fn)
+
+    async def end(self, which: str, project_id: str | None) -> None:
+        """project_id: None: whichever it is to. Raises not_found."""
+
+        def fn(tx: Tx) -> None:
+            for invite in tx.open_invites(project_id, now_ms()):
+                if invite_id(invite.token_hash) == which:
+                    tx.end_invite(invite.token_hash)
+                    return
+            raise ApiError("not_found", "there is no such open invitation")
+
+        await self._store.write(fn)
+
+
+def _shown(tx: Tx, invite: Invite) -> dict[str, Any]:
+    """What others may know of it: not its token, and no address."""
+    maker = tx.user(invite.created_by)
+    project = tx.project(invite.project_id) if invite.project_id is not None else None
+    return {
+        "invite_id": invite_id(invite.token_hash),
+        "role": invite.role,
+        "project_id": invite.project_id,
+        "project": project.name if project is not None else None,
+        "login": invite.login,
+        "name": invite.name,
+        "by": maker.name if maker is not None else "",
+        "created_at": invite.created_at,
+        "expires_at": invite.expires_at,
+        "uses_left": invite.uses_left,
+    }
 
 
 def _sorted(faults: Sequence[Fault]) -> list[dict[str, Any]]:

@@ -578,8 +578,10 @@ class Projects:
         if held == "supervisor" != role:
             self.less(project_id, found, held)
 
-    async def drop_member(self, project_id: str, user_id: str) -> None:
-        def fn(tx: Tx) -> str:
+    async def drop_member(self, project_id: str, user_id: str) -> int:
+        """How many invitations end by it, see `accounts.leave`. Raises not_found, conflict."""
+
+        def fn(tx: Tx) -> tuple[str, int]:
             held = tx.membership(project_id, user_id)
             if held is None:
                 raise ApiError("not_found", "not a member of this project")
@@ -588,12 +590,12 @@ class Projects:
                     "conflict", "a team of theirs is in this project: take them out of the team,"
                     " or the team out of the project",
                 )  # fmt: skip
-            leave(tx, project_id, user_id, now_ms())
-            return held[0]
+            return held[0], leave(tx, project_id, user_id, now_ms())
 
-        role = await self._store.write(fn)
+        role, ended = await self._store.write(fn)
         self.forget_roles()
         self.less(project_id, user_id, role)
+        return ended
 
 
 def _is_admin(user: CurrentUser) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from time import perf_counter
 from typing import Any
 
@@ -10,9 +11,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chorus.server.logs import new_id, request_id
+from chorus.server.services.accounts import digest, invite_id
 
 log = logging.getLogger("chorus.access")
 HEADER = "X-Request-ID"
+_TOKEN_IN_PATH = re.compile(r"(/+(?:invite|api/+invites)/+)(?!list$)([^/]+)", re.IGNORECASE)
+"""An invitation's, also in an address that somebody has copied badly, to which no route leads."""
 
 
 class Observed:
@@ -48,7 +52,7 @@ class Observed:
 
         instruments = scope["app"].state.services.instruments
         began = perf_counter()
-        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        attributes = {"http.request.method": scope["method"], "url.path": shown(scope["path"])}
         with instruments.tracing.span(f"{scope['method']}", attributes, headers) as span:
             try:
                 await self._app(scope, receive, answer)
@@ -63,6 +67,15 @@ class Observed:
                 _note(scope, status, seconds)
 
 
+def shown(path: str) -> str:
+    """A path as the log and traces have it: whoever reads them must not be able to go there. For
+    an invitation's token there is the invitation's id. (No query is in either.)"""
+    found = _TOKEN_IN_PATH.match(path)
+    if found is None:
+        return path
+    return found[1] + invite_id(digest(found[2])) + path[found.end() :]
+
+
 def _route(scope: Scope) -> str:
     """The pattern of the path, so that there are not as many as there are projects."""
     route: Any = scope.get("route")
@@ -73,7 +86,7 @@ def _route(scope: Scope) -> str:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     fields = {
         "method": scope["method"],
-        "path": scope["path"],
+        "path": shown(scope["path"]),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "client": (scope.get("client") or ("", 0))[0],

@@ -127,16 +127,18 @@ async def set_member(request: Request) -> Response:
     return reply({"members": await kept.projects.members(project_id)})
 
 
-@api("Remove a member", "supervisor", answer=answers.Members)
+@api("Remove a member", "supervisor", answer=answers.MemberLeft)
 async def drop_member(request: Request) -> Response:
+    """Invitations to the project that were made before end, or they would come back by one; those
+    for one other person stay."""
     user, project_id = await member_of(request, "supervisor")
     kept = services(request)
     user_id = request.path_params["user_id"]
     held = {m["user_id"]: m["role"] for m in await kept.projects.members(project_id)}
     if held.get(user_id) == "supervisor" and not user.admin:
         raise ApiError("forbidden", "only an admin removes supervisors")
-    await kept.projects.drop_member(project_id, user_id)
-    return reply({"members": await kept.projects.members(project_id)})
+    ended = await kept.projects.drop_member(project_id, user_id)
+    return reply({"members": await kept.projects.members(project_id), "invites_ended": ended})
 
 
 # -- data

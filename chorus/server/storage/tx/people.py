@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chorus.server.domain.model import Invite, User
@@ -114,15 +115,39 @@ class PeopleSql(Base):
         )
         return Invite(*row) if row else None
 
-    def invites_to(self, email: str, now: int) -> list[tuple[str, Invite]]:
-        """(hash of its token, invitation) of the usable ones for one person at this address."""
+    def invites_to(self, email: str, now: int) -> list[Invite]:
+        """The usable ones for one person at this address."""
         rows = self.rows(
-            f"SELECT token_hash, {INVITE} FROM invite WHERE email IS NOT NULL"
+            f"SELECT {INVITE} FROM invite WHERE email IS NOT NULL"
             " AND lower(email) = lower(?) AND login IS NOT NULL AND expires_at > ?"
             " AND uses_left > 0 ORDER BY created_at, token_hash",
             (email, now),
         )
-        return [(row[0], Invite(*row[1:])) for row in rows]
+        return [Invite(*row) for row in rows]
+
+    def open_invites(self, project_id: str | None, now: int) -> list[Invite]:
+        """The usable ones to a project, or of the whole server, the newest first."""
+        rows = self.rows(
+            f"SELECT {INVITE} FROM invite WHERE expires_at > ? AND uses_left > 0"
+            " AND (? IS NULL OR (project_id = ? AND role <> 'admin'))"
+            " ORDER BY created_at DESC, token_hash",
+            (now, project_id, project_id),
+        )
+        return [Invite(*row) for row in rows]
+
+    def end_invite(self, token_hash: str) -> None:
+        self.run("UPDATE invite SET uses_left = 0 WHERE token_hash = ?", (token_hash,))
+
+    def end_links(self, user_id: str, roles: Sequence[str], project_id: str | None) -> int:
+        """End those invitations to these roles (in the project; an admin is one everywhere) by
+        which this person could come: all but those for somebody else by name. How many."""
+        return self.run(
+            f"UPDATE invite SET uses_left = 0 WHERE uses_left > 0 AND role IN ({marks(len(roles))})"
+            " AND (role = 'admin' OR project_id = ?)"
+            " AND EXISTS (SELECT 1 FROM person p WHERE p.user_id = ? AND (invite.login IS NULL"
+            " OR invite.login = p.login OR lower(invite.email) = lower(p.email)))",
+            (*roles, project_id, user_id),
+        )
 
     def users_by_email(self, email: str) -> list[User]:
         rows = self.rows(

@@ -4,12 +4,13 @@ import { toast } from "./toast.js";
 
 /**
  * @param {() => Promise<void>} show what is there now
- * @returns {(method: string, path: string, body?: any) => Promise<void>}
+ * @returns {(method: string, path: string, body?: any) => Promise<any>} what the server answered; undefined: it refused
  */
 export function acting(show) {
   const failed = (error) => toast(error.message, "bad");
   return async (method, path, body) => {
-    await api(method, path, body).catch(failed);
+    const answer = await api(method, path, body).catch(failed);
     await show().catch(failed);
+    return answer;
   };
 }

@@ -4,12 +4,15 @@ import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { onSubmit } from "./form.js";
 import { ago, plural } from "./format.js";
+import { openInvites, sayEnded } from "./open_invites.js";
 import { clockIn, teamsByPerson } from "./people_words.js";
 
 /** @param {string} root of the project's REST routes @param {any} project @param {boolean} admin */
 export function membersCard(root, project, admin) {
+  const invites = openInvites(`${root}/invites`, false);
+
   async function show() {
-    const [{ members }, { teams }] = await Promise.all([api("GET", `${root}/members`), api("GET", `${root}/teams`)]);
+    const [{ members }, { teams }] = await Promise.all([api("GET", `${root}/members`), api("GET", `${root}/teams`), invites.show()]);
     const of = teamsByPerson(teams);
     const heads = ["Name", "Login", "Teams", "Role", "Last seen", "Their time"];
     const head = el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions"))));
@@ -33,8 +36,10 @@ export function membersCard(root, project, admin) {
       el("td", { class: "num" }, m.by_team ? null : el("button", { class: "button quiet danger", type: "button", onclick: () => remove(m) }, "Remove")));
   }
 
-  function remove(member) {
-    if (confirm(`Remove ${member.name} from this project? Their votes stay.`)) act("DELETE", `${root}/members/${member.user_id}`);
+  async function remove(member) {
+    const links = "Open invitation links end, so that they cannot come back by one; those for somebody else by name go on.";
+    if (!confirm(`Remove ${member.name} from this project? Their votes stay. ${links}`)) return;
+    sayEnded(await act("DELETE", `${root}/members/${member.user_id}`));
   }
 
   function showTeams(teams) {
@@ -56,6 +61,7 @@ export function membersCard(root, project, admin) {
     const box = $("#invitation");
     box.hidden = false;
     fill(box, "Good for one person, seven days: ", el("code", {}, new URL(url, location.href).href));
+    await invites.show();
   });
   return { show };
 }

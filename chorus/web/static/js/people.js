@@ -4,14 +4,16 @@ import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { inviteList } from "./invite_list.js";
+import { openInvites } from "./open_invites.js";
 import { PeopleTable } from "./people_table.js";
 import { teamsCard } from "./teams_card.js";
 
 const form = $("#add-person");
+const invites = openInvites("/api/server/invites", true);
 let projects = new Map();
 
 async function show() {
-  const [{ users }, { teams }] = await Promise.all([api("GET", "/api/users"), api("GET", "/api/teams")]);
+  const [{ users }, { teams }] = await Promise.all([api("GET", "/api/users"), api("GET", "/api/teams"), invites.show()]);
   table.set(users, teams, projects);
   cards.show(teams, new Map(users.map((u) => [u.user_id, u.name])), projects);
 }

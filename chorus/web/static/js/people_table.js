@@ -1,6 +1,7 @@
 /** The table of people: what each is in projects and teams, changed in place. */
 import { $, el, fill, setText } from "./dom.js";
 import { ago } from "./format.js";
+import { sayEnded } from "./open_invites.js";
 import { clockIn, found } from "./people_words.js";
 
 const HEADS = ["Name", "Login", "Teams", "Roles", "Last seen", "Their time"];
@@ -8,7 +9,7 @@ const ROLES = ["labeler", "supervisor"];
 
 export class PeopleTable {
   /**
-   * @param {{id: string, act: (method: string, path: string, body?: any) => Promise<void>,
+   * @param {{id: string, act: (method: string, path: string, body?: any) => Promise<any>,
    *   link: (user: any) => void, rename: (user: any) => void, erase: (user: any) => void}} door `id`: of whoever looks
    */
   constructor(door) {
@@ -56,7 +57,7 @@ export class PeopleTable {
   }
 
   _admin(u) {
-    const words = u.admin ? `${u.name} is no admin any more? They have to sign in again.` : `Make ${u.name} an admin? They may do everything then.`;
+    const words = u.admin ? `${u.name} is no admin any more? They have to sign in again, and open invitation links for admins end.` : `Make ${u.name} an admin? They may do everything then.`;
     if (confirm(words)) this._door.act("PATCH", `/api/users/${u.user_id}`, { admin: !u.admin });
   }
 
@@ -76,7 +77,7 @@ export class PeopleTable {
     const members = (r) => `/api/projects/${r.project_id}/members`;
     const change = (r, role) => role
       ? this._door.act("PUT", members(r), { user_id: u.user_id, role })
-      : this._door.act("DELETE", `${members(r)}/${u.user_id}`);
+      : this._door.act("DELETE", `${members(r)}/${u.user_id}`).then(sayEnded);
     const held = u.roles.map((r) => el("li", { class: "row" },
       el("a", { href: `/p/${r.project_id}/settings#people` }, name(r)),
       el("select", {
