@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from chorus.client.errors import ApiError, Closed, ConnectionLost
 from chorus.client.messages import Frame, User, VoteAck
-from chorus.client.packing import packed
+from chorus.client.packing import NUMBER_MAX, encoded, packed
 
 T = TypeVar("T")
 WAIT_MIN = 0.25
@@ -31,7 +31,6 @@ FOR_GOOD = frozenset({"replaced", "session_ended", "token_ended"})
 """Reasons of a `bye` after which connecting again would be wrong."""
 
 _frame = msgspec.json.Decoder(Frame)
-_encode = msgspec.json.Encoder().encode
 
 
 class Subscription:
@@ -138,7 +137,8 @@ class Socket:
     async def request(self, type: str, body: dict[str, Any] | None = None) -> msgspec.Raw:
         """Send a command and return the body of its reply, still encoded.
 
-        Raises `ApiError`, `ConnectionLost` (outcome unknown), `Closed`.
+        Raises `ApiError` (too_large: it was not sent), `ConnectionLost` (outcome unknown),
+        `Closed`.
         """
         self._check()
         await self.connected.wait()
@@ -154,10 +154,12 @@ class Socket:
         in one message.
 
         Sent again after a lost connection, or when the server has trouble of its own, for as long
-        as it takes. Raises `ApiError` when the server refuses it, `Closed` when the socket is
-        closed for good before.
+        as it takes; a correction follows the vote that it corrects. Raises `ApiError` when the
+        server refuses it, or at once (too_large) what no message can hold, `Closed` when the socket
+        is closed for good before.
         """
         self._check()
+        encoded(NUMBER_MAX, "vote.cast", body)
         vote = _Vote(body, asyncio.get_running_loop().create_future())
         self._votes[body["vote_id"]] = vote
         if self.connected.is_set():
@@ -216,13 +218,14 @@ class Socket:
         if ws is None:
             raise ConnectionLost(type)
         number = self._next_id
+        frame = encoded(number, type, body)
         self._next_id += 1
         future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         if subscription is not None:
             self._by_number[number] = subscription
         try:
-            await ws.send(_encode({"id": number, "type": type, "body": body}), text=True)
+            await ws.send(frame, text=True)
             return await future
         except ConnectionClosed as error:
             raise ConnectionLost(type) from error
@@ -245,13 +248,13 @@ class Socket:
         ws = self._ws
         if ws is None:
             return
-        for command in packed([vote.body for vote in leaving]):
+        unkept = {vote_id for vote_id, vote in self._votes.items() if not vote.done.done()}
+        for command in packed([vote.body for vote in leaving], unkept):
             number = self._next_id
             self._next_id += 1
             self._vote_ids[number] = command.vote_ids
             with contextlib.suppress(ConnectionClosed):
-                frame = {"id": number, "type": command.type, "body": command.body}
-                await ws.send(_encode(frame), text=True)
+                await ws.send(encoded(number, command.type, command.body), text=True)
 
     async def _send_later(self, votes: Sequence[_Vote]) -> None:
         ws = self._ws
@@ -387,12 +390,20 @@ class Socket:
                 continue
             if isinstance(ack, VoteAck):
                 vote.done.set_result(ack)
-            elif ack.retry:
+            elif ack.retry or self._waits(vote):
                 later.append(vote)
             else:
                 vote.done.set_exception(ack)
         if later:
             self._spawn(self._send_later(later))
+        held = [v for v in self._votes.values() if v.body.get("supersedes") in vote_ids]
+        if ready := [v for v in held if not (v.done.done() or v in later or self._waits(v))]:
+            self._send(ready)
+
+    def _waits(self, vote: _Vote) -> bool:
+        """Does it correct one that is not acknowledged?"""
+        before = self._votes.get(vote.body.get("supersedes", ""))
+        return before is not None and not before.done.done()
 
     def _lost(self) -> None:
         self._ws = None

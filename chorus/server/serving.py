@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 
 from chorus.server.lock import serving
 from chorus.server.settings import Settings
+from chorus.server.transport.protocol import FRAME_MAX
 from chorus.server.transport.wire import Wire
 
-FRAME_BYTES_MAX = 512 * 1024
+FRAME_BYTES_MAX = FRAME_MAX + (1 << 20)
 """Above the protocol's own limit, so that a frame too large gets an answer, not a cut."""
 GRACE_S = 5
 KEEP_ALIVE_S = 150

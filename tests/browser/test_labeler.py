@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import go_offline, names, open_labeling, signed_in
+from tests.browser.pages import Frame, Wire, go_offline, names, open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -102,6 +103,35 @@ async def test_an_earlier_page_is_corrected_and_the_size_lasts(
         await expect(page.locator(".tile")).to_have_count(6)
         await page.reload()
         await expect(page.locator(".tile")).to_have_count(6)
+
+
+async def test_answers_outlive_a_reload_whose_connection_is_lost_before_the_page_comes(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        page = await signed_in(browser, bench)
+        wire = await Wire.on(page)
+        await open_labeling(page, bench)
+        for key in ("s", "Tab", "s"):
+            await page.keyboard.press(key)
+        skipped = page.locator(".tile .chip", has_text="Skipped")
+        await expect(skipped).to_have_count(2)
+        lost = asyncio.Event()
+
+        def opening(frame: Frame) -> bool:
+            if frame.get("type") != "labeling.open":
+                return False
+            lost.set()
+            return True
+
+        wire.lose = opening
+        await page.reload()
+        await lost.wait()
+        wire.lose = lambda frame: False
+        await wire.cut()
+        await page.wait_for_selector(".tile")
+        await expect(skipped).to_have_count(2)
 
 
 async def test_a_pause_covers_the_page_and_goes_away(

@@ -23,7 +23,7 @@ bodies = st.lists(
 @given(bodies)
 def test_all_votes_are_packed_once_and_in_their_order(sent: list[dict[str, str]]) -> None:
     sent = [{**body, "vote_id": f"v{n}"} for n, body in enumerate(sent)]
-    commands = list(packed(sent))
+    commands = list(packed(sent, {one["vote_id"] for one in sent}))
     assert [v for command in commands for v in command.vote_ids] == [b["vote_id"] for b in sent]
     unpacked = [
         vote if command.type == "vote.cast" else {"project_id": command.body["project_id"], **vote}
@@ -35,6 +35,31 @@ def test_all_votes_are_packed_once_and_in_their_order(sent: list[dict[str, str]]
         assert (len(command.vote_ids) == 1) == (command.type == "vote.cast")
         assert len(command.vote_ids) <= VOTES_MAX
         assert len(str(command.body)) < 2 * CHARS_MAX
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 1, 60_000, 200_000]), st.integers(0, 3), st.booleans()),
+        min_size=1, max_size=90,
+    )
+)  # fmt: skip
+def test_a_correction_is_in_one_message_with_its_vote_or_waits(
+    votes: list[tuple[int, int, bool]],
+) -> None:
+    sent, unkept = [], set()
+    for n, (size, back, kept) in enumerate(votes):
+        vote = {"vote_id": f"v{n}", "project_id": "p", "value": "x" * size}
+        sent.append({**vote, "supersedes": f"v{n - back}"} if back else vote)
+        unkept |= set() if kept else {f"v{n}"}
+    commands = list(packed(sent, unkept))
+    place = {v: n for n, one in enumerate(commands) for v in one.vote_ids}
+    assert list(place) == [body["vote_id"] for body in sent if body["vote_id"] in place]
+    for body in sent:
+        before = body.get("supersedes")
+        if body["vote_id"] not in place:
+            assert before in unkept
+        elif before in unkept:
+            assert place[before] == place[body["vote_id"]]
 
 
 @pytest.mark.timeout(60)

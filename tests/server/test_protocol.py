@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chorus.server.domain.classes import NAME_MAX
 from chorus.server.domain.model import Event
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, SHAPES_MAX
 from chorus.server.errors import ApiError
 from chorus.server.transport.commands import COMMANDS
 from chorus.server.transport.hub import OUTBOX_MAX, SUBS_MAX, Hub, Outbox
@@ -73,6 +75,34 @@ def test_a_frame_too_large_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(BadFrame) as caught:
         Connection().receive(" " * (FRAME_MAX + 1))
     assert json.loads(b"".join(caught.value.frame))["error"]["code"] == "too_large"
+
+
+@settings(max_examples=12)
+@given(st.integers(1, 10**17), st.sampled_from(["", "猫"]), st.booleans(), st.booleans())
+def test_who_sends_too_large_a_frame_is_answered(
+    id: int, text: str, binary: bool, begins: bool
+) -> None:
+    """By its id, where it begins with it."""
+    fields = {"id": id, "type": "ping", "body": {"text": text + "x" * FRAME_MAX, "id": 5}}
+    frame = json.dumps(fields if begins else dict(reversed(fields.items())), ensure_ascii=False)
+    connection = Connection()
+    with pytest.raises(BadFrame) as caught:
+        connection.receive(frame.encode() if binary else frame)
+    answer = json.loads(b"".join(caught.value.frame))
+    assert (answer["re"], answer["error"]["code"]) == (id if begins else None, "too_large")
+    assert connection.receive(json.dumps({"id": id + 1, "type": "ping"})).id == id + 1
+
+
+def test_the_largest_answer_that_the_rules_allow_fits_a_frame() -> None:
+    """Nothing rounded, each shape of a class with the longest name of one level."""
+    corner = [1.2345678901234567e-05, 99999.123456789012]
+    corners = [corner] * (POINTS_IN_ALL_MAX // SHAPES_MAX)
+    polygons = [{"class": "𝒜" * NAME_MAX, "points": corners}] * SHAPES_MAX
+    boxes = [{"class": "𝒜" * NAME_MAX, "box": [*corner, *corner]}] * SHAPES_MAX
+    for value in ({"polygons": polygons}, {"boxes": boxes}):
+        vote = {"project_id": "p" * 36, "vote_id": "v" * 64, "item_id": 1 << 62, "value": value}
+        frame = msgspec.json.encode({"id": 1 << 53, "type": "vote.cast", "body": vote})
+        assert len(frame) < 0.95 * FRAME_MAX
 
 
 def test_a_wrong_field_is_named() -> None:

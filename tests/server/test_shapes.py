@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chorus.client.errors import ApiError
 from chorus.client.labeler import LabelerStream
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX
 from tests.server.test_multilabel import items, refusal, seen
 from tests.server.test_review import Room
 from tests.servers import Bench, eventually, page_of, pictures
@@ -215,6 +219,57 @@ async def test_a_labeler_finds_their_boxes_again_and_corrects_them(
     await stream.socket.cast(again)
     assert (await items(bench))[GREEN]["label"] == corrected["boxes"]
     assert (await bench.stats()).labels == {"RBC": 0, "WBC": 1, "": 0}
+
+
+def star(points: int, size: float) -> dict[str, Any]:
+    """A polygon of so many points, none of them rounded."""
+    turns = [2 * math.pi * n / points for n in range(points)]
+    far = [size * (0.8 + 0.2 * (n % 2)) for n in range(points)]
+    return {
+        "class": "RBC",
+        "points": [
+            [SIDE / 2 + r * math.cos(t), SIDE / 2 + r * math.sin(t)]
+            for t, r in zip(turns, far, strict=True)
+        ],
+    }
+
+
+def stars(count: int) -> dict[str, Any]:
+    return {"polygons": [star(POINTS_MAX, SIDE / 2 - n) for n in range(count)]}
+
+
+async def test_the_largest_answers_are_kept_and_larger_ones_refused(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Two at once, on one socket; one that no message holds is not sent at all."""
+    await make(bench, tmp_path / "in", 2, task_type="polygons")
+    stream = await bench.labeler(credit=2)
+    await eventually(stream, lambda: len(stream.pages) == 2)
+    both = [item for page in stream.pages.values() for item in page.items]
+    most = POINTS_IN_ALL_MAX // POINTS_MAX
+    error = await refusal(stream, both[0], stars(most + 1))
+    assert (error.code, "20,000 points together" in error.message) == ("bad_value", True)
+    error = await refusal(stream, both[0], {"polygons": [star(POINTS_MAX, 9)] * 40})
+    assert error.code == "too_large"
+    votes = [stream.vote(item, "label", stars(most)) for item in both]
+    assert len(msgspec.json.encode(votes[0])) > 600_000
+    await asyncio.gather(*map(stream.socket.cast, votes))
+    assert (await bench.stats()).votes == 2
+    assert stream.socket.connections == 1
+
+
+async def test_a_correction_does_not_overtake_what_it_corrects(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A large answer takes longer to check than the small one that corrects it."""
+    await make(bench, tmp_path / "in", 1, task_type="polygons")
+    stream = await bench.labeler()
+    (item,) = (await page_of(stream)).items
+    first = stream.vote(item, "label", stars(8))
+    second = stream.vote(item, "label", stars(1), supersedes=first["vote_id"])
+    last = stream.vote(item, "label", {"polygons": []}, supersedes=second["vote_id"])
+    await asyncio.gather(*map(stream.socket.cast, (first, second, last)))
+    assert (await items(bench))[GREEN]["label"] == []
 
 
 async def test_classes_are_renamed_and_added_and_boxes_stay(bench: Bench, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.domain.model import LabelClass
-from chorus.server.domain.shapes import SHAPES_MAX
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX, SHAPES_MAX
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_shapes
 from chorus.server.domain.values import Schema, canonical, indices, parts
 from chorus.server.errors import ApiError
@@ -168,6 +168,11 @@ def outline(*points: Any) -> dict[str, Any]:
         (None, '{"boxes": [{"class"'),
         ({"boxes": [one()["boxes"][0]] * (SHAPES_MAX + 1)}, "at most 2,000 shapes"),
         (outline([0, 0], [20, 0]), "polygon 1: points must be 3"),
+        (outline(*[[0, 0]] * (POINTS_MAX + 1)), "polygon 1: points must be 3 to 2,000"),
+        (
+            {"polygons": outline(*[[0, 0]] * (POINTS_MAX - 1))["polygons"] * 11},
+            "at most 20,000 points together, and these 21,989",
+        ),
         (outline([0, 0], [20, 0], [10, "9"]), "polygon 1: a point must be"),
         (outline([0, 0], [20, 0], [0, 0], [20, 0]), "polygon 1: its outline"),
         (outline([0, 0], [20, 20], [20, 0], [0, 20]), "polygon 1: its outline crosses"),
@@ -181,6 +186,22 @@ def test_a_shape_that_cannot_be_is_refused_by_its_number(value: Any, told: str) 
         schema.parse(value, SIZE)
     assert error.value.code == "bad_value"
     assert told in error.value.message
+
+
+def ribbon(down: float) -> dict[str, Any]:
+    """A polygon of 200 points."""
+    upper = [[2 * i, down + i % 2] for i in range(100)]
+    lower = [[2 * i, down + 5] for i in reversed(range(100))]
+    return outline(*upper, *lower)["polygons"][0]
+
+
+def test_as_many_points_as_there_may_be_are_a_label() -> None:
+    most = [ribbon(n / 10) for n in range(POINTS_IN_ALL_MAX // 200)]
+    found = POLYGONS.names(POLYGONS.parse({"polygons": most}, SIZE))
+    assert found is not None
+    assert len(found) == len(most)
+    with pytest.raises(ApiError, match="together"):
+        POLYGONS.parse({"polygons": [*most, ribbon(50)]}, SIZE)
 
 
 def test_shapes_are_not_said_without_a_picture() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from chorus.server.transport.wire import EXTENSION, Gone, Wire
+from chorus.server.transport.wire import EXTENSION, WAITING_MAX, WAITING_SIZE_MAX, Gone, Wire
 
 HELLO = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -28,6 +28,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = False
+        self.reading = True
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -38,12 +39,14 @@ class Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.reading = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.reading = True
 
 
-async def opened() -> tuple[Wire, Transport, asyncio.Future[None]]:
+async def opened(most: int = MOST) -> tuple[Wire, Transport, asyncio.Future[None]]:
     """A socket whose application has accepted it; the future ends the application."""
     end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     accepted = asyncio.Event()
@@ -55,7 +58,7 @@ async def opened() -> tuple[Wire, Transport, asyncio.Future[None]]:
         accepted.set()
         await end
 
-    config = uvicorn.Config(app, ws_max_size=MOST, ws_per_message_deflate=False, lifespan="off")
+    config = uvicorn.Config(app, ws_max_size=most, ws_per_message_deflate=False, lifespan="off")
     config.load()
     wire, transport = Wire(config, ServerState(), {}), Transport()
     wire.connection_made(transport)
@@ -158,4 +161,22 @@ async def test_a_frame_that_drips_in_is_not_put_together_for_each_drop(
         wire.data_received(bytes([byte]))
     assert await wire.texts() == [b"x" * MOST]
     assert looks <= 5  # while the head was not whole, and when all was there
+    end.set_result(None)
+
+
+@pytest.mark.parametrize(
+    ("size", "wait"), [(1, WAITING_MAX), (WAITING_SIZE_MAX // 4, 4), (2 * WAITING_SIZE_MAX, 1)]
+)
+async def test_nothing_more_is_read_while_as_much_waits_as_may(size: int, wait: int) -> None:
+    wire, transport, end = await opened(4 * WAITING_SIZE_MAX)
+    for _ in range(2):
+        for _ in range(wait):
+            assert transport.reading
+            wire.data_received(text_frames("x" * size, 1))
+        assert not transport.reading
+        taken: list[str | bytes] = []
+        while len(taken) < wait:
+            taken += await wire.texts()
+        assert [len(text) for text in taken] == [size] * wait
+        assert transport.reading
     end.set_result(None)

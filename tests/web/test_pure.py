@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chorus.server.transport.protocol import FRAME_MAX
 from tests.web.conftest import Run
 
 pytestmark = pytest.mark.browser
@@ -153,29 +152,6 @@ def test_a_changed_key_does_what_the_old_one_did(run: Run) -> None:
     assert run(say, {"key": "K"}) == {"type": "skip"}
     assert run(say, {"key": "s"}) is None
     assert run(say, {"key": "f"}) == {"type": "flag"}
-
-
-waiting = st.lists(
-    st.builds(
-        lambda type, text: {"type": type, "body": {"text": text}},
-        st.sampled_from(["vote.cast", "vote.cast", "vote.cast", "comment.add"]),
-        st.sampled_from(["a", "b" * 20_000, "猫" * 20_000]),
-    ),
-    max_size=150,
-)
-
-
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sent=waiting)
-def test_votes_that_wait_are_bundled_once_and_in_their_order(
-    run: Run, sent: list[dict[str, Any]]
-) -> None:
-    found = run("({sent}, {outbox}) => outbox.bundles(sent)", {"sent": sent})
-    assert [one for bundle in found for one in bundle] == sent
-    for bundle in found:
-        assert len(bundle) == 1 or {one["type"] for one in bundle} == {"vote.cast"}
-        assert len(bundle) <= 64
-        assert sum(len(str(one["body"]).encode()) for one in bundle) < FRAME_MAX
 
 
 @many

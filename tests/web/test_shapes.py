@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX, SHAPES_MAX
 from tests.web.conftest import Run
 
 pytestmark = pytest.mark.browser
@@ -338,6 +339,29 @@ def test_each_key_means_one_thing(run: Run, key: str, shift: bool, ctrl: bool) -
         assert intent == {"type": "nudge", "by": [-far, 0] if key == "ArrowLeft" else [0, -far]}
     else:
         assert intent is not None
+
+
+def test_the_server_takes_as_many_shapes_and_points_as_the_page(run: Run) -> None:
+    """A drawing at the limits fits, one shape or point more does not, and the pad says so."""
+    out = run(
+        """({shapes: most, points, inAll}, {shapes_shapes, shapes_pad}) => {
+            const some = (count, n) => Array.from({length: count}, (_, id) => (
+                {id, cls: "a", box: null, points: Array.from({length: n}, (_, i) => [i, i])}));
+            const fits = [some(most, 3), some(1, points), some(inAll / points, points)]
+                .map(shapes => [shapes, [...shapes, ...some(1, 3)], some(1, points + 1)])
+                .map(tried => tried.map(shapes_shapes.fits));
+            const pad = {...shapes_pad.padOf("polygons", {width: 9, height: 9}, "a"),
+                         outline: [[0, 0], [9, 0], [9, 9]]};
+            const full = shapes_pad.step(pad, some(inAll / points, points), {type: "finish"});
+            const room = shapes_pad.step(pad, some(inAll / points - 1, points), {type: "finish"});
+            const {note, edit, pad: {outline}} = full;
+            return {fits, full: [note, edit ?? null, outline.length], room: room.edit.type};
+        }""",
+        {"shapes": SHAPES_MAX, "points": POINTS_MAX, "inAll": POINTS_IN_ALL_MAX},
+    )
+    assert out["fits"] == [[True, False, False], [True, True, False], [True, False, False]]
+    assert out["full"] == ["many", None, 3], "what was drawn is still there"
+    assert out["room"] == "add"
 
 
 def test_sizes_of_a_large_picture(run: Run) -> None:

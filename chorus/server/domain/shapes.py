@@ -21,14 +21,28 @@ from chorus.server.geometry import (
 )
 
 __all__ = [
-    "SHAPES_MAX", "SIDE_MIN", "Shape", "dump", "iou", "iou_matrix", "is_shapes", "load", "plain",
-    "read_shapes", "wire_shapes",
+    "POINTS_IN_ALL_MAX",
+    "POINTS_MAX",
+    "SHAPES_MAX",
+    "SIDE_MIN",
+    "Shape",
+    "dump",
+    "iou",
+    "iou_matrix",
+    "is_shapes",
+    "load",
+    "plain",
+    "read_shapes",
+    "wire_shapes",
 ]  # fmt: skip
 
 SHAPES_MAX = 2_000
 """On one picture."""
 POINTS_MAX = 2_000
 """Corners of one polygon."""
+POINTS_IN_ALL_MAX = 20_000
+"""Corners of all polygons on one picture. With this an answer fits one message (`FRAME_MAX` of
+transport/protocol.py), and can be drawn on, compared and merged while somebody waits."""
 SIDE_MIN = 2.0
 """Pixels: whatever is smaller is a slip of the hand."""
 FAR = 1e9
@@ -61,6 +75,9 @@ def read_shapes(
         raise ApiError("bad_value", f"a label needs a value like {EXAMPLES[task_type]}")
     if len(rows) > SHAPES_MAX:
         raise ApiError("bad_value", f"a picture has at most {SHAPES_MAX:,} shapes")
+    if (points := sum(map(_corners, rows))) > POINTS_IN_ALL_MAX:
+        most = f"all polygons of a picture have at most {POINTS_IN_ALL_MAX:,} points together"
+        raise ApiError("bad_value", f"{most}, and these {points:,}")
     shapes = []
     for n, row in enumerate(rows, 1):
         try:
@@ -68,6 +85,12 @@ def read_shapes(
         except ApiError as error:
             raise ApiError("bad_value", f"{_NOUN[task_type]} {n}: {error.message}") from None
     return dump(dict.fromkeys(shapes))  # one that lies exactly on another is a slip of the hand
+
+
+def _corners(row: object) -> int:
+    """How many points it says it has."""
+    points = row.get("points") if isinstance(row, Mapping) else None
+    return len(points) if isinstance(points, list | tuple) else 0
 
 
 _NOUN = {"boxes": "box", "polygons": "polygon"}

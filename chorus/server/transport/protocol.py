@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
 
 from chorus.server.errors import RETRY, ApiError
 
-FRAME_MAX = 256 * 1024
-"""Bytes of one incoming frame."""
+FRAME_MAX = 2 * 1024 * 1024
+"""Bytes of one incoming frame. The largest answer there is fits: all the points that
+domain/shapes.py allows, even where no coordinate is rounded (52 bytes a point), on as many shapes
+as it allows, each with a class of 500 bytes."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What reading JSON of strangers raises: the last for what is nested too deeply."""
@@ -49,7 +52,8 @@ class Connection:
     def receive(self, text: str | bytes) -> Command:
         """Raises `BadFrame` for what is not a command of this protocol."""
         if len(text) > FRAME_MAX:
-            raise BadFrame(error_frame(None, ApiError("too_large", "the frame is too large")))
+            error = ApiError("too_large", f"a message has at most {FRAME_MAX >> 20} MiB")
+            raise BadFrame(error_frame(_id_of(text), error))
         try:
             command = _decoder.decode(text)
         except UNREADABLE as error:
@@ -59,6 +63,16 @@ class Connection:
             raise BadFrame(error_frame(command.id, ApiError("bad_message", message)))
         self.last_id = command.id
         return command
+
+
+_BEGINNING = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
+
+
+def _id_of(text: str | bytes) -> int | None:
+    """The id of a frame that is not parsed, where it is what the frame begins with."""
+    head = text[:64]
+    found = _BEGINNING.match(head.encode(errors="replace") if isinstance(head, str) else head)
+    return int(found[1]) if found else None
 
 
 def decode_body(raw: msgspec.Raw, schema: type[T]) -> T:

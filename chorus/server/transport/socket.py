@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT_MAX = 64
 """Commands of one socket being worked on; more wait unread (TCP pushes back)."""
+LARGE = 256 * 1024
+"""Of commands larger than this one at a time: each takes its memory while it is worked on."""
 CLOSE_CODES = {"restart": 1012, "slow": 1013, "replaced": 4001, "session_ended": 4003,
                "token_ended": 4003, "role_changed": 4004}  # fmt: skip
 
@@ -103,6 +105,7 @@ async def _read(wire: Wire, ctx: commands.Context) -> None:
     tasks = ctx.tasks
     loop = asyncio.get_running_loop()
     limits, user_id = ctx.services.accounts.limits, ctx.user.user_id
+    large: asyncio.Task[None] | None = None
 
     while True:
         try:
@@ -118,6 +121,8 @@ async def _read(wire: Wire, ctx: commands.Context) -> None:
                 continue
             while len(tasks) >= IN_FLIGHT_MAX:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if len(text) > LARGE and large is not None:
+                await asyncio.wait((large,))
             # Who sends faster than anybody works is read more slowly; nothing is lost (TCP waits).
             if wait := limits.command(user_id):
                 await asyncio.sleep(wait)
@@ -125,6 +130,8 @@ async def _read(wire: Wire, ctx: commands.Context) -> None:
             # order they came.
             task = loop.create_task(_run(ctx, command, came))
             tasks.add(task)
+            if len(text) > LARGE:
+                large = task
             task.add_done_callback(tasks.discard)
     # A lost socket must not lose what already arrived.
     if tasks:

@@ -23,7 +23,9 @@ from chorus.server.transport.protocol import Frame
 EXTENSION = "chorus.wire"
 """In the ASGI scope's extensions: the `Wire` of this socket."""
 WAITING_MAX = 64
-"""Texts not taken yet, from which on nothing more is read (TCP pushes back)."""
+"""Texts not taken yet, from which on nothing more is read (TCP pushes back) …"""
+WAITING_SIZE_MAX = 1 << 20
+"""… and how large all of them are together, from which on likewise: a few large ones are enough."""
 
 TEXT = 0x81
 """A whole text frame: final, without extensions."""
@@ -38,11 +40,24 @@ class _Inbox:
 
     def __init__(self) -> None:
         self.waiting: deque[dict[str, Any] | str | bytes] = deque()
+        self.size = 0
+        """Of all that wait: bytes, of what is not ASCII characters."""
         self._bell = Bell()
 
     def put_nowait(self, message: dict[str, Any] | str | bytes) -> None:
         self.waiting.append(message)
+        self.size += len(_content(message))
         self._bell.ring()
+
+    def take(self) -> dict[str, Any] | str | bytes:
+        """The next of those that wait."""
+        message = self.waiting.popleft()
+        self.size -= len(_content(message))
+        return message
+
+    @property
+    def full(self) -> bool:
+        return len(self.waiting) >= WAITING_MAX or self.size >= WAITING_SIZE_MAX
 
     def empty(self) -> bool:
         return not self.waiting
@@ -55,10 +70,17 @@ class _Inbox:
     async def get(self) -> dict[str, Any]:
         """The next as an ASGI message."""
         await self.something()
-        message = self.waiting.popleft()
+        message = self.take()
         if isinstance(message, dict):
             return message
         return {"type": "websocket.receive", "text": _text(message)}
+
+
+def _content(message: dict[str, Any] | str | bytes) -> str | bytes:
+    """What a message says; of one without a text nothing."""
+    if isinstance(message, dict):
+        return message.get("text") or message.get("bytes") or b""
+    return message
 
 
 def _text(message: str | bytes) -> str:
@@ -95,14 +117,11 @@ class Wire(WebSocketsSansIOProtocol):
         found: list[str | bytes] = []
         while inbox.waiting:
             message = inbox.waiting[0]
-            if isinstance(message, dict):
-                if message["type"] == "websocket.disconnect":
-                    if found:
-                        break  # with the next call
-                    raise Gone
-                message = message.get("text") or message.get("bytes") or b""
-            found.append(message)
-            inbox.waiting.popleft()
+            if isinstance(message, dict) and message["type"] == "websocket.disconnect":
+                if found:
+                    break  # with the next call
+                raise Gone
+            found.append(_content(inbox.take()))
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -149,7 +168,7 @@ class Wire(WebSocketsSansIOProtocol):
                 self._rest.append(rest)
         elif rest:
             super().data_received(rest)
-        if len(self.inbox.waiting) >= WAITING_MAX and not self.read_paused:
+        if self.inbox.full and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 

@@ -34,6 +34,7 @@ export class Drafts {
   }
 
   submitted(pageId) {
+    delete this._kept.pages[pageId];
     this._kept.submitted = [...this._kept.submitted, pageId].slice(-SUBMITTED_KEPT);
   }
 
@@ -43,17 +44,21 @@ export class Drafts {
   }
 
   /**
-   * Remember exactly these pages. @param {import("./page_state.js").PageState[]} pages
-   * @param {?import("./page_state.js").PageState} [told]
+   * Remember these pages.
+   * @param {import("./page_state.js").PageState[]} pages
+   * @param {?import("./page_state.js").PageState} told
+   * @param {boolean} all whether they are all that this tab holds; else the server may still send others
+   *   whose answers are here
    */
-  keep(pages, told = null) {
+  keep(pages, told, all) {
     this._kept.told = told && {
       page: { page_id: told.page_id, kind: told.kind, size: told.size, items: told.items, practice: told.practice },
       answers: told.answers, verdicts: told.verdicts,
     };
-    this._kept.pages = Object.fromEntries(
+    const here = Object.fromEntries(
       pages.map((p) => [p.page_id, { answers: p.answers, focus: p.focus, came: p.came }]),
     );
+    this._kept.pages = all ? here : { ...this._kept.pages, ...here };
     try {
       this._storage.setItem(this._key, JSON.stringify(this._kept));
     } catch {

@@ -3,13 +3,15 @@
  * has acknowledged them, so neither a lost connection nor a reload loses one.
  *
  * Each vote has its own key: two tabs of one person never overwrite each other. Sending a vote
- * twice is harmless, its `vote_id` makes it one.
+ * twice is harmless, its `vote_id` makes it one. Messages overtake each other at the server: a
+ * correction leaves when what it corrects is acknowledged, or in the same message after it.
  *
  * Events: `change` when the number of votes on their way changes, `kept` when the server has one
  * (detail: {vote, reply}), `refused` when the server
- * will not have one (detail: {type, vote, error}).
+ * will not have one, or no message can hold it (detail: {type, vote, error}).
  */
 import { ApiFailure } from "./api.js";
+import { faultOf } from "./frames.js";
 
 const RETRY_MS = 2_000;
 /**
@@ -51,8 +53,14 @@ export class Outbox extends EventTarget {
     return [...this._votes.values()].some((v) => v.body.item_id === itemId);
   }
 
-  /** Keep and send these votes, or what another command with an id of ours says. */
+  /**
+   * Keep and send these votes, or what another command with an id of ours says.
+   * @returns {boolean} false: one of them is too large to be sent. It is `refused`, and none is kept
+   */
   put(bodies, type = "vote.cast") {
+    const faults = bodies.map((body) => ({ type, vote: body, error: faultOf(type, body) })).filter(({ error }) => error);
+    for (const detail of faults) this.dispatchEvent(new CustomEvent("refused", { detail }));
+    if (faults.length) return false;
     for (const body of bodies) {
       const at = ++this._at;
       this._votes.set(idOf(body), { at, type, body, sending: false });
@@ -64,13 +72,14 @@ export class Outbox extends EventTarget {
     }
     this._changed();
     this.flush();
+    return true;
   }
 
-  /** Send everything that is not on its way. In the order given: a correction follows its vote. */
+  /** Send everything that is not on its way and may leave, in the order given. */
   flush() {
     if (!this._socket.connected) return;
     const waiting = [...this._votes.values()].filter((v) => !v.sending);
-    for (const some of bundles(waiting.sort((a, b) => a.at - b.at))) this._send(some);
+    for (const some of bundles(waiting.sort((a, b) => a.at - b.at), (id) => this.has(id))) this._send(some);
   }
 
   async _send(votes) {
@@ -100,7 +109,8 @@ export class Outbox extends EventTarget {
     if (!reply.error) {
       this._done(vote);
       this.dispatchEvent(new CustomEvent("kept", { detail: { vote: vote.body, reply } }));
-    } else if (reply.error.retry) {
+    } else if (reply.error.retry || this.has(vote.body.supersedes)) {
+      // Trouble of the server's own: with this vote, or with the one before that it corrects.
       vote.sending = false;
       setTimeout(() => this.flush(), RETRY_MS);
     } else {
@@ -118,6 +128,8 @@ export class Outbox extends EventTarget {
       // As above.
     }
     this._changed();
+    const held = [...this._votes.values()].some((v) => !v.sending && v.body.supersedes === idOf(vote.body));
+    if (held) this.flush();
   }
 
   _load() {
@@ -145,17 +157,21 @@ function idOf(body) {
 }
 
 /**
- * What goes in one message each: votes that follow each other, and anything else alone.
+ * What goes in one message each: votes that follow each other, and anything else alone. What corrects
+ * an `unkept` vote that is not in the same one is left out.
  * @param {{type: string, body: any}[]} waiting
+ * @param {(voteId: string) => boolean} unkept
  */
-export function bundles(waiting) {
+export function bundles(waiting, unkept) {
   const found = [];
   let size = 0;
   for (const one of waiting) {
+    const before = one.body.supersedes;
     const last = found.at(-1);
     const length = JSON.stringify(one.body).length;
     const joins = last && one.type === "vote.cast" && last[0].type === "vote.cast"
       && last.length < VOTES_MOST && size + length <= CHARS_MOST;
+    if (unkept(before) && !(joins && last.some(({ body }) => idOf(body) === before))) continue;
     if (joins) last.push(one);
     else found.push([one]);
     size = joins ? size + length : length;

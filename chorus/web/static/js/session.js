@@ -56,6 +56,7 @@ export class Session extends EventTarget {
     /** @type {?string} why there is no page, as the server says */
     this.empty = null;
     this._known = new Set();
+    /** Is it known which pages this tab holds? */
     this._opened = false;
     socket.addEventListener("open", () => this._open());
     socket.addEventListener("lost", () => this._changed());
@@ -109,7 +110,8 @@ export class Session extends EventTarget {
       this._changed();
       return lacking;
     }
-    this._cast(page, toSend(page));
+    // What cannot be sent stays in view, to be made simpler.
+    if (!this._cast(page, toSend(page))) return 0;
     if (this.correcting) {
       this.correcting = null;
     } else {
@@ -295,9 +297,9 @@ export class Session extends EventTarget {
     const page = this.queue.find((p) => p.page_id === page_id);
     if (!page) return;
     const sends = toSend(page, true);
-    if (sends.length) this._cast(page, sends);
-    if (sends.length || (reason === "taken_back" && page === this.current)) {
-      this._note(closedWords(reason, sends.length > 0), "warn");
+    const sent = sends.length > 0 && this._cast(page, sends);
+    if (sent || (reason === "taken_back" && page === this.current)) {
+      this._note(closedWords(reason, sent), "warn");
     }
     this.queue = this.queue.filter((p) => p !== page);
   }
@@ -334,6 +336,7 @@ export class Session extends EventTarget {
 
   // -- helpers
 
+  /** @returns {boolean} false: it cannot be sent, and that was said */
   _cast(page, sends) {
     const spent = this._time.take(page.page_id);
     const each = Math.round(spent / Math.max(1, sends.length));
@@ -352,7 +355,7 @@ export class Session extends EventTarget {
       };
       return supersedes ? { ...body, supersedes } : body;
     });
-    this._outbox.put(bodies);
+    if (!this._outbox.put(bodies)) return false;
     const items = page.items
       .map((i) => ({ ...i, prelabel: null, odd: null, vote: votes.get(i.item_id) ?? i.vote }))
       .filter((i) => i.vote);
@@ -360,6 +363,7 @@ export class Session extends EventTarget {
       const sent = { page_id: page.page_id, kind: page.kind, size: page.size, items };
       this.recent = withPage(this.recent, sent);
     }
+    return true;
   }
 
   _replace(old, next) {
@@ -382,7 +386,7 @@ export class Session extends EventTarget {
   }
 
   _changed() {
-    this._drafts.keep(this.queue, this.told);
+    this._drafts.keep(this.queue, this.told, this._opened);
     this.dispatchEvent(new CustomEvent("change"));
   }
 }

@@ -5,6 +5,7 @@
  * `ended` when it will not be tried again (detail: {reason: "signed_out"|"replaced"|…}).
  */
 import { ApiFailure, api } from "./api.js";
+import { frameOf } from "./frames.js";
 import { heard } from "./server_time.js";
 
 const WAIT_FIRST_MS = 250;
@@ -55,7 +56,8 @@ export class Socket extends EventTarget {
   }
 
   /**
-   * One command. Rejects with `ApiFailure`, or `ConnectionLost` where no answer came.
+   * One command. Rejects with `ApiFailure` (too_large: it was not sent), or `ConnectionLost` where no
+   * answer came.
    * @param {string} type
    * @param {object} body
    * @param {(frame: {type: string, body: any, seq?: number}) => void} [onPush] what is pushed
@@ -65,10 +67,11 @@ export class Socket extends EventTarget {
   request(type, body, onPush) {
     if (!this.connected) return Promise.reject(new ConnectionLost());
     const id = ++this._id;
-    if (onPush) this._subs.set(id, onPush);
     return new Promise((resolve, reject) => {
+      const frame = frameOf(id, type, body);
+      if (onPush) this._subs.set(id, onPush);
       this._waiting.set(id, { resolve, reject });
-      this._ws.send(JSON.stringify({ id, type, body }));
+      this._ws.send(frame);
     });
   }
 

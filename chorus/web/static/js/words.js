@@ -12,6 +12,7 @@ export function errorWords(error) {
     not_found: _("It is not there (any more)."),
     conflict: _("This is taken, or was changed meanwhile."),
     bad_value: _("The server does not take this value."),
+    too_large: _("It is too large to be sent. Draw fewer shapes, or with fewer points."),
     item_closed: _("A supervisor has decided this item meanwhile."),
     already_voted: _("You have answered this item already."),
     not_leased: _("This item was never handed to you."),

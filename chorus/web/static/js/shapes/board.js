@@ -1,7 +1,7 @@
 /** The labeler's page where shapes are drawn: what the grid is for other tasks (see ../grid.js). */
 import { whyMissing } from "../content.js";
 import { Drawing } from "./drawing.js";
-import { read } from "./shapes.js";
+import { fits, read } from "./shapes.js";
 import { noteWords } from "./words.js";
 import { _ } from "../i18n.js";
 
@@ -98,6 +98,7 @@ export class Board {
     }
     drawing.do({ type: "cancel" });
     const given = this._answer;
+    if (given?.by !== "vote" && !fits(given?.shapes ?? [])) return noteWords("many");
     if (!this._item || (given && (given.kind !== "label" || given.by === "vote" || given.shapes.length)) || this._asked) return null;
     this._asked = true;
     return _("Nothing is drawn. Submit once more if there is nothing here.");

@@ -18,7 +18,7 @@
  */
 import { LEAST, boxAround, boxBetween, faultOf, intoPicture, resized, round } from "./geometry.js";
 import { hitAt } from "./hits.js";
-import { boundsOf, formOf, movedBy, nextId } from "./shapes.js";
+import { boundsOf, fits, formOf, movedBy, nextId } from "./shapes.js";
 
 /** Pixels of the picture: the template as long as no box was drawn. */
 export const TEMPLATE = 50;
@@ -194,7 +194,8 @@ function up(pad, shapes, event) {
       return form ? reshaped(idle, gesture.id, form) : { pad: idle };
     case "point": {
       if (!form) return { pad: idle };
-      const fault = faultOf(form.points);
+      const others = shapes.filter((s) => s.id !== gesture.id);
+      const fault = gesture.added && !fits([...others, form]) ? "many" : faultOf(form.points);
       return fault ? { pad: idle, note: fault } : reshaped(idle, gesture.id, form);
     }
     case "press":
@@ -241,7 +242,7 @@ function point(pad, shapes, { at, near = 0 }) {
 
 function finish(pad, shapes) {
   if (!pad.outline.length) return { pad };
-  const fault = faultOf(pad.outline);
+  const fault = fits([...shapes, { points: pad.outline }]) ? faultOf(pad.outline) : "many";
   if (fault) return { pad, note: fault };
   return added({ ...pad, outline: [] }, shapes, { points: pad.outline });
 }
@@ -251,6 +252,7 @@ function added(pad, shapes, form) {
   const [, , w, h] = boundsOf({ box: null, points: null, ...form });
   // What the picture is too small for.
   if (w < LEAST || h < LEAST) return { pad, note: "small" };
+  if (!fits([...shapes, form])) return { pad, note: "many" };
   const next = { ...pad, selected: nextId(shapes), hover: null, last: /** @type {[number, number]} */ ([w, h]) };
   return { pad: next, edit: { type: "add", form, cls: pad.cls } };
 }

@@ -11,8 +11,17 @@
  */
 import { around, corners, inside, intoPicture, room, round } from "./geometry.js";
 
-/** More than these the server does not take. */
-export const MOST = 2000;
+/** More than these the server does not take: shapes, points of one, and points of all together. */
+const MOST = 2000;
+const POINTS_MOST = 2000;
+const POINTS_IN_ALL_MOST = 20_000;
+
+/** Does the server take so much on one picture? @param {{points?: ?Point[]}[]} shapes */
+export function fits(shapes) {
+  const points = shapes.map((s) => s.points?.length ?? 0);
+  return shapes.length <= MOST && points.every((n) => n <= POINTS_MOST)
+    && points.reduce((sum, n) => sum + n, 0) <= POINTS_IN_ALL_MOST;
+}
 
 /**
  * @param {any} value of the protocol, of a vote or a prelabel; or the list in it
@@ -105,7 +114,6 @@ export function edited(shapes, edit) {
   };
   switch (edit.type) {
     case "add": {
-      if (shapes.length >= MOST) return shapes;
       const fresh = { id: nextId(shapes), cls: edit.cls, box: null, points: null, locked: false };
       return [...shapes, own(fresh, edit.form)];
     }

@@ -16,6 +16,7 @@ export function noteWords(note) {
     nothing: _("Nothing is drawn here."),
     accepted: _("There is nothing left to accept."),
     points: _("Points of a polygon are moved one by one (U)."),
+    many: _("A picture takes no more than 2,000 shapes, and 20,000 points of polygons in all."),
     there: _("There are shapes on this picture. Shift+X deletes them all."),
   }[note] ?? note;
 }
