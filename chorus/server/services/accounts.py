@@ -273,6 +273,7 @@ class Accounts:
                 if not admin and tx.count_admins() == 1:
                     raise ApiError("conflict", "this is the last admin; make another one first")
                 tx.set_admin(user_id, admin)
+                tx.end_webhooks(user_id)
 
         await self._store.write(fn)
         if admin is False:
@@ -451,10 +452,12 @@ def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool
     body = {"user_id": user.user_id, "name": user.name, "role": role}
     if was not in (None, role):
         body["was"] = was
+        tx.end_webhooks(user.user_id)
     tx.emit(project_id, now, "member.joined", body)
 
 
 def leave(tx: Tx, project_id: str, user_id: str, now: int) -> None:
     """Out of a project; nothing happens to whoever is not in it."""
     if tx.drop_member(project_id, user_id):
+        tx.end_webhooks(user_id)
         tx.emit(project_id, now, "member.left", {"user_id": user_id})

@@ -154,6 +154,7 @@ def erase(
         release(tx, project_id, user_id, leases, "returned")
         leave(tx, project_id, user_id, now)
     tx.forget_person(user_id, user.login, email, pseudonym)
+    tx.end_webhooks(user_id)  # an admin's need no membership
     tx.add_erasure(user_id, pseudonym, known, now)
     return pseudonym, boards, tx.exports_naming(boards)
 

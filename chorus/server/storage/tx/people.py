@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chorus.server.domain.model import Invite, User
-from chorus.server.storage.tx.base import INVITE, USER, Base, marks
+from chorus.server.storage.tx.base import INVITE, USER, Base, marks, supervising
 
 
 class PeopleSql(Base):
@@ -168,6 +168,11 @@ class PeopleSql(Base):
             "SELECT role FROM member WHERE project_id = ? AND user_id = ?", (project_id, user_id)
         )
         return str(row[0]) if row else None
+
+    def supervises(self, project_id: str, user_id: str) -> bool:
+        """Is somebody a supervisor of the project, or an admin?"""
+        (found,) = self.row(f"SELECT {supervising('?', '?')}", (user_id, project_id))
+        return bool(found)
 
     def roles_of(self, user_id: str) -> list[str]:
         """The roles that a person has in any project."""
