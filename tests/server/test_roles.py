@@ -69,6 +69,8 @@ SUPERVISORS = {"supervisor", "admin"}
 ADMINS = {"admin"}
 EVERYBODY = {"stranger", *ELSEWHERE, *ALL}
 OF_ANY_PROJECT = {"other-supervisor", *SUPERVISORS}
+NOBODY: set[str] = set()
+"""By a token; see tests/security/test_passwords.py."""
 ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}", None, ALL),
     ("PATCH", "/api/projects/{p}", {"description": "x"}, SUPERVISORS),
@@ -165,6 +167,8 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/api/invites", {"role": "labeler", "project_id": "{p}"}, SUPERVISORS),
     ("POST", "/api/invites", {"role": "supervisor", "project_id": "{p}"}, ADMINS),
     ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
+    ("DELETE", "/api/users/nobody/password", None, ADMINS),
+    ("PUT", "/api/me/password", {"old": PASSWORD, "new": PASSWORD}, NOBODY),
     ("POST", "/api/invites/list", {"text": "x", "dry_run": True}, OF_ANY_PROJECT),
     ("GET", "/api/tokens", None, EVERYBODY),
     ("POST", "/api/tokens", {"scope": "none"}, EVERYBODY),

@@ -38,7 +38,8 @@ class PeopleSql(Base):
             ),
         )
 
-    def set_password(self, user_id: str, password_hash: str) -> None:
+    def set_password(self, user_id: str, password_hash: str | None) -> None:
+        """None: they have none any more. Whoever knew the old one is signed out."""
         self.run(
             "UPDATE person SET password_hash = ?, session_epoch = session_epoch + 1"
             " WHERE user_id = ?",
@@ -135,6 +136,10 @@ class PeopleSql(Base):
         """Whose it is."""
         row = self.row("SELECT user_id FROM identity WHERE issuer = ? AND sub = ?", (issuer, sub))
         return str(row[0]) if row else None
+
+    def has_identity(self, user_id: str) -> bool:
+        """Do they sign in by a provider?"""
+        return self.row("SELECT 1 FROM identity WHERE user_id = ?", (user_id,)) is not None
 
     def add_identity(self, issuer: str, sub: str, user_id: str, at: int) -> None:
         self.run("INSERT INTO identity VALUES (?,?,?,?)", (issuer, sub, user_id, at))
