@@ -827,6 +827,10 @@ class Webhook(Struct):
     created_at: int
     failing_since: int | None = None
     next_at: int | None = None
+    made_by: str | None = None
+    """Name of whoever made it, or has since given it an address or turned it on."""
+    maker_left: bool = False
+    """They do not supervise the project any more: that has turned it off."""
 
 
 class FreshWebhook(Webhook, kw_only=True):

@@ -86,6 +86,12 @@ async def add_user(
         return secret
 
 
+async def give_password(data_dir: Path, login: str, password: str) -> None:
+    """Raises `ApiError`."""
+    async with _accounts(data_dir) as accounts:
+        await accounts.give_password(login, password)
+
+
 async def link(data_dir: Path, login: str, issuer: str, sub: str) -> None:
     """Who a person is to a provider of OpenID Connect. Raises `ApiError`."""
     async with _store(data_dir) as store:

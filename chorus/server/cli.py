@@ -367,6 +367,26 @@ def _add_user(
         typer.echo(printed)
 
 
+@user_app.command("password")
+def user_password(
+    login: Annotated[str, typer.Argument(help="Login of the person.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Give a person a new password: asked for, or a line of standard input. Works whether or not
+    the server runs."""
+    from chorus.server import admin
+
+    if sys.stdin.isatty():
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    _asked(admin.give_password(data_dir, login, password))
+    typer.echo(
+        f"{login} has a new password; whoever was signed in has to sign in again. A page that is"
+        " open now keeps its connection to a running server until that is restarted."
+    )
+
+
 @user_app.command("link")
 def user_link(
     login: Annotated[str, typer.Option(help="Login of somebody with an account.")],

@@ -59,6 +59,8 @@ async def test_teams_and_roles_are_changed_in_the_table_itself(
         await expect(page.locator(f'#users tr[data-user="{ann.user_id}"]')).to_contain_text(
             "No admin any more"
         )
+        await hers.get_by_role("button", name="Reset password").click()
+        await expect(page.locator("#link")).to_contain_text(f"For Ben {mark}, once")
         await page.get_by_role("button", name=f"Take Ben {mark} out of Night {mark}").click()
         await expect(hers.locator(".chip-plain")).to_have_count(0)
         await expect(page.locator(".toast")).to_have_count(0)

@@ -6,8 +6,8 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.client import ApiError
+from chorus.client import ApiError, Rest
+from chorus.server.domain.model import Webhook
 from chorus.server.domain.webhooks import GIVE_UP_MS, MOST_MS, gives_up, signature, wait_ms
+from chorus.server.errors import ApiError as ServerError
+from chorus.server.services.accounts import leave
+from chorus.server.services.news import News
+from chorus.server.services.webhooks import NewWebhook, WebhookChange, Webhooks
 from chorus.server.storage.outbound import Outbound, Refused, parts_of, public
+from chorus.server.storage.sqlite import SqliteStore
+from chorus.server.storage.vault import Vault
+from tests.server.world import World
 from tests.servers import PATIENCE, Bench, TestServer, pictures, running
 
 
@@ -162,6 +170,159 @@ async def test_signed_tried_again_and_nothing_lost(
                 pass  # the answer is on its way into the database
         await ask("DELETE", path)
         assert (await ask("GET", "/webhooks"))["webhooks"] == []
+
+
+async def removed(bench: Bench, user_id: str, login: str) -> None:
+    path = f"/api/projects/{bench.project.project_id}/members/{user_id}"
+    await bench.admin.request("DELETE", path)
+
+
+async def made_a_labeler(bench: Bench, user_id: str, login: str) -> None:
+    await bench.admin.set_member(bench.project.project_id, user_id, "labeler")
+
+
+async def out_of_the_team(bench: Bench, user_id: str, login: str) -> None:
+    (team,) = [t for t in await bench.admin.teams() if user_id in t.people]
+    await bench.admin.set_team_person(team.team_id, user_id, False)
+
+
+async def no_admin_any_more(bench: Bench, user_id: str, login: str) -> None:
+    await bench.admin.change_user(user_id, admin=False)
+
+
+async def erased(bench: Bench, user_id: str, login: str) -> None:
+    await bench.admin.erase_user(user_id, login)
+
+
+async def test_one_ends_with_the_role_of_whoever_made_it(
+    server: TestServer, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        for deed in (removed, made_a_labeler, out_of_the_team, no_admin_any_more, erased):
+            project_id = (await bench.make()).project_id
+            path = f"/api/projects/{project_id}/webhooks"
+            login = f"eve-{deed.__name__}"
+            eve = await bench.admin.create_user(login, login)
+            if deed is out_of_the_team:
+                team = await bench.admin.add_team("Night")
+                await bench.admin.set_team_person(team.team_id, eve.user_id)
+                await bench.admin.set_team_role(project_id, team.team_id, "supervisor")
+            elif deed is no_admin_any_more:
+                await bench.admin.change_user(eve.user_id, admin=True)
+            else:
+                await bench.admin.set_member(project_id, eve.user_id, "supervisor")
+            body = {"url": receiver.url, "types": ["project.changed"]}
+            async with Rest(server.url) as hers:
+                await hers.sign_in_by(await bench.admin.signin_link(eve.user_id))
+                secret = await hers.create_token("test")
+            async with Rest(server.url, secret) as hers:
+                hook = (await hers.request("POST", path, json=body)).json()
+            assert (hook["made_by"], hook["maker_left"]) == (login, False)
+            own = (await bench.admin.request("POST", path, json=body)).json()
+
+            receiver.messages.clear()
+            await bench.admin.change_project(project_id, description="before")
+            await receiver.until(lambda: len(receiver.seqs()) == 2)
+            await deed(bench, eve.user_id, login)
+            await bench.admin.change_project(project_id, description="after")
+            await receiver.until(lambda: len(receiver.seqs()) == 3)
+
+            found = {
+                h["webhook_id"]: h
+                for h in (await bench.admin.request("GET", path)).json()["webhooks"]
+            }
+            hers_now, own_now = found[hook["webhook_id"]], found[own["webhook_id"]]
+            assert (hers_now["state"], hers_now["maker_left"]) == ("off", True), deed.__name__
+            assert (own_now["state"], own_now["maker_left"]) == ("active", False)
+            # Whoever turns it on has it: it goes on, and what happened meanwhile comes.
+            one = f"{path}/{hook['webhook_id']}"
+            on = (await bench.admin.request("PATCH", one, json={"active": True})).json()
+            assert (on["state"], on["made_by"], on["maker_left"]) == ("active", "Admin", False)
+            await receiver.until(lambda: len(receiver.seqs()) == 4)
+            assert receiver.seqs()[2:] == [receiver.seqs()[2]] * 2
+            if deed is not erased:
+                await bench.admin.set_member(project_id, eve.user_id, "supervisor")
+                await bench.admin.set_member(project_id, eve.user_id, "labeler")
+                (again, _) = (await bench.admin.request("GET", path)).json()["webhooks"]
+                assert again["state"] == "active"
+
+
+@asynccontextmanager
+async def sending(world: World, folder: Path) -> AsyncIterator[tuple[SqliteStore, Webhooks]]:
+    store = SqliteStore(world.path, lambda events: None, readers=1)
+    service = Webhooks(
+        store, Vault(folder / "key"), Outbound(["127.0.0.1"]), News(), lambda event: event.body
+    )
+    yield store, service
+    await service.stop()
+    await store.close()
+    world.close()
+
+
+async def promote(store: SqliteStore, *people: str) -> None:
+    for user_id in people:
+        await store.write(lambda tx, u=user_id: tx.set_member("p", u, "supervisor", 1))  # type: ignore[misc]
+
+
+async def test_what_was_being_sent_does_not_turn_it_on_again(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    async with sending(World(), tmp_path) as (store, service):
+        await promote(store, "u0", "u1")
+        made = await service.add("p", "u0", NewWebhook(receiver.url))
+        webhook_id = made["webhook_id"]
+        reads = await store.read(lambda tx: tx.webhook(webhook_id))
+        assert reads is not None
+        await store.write(lambda tx: leave(tx, "p", "u0", 1))
+        # Its answer comes now, a good one or a bad one.
+        for state in ("active", "failed"):
+            reads.state = state
+            reads.delivered_seq += 1
+            await store.write(lambda tx: tx.webhook_sent(reads))
+            (shown,) = await service.of("p")
+            assert (shown["state"], shown["delivered_seq"]) == ("off", reads.delivered_seq)
+        # Nor does one that was waiting for its next try send anything.
+        await store.write(lambda tx: tx.emit("p", 1, "person.renamed", {"user_id": "u0"}))
+        assert await service._step(webhook_id, 0) == 0
+        assert receiver.messages == []
+
+
+async def test_who_is_removed_while_an_address_is_looked_up_leaves_nothing(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    async with sending(World(), tmp_path) as (store, service):
+        await promote(store, "u0", "u1")
+        hook = await service.add("p", "u1", NewWebhook(receiver.url))
+        await store.write(lambda tx: leave(tx, "p", "u0", 1))
+        with pytest.raises(ServerError, match="supervisor"):
+            await service.add("p", "u0", NewWebhook(receiver.url))
+        with pytest.raises(ServerError, match="supervisor"):
+            await service.change("p", "u0", hook["webhook_id"], WebhookChange(url=receiver.url))
+        (shown,) = await service.of("p")
+        assert (shown["state"], shown["made_by"]) == ("active", "U1")
+
+
+async def test_whoever_leads_it_elsewhere_has_it(receiver: Receiver, tmp_path: Path) -> None:
+    async with sending(World(), tmp_path) as (store, service):
+        await promote(store, "u0", "u1")
+        hook = await service.add("p", "u1", NewWebhook("http://127.0.0.1/"))
+        change = WebhookChange(url=receiver.url)
+        assert (await service.change("p", "u0", hook["webhook_id"], change))["made_by"] == "U0"
+        await store.write(lambda tx: leave(tx, "p", "u0", 1))
+        (shown,) = await service.of("p")
+        assert (shown["state"], shown["maker_left"]) == ("off", True)
+
+
+async def test_what_an_older_chorus_let_go_on_ends(receiver: Receiver, tmp_path: Path) -> None:
+    async with sending(World(), tmp_path) as (store, service):
+        sealed = service._vault.seal(b"whsec_AAAA", "w")
+        hook = Webhook("w", "p", receiver.url, "[]", sealed, "active", 0, 0, None, 0, "u0", 1)
+        await store.write(lambda tx: tx.put_webhook(hook))
+        await service.start()
+        await service._tasks["w"]
+        assert receiver.messages == []
+        (shown,) = await service.of("p")
+        assert (shown["state"], shown["maker_left"]) == ("off", True)
 
 
 async def test_what_is_refused(server: TestServer) -> None:

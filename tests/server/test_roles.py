@@ -69,6 +69,8 @@ SUPERVISORS = {"supervisor", "admin"}
 ADMINS = {"admin"}
 EVERYBODY = {"stranger", *ELSEWHERE, *ALL}
 OF_ANY_PROJECT = {"other-supervisor", *SUPERVISORS}
+NOBODY: set[str] = set()
+"""By a token; see tests/security/test_passwords.py."""
 ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/projects/{p}", None, ALL),
     ("PATCH", "/api/projects/{p}", {"description": "x"}, SUPERVISORS),
@@ -169,6 +171,8 @@ ROUTES: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/server/invites", None, ADMINS),
     ("DELETE", "/api/server/invites/none", None, ADMINS),
     ("POST", "/api/users/nobody/signin-link", {}, ADMINS),
+    ("DELETE", "/api/users/nobody/password", None, ADMINS),
+    ("PUT", "/api/me/password", {"old": PASSWORD, "new": PASSWORD}, NOBODY),
     ("POST", "/api/invites/list", {"text": "x", "dry_run": True}, OF_ANY_PROJECT),
     ("GET", "/api/tokens", None, EVERYBODY),
     ("POST", "/api/tokens", {"scope": "none"}, EVERYBODY),

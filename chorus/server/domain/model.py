@@ -380,10 +380,11 @@ class Webhook(msgspec.Struct):
     secret: str
     """Sealed."""
     state: str
-    """active, off (by a person) or failed (by failing too long)."""
+    """active, off (by a person, or as `created_by` ceased to supervise) or failed (too long)."""
     delivered_seq: int
     failures: int
     failing_since: int | None
     next_at: int
     created_by: str
+    """Whoever made it, gave it its address or turned it on, last: it ends with their role."""
     created_at: int

@@ -40,10 +40,16 @@ T = TypeVar("T")
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One signing in with a browser. `until`: when its cookie is no longer good (ms)."""
+    """One signing in with a browser. `until`: when its cookie is no longer good (ms); `epoch`: the
+    person's `session_epoch` at that time, which it ends with."""
 
     session_id: str
     until: int
+    epoch: int
+
+    @property
+    def door(self) -> str:
+        return f"session:{self.session_id}"
 
 
 class CurrentUser(msgspec.Struct, frozen=True):
@@ -64,7 +70,7 @@ class CurrentUser(msgspec.Struct, frozen=True):
         """By what they came in: what ends it ends their sockets."""
         if self.grant is not None:
             return f"token:{self.grant.token_id}"
-        return f"session:{self.session.session_id}" if self.session is not None else None
+        return self.session.door if self.session is not None else None
 
     @property
     def until(self) -> int | None:
@@ -183,21 +189,103 @@ class Accounts:
         user = await self._store.read(fn)
         if user is None or user.session_epoch != epoch:
             return None
-        return msgspec.structs.replace(_current(user), session=Session(session_id, until))
+        session = Session(session_id, until, user.session_epoch)
+        return msgspec.structs.replace(_current(user), session=session)
 
     async def sign_out(self, user: CurrentUser) -> None:
         """The session ends, wherever its cookie has got to; a token is revoked elsewhere."""
         session = user.session
         if session is None:
             return
-        door = f"session:{session.session_id}"
-        await self._store.write(lambda tx: tx.spend(door, session.until, now_ms()))
-        self.ended(door)
+        await self._store.write(lambda tx: tx.spend(session.door, session.until, now_ms()))
+        self.ended(session.door)
 
     async def sign_out_everywhere(self, user_id: str) -> None:
         """Every session of the person ends, and every sign-in link to them. Tokens stay."""
         await self._store.write(lambda tx: tx.end_sessions(user_id))
         self.gone(user_id)
+
+    # -- passwords
+
+    async def password_of(self, user: CurrentUser) -> tuple[bool, bool]:
+        """(they have one, they may change or set it)."""
+        held, provided = await self._store.read(lambda tx: _ways_of(tx, user.user_id))
+        return held is not None, self.passwords and (held is not None or not provided)
+
+    async def change_password(
+        self, user: CurrentUser, old: str | None, new: str, address: str
+    ) -> str:
+        """One's own: the cookie value of a new session. All that were there end, and every sign-in
+        link. `old` is not looked at where there is none yet: somebody who came by a link. Whoever
+        comes by a provider gets none: it would let them in past what the provider asks for, and
+        after it lets them in no more.
+
+        Raises forbidden (with a token, too), bad_value, wrong_password, rate_limited, not_signed_in
+        (the session has ended meanwhile)."""
+        session = user.session
+        if session is None:
+            raise ApiError("forbidden", "a token changes no password; sign in to do that")
+        if not self.passwords:
+            raise ApiError("forbidden", "passwords are switched off; use the other way to sign in")
+        _check_password(new)
+        held, provided = await self._store.read(lambda tx: _ways_of(tx, user.user_id))
+        if held is not None:
+            self.limits.try_password(user.login, address)
+            if not await self._slowly(self._verify, held, old or ""):
+                raise ApiError("wrong_password", "the old password is wrong")
+            self.limits.was_right(user.login, address)
+        elif provided:
+            raise ApiError("forbidden", "you sign in another way, and need no password")
+        hashed = await self._hashed(new)
+
+        def fn(tx: Tx) -> User:
+            now = tx.user(user.user_id)
+            # Also where the password is another one by now: it was counted up with that.
+            if now is None or now.session_epoch != session.epoch or tx.is_spent(session.door):
+                raise ApiError("not_signed_in", "your session has ended meanwhile; sign in again")
+            tx.set_password(now.user_id, hashed)
+            now.session_epoch += 1
+            return now
+
+        changed = await self._store.write(fn)
+        self.gone(user.user_id)
+        return self.session_for(changed)
+
+    async def reset_password(self, user_id: str, by: str) -> str:
+        """Take somebody's password away; a token of a sign-in link, with which they come in and
+        choose another one. Their sessions end. `by`: who asks. Raises not_found, conflict
+        (oneself)."""
+        if user_id == by:
+            raise ApiError("conflict", "change your own password under My settings")
+
+        def fn(tx: Tx) -> None:
+            if tx.user(user_id) is None:
+                raise ApiError("not_found", "no such person")
+            tx.set_password(user_id, None)
+
+        await self._store.write(fn)
+        self.gone(user_id)
+        return await self.signin_link(user_id)
+
+    async def give_password(self, login: str, password: str) -> None:
+        """The operator gives somebody a password. Raises not_found, bad_value."""
+        hashed = await self._hashed(password)
+
+        def fn(tx: Tx) -> str:
+            user = tx.user_by_login(login)
+            if user is None:
+                raise ApiError("not_found", f"there is nobody with the login {login!r}")
+            tx.set_password(user.user_id, hashed)
+            return user.user_id
+
+        self.gone(await self._store.write(fn))
+
+    async def _hashed(self, password: str) -> str:
+        """Takes a thread and tens of milliseconds. Raises bad_value, rate_limited."""
+        _check_password(password)
+        return await self._slowly(self._hasher.hash, password)
+
+    # -- links
 
     async def signin_link(self, user_id: str) -> str:
         """A signed token that signs this person in once, within 24 hours."""
@@ -280,6 +368,7 @@ class Accounts:
                 if not admin and tx.count_admins() == 1:
                     raise ApiError("conflict", "this is the last admin; make another one first")
                 tx.set_admin(user_id, admin)
+                tx.end_webhooks(user_id)
                 if not admin:
                     tx.end_links(user_id, ("admin",), None)
 
@@ -308,15 +397,11 @@ class Accounts:
     async def make_user(
         self, login: str, name: str, password: str | None, admin: bool = False
     ) -> User:
-        """A checked, not yet stored person; hashing takes a thread and tens of milliseconds."""
+        """A checked, not yet stored person."""
         if not LOGIN.fullmatch(login):
             raise ApiError("bad_value", "a login has 1 to 64 letters, digits or . _ - @ +")
         check_person(name)
-        hashed = None
-        if password is not None:
-            if len(password) < PASSWORD_MIN:
-                raise ApiError("bad_value", f"a password has at least {PASSWORD_MIN} characters")
-            hashed = await self._slowly(self._hasher.hash, password)
+        hashed = None if password is None else await self._hashed(password)
         return User(secrets.token_hex(8), login, name.strip(), admin, hashed, 1, now_ms())
 
     async def add_user(
@@ -441,6 +526,17 @@ def _meant(invite: Invite, user: User) -> None:
         raise ApiError("forbidden", f"this invitation is for {invite.login}; sign out first")
 
 
+def _ways_of(tx: Tx, user_id: str) -> tuple[str | None, bool]:
+    """How somebody signs in: (hash of their password, whether by a provider)."""
+    user = tx.user(user_id)
+    return user.password_hash if user else None, tx.has_identity(user_id)
+
+
+def _check_password(password: str) -> None:
+    if len(password) < PASSWORD_MIN:
+        raise ApiError("bad_value", f"a password has at least {PASSWORD_MIN} characters")
+
+
 def check_person(name: str) -> str:
     """A person's name without blanks around it. Raises bad_value."""
     if not name.strip() or len(name) > 100 or not is_plain(name):
@@ -476,6 +572,7 @@ def join(tx: Tx, project_id: str, user: User, role: str, now: int, by_team: bool
     body = {"user_id": user.user_id, "name": user.name, "role": role}
     if was not in (None, role):
         body["was"] = was
+        tx.end_webhooks(user.user_id)
     if was == "supervisor" and role == "labeler":
         tx.end_links(user.user_id, ("supervisor",), project_id)
     tx.emit(project_id, now, "member.joined", body)
@@ -486,5 +583,6 @@ def leave(tx: Tx, project_id: str, user_id: str, now: int) -> int:
     all that they, under whatever name, could come back by."""
     if not tx.drop_member(project_id, user_id):
         return 0
+    tx.end_webhooks(user_id)
     tx.emit(project_id, now, "member.left", {"user_id": user_id})
     return tx.end_links(user_id, ("labeler", "supervisor"), project_id)

@@ -156,6 +156,7 @@ def erase(
     if user.admin:
         tx.end_links(user_id, ("admin",), None)
     tx.forget_person(user_id, user.login, email, pseudonym)
+    tx.end_webhooks(user_id)  # an admin's need no membership
     tx.add_erasure(user_id, pseudonym, known, now)
     return pseudonym, boards, tx.exports_naming(boards)
 

@@ -2,7 +2,8 @@
 
 Each webhook reads the event log from the last event it has delivered, which is kept with it: over a
 restart, or days in which nobody answers, no event is lost. One that was delivered as the server was
-killed may come again.
+killed may come again. Each is somebody's (`created_by`), and is turned off in the transaction in
+which they cease to supervise the project.
 """
 
 from __future__ import annotations
@@ -104,17 +105,19 @@ class Webhooks:
     # -- what supervisors do
 
     async def of(self, project_id: str) -> list[dict[str, Any]]:
-        hooks = await self._store.read(lambda tx: tx.webhooks(project_id))
-        return [shown(hook) for hook in hooks]
+        return await self._store.read(
+            lambda tx: [shown(tx, hook) for hook in tx.webhooks(project_id)]
+        )
 
     async def add(self, project_id: str, user_id: str, new: NewWebhook) -> dict[str, Any]:
         """With its secret, which is shown this once. From now on its events are sent.
-        Raises bad_value (address, types), conflict (too many)."""
+        Raises bad_value (address, types), conflict (too many), forbidden."""
         await self._check(new.url, new.types)
         secret, webhook_id = new_secret(), secrets.token_hex(8)
         sealed = await asyncio.to_thread(self._vault.seal, secret.encode(), webhook_id)
 
-        def fn(tx: Tx) -> Webhook:
+        def fn(tx: Tx) -> tuple[Webhook, dict[str, Any]]:
+            _allowed(tx, project_id, user_id)
             project = tx.project(project_id)
             if project is None:
                 raise ApiError("not_found", "no such project")
@@ -126,42 +129,47 @@ class Webhooks:
                 None, 0, user_id, now_ms(),
             )  # fmt: skip
             tx.put_webhook(hook)
-            return hook
+            return hook, shown(tx, hook)
 
-        hook = await self._store.write(fn)
+        hook, public = await self._store.write(fn)
         self._begin(hook)
-        return {**shown(hook), "secret": secret}
+        return {**public, "secret": secret}
 
     async def change(
-        self, project_id: str, webhook_id: str, change: WebhookChange
+        self, project_id: str, user_id: str, webhook_id: str, change: WebhookChange
     ) -> dict[str, Any]:
-        """One that is turned on again goes on from the last event it delivered, at once."""
+        """One that is turned on again goes on from the last event it delivered, at once. Whoever
+        turns it on, or leads it elsewhere, has it from then on. Raises bad_value, not_found,
+        forbidden."""
         if change.url is not msgspec.UNSET:
             await self._check(change.url, [])
         if change.types is not msgspec.UNSET:
             _check_types(change.types)
 
-        def fn(tx: Tx) -> Webhook:
+        def fn(tx: Tx) -> tuple[Webhook, dict[str, Any]]:
             hook = _of(tx, project_id, webhook_id)
+            _allowed(tx, project_id, user_id)
             if change.url is not msgspec.UNSET:
                 hook.url = change.url
             if change.types is not msgspec.UNSET:
                 hook.types = msgspec.json.encode(sorted(set(change.types))).decode()
             if change.active is not msgspec.UNSET:
                 hook.state = "active" if change.active else "off"
+            if change.url is not msgspec.UNSET or change.active is True:
+                hook.created_by = user_id
             hook.failures, hook.failing_since, hook.next_at = 0, None, 0
             tx.put_webhook(hook)
-            return hook
+            return hook, shown(tx, hook)
 
         was = await self._store.read(lambda tx: _of(tx, project_id, webhook_id))
         self._end(webhook_id)  # it would keep what it has read before
         try:
-            hook = await self._store.write(fn)
+            hook, public = await self._store.write(fn)
         except BaseException:
             self._begin(was)
             raise
         self._begin(hook)
-        return shown(hook)
+        return public
 
     async def remove(self, project_id: str, webhook_id: str) -> None:
         def fn(tx: Tx) -> None:
@@ -203,22 +211,49 @@ class Webhooks:
         seen = 0
         while True:
             try:
-                hook = await self._store.read(lambda tx: tx.webhook(webhook_id))
-                if hook is None or hook.state != "active":
+                hook = await self._at_work(webhook_id)
+                if hook is None:
                     return
-                seen = await self._step(hook, max(seen, hook.delivered_seq))
+                late = min(hook.next_at - now_ms(), MOST_MS)  # the clock may have been set back
+                if late > 0:
+                    await asyncio.sleep(late / 1000)
+                seen = await self._step(webhook_id, seen)
             except ApiError:  # shutting down
                 return
             except Exception:  # the disk is full …
                 log.exception("webhook %s waits a minute", webhook_id)
                 await asyncio.sleep(TROUBLE_S)
 
-    async def _step(self, hook: Webhook, since: int) -> int:
+    async def _at_work(self, webhook_id: str) -> Webhook | None:
+        """The webhook, if it is on."""
+
+        def fn(tx: Tx) -> tuple[Webhook | None, bool]:
+            hook = tx.webhook(webhook_id)
+            return hook, hook is not None and tx.supervises(hook.project_id, hook.created_by)
+
+        hook, supervised = await self._store.read(fn)
+        if hook is None or hook.state != "active":
+            return None
+        if not supervised:  # an older Chorus let it go on
+            await self._store.write(lambda tx: tx.end_webhooks(hook.created_by))
+            return None
+        return hook
+
+    async def _step(self, webhook_id: str, since: int) -> int:
         """Wait for the next events and send them. The seq up to which all is done."""
-        late = min(hook.next_at - now_ms(), MOST_MS)  # the clock may have been set back
-        if late > 0:
-            await asyncio.sleep(late / 1000)
-        events = await self._store.read(lambda tx: tx.events_since(hook.project_id, since, READ))
+
+        def due(tx: Tx) -> tuple[Webhook, list[Event]] | None:
+            hook = tx.webhook(webhook_id)
+            if hook is None or hook.state != "active":
+                return None
+            return hook, tx.events_since(hook.project_id, max(since, hook.delivered_seq), READ)
+
+        # Both of one moment: what happens after it was turned off is not sent.
+        found = await self._store.read(due)
+        if found is None:
+            return since
+        hook, events = found
+        since = max(since, hook.delivered_seq)
         if not events:
             await self._news.after(hook.project_id, since)
             return since
@@ -245,12 +280,12 @@ class Webhooks:
             if error is None:
                 _advance(tx, hook, upto)
                 return
-            hook.failures += 1
+            hook.failures = attempt
             hook.failing_since = hook.failing_since or now
             hook.next_at = now + wait_ms(hook.failures, random.random())
             if status == 410 or gives_up(hook.failing_since, now):
                 hook.state = "failed"
-            tx.put_webhook(hook)
+            tx.webhook_sent(hook)
 
         await self._store.write(fn)
         return upto if error is None else since
@@ -299,11 +334,9 @@ def type_name(error: Exception) -> str:
 
 
 def _advance(tx: Tx, hook: Webhook, upto: int) -> None:
-    if tx.webhook(hook.webhook_id) is None:  # removed meanwhile
-        return
     hook.delivered_seq = upto
     hook.failures, hook.failing_since, hook.next_at = 0, None, 0
-    tx.put_webhook(hook)
+    tx.webhook_sent(hook)
 
 
 def _of(tx: Tx, project_id: str, webhook_id: str) -> Webhook:
@@ -313,17 +346,26 @@ def _of(tx: Tx, project_id: str, webhook_id: str) -> Webhook:
     return hook
 
 
+def _allowed(tx: Tx, project_id: str, user_id: str) -> None:
+    """To look a name up may take long: whoever was a supervisor before may be none any more."""
+    if not tx.supervises(project_id, user_id):
+        raise ApiError("forbidden", "this needs the role supervisor")
+
+
 def _check_types(types: list[str]) -> None:
     unknown = sorted(set(types) - TYPES)
     if unknown:
         raise ApiError("bad_value", f"no such event: {', '.join(unknown)}")
 
 
-def shown(hook: Webhook) -> dict[str, Any]:
+def shown(tx: Tx, hook: Webhook) -> dict[str, Any]:
     """What people see of it; never its secret."""
+    maker = tx.user(hook.created_by)
     return {
         "webhook_id": hook.webhook_id, "url": hook.url, "state": hook.state,
         "types": msgspec.json.decode(hook.types), "delivered_seq": hook.delivered_seq,
         "failures": hook.failures, "failing_since": hook.failing_since,
         "next_at": hook.next_at or None, "created_at": hook.created_at,
+        "made_by": maker.name if maker else None,
+        "maker_left": not tx.supervises(hook.project_id, hook.created_by),
     }  # fmt: skip

@@ -178,7 +178,8 @@ async def home(request: Request) -> Response:
 @page
 async def me(request: Request) -> Response:
     user = await signed_in(request)
-    return render(request, "me.html", user)
+    has, may = await services(request).accounts.password_of(user)
+    return render(request, "me.html", user, has_password=has, may_change_password=may)
 
 
 def _ways(request: Request, target: str) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class ChangeUser(msgspec.Struct, forbid_unknown_fields=True):
     admin: bool | None = None
 
 
+class Passwords(msgspec.Struct):
+    new: str
+    old: str | None = None
+    """None: there is none yet."""
+
+
 class Invite(msgspec.Struct):
     role: str
     project_id: str | None = None
@@ -114,6 +120,27 @@ async def sign_out_everywhere(request: Request) -> Response:
     await services(request).accounts.sign_out_everywhere(user.user_id)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE)
+    return response
+
+
+@api(
+    "Change my password",
+    "signed in",
+    body=Passwords,
+    status=204,
+    errors=("wrong_password", "forbidden", "rate_limited"),
+)
+async def change_password(request: Request) -> Response:
+    """By a session, never by a token. The answer has the cookie of a new one: all others end, and
+    every sign-in link to me. Tokens stay. Whoever came by a sign-in link and has no password sets
+    one without `old`; who signs in by OpenID Connect has none."""
+    user = await require_user(request)
+    body = await body_of(request, Passwords)
+    cookie = await services(request).accounts.change_password(
+        user, body.old, body.new, address_of(request)
+    )
+    response = Response(status_code=204)
+    set_session(request, response, cookie)
     return response
 
 
@@ -182,6 +209,18 @@ async def change_user(request: Request) -> Response:
     return reply({"users": await accounts.users()})
 
 
+@api("Take a person's password away", "admin", answer=answers.Link, errors=("conflict",))
+async def reset_password(request: Request) -> Response:
+    """For a password that was forgotten, or that others know: their sessions end, and the link
+    signs them in to choose another one. Tokens stay. One's own is changed by its owner."""
+    await _require_admin(request)
+    user = await require_unlimited(request)
+    token = await services(request).accounts.reset_password(
+        request.path_params["user_id"], user.user_id
+    )
+    return reply({"url": _signin_url(request, token)})
+
+
 @api("All that is stored about a person", "admin", gives="application/json")
 async def person_data(request: Request) -> Response:
     """A JSON object with a list of rows for each table. It tells which of their answers were
@@ -215,7 +254,11 @@ async def signin_link(request: Request) -> Response:
     await _require_admin(request)
     await require_unlimited(request)
     token = await services(request).accounts.signin_link(request.path_params["user_id"])
-    return reply({"url": f"{str(request.base_url).rstrip('/')}/signin-link?token={token}"})
+    return reply({"url": _signin_url(request, token)})
+
+
+def _signin_url(request: Request, token: str) -> str:
+    return f"{str(request.base_url).rstrip('/')}/signin-link?token={token}"
 
 
 @api(
@@ -343,10 +386,12 @@ def routes() -> list[BaseRoute]:
         Route("/api/session", sign_out, methods=["DELETE"]),
         Route("/api/sessions", sign_out_everywhere, methods=["DELETE"]),
         Route("/api/me", me),
+        Route("/api/me/password", change_password, methods=["PUT"]),
         Route("/api/setup", setup, methods=["POST"]),
         Route("/api/users", users, methods=["GET"]),
         Route("/api/users", add_user, methods=["POST"]),
         Route("/api/users/{user_id}", change_user, methods=["PATCH"]),
+        Route("/api/users/{user_id}/password", reset_password, methods=["DELETE"]),
         Route("/api/users/{user_id}/signin-link", signin_link, methods=["POST"]),
         Route("/api/users/{user_id}/data", person_data),
         Route("/api/users/{user_id}/erase", erase_person, methods=["POST"]),

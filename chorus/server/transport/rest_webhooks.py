@@ -32,9 +32,11 @@ async def add(request: Request) -> Response:
 
 @api("Change it, turn it off or on", "supervisor", body=WebhookChange, answer=answers.Webhook)
 async def change(request: Request) -> Response:
-    _, project_id = await member_of(request, "supervisor")
+    user, project_id = await member_of(request, "supervisor")
     body = await body_of(request, WebhookChange)
-    return reply(await services(request).webhooks.change(project_id, _id(request), body))
+    return reply(
+        await services(request).webhooks.change(project_id, user.user_id, _id(request), body)
+    )
 
 
 @api("Remove a webhook", "supervisor", status=204)

@@ -40,6 +40,15 @@ FLAGGED = (
 """Of check_vote AS c: a flag on a check that no decision has answered yet."""
 
 
+def supervising(project_id: str, user_id: str) -> str:
+    """Is a person a supervisor of a project, or an admin? Both as they stand in the statement."""
+    return (
+        f"EXISTS (SELECT 1 FROM person p WHERE p.user_id = {user_id} AND (p.admin = 1 OR EXISTS"
+        " (SELECT 1 FROM member m WHERE m.user_id = p.user_id AND m.role = 'supervisor'"
+        f" AND m.project_id = {project_id})))"
+    )
+
+
 def same(a: str, b: str) -> str:
     """Do two columns of canonical values say the same (see `values.alike`)? Whatever is not shapes
     never leaves SQLite for that."""

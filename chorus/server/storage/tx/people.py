@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chorus.server.domain.model import Invite, User
-from chorus.server.storage.tx.base import INVITE, USER, Base, marks
+from chorus.server.storage.tx.base import INVITE, USER, Base, marks, supervising
 
 
 class PeopleSql(Base):
@@ -39,7 +39,8 @@ class PeopleSql(Base):
             ),
         )
 
-    def set_password(self, user_id: str, password_hash: str) -> None:
+    def set_password(self, user_id: str, password_hash: str | None) -> None:
+        """None: they have none any more. Whoever knew the old one is signed out."""
         self.run(
             "UPDATE person SET password_hash = ?, session_epoch = session_epoch + 1"
             " WHERE user_id = ?",
@@ -161,6 +162,10 @@ class PeopleSql(Base):
         row = self.row("SELECT user_id FROM identity WHERE issuer = ? AND sub = ?", (issuer, sub))
         return str(row[0]) if row else None
 
+    def has_identity(self, user_id: str) -> bool:
+        """Do they sign in by a provider?"""
+        return self.row("SELECT 1 FROM identity WHERE user_id = ?", (user_id,)) is not None
+
     def add_identity(self, issuer: str, sub: str, user_id: str, at: int) -> None:
         self.run("INSERT INTO identity VALUES (?,?,?,?)", (issuer, sub, user_id, at))
 
@@ -193,6 +198,11 @@ class PeopleSql(Base):
             "SELECT role FROM member WHERE project_id = ? AND user_id = ?", (project_id, user_id)
         )
         return str(row[0]) if row else None
+
+    def supervises(self, project_id: str, user_id: str) -> bool:
+        """Is somebody a supervisor of the project, or an admin?"""
+        (found,) = self.row(f"SELECT {supervising('?', '?')}", (user_id, project_id))
+        return bool(found)
 
     def roles_of(self, user_id: str) -> list[str]:
         """The roles that a person has in any project."""

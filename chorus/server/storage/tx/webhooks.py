@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chorus.server.domain.model import Webhook
-from chorus.server.storage.tx.base import Base, columns, marks
+from chorus.server.storage.tx.base import Base, columns, marks, supervising
 
 WEBHOOK = columns(Webhook)
 DELIVERIES = 100
@@ -34,6 +34,26 @@ class WebhookSql(Base):
         values = msgspec.structs.astuple(hook)
         self.run(
             f"INSERT OR REPLACE INTO webhook ({WEBHOOK}) VALUES ({marks(len(values))})", values
+        )
+
+    def webhook_sent(self, hook: Webhook) -> None:
+        """How far it has come, and whether it has failed. What was made of it meanwhile stands: one
+        that was turned off is off."""
+        self.run(
+            "UPDATE webhook SET delivered_seq = ?, failures = ?, failing_since = ?, next_at = ?,"
+            " state = CASE state WHEN 'active' THEN ? ELSE state END WHERE webhook_id = ?",
+            (
+                hook.delivered_seq, hook.failures, hook.failing_since, hook.next_at, hook.state,
+                hook.webhook_id,
+            ),
+        )  # fmt: skip
+
+    def end_webhooks(self, user_id: str) -> None:
+        """Turn off somebody's in projects that they do not supervise (any more)."""
+        self.run(
+            "UPDATE webhook SET state = 'off' WHERE created_by = ? AND state = 'active' AND NOT "
+            + supervising("webhook.project_id", "webhook.created_by"),
+            (user_id,),
         )
 
     def drop_webhook(self, webhook_id: str) -> None:

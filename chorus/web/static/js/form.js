@@ -58,4 +58,5 @@ export function showablePassword(form) {
   toggle?.addEventListener("change", () => {
     form.elements.password.type = toggle.checked ? "text" : "password";
   });
+  form.addEventListener("reset", () => { form.elements.password.type = "password"; });
 }

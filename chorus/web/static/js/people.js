@@ -43,7 +43,7 @@ onSubmit(eraseForm, async ({ login }) => {
 });
 
 const table = new PeopleTable({
-  id: boot().user.user_id, act, link, erase,
+  id: boot().user.user_id, act, link, reset, erase,
   rename: (user) => {
     const name = prompt("Their name", user.name)?.trim();
     if (name && name !== user.name) act("PATCH", `/api/users/${user.user_id}`, { name });
@@ -54,9 +54,17 @@ const cards = teamsCard(act, async (path, body) => {
   await show();
 });
 
-async function link(user) {
+function link(user) {
+  linked(user, "POST", "signin-link");
+}
+
+function reset(user) {
+  if (confirm(`Take ${user.name}'s password away? They are signed out everywhere, and come in by a link to choose another one.`)) linked(user, "DELETE", "password");
+}
+
+async function linked(user, method, what) {
   try {
-    const { url } = await api("POST", `/api/users/${user.user_id}/signin-link`, {});
+    const { url } = await api(method, `/api/users/${user.user_id}/${what}`);
     const box = $("#link");
     box.hidden = false;
     fill(box, `For ${user.name}, once, within 24 hours: `, el("code", {}, new URL(url, location.href).href));

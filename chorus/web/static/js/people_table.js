@@ -10,7 +10,7 @@ const ROLES = ["labeler", "supervisor"];
 export class PeopleTable {
   /**
    * @param {{id: string, act: (method: string, path: string, body?: any) => Promise<any>,
-   *   link: (user: any) => void, rename: (user: any) => void, erase: (user: any) => void}} door `id`: of whoever looks
+   *   link: (user: any) => void, reset: (user: any) => void, rename: (user: any) => void, erase: (user: any) => void}} door `id`: of whoever looks
    */
   constructor(door) {
     this._door = door;
@@ -50,6 +50,7 @@ export class PeopleTable {
       el("td", { class: "muted", title: u.time_zone ?? "" }, clockIn(u.time_zone)),
       el("td", { class: "num" }, el("span", { class: "row" },
         el("button", { class: "button quiet", type: "button", onclick: () => this._door.link(u) }, "Sign-in link"),
+        u.user_id === this._door.id ? null : el("button", { class: "button quiet", type: "button", onclick: () => this._door.reset(u) }, "Reset password"),
         el("button", { class: "button quiet", type: "button", onclick: () => this._door.rename(u) }, "Rename"),
         el("a", { class: "button quiet", href: `/api/users/${u.user_id}/data`, download: "", title: "All that is stored about them, as JSON" }, "Their data"),
         u.user_id === this._door.id ? null : admin,

@@ -4,6 +4,7 @@ import { serverNow } from "./server_time.js";
 
 /** @returns {[string, string]} (words, tone) */
 export function stateOf(hook, now = serverNow()) {
+  if (hook.state !== "active" && hook.maker_left) return [`off: ${hook.made_by ?? "its maker"} is no longer a supervisor here`, "warn"];
   if (hook.state === "off") return ["paused", ""];
   if (hook.state === "failed") return ["turned off: it failed for three days", "bad"];
   if (hook.failures) {

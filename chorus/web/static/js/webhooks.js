@@ -43,7 +43,7 @@ function card(hook, deliveries) {
   const active = hook.state === "active";
   return el("li", { class: "webhook stack", dataset: { webhook: id } },
     el("div", { class: "row" }, el("code", {}, hook.url), el("span", { class: "chip-plain", dataset: tone ? { tone } : {} }, words)),
-    el("p", { class: "muted small" }, typesWords(hook.types), `; up to event ${hook.delivered_seq}`),
+    el("p", { class: "muted small" }, typesWords(hook.types), `; up to event ${hook.delivered_seq}`, hook.made_by ? `; by ${hook.made_by}` : ""),
     el("div", { class: "row" },
       button("Test", () => test(hook)),
       button(active ? "Pause" : "Resume", () => act("PATCH", id, { active: !active })),
