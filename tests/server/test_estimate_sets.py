@@ -151,3 +151,26 @@ def test_a_few_votes_are_enough_to_run(tmp_path: Path) -> None:
     assert found.params.sets is not None
     assert len(found.params.sets.prior) == CLASSES
     assert set(found.skills) == {"u0", "u1"}
+
+
+def test_an_answer_that_nobody_else_has_given_does_not_vouch_for_itself(tmp_path: Path) -> None:
+    """Most items have one answer, as where work stops when it is sure."""
+    misses, invents = (0.1, 0.15, 0.2, 0.25, 0.3, 0.6), np.array([0.05, 0.05, 0.08, 0.1, 0.1, 0.3])
+    common = np.array([0.3, 0.4, 0.25, 0.2, 0.35, 0.05])
+    for seed in range(2):
+        chance = np.random.default_rng(seed)
+        votes, right = [], []
+        for said in chance.random((600, CLASSES)) < common:
+            given = []
+            for who in chance.permutation(PEOPLE)[: 1 if chance.random() < 0.85 else 3]:
+                miss, add = chance.random(CLASSES), chance.random(CLASSES)
+                answer = np.where(said, miss >= misses[who], add < invents[who])
+                given.append((f"u{who}", canonical(np.flatnonzero(answer))))
+                if who == 5:
+                    right.append((answer == said).mean())
+            votes.append(given)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        write(folder, votes, {})
+        found = msgspec.convert(estimate({"folder": str(folder)}), Estimate)
+        assert abs(found.skills["u5"].value - float(np.mean(right))) < 0.05

@@ -200,7 +200,8 @@ def _sample(table: VoteTable) -> VoteTable:
     # Numbered anew, so that the fits do not carry the items left out.
     number = np.cumsum(keep) - 1
     votes_kept = table.take(keep[table.item])
-    return replace(votes_kept, item=number[votes_kept.item], items=int(keep.sum()))
+    known = None if votes_kept.known is None else votes_kept.known[keep]
+    return replace(votes_kept, item=number[votes_kept.item], items=int(keep.sum()), known=known)
 
 
 def _in_order(

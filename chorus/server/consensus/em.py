@@ -97,7 +97,9 @@ def witnesses(table: VoteTable, evidence: Floats | None = None) -> Ints:
     items with another witness count for skills.
     """
     votes = table.votes_of_items()
-    return votes if evidence is None else votes + (evidence != 0).any(axis=1)
+    if evidence is None:
+        return votes
+    return votes + ((evidence != 0).any(axis=1) if table.known is None else table.known)
 
 
 def informative(table: VoteTable, evidence: Floats | None = None) -> VoteTable:

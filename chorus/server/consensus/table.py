@@ -33,6 +33,9 @@ class VoteTable:
     weight: Floats | None = None
     """(n,) 0..1: how much of an independent witness each vote is; None: all are. A vote of
     weight w counts as w votes (its log-likelihood is multiplied by w)."""
+    known: Bools | None = None
+    """(items,): of which items something is known besides the votes, so that a vote on them has
+    another witness (`em.witnesses`); None: of those with evidence."""
 
     def __post_init__(self) -> None:
         for name, size in (("item", self.items), ("worker", self.workers), ("value", self.classes)):
@@ -47,6 +50,8 @@ class VoteTable:
                 raise ValueError(f"weight has shape {weight.shape}, need ({len(self.item)},)")
             if len(weight) and not (weight.min() >= 0 and weight.max() <= 1):
                 raise ValueError("weights must lie in 0..1")
+        if self.known is not None and self.known.shape != (self.items,):
+            raise ValueError(f"known has shape {self.known.shape}, need ({self.items},)")
 
     def __len__(self) -> int:
         return len(self.item)
@@ -56,7 +61,7 @@ class VoteTable:
         weight = None if self.weight is None else self.weight[rows]
         return VoteTable(
             self.item[rows], self.worker[rows], self.value[rows],
-            self.items, self.workers, self.classes, weight,
+            self.items, self.workers, self.classes, weight, self.known,
         )  # fmt: skip
 
     def counts(self) -> Floats:

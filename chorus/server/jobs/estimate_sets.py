@@ -97,6 +97,9 @@ def _together(answers: Answers) -> tuple[Params, list[list[float]], dict[str, Sk
     classes, n = files.classes, len(files.items)
     tables = [answers.table(c) for c in range(classes)]
     rows, items = _some(tables[0], max(1, ANSWERS_MAX // max(1, classes)))
+    known = np.zeros(classes * n, dtype=np.bool_)
+    if answers.truths is not None:
+        known |= (answers.truths.reshape(-1, 2) != 0).any(axis=1)
     table = VoteTable(
         np.concatenate([one.item[rows] + c * n for c, one in enumerate(tables)]),
         np.tile(tables[0].worker[rows], classes),
@@ -105,6 +108,8 @@ def _together(answers: Answers) -> tuple[Params, list[list[float]], dict[str, Sk
         tables[0].workers,
         2,
         None if tables[0].weight is None else np.tile(tables[0].weight[rows], classes),
+        # How common a class is is no witness of anybody's answer.
+        known,
     )
     saw = np.tile(answers.saw[rows], classes)
     shown = np.concatenate([answers.shown_of(c)[rows] for c in range(classes)])
