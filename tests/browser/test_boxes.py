@@ -77,6 +77,21 @@ async def test_boxes_are_drawn_put_right_and_sent(
         assert near(drawn["Platelets"], [325, 35, 50, 50])
 
 
+async def test_a_picture_to_draw_on_that_failed_once_comes_after_all(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 2), **BOXES)
+        page = await signed_in(browser, bench)
+        await page.route("**/media/**", lambda route: route.abort())
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/label")
+        picture = page.locator(".drawing-canvas")
+        await expect(picture).to_have_attribute("data-picture", "missing")
+        await page.unroute("**/media/**")
+        await page.evaluate("dispatchEvent(new Event('online'))")
+        await expect(picture).to_have_attribute("data-picture", "there")
+
+
 async def test_keys_alone_suffice(server: TestServer, browser: Browser, folder: Path) -> None:
     async with Bench(server) as bench:
         await bench.make(cells(folder, 6), **BOXES)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import go_offline, open_labeling, signed_in
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
@@ -75,3 +75,38 @@ async def test_tags_are_put_together_and_saved(
         await page.keyboard.press("Enter")
         watch = await bench.watch()
         await watch.until(lambda s: (s.labels["green"], s.labels["red"]) == (4, 1))
+
+
+async def test_a_correction_not_saved_yet_outlives_a_lost_connection(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=4, task_type="multilabel")
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("4")
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        cards = page.locator(".answer")
+        await expect(cards).to_have_count(4)
+        await page.keyboard.press("2")
+        draft = page.locator('.answer[data-draft="true"] .chip')
+        await expect(draft).to_have_count(2)
+        await go_offline(page)
+        # The list that is read anew says what has happened meanwhile.
+        item_id = await cards.nth(1).get_attribute("data-item")
+        path = f"/api/projects/{bench.project.project_id}/items/{item_id}/review"
+        await bench.admin.request("POST", path, json={"action": "approve"})
+        await page.context.set_offline(False)
+        await expect(cards.nth(1)).to_contain_text("decided")
+        await expect(draft).to_have_count(2)
+        await page.keyboard.press("Enter")
+        watch = await bench.watch()
+        await watch.until(lambda s: (s.labels["green"], s.labels["red"]) == (4, 1))
+        # A flag is of the answer that was in view.
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("f")
+        await page.keyboard.press("Enter")
+        await expect(cards.nth(2)).to_contain_text("Flagged")

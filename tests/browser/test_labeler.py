@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import Frame, Wire, go_offline, names, open_labeling, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
@@ -170,7 +171,8 @@ async def test_the_model_helps(
         assert count >= 5
         if kind == "prelabeled":
             await expect(page.locator('.tile[data-by="model"]')).to_have_count(count)
-            # Reviewed and right: Enter is all it takes.
+            # Reviewed and right: Enter is all it takes, once it can have been seen.
+            await expect(page.locator("#do-submit")).to_have_attribute("data-ready", "true")
             await page.keyboard.press("Enter")
         else:
             for key in ("a", "1", "Enter"):
@@ -208,3 +210,76 @@ async def test_an_upload_names_the_faulty_file(
         await expect(page.locator("#import-text")).to_contain_text("Done: 3 added")
         await expect(page.locator("#faults")).to_contain_text("broken.png")
         assert (await bench.stats()).counts.items == 3
+
+
+async def test_an_enlarged_picture_leaves_the_keyboard_to_its_answer(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        enlarged, name = page.locator("#zoom"), page.locator("#zoom .zoom-name")
+        await page.keyboard.press("z")
+        await expect(enlarged).to_be_visible()
+        first = await name.inner_text()
+        await page.keyboard.press("ArrowRight")
+        await expect(name).not_to_have_text(first)
+        await page.keyboard.press("ArrowLeft")
+        await expect(name).to_have_text(first)
+        await page.keyboard.press("1")
+        await expect(page.locator(".tile .chip:visible")).to_have_count(1)
+        await expect(enlarged.locator('[name="brightness"]')).to_have_value("100")
+        # Who has gone to a control stays there, whatever is drawn anew.
+        await enlarged.locator('[name="contrast"]').focus()
+        await page.keyboard.press("ArrowRight")
+        await expect(enlarged.locator('[name="contrast"]')).to_have_value("105")
+
+
+async def test_a_picture_that_failed_once_comes_when_the_network_is_back(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4)
+        page = await signed_in(browser, bench)
+        lost = True
+
+        async def answer(route: Route) -> None:
+            await (route.abort() if lost else route.fallback())
+
+        await page.route("**/media/**", answer)
+        await open_labeling(page, bench)
+        broken = page.locator('.tile[data-broken="true"]')
+        await expect(broken).to_have_count(4)
+        await page.keyboard.press("z")
+        large = page.locator("#zoom img")
+        await expect(large).to_have_attribute("alt", "picture could not be loaded")
+        lost = False
+        await page.evaluate("dispatchEvent(new Event('online'))")
+        await expect(broken).to_have_count(0)
+        await expect(large).to_have_js_property("naturalWidth", 16)
+        await expect(large).to_have_attribute("alt", re.compile("png"))
+        for image in await page.locator(".tile img").all():
+            await expect(image).to_have_js_property("naturalWidth", 16)
+
+
+async def test_a_double_click_sends_one_page(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 4), page_size=1)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        await page.locator("#classes .class-button").first.dblclick()
+        await expect(page.locator("#today")).to_have_text("1")
+        await page.locator("#do-skip").dblclick()
+        await expect(page.locator("#today")).to_have_text("2")
+        await expect(page.locator("#unsynced")).to_be_hidden()
+        assert (await bench.stats()).votes == 2
+        # The last page is sent: what was said there can still be taken back.
+        await page.keyboard.press("1")
+        await expect(page.locator("#today")).to_have_text("3")
+        await page.keyboard.press("1")
+        await expect(page.locator("#cover")).to_be_visible()
+        await page.keyboard.press("u")
+        await expect(page.locator(".banner-title")).to_have_text("Correcting an earlier page")

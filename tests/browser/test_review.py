@@ -242,6 +242,60 @@ async def test_an_answer_that_got_lost_is_found_again(
         assert (await bench.stats()).counts.labeled == 1
 
 
+async def test_what_is_enlarged_is_what_keys_decide(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        enlarged, name = page.locator("#zoom"), page.locator("#zoom .zoom-name")
+        await page.keyboard.press("z")
+        before = await name.inner_text()
+        await page.keyboard.press("j")
+        await expect(page.locator("#found")).to_have_text("2 of 4")
+        shown = await page.locator(".rv-name").inner_text()
+        await expect(name).to_contain_text(shown)
+        assert shown not in before
+        item = await current(page)
+        await page.keyboard.press("2")
+        await expect(enlarged).to_be_hidden()
+        await expect(page.locator("#done")).to_have_text("Decided: red")
+        path = f"/api/projects/{bench.project.project_id}/items/{item}"
+        assert (await bench.admin.request("GET", path)).json()["name"] == shown
+        # In the grid the one in focus; after the last there is nothing to enlarge.
+        await page.keyboard.press("g")
+        await page.keyboard.press("z")
+        for left in (2, 1, 0):
+            await expect(enlarged).to_be_visible()
+            focused = page.locator('.rv-tile[data-focused="true"]')
+            label = str(await focused.get_attribute("aria-label"))
+            await expect(name).to_contain_text(label.partition(",")[0])
+            await page.keyboard.press("1")
+            await expect(page.locator(".rv-tile")).to_have_count(left)
+        await expect(enlarged).to_be_hidden()
+        assert (await bench.stats()).labels == {"green": 3, "red": 1}
+
+
+async def test_a_double_click_decides_one_item(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder, 6)
+        page = await signed_in(browser, bench, "supervisor")
+        await open_review(page, bench)
+        await page.locator('#single [data-action="approve"]').dblclick()
+        await expect(page.locator("#found")).to_have_text("1 of 5")
+        await page.locator("#classes .class-button").first.dblclick()
+        await expect(page.locator("#found")).to_have_text("1 of 4")
+        await page.keyboard.press("g")
+        await page.locator(".rv-tile").first.click()
+        await page.locator('[data-many="approve"]').dblclick()
+        await expect(page.locator(".rv-tile")).to_have_count(3)
+        await expect(page.locator("#done")).to_have_text("1 item approved")
+        assert (await bench.stats()).counts.labeled == 3
+
+
 async def test_more_than_nine_classes_are_found_by_typing(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:
@@ -256,6 +310,10 @@ async def test_more_than_nine_classes_are_found_by_typing(
         await expect(page.locator("#done")).to_have_text("Decided: navy")
         await page.keyboard.press("/")
         await page.keyboard.type("lu")
+        # An input method's own Enter chooses no class.
+        search = page.locator("#classes .class-search")
+        await search.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+        await expect(search).to_have_value("lu")
         shown = page.locator("#classes .class-button:visible")
         await expect(shown).to_have_count(3)
         await page.keyboard.press("ArrowDown")
@@ -395,6 +453,16 @@ async def test_open_items_like_the_last_one_are_decided_together(
         await page.keyboard.press("s")
         await expect(page.locator("#like")).to_be_visible()
         await expect(page.locator(".rv-tile")).to_have_count(11)
+        # Another item enlarged: keys are not about it, and not about what is behind it.
+        await page.keyboard.press("g")
+        await page.locator(".rv-like").click()
+        for key in ("j", "2", "Enter", "Delete"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#zoom")).to_be_visible()
+        await page.keyboard.press("z")
+        await expect(page.locator("#zoom")).to_be_hidden()
+        await expect(page.locator("#found")).to_have_text("1 of 11")
+        await page.keyboard.press("g")
         await page.keyboard.press("a")
         await page.keyboard.press("1")
         await expect(page.locator("#done")).to_have_text("11 items changed to green")

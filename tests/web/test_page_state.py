@@ -199,6 +199,23 @@ def test_a_used_selection_ends_where_the_person_goes_on(run: Run) -> None:
     ]  # fmt: skip
 
 
+def test_a_flag_meets_the_items_it_was_meant_for(run: Run) -> None:
+    page = {"page_id": 1, "kind": "manual", "size": 4, "items": [item(n) for n in range(1, 5)]}
+    meant = [
+        {"type": "focus", "item_id": 2},
+        {"type": "close", "item_id": 2, "replacement": item(9)},
+        {"type": "flag", "item_ids": [2]},
+        {"type": "flag", "item_ids": [2, 3]},
+        {"type": "flag", "item_ids": [9]},
+    ]
+    states = run(PLAY, {"page": page, "task_type": SINGLE, "actions": meant})["states"]
+    kinds = [{id: a["kind"] for id, a in state["answers"].items()} for state in states[-3:]]
+    assert kinds == [{}, {"3": "flag"}, {"3": "flag", "9": "flag"}]
+    # What is gone is no step back either; the focus goes on only after the item it was on.
+    assert [state["depth"] for state in states[-4:]] == [0, 0, 1, 2]
+    assert [state["focus"] for state in states[-3:]] == [1, 1, 2]
+
+
 def test_votes_that_say_the_same_are_not_sent_again(run: Run) -> None:
     vote = {"vote_id": "v", "kind": "label", "value": {"classes": ["a", "b"]}}
     page = {"page_id": 1, "kind": "manual", "size": 1, "items": [item(1, vote=vote)]}

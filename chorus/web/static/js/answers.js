@@ -108,12 +108,11 @@ export class Answers extends EventTarget {
   // -- correcting
 
   /**
-   * Answer the item in view anew. An answer that says all is sent at once; a set of classes waits
-   * for `keep`.
+   * Answer an item anew, by itself the one in view. An answer that says all is sent at once; a set of
+   * classes waits for `keep`.
    * @param {any} action of page_state
    */
-  act(action) {
-    const row = this.row;
+  act(action, row = this.row) {
     if (!row) return;
     if (!row.open) {
       this._note(_("A supervisor has decided this one: it takes no more answers."), "warn");
@@ -125,7 +124,7 @@ export class Answers extends EventTarget {
     row.draft = next;
     const complete = ["skip", "flag"].includes(action.type)
       || (action.type === "label" && row.draft.answering.completes(action.cls));
-    if (complete) this.keep();
+    if (complete) this.keep(row);
     this._changed();
   }
 
@@ -135,8 +134,7 @@ export class Answers extends EventTarget {
   }
 
   /** Send what was put together; an answer that was emptied stays as it was. */
-  keep() {
-    const row = this.row;
+  keep(row = this.row) {
     if (!row?.draft) return;
     const [sent] = missing(row.draft) ? [] : toSend(row.draft);
     row.draft = null;
@@ -187,10 +185,13 @@ export class Answers extends EventTarget {
     this._outbox.put([body]);
   }
 
-  /** A row, with the correction of it that is still on its way. */
+  /** A row, with the correction of it that is still on its way, or still being put together. */
   _pending(row) {
-    const here = this.rows.find((r) => r.item_id === row.item_id && this._outbox.has(r.vote_id));
-    return here ? { ...row, vote_id: here.vote_id, kind: here.kind, value: here.value } : row;
+    const here = this.rows.find((r) => r.item_id === row.item_id);
+    if (!here) return row;
+    const { vote_id, kind, value, draft } = here;
+    const sent = this._outbox.has(vote_id) ? { ...row, vote_id, kind, value } : row;
+    return draft && row.open && sent.vote_id === vote_id ? { ...sent, draft } : sent;
   }
 
   _refused({ type, vote, error }) {

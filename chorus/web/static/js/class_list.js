@@ -8,13 +8,14 @@ import { _ } from "./i18n.js";
 export class ClassList {
   /**
    * @param {HTMLElement} root
-   * @param {(name: ?string) => void} onPick null: none of the classes, where that is an answer
+   * @param {(name: ?string, again: boolean) => void} onPick null: none of the classes, where that is
+   *   an answer; `again`: by the second click of a double click
    */
   constructor(root, onPick) {
     this._root = root;
     this._onPick = onPick;
     this._none = root.querySelector(".class-none");
-    this._none?.addEventListener("click", () => this._pick(null));
+    this._none?.addEventListener("click", (e) => this._pick(null, e.detail > 1));
     this._none?.addEventListener("mousedown", (e) => e.preventDefault());
     this._classes = [];
     this._shown = "";
@@ -86,7 +87,7 @@ export class ClassList {
         "aria-label": line.depth ? label.name : undefined,
         "aria-pressed": "false",
         "aria-keyshortcuts": label.key ?? undefined,
-        onclick: () => this._pick(label.name),
+        onclick: (e) => this._pick(label.name, e.detail > 1),
         // The grid keeps the keyboard while the mouse is on the buttons.
         onmousedown: (e) => e.preventDefault(),
       },
@@ -98,8 +99,8 @@ export class ClassList {
     return button;
   }
 
-  _pick(name) {
-    this._onPick(name);
+  _pick(name, again = false) {
+    this._onPick(name, again);
     this._leave();
   }
 
@@ -130,6 +131,7 @@ export class ClassList {
   }
 
   _key(event) {
+    if (event.isComposing) return; // an input method's own Enter
     const shown = [...this._list.querySelectorAll("button:not([hidden])")];
     const at = shown.findIndex((b) => b.dataset.first === "true");
     if (event.key === "Escape") this._leave();

@@ -19,6 +19,7 @@ export function classRows(root, classes, onChange, onRemove = null) {
       onchange: (e) => onChange(index, { color: e.target.value }) }),
     el("input", { class: "class-row-name", value: c.name, maxLength: 640, "aria-label": `Name of class ${index + 1}`, dataset: { field: `name${index}` },
       onkeydown: (e) => {
+        if (e.isComposing) return; // an input method's own Enter
         if (e.key === "Enter") {
           e.preventDefault();
           e.target.blur();

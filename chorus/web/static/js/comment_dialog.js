@@ -8,7 +8,8 @@ export class CommentDialog {
   /**
    * @param {HTMLDialogElement} dialog
    * @param {import("./comments.js").Comments} comments
-   * @param {{flag: () => void, sent: (flagged: boolean) => void, closed: () => void}} on
+   * @param {{flag: (ids: number[]) => void, sent: () => void, closed: () => void}} on `flag`: these
+   *   items, the page in view may be another one by then; `sent`: a comment without a flag
    */
   constructor(dialog, comments, on) {
     this._dialog = dialog;
@@ -82,10 +83,9 @@ export class CommentDialog {
     const text = this._field.value.trim();
     if (!text && !this._flag) return;
     if (text) for (const item of this._items) this._comments.write(item.item_id, text);
-    const flagged = this._flag;
     this._dialog.close();
-    if (flagged) this._on.flag();
-    this._on.sent(flagged);
+    if (this._flag) this._on.flag(this._items.map((i) => i.item_id));
+    else this._on.sent();
   }
 }
 

@@ -9,6 +9,7 @@ import { whole, withShapes } from "./shapes/thumb.js";
 import { texts } from "./texts.js";
 
 const AGAIN_MS = 3_000;
+const AGAIN_MOST_MS = 60_000;
 const SNIPPET_CHARS = 160;
 
 /** The address of an item's text; null for a picture. */
@@ -46,12 +47,54 @@ export async function whyMissing(url) {
   return _("picture could not be loaded");
 }
 
-/** A picture that does not come says why, where it would have been. @param {HTMLImageElement} image */
+/**
+ * A picture that did not come is asked for again: after a moment, then twice as long each time, and
+ * at once when the browser is online again, while it is still the one to show.
+ * @param {HTMLImageElement} image @param {() => boolean} [wanted] is there still a place for it?
+ */
+export function keepAsking(image, wanted = () => image.isConnected) {
+  let url = "";
+  let wait = AGAIN_MS;
+  let timer = 0;
+  const stop = () => {
+    clearTimeout(timer);
+    removeEventListener("online", again);
+  };
+  const again = () => {
+    stop();
+    if (wanted() && image.src === url) image.src = url;
+  };
+  image.addEventListener("load", () => {
+    stop();
+    url = "";
+  });
+  image.addEventListener("error", () => {
+    stop();
+    wait = image.src === url ? Math.min(2 * wait, AGAIN_MOST_MS) : AGAIN_MS;
+    url = image.src;
+    timer = setTimeout(again, wait);
+    addEventListener("online", again);
+  });
+}
+
+/**
+ * A picture that does not come says why, where it would have been, until it does.
+ * @param {HTMLImageElement} image
+ */
 export function sayWhyMissing(image) {
+  keepAsking(image);
+  let name = "";
+  let why = "";
   image.addEventListener("error", async () => {
     const url = image.src;
-    const why = await whyMissing(url);
-    if (image.src === url) image.alt = why;
+    const found = await whyMissing(url);
+    if (image.src !== url || image.naturalWidth) return;
+    if (image.alt !== why) name = image.alt;
+    why = found;
+    image.alt = why;
+  });
+  image.addEventListener("load", () => {
+    if (why && image.alt === why) image.alt = name;
   });
 }
 
@@ -65,6 +108,7 @@ export function preview(item, props = {}, drawn = null) {
   const url = textOf(item);
   if (url === null) {
     const image = el("img", { src: item.thumb, alt: "", loading: "lazy", ...props });
+    keepAsking(image);
     if (!drawn?.shapes.length) return image;
     const holder = withShapes(image, item, drawn.shapes, drawn.colors);
     return drawn.whole ? whole(holder) : holder;

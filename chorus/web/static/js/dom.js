@@ -58,6 +58,11 @@ export function setText(node, text) {
   if (node.textContent !== String(text)) node.textContent = String(text);
 }
 
+/** A listener for clicks that leaves out the second of a double click: it is about what the first has brought, which nobody has seen. */
+export function firstClick(run) {
+  return (event) => event.detail > 1 || run(event);
+}
+
 /** What the server put into the page for its script. */
 export function boot() {
   return JSON.parse(document.body.dataset.boot ?? "{}");

@@ -1,7 +1,7 @@
 /** The grid of pictures or texts: draws a page's state, reports clicks. */
 import { ICONS, el, fill, icon, setText, setVars } from "./dom.js";
 import { answerChips, colorsOf, wordOf } from "./chips.js";
-import { reading, textOf, whyMissing } from "./content.js";
+import { keepAsking, reading, textOf, whyMissing } from "./content.js";
 import { isOdd } from "./page_state.js";
 import { verdictWords } from "./page_words.js";
 import { classesOf, wordsOf } from "./task.js";
@@ -184,10 +184,12 @@ export class Grid {
     });
     setVars(image, { most: `${Math.max(item.width, 1) * ENLARGE_MOST}px` });
     const broken = el("span", { class: "tile-broken" }, _("picture could not be loaded"));
+    keepAsking(image);
     image.addEventListener("error", async () => {
       image.closest(".tile").dataset.broken = "true";
       setText(broken, await whyMissing(image.src));
     });
+    image.addEventListener("load", () => delete image.closest(".tile").dataset.broken);
     return el("div", { class: "tile-picture" }, image, broken);
   }
 

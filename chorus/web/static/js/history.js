@@ -29,7 +29,11 @@ const outbox = new Outbox(socket, user.user_id, project.project_id);
 const answers = new Answers(socket, outbox, project);
 const comments = new Comments(socket, outbox, project.project_id, user.user_id);
 const commenting = new CommentDialog($("#comment"), comments, {
-  flag: () => answers.act({ type: "flag" }),
+  flag: ([id]) => {
+    const row = answers.rows.find((r) => r.item_id === id);
+    if (row) answers.act({ type: "flag" }, row);
+    else toast(_("It is not here any more: nothing was flagged."), "warn");
+  },
   sent: () => {},
   closed: () => list.takeKeyboard(true),
 });
@@ -231,6 +235,7 @@ form.addEventListener("input", (e) => {
   timer = setTimeout(read, e.target.type === "search" ? TYPING_MS : 0);
 });
 form.addEventListener("keydown", (e) => {
+  if (e.isComposing) return; // an input method's own Enter
   if (e.key !== "Enter" && e.key !== "Escape") return;
   e.preventDefault();
   read();

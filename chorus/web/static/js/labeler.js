@@ -1,5 +1,5 @@
 /** The labeler's page: keys, clicks and what the server pushes, put together. */
-import { $, boot, setText, setVars } from "./dom.js";
+import { $, boot, firstClick, setText, setVars } from "./dom.js";
 import { AutoSize } from "./auto_size.js";
 import { BreakReminder } from "./break_reminder.js";
 import { ClassList } from "./class_list.js";
@@ -35,17 +35,21 @@ const task = taskOf(project);
 const Board = task.shapes ? (await import("./shapes/board.js")).Board : null;
 /** The page sizes that there are, ascending. */
 const SIZES = [1, 4, 6, 9];
+/** So long after a page has come into view nobody can have looked at it. */
+const LOOK_MS = 300;
 
 const socket = new Socket();
 const outbox = new Outbox(socket, user.user_id, project.project_id);
 const session = new Session(socket, outbox, user, project);
-const classes = new ClassList($("#classes"), (name) => pick(name));
+const classes = new ClassList($("#classes"), (name, again) => {
+  if (!unmeant(again) || !session.current.answering.completes(name)) pick(name);
+});
 const colors = (name) => classes.colors(name);
 const notes = new Notes(socket, project.project_id, user.user_id);
 const comments = new Comments(socket, outbox, project.project_id, user.user_id);
 const commenting = new CommentDialog($("#comment"), comments, {
-  flag: () => session.act({ type: "flag" }),
-  sent: (flagged) => toast(sentWords(flagged), "good"),
+  flag,
+  sent: () => toast(sentWords(false), "good"),
   closed: () => render(),
 });
 new ThreadList($("#threads"), comments, (item) => commenting.open([item], false));
@@ -86,8 +90,31 @@ const strip = new RecentStrip($("#recent"), (id) => session.correct(id), colors)
 
 // -- showing
 
+let shown = null;
+let looked = false;
+let looking = 0;
+
+/** Another page in view takes a moment to be seen. */
+function look(page) {
+  const id = page?.page_id ?? null;
+  if (id === shown) return;
+  shown = id;
+  looked = false;
+  clearTimeout(looking);
+  looking = setTimeout(() => {
+    looked = true;
+    render();
+  }, LOOK_MS);
+}
+
+/** Only the model has answered here, and nobody can have seen it: what sends it was meant for the page before. */
+function unseen(page) {
+  return !looked && !page.correcting && !page.verdicts && !touched(page) && Object.keys(page.answers).length > 0;
+}
+
 function render() {
   const page = session.current;
+  look(page);
   classes.set(session.project.classes);
   grid.render(session.paused && !page ? null : page, (id) => written(page, id));
   renderBanner(page);
@@ -133,6 +160,19 @@ function openComments(flag, ids = null) {
   const about = ids ?? (flag ? targets(page) : [focused(page)?.item_id]);
   const items = page.items.filter((i) => about.includes(i.item_id));
   if (items.length) commenting.open(items, flag);
+}
+
+/** Flag those of these items that are still on the page in view. */
+function flag(ids) {
+  const page = session.current;
+  if (session.paused) {
+    toast(_("Labeling is paused: nothing was flagged."), "warn");
+  } else if (!page || page.verdicts || !page.items.some((i) => ids.includes(i.item_id))) {
+    toast(_("It is not here any more: nothing was flagged."), "warn");
+  } else {
+    session.act({ type: "flag", item_ids: ids });
+    toast(sentWords(true), "good");
+  }
 }
 
 /** What an item is said to be; null: nothing yet, or that nobody can tell. */
@@ -184,7 +224,7 @@ function renderActions(page) {
   const left = page ? missing(page) : 0;
   const submit = $("#do-submit");
   // A picture with nothing on it can be sent too.
-  submit.dataset.ready = String(Boolean(page) && (left === 0 || board !== null));
+  submit.dataset.ready = String(Boolean(page) && !unseen(page) && (left === 0 || board !== null));
   setText($(".submit-text", submit), submitWords(page, board ? 0 : left));
   if (board) return;
   const all = page !== null && page.selected.length === page.items.length;
@@ -277,6 +317,7 @@ function sendDrawn(page) {
 
 function submit() {
   const page = session.current;
+  if (page && unseen(page)) return;
   if (board && page && !page.verdicts && !session.paused) {
     const why = board.holdsBack();
     if (why) toast(why, "warn");
@@ -352,6 +393,14 @@ function renderLetters() {
   $("#larger").disabled = letters.largest;
 }
 
+/**
+ * The second click of a double click, where the first has sent a page of one item: it would answer
+ * the next one, which nobody has seen.
+ */
+function unmeant(again) {
+  return again && session.current?.size === 1;
+}
+
 const REPEATED = ["move", "step", "read", "letters", "nudge", "grow", "zoom", "undo", "redo"];
 document.addEventListener("keydown", (event) => {
   session.awake();
@@ -375,10 +424,10 @@ document.addEventListener("pointerdown", () => session.awake());
 
 const CLICKS = {
   ...(board ? { "#do-redo": RUN.redo, "#do-comment": RUN.comment } : { "#do-select": RUN.selectAll, "#do-clear": RUN.clear }),
-  "#do-skip": RUN.skip,
+  "#do-skip": (e) => unmeant(e.detail > 1) || RUN.skip(),
   "#do-flag": RUN.flag,
   "#do-undo": RUN.undo,
-  "#do-submit": submit,
+  "#do-submit": firstClick(submit),
   "#do-help": RUN.help,
   "#leave-correction": () => session.leaveCorrection(),
 };

@@ -139,7 +139,7 @@ function changed(state, action) {
       return untag(state, action.item_id, action.cls);
     case "skip":
     case "flag":
-      return pass(state, action.type);
+      return pass(state, action.type, action.item_ids ?? targets(state));
     case "clear":
       return clear(state);
     case "move":
@@ -236,10 +236,13 @@ function label(state, cls) {
   return answer(state, ids, answers, state.answering.completes(cls));
 }
 
-/** No label: that nobody can tell ("skip"), or that something is wrong with it ("flag"). */
-function pass(state, kind) {
-  const ids = targets(state);
-  return answer(state, ids, ids.map(() => ({ kind, classes: [], by: "person" })), true);
+/**
+ * No label: that nobody can tell ("skip"), or that something is wrong with it ("flag"). Items that
+ * are not here any more are left out.
+ */
+function pass(state, kind, ids) {
+  const here = ids.filter((id) => state.items.some((i) => i.item_id === id));
+  return answer(state, here, here.map(() => ({ kind, classes: [], by: "person" })), true);
 }
 
 /** What is drawn on an item's picture now. */
@@ -262,7 +265,7 @@ function untag(state, id, cls) {
 
 /**
  * Put these answers (null: none) in place of the old ones. `complete`: nothing is left to say of
- * them. Then a selection ends; the focus stays after it, and moves on after a single answer.
+ * them. Then a selection ends; the focus stays after it, and moves on after an answer to its item.
  */
 function answer(state, ids, given, complete) {
   if (!ids.length) return state;
@@ -276,7 +279,7 @@ function answer(state, ids, given, complete) {
   if (!complete || given.includes(null)) return { ...state, answers, spent: chosen, past };
   if (chosen) return { ...state, answers, selected: [], spent: false, past };
   const next = { ...state, answers, past };
-  return { ...next, focus: focusAfter(next) };
+  return ids.includes(focused(state).item_id) ? { ...next, focus: focusAfter(next) } : next;
 }
 
 function focusAfter(state) {

@@ -2,6 +2,9 @@
 import { textOf } from "./content.js";
 import { texts } from "./texts.js";
 
+/** So long a picture that did not come is not asked for again. */
+const AGAIN_MS = 5_000;
+
 /** The picture a tile of this page shows: small ones suffice for a full grid. */
 export function pictureOf(item, count) {
   return count > 4 && window.devicePixelRatio <= 1.5 ? item.thumb : item.image;
@@ -28,8 +31,11 @@ export class Preload {
       if (this._images.has(url)) continue;
       const image = new Image();
       image.src = url;
-      image.decode().catch(() => {}); // The tile itself says when a picture is missing.
       this._images.set(url, image);
+      image.decode().catch(() => {
+        // The tile itself says when a picture is missing.
+        setTimeout(() => this._images.get(url) === image && this._images.delete(url), AGAIN_MS);
+      });
     }
   }
 }

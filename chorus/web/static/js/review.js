@@ -1,5 +1,5 @@
 /** The review room: keys, clicks and what the server pushes, put together. */
-import { $, boot, setText, setVars } from "./dom.js";
+import { $, boot, firstClick, setText, setVars } from "./dom.js";
 import { api } from "./api.js";
 import { answeringOf } from "./answering.js";
 import { Bar } from "./review_bar.js";
@@ -48,7 +48,10 @@ const similarTo = (id, settled, limit) =>
   api("GET", `/api/projects/${project.project_id}/items/${id}/similar?settled=${settled}&limit=${limit}`);
 const bar = new Bar((id) => similarTo(id, false, 1));
 const note = new NoteForm($("#note"), (body) => command("note.add", body));
-const classes = new ClassList($("#classes"), (name) => pick(name));
+const classes = new ClassList($("#classes"), (name, again) => {
+  // The second click of a double click would decide the next item, which nobody has seen.
+  if (!again || board || task.multi) pick(name);
+});
 const board = Board && new Board($("#drawing"), $(".shape-list"), $(".rv-people"), task, {
   changed: () => render(),
   note: (text) => toast(text, "warn"),
@@ -56,7 +59,7 @@ const board = Board && new Board($("#drawing"), $(".shape-list"), $(".rv-people"
   colors: (name) => ({ c: "#5f6b7e", ...words.colors(name) }),
 });
 const single = new Single($("#single"), words, board,
-  { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item) }, user.user_id);
+  { show: (id) => room.show(id), decide, zoom: openZoom, zoomOther: (item) => showZoom(item, true) }, user.user_id);
 const outbox = new Outbox(socket, user.user_id, project.project_id);
 const comments = new Comments(socket, outbox, project.project_id, user.user_id);
 const written = new ReviewComments($("#comments"), comments);
@@ -67,6 +70,8 @@ const form = new FilterForm((filter) => {
   room.setFilter(filter);
   keepAddress();
 });
+/** Is what is enlarged another item than the one in view? Then keys do not decide. */
+let elsewhere = false;
 let view = new URLSearchParams(location.search).get("view") === "grid" ? "grid" : "single";
 
 // -- showing
@@ -101,6 +106,7 @@ function render() {
     grid.render(room);
   }
   bar.render(room, view === "grid" ? grid : null, draft.classes);
+  if (zoom.isOpen && !elsewhere) openZoom();
 }
 
 function renderBoard() {
@@ -151,12 +157,15 @@ function lookForSimilar() {
   }, SIMILAR_WAIT_MS);
 }
 
+/** Enlarge the item in view: it is what keys decide. */
 function openZoom() {
   const item = view === "grid" ? room.items.get(grid.focus) : room.item;
   if (item) showZoom(item);
+  else zoom.close();
 }
 
-function showZoom(item) {
+function showZoom(item, other = false) {
+  elsewhere = other;
   const said = saidOf(item);
   zoom.show(item, said && { kind: "label", classes: said, by: "vote" }, (name) => words.colors(name));
 }
@@ -316,6 +325,9 @@ function drawKey(event) {
   return Boolean(about) && board.drawing.run(intent);
 }
 
+/** What keys do to an enlarged item that is not the one in view. */
+const LOOKS = ["escape", "zoom", "read", "letters", "help"];
+
 document.addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest("input, textarea, select") || note.isOpen || target.closest("#gold-note-dialog")) return;
@@ -331,6 +343,7 @@ document.addEventListener("keydown", (event) => {
   // A control reached with Tab answers to Enter and Space itself.
   if (target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
   event.preventDefault();
+  if (zoom.isOpen && elsewhere && !LOOKS.includes(intent.type)) return;
   RUN[intent.type](intent);
   render();
 });
@@ -346,7 +359,7 @@ const CLICKS = {
   "#do-stop": () => room.stop(),
 };
 for (const [selector, run] of Object.entries(CLICKS)) onClick($(selector), run);
-for (const button of document.querySelectorAll("[data-many]")) onClick(button, () => decide(button.dataset.many));
+for (const button of document.querySelectorAll("[data-many]")) onClick(button, firstClick(() => decide(button.dataset.many)));
 for (const button of document.querySelectorAll(".rv-views button")) onClick(button, () => setView(button.dataset.view));
 for (const button of document.querySelectorAll("[data-gold]")) {
   onClick(button, () => {
@@ -365,8 +378,8 @@ $(".dialog-close", help).addEventListener("click", () => help.close());
 /** The list keeps the keyboard, so that Enter means approve and not this button again. */
 function onClick(button, run) {
   button.addEventListener("mousedown", (e) => e.preventDefault());
-  button.addEventListener("click", () => {
-    run();
+  button.addEventListener("click", (event) => {
+    run(event);
     render();
   });
 }

@@ -13,15 +13,19 @@ export class ReviewComments {
     this._comments = comments;
     this._item = null;
     this._known = "";
+    /** Has the person said, of this item, to whom? */
+    this._chosen = false;
     this._field = $("textarea", root);
     this._to = $("select", root);
     $("form", root).addEventListener("submit", (e) => {
       e.preventDefault();
       this._send();
     });
+    this._to.addEventListener("change", () => (this._chosen = true));
     this._field.addEventListener("keydown", (e) => {
+      if (e.isComposing) return; // an input method's own Enter
       if (e.key === "Escape") this._field.blur();
-      if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
+      if (e.key !== "Enter" || e.shiftKey) return;
       e.preventDefault();
       this._send();
     });
@@ -37,12 +41,18 @@ export class ReviewComments {
     this._known = known;
     if (item?.item_id !== this._item?.item_id) {
       this._field.value = "";
+      this._chosen = false;
       fill($(".rv-threads", this._root));
+      // Until it is known who wrote, nobody is offered.
+      this._offer(new Map());
+      this._show(Boolean(item?.comments));
     }
     this._item = item;
-    this._people([]);
     if (item?.comments) this._load();
-    else setText($("h2", this._root), "Comments");
+    else {
+      this._people([]);
+      setText($("h2", this._root), "Comments");
+    }
   }
 
   /** Put the cursor into the answer. */
@@ -52,8 +62,12 @@ export class ReviewComments {
 
   async _load() {
     const item = this._item;
-    const found = await this._comments.of(item.item_id).catch(() => []);
+    const found = await this._comments.of(item.item_id).catch(() => null);
     if (item !== this._item) return;
+    if (found === null) {
+      this._known = ""; // lost: asked again with the next change
+      return;
+    }
     setText($("h2", this._root), found.length ? plural(found.length, "comment") : "Comments");
     this._people(found);
     const threads = Map.groupBy(found, (c) => c.labeler_id);
@@ -64,22 +78,31 @@ export class ReviewComments {
     if (found.length) this._comments.read(item.item_id, found.at(-1).seq);
   }
 
-  /** Who can be answered: whoever wrote, then whoever voted. */
+  /** Who can be answered: whoever wrote, the newest first, then whoever voted. */
   _people(found) {
     const people = new Map([...found].reverse().map((c) => [c.labeler_id, c.labeler]));
     for (const vote of this._item?.votes ?? []) {
       if (!people.has(vote.user_id)) people.set(vote.user_id, vote.labeler);
     }
-    const chosen = this._to.value;
+    this._offer(people);
+    this._show(people.size > 0);
+  }
+
+  _offer(people) {
+    // What is being written is to whom it was begun.
+    const kept = this._chosen || this._field.value.trim() ? this._to.value : "";
     fill(this._to, ...[...people].map(([id, name]) => el("option", { value: id }, `To ${name}`)));
-    if (people.has(chosen)) this._to.value = chosen;
-    $("form", this._root).hidden = !people.size;
-    $(".rv-nobody", this._root).hidden = people.size > 0;
+    if (people.has(kept)) this._to.value = kept;
+  }
+
+  _show(open) {
+    $("form", this._root).hidden = !open;
+    $(".rv-nobody", this._root).hidden = open;
   }
 
   _send() {
     const text = this._field.value.trim();
-    if (!text || !this._item) return;
+    if (!text || !this._to.value) return;
     this._comments.write(this._item.item_id, text, this._to.value);
     this._field.value = "";
     this._field.blur();

@@ -32,6 +32,7 @@ export class FilterForm {
       this._timer = setTimeout(() => this._read(), typed ? TYPING_MS : 0);
     });
     this._form.addEventListener("keydown", (e) => {
+      if (e.isComposing) return; // an input method's own Enter
       if (e.key === "Escape") document.activeElement?.blur();
       else if (e.key === "Enter") {
         this._read();

@@ -1,5 +1,5 @@
 /** One item large: what it is, who said what, the model, what looks like it, and the keys. */
-import { $, el, fill, setText, setVars } from "./dom.js";
+import { $, el, fill, firstClick, setText, setVars } from "./dom.js";
 import { preview, reading, sayWhyMissing, textOf } from "./content.js";
 import { ago, plural, score, seconds } from "./format.js";
 import { saidOf } from "./review_filter.js";
@@ -33,7 +33,7 @@ export class Single {
       sayWhyMissing($(".rv-picture img", root));
     }
     for (const button of root.querySelectorAll("[data-action]")) {
-      button.addEventListener("click", () => on.decide(button.dataset.action));
+      button.addEventListener("click", firstClick(() => on.decide(button.dataset.action)));
       button.addEventListener("mousedown", (e) => e.preventDefault());
     }
   }

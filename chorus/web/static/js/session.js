@@ -128,7 +128,7 @@ export class Session extends EventTarget {
   /** Take back the last thing done: an answer, a selection, or the sending of a page. */
   undo() {
     const page = this.current;
-    if (page === this.told) return;
+    if (this.told && page === this.told) return;
     if (page?.past.length) {
       this.act({ type: "undo" });
       return;

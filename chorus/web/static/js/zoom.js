@@ -61,8 +61,10 @@ export class Zoom {
       this._content(item);
     }
     fill($(".zoom-answer", this._dialog), ...(answer ? answerChips(answer, item.prelabel, colors, null) : []));
-    if (!this._dialog.open) this._dialog.showModal();
-    if (textOf(item) !== null) this._text.focus();
+    if (this._dialog.open) return;
+    this._dialog.showModal();
+    // Not the slider that the browser would choose: keys are about the item.
+    (textOf(item) === null ? this._stage : this._text).focus();
   }
 
   _content(item) {

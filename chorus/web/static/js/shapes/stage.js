@@ -5,7 +5,7 @@
  * Layers: the picture; all shapes; and, redrawn at each move of the pointer, what is being done. None
  * of them listens for events: what is under the pointer is worked out from the shapes (hits.js).
  */
-import { sayWhyMissing } from "../content.js";
+import { keepAsking } from "../content.js";
 import { Doing } from "./doing.js";
 import { alike, paint } from "./marks.js";
 import { boundsOf } from "./shapes.js";
@@ -83,7 +83,7 @@ export class Stage {
     };
     image.addEventListener("load", show);
     image.addEventListener("error", () => this._url === item.image && (this._root.dataset.picture = "missing"));
-    sayWhyMissing(image);
+    keepAsking(image, () => this._key === key && this._root.isConnected);
     image.src = item.image;
     if (image.complete && image.naturalWidth) show();
     this.fit();
