@@ -115,13 +115,17 @@ def test_what_is_decided_with_the_models_answer_in_view_proves_nothing(tmp_path:
     teaches, and proves nothing. What a dispute came to does, or only easy items would."""
     world = World(2, 2)
     ids = vote(world, [["0", "1"], ["0", "0"]])
+    world.add(1, label="2")
+    (with_the_data,) = (i.item_id for i in world.items() if i.item_id not in ids)
+    assert inputs(world, tmp_path)[with_the_data]["trusted"] == "1"
+    ids.append(with_the_data)
     world.add(1)
     (untouched,) = (i.item_id for i in world.items() if i.item_id not in ids)
     world.decide(ids[1], "change", "1")
     world.decide(untouched, "change", "1")
     rows = inputs(world, tmp_path)
-    assert [rows[i]["label"] for i in (*ids, untouched)] == ["0", "1", "1"]
-    assert [rows[i]["trusted"] for i in (*ids, untouched)] == ["1", "1", "0"]
+    assert [rows[i]["label"] for i in (*ids, untouched)] == ["0", "1", "2", "1"]
+    assert [rows[i]["trusted"] for i in (*ids, untouched)] == ["1", "1", "1", "0"]
     # After a broken promise no old label proves anything again because somebody has approved it.
     world.now += 1000
     tx = world.tx()

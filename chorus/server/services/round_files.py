@@ -105,7 +105,8 @@ def is_trusted(row: RoundRow | ShapeRow, project: Project) -> bool:
 def by_chance(row: RoundRow | ShapeRow, project: Project) -> bool:
     """As `is_trusted`, whatever people saw."""
     since = project.evidence_since
-    if row.label_source == "review" and (row.n_labels == 0 or since):
+    decided = row.label_source == "review" and row.decision != "import"
+    if decided and (row.n_labels == 0 or since):
         # Whoever decides has the model's answer on the screen, and may have looked for it. What a
         # dispute came to counts all the same, or the evidence would be of easy items only; but not
         # after a broken promise: when people gave these votes is not known here.

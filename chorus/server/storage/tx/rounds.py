@@ -28,6 +28,9 @@ class RoundRow(NamedTuple):
     chosen: int
     tuned: int
     outside: int
+    decision: str | None
+    """The action of the newest decision, where that is what the label is; "import": it came with
+    the data or from a file."""
 
 
 class ShapeRow(NamedTuple):
@@ -45,8 +48,14 @@ class ShapeRow(NamedTuple):
     chosen: int
     outside: int
     preset: str | None
+    decision: str | None
+    """As of `RoundRow`."""
 
 
+DECISION = (
+    "CASE WHEN label_source = 'review' THEN (SELECT action FROM review r"
+    " WHERE r.item_id = item.item_id ORDER BY r.seq DESC, r.review_id DESC LIMIT 1) END"
+)
 AUDITED = (
     "audit = 1 AND state = 'labeled' AND n_prelabel_votes = 0 AND outside = 0"
     " AND pre_value IS NOT NULL AND (label_source = 'votes' OR n_labels > 0)"
@@ -182,7 +191,7 @@ class RoundSql(Base):
     def round_rows(self, project_id: str, after: int, limit: int) -> list[RoundRow]:
         """The model's input, in order of item_id."""
         rows = self.rows(
-            f"SELECT {', '.join(RoundRow._fields)} FROM item WHERE project_id = ?"
+            f"SELECT {', '.join(RoundRow._fields[:-1])}, {DECISION} FROM item WHERE project_id = ?"
             " AND item_id > ? AND state <> 'removed' ORDER BY item_id LIMIT ?",
             (project_id, after, limit),
         )
@@ -191,7 +200,7 @@ class RoundSql(Base):
     def labeled_shapes(self, project_id: str, after: int, limit: int) -> list[ShapeRow]:
         """Labeled pictures behind an item, in order of item_id."""
         rows = self.rows(
-            f"SELECT {', '.join(ShapeRow._fields)} FROM item WHERE project_id = ?"
+            f"SELECT {', '.join(ShapeRow._fields[:-1])}, {DECISION} FROM item WHERE project_id = ?"
             " AND state = 'labeled' AND label IS NOT NULL AND item_id > ?"
             " ORDER BY item_id LIMIT ?",
             (project_id, after, limit),
