@@ -36,6 +36,11 @@ class Answers:
         """Those of some of the items."""
         return Answers(self.probabilities[at], self.sets[at], self.scores[at], self.margins[at])
 
+    def put(self, at: slice, some: Answers) -> None:
+        """Fill in what is said of some of the items."""
+        self.probabilities[at], self.sets[at] = some.probabilities, some.sets
+        self.scores[at], self.margins[at] = some.scores, some.margins
+
     def values(self) -> list[str]:
         """Each answer as it is stored: "3", or a set as "0,3" or "-"."""
         if (self.sets.sum(axis=1) == 1).all():
@@ -55,6 +60,14 @@ class Answers:
             some = classes[:count] + [c for c in classes[count:] if said[c]]
             out[i] = ",".join(f"{c}:{row[c]:.4f}" for c in some)
         return out
+
+
+def empty(n: int, classes: int, *, multilabel: bool) -> Answers:
+    """To be filled in (`Answers.put`). Sets are worked out in float64."""
+    kind = np.float64 if multilabel else np.float32
+    return Answers(
+        np.empty((n, classes), kind), np.empty((n, classes), bool), np.empty(n), np.empty(n, kind)
+    )
 
 
 def one_class(probabilities: Floats) -> Answers:

@@ -224,16 +224,20 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
     items = _items(params)
     report = reporter(Path(params["progress"]))
     model = _model(params)
+    card = _card(round_dir)
     ids = items.ids[items.open]
     hidden, classes = model.heads.w2.shape[1:]
-    logits = np.empty((len(ids), classes), dtype=np.float32)
     embedding = np.empty((len(ids), hidden), dtype=np.float32)
+    said = answers.empty(len(ids), classes, multilabel=bool(card.get("multilabel")))
 
     def work(batch: tuple[int, Ints]) -> int:
+        """Batch by batch to the end: of half a million items and a thousand classes there is room
+        for one array, and not for all that it is worked out by."""
         number, rows = batch
         at = slice(number * BATCH, number * BATCH + len(rows))
         seed = int(params["seed"]) + number
-        logits[at], embedding[at] = learn.score(model, items.features(rows), seed)
+        logits, embedding[at] = learn.score(model, items.features(rows), seed)
+        said.put(at, answers_of(card, logits))
         return len(rows)
 
     with ThreadPoolExecutor(int(params["threads"])) as pool:
@@ -241,8 +245,6 @@ def infer(params: dict[str, Any]) -> dict[str, Any]:
         for count in pool.map(work, enumerate(items.batches(items.open))):
             done += count
             report(0.9 * done / len(ids))
-    card = _card(round_dir)
-    said = answers_of(card, logits)
     doubts = (1 - (said.scores if card.get("multilabel") else said.margins)).astype(np.float32)
     save_arrays(
         round_dir / "open.npz",
