@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.pages import go_offline, open_labeling, signed_in
 from tests.servers import Bench, TestServer, pictures
@@ -55,17 +55,23 @@ async def test_an_old_answer_is_found_and_corrected(
         await expect(cards).to_have_count(4)
 
 
+async def with_four_answers(browser: Browser, bench: Bench, folder: Path) -> Page:
+    """The list of somebody who has given four pictures their first tag each."""
+    await bench.make(pictures(folder, 4), page_size=4, task_type="multilabel")
+    page = await signed_in(browser, bench)
+    await open_labeling(page, bench)
+    for key in ("a", "1", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator("#today")).to_have_text("4")
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/history")
+    return page
+
+
 async def test_tags_are_put_together_and_saved(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:
     async with Bench(server) as bench:
-        await bench.make(pictures(folder, 4), page_size=4, task_type="multilabel")
-        page = await signed_in(browser, bench)
-        await open_labeling(page, bench)
-        for key in ("a", "1", "Enter"):
-            await page.keyboard.press(key)
-        await expect(page.locator("#today")).to_have_text("4")
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        page = await with_four_answers(browser, bench, folder)
         await expect(page.locator(".answer")).to_have_count(4)
         await page.keyboard.press("2")
         await expect(page.locator('.answer[data-draft="true"] .chip')).to_have_count(2)
@@ -81,13 +87,7 @@ async def test_a_correction_not_saved_yet_outlives_a_lost_connection(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:
     async with Bench(server) as bench:
-        await bench.make(pictures(folder, 4), page_size=4, task_type="multilabel")
-        page = await signed_in(browser, bench)
-        await open_labeling(page, bench)
-        for key in ("a", "1", "Enter"):
-            await page.keyboard.press(key)
-        await expect(page.locator("#today")).to_have_text("4")
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        page = await with_four_answers(browser, bench, folder)
         cards = page.locator(".answer")
         await expect(cards).to_have_count(4)
         await page.keyboard.press("2")

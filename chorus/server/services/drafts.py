@@ -20,10 +20,9 @@ from chorus.server.domain.tasks import is_shapes, is_text
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser, join
 from chorus.server.services.data_sources import DataSources, NewSource
-from chorus.server.services.importing import Importing, Upload, new_job
+from chorus.server.services.importing import Importing, Upload, new_job, options_of
 from chorus.server.services.projects import NewClass, NewProject, Projects
 from chorus.server.services.refreshing import Refreshing
-from chorus.server.services.sources import Options
 from chorus.server.storage.blobs import BlobStore as Blobs
 from chorus.server.storage.remote import Credentials
 from chorus.server.storage.store import Store
@@ -253,15 +252,15 @@ class Drafts:
         # What cannot be read is refused before anything is made.
         files = self._files(draft_id)
         staged = source.kind == "upload" and await asyncio.to_thread(files.exists)
-        options = Options(is_text(answers.task_type), source.gold, source.columns or None)
         ready = remote = job = None
         if staged or source.kind == "server":
             place = files if staged else Path(source.path)
+            options = options_of(answers.task_type, source.gold, source.columns or None)
             ready = await self._importing.ready(place, options, staged=staged)
         if source.kind == "place":
             given = body.credentials if body is not None else Credentials()
             wanted = (source.place or Place()).source(given)
-            remote = self._sources.made("", user.user_id, wanted, options.text)
+            remote = self._sources.made("", user.user_id, wanted, text)
 
         def also(tx: Tx, project_id: str) -> None:
             """With the project: whatever stops the server, there is the draft or all of this."""
@@ -271,8 +270,8 @@ class Drafts:
             tx.move_prose_pictures(draft_id, project_id)
             there, here = f"/api/drafts/{draft_id}/", f"/api/projects/{project_id}/"
             if there in new.instructions:
-                text = new.instructions.replace(there, here)
-                tx.change_project(project_id, {"instructions": text})
+                moved = new.instructions.replace(there, here)
+                tx.change_project(project_id, {"instructions": moved})
             for person in answers.people:
                 member = tx.user(person.user_id)
                 if member is not None:  # not removed since they were chosen

@@ -149,9 +149,8 @@ class Importing:
         self, project_id: str, user_id: str, folder: str, columns: list[str] | None = None
     ) -> dict[str, Any]:
         options = self._options(project_id, False, columns)
-        # Listed before the job starts: a folder that is not there is refused here.
-        listing = await asyncio.to_thread(sources.of_folder, Path(folder), options)
-        return await self._begin(project_id, user_id, Ready(lambda: listing, self._scratch()))
+        ready = await self._listed(sources.of_folder, Path(folder), options)
+        return await self._begin(project_id, user_id, ready)
 
     async def from_csv(
         self,
@@ -162,9 +161,8 @@ class Importing:
         columns: list[str] | None = None,
     ) -> dict[str, Any]:
         options = self._options(project_id, gold, columns)
-        # Before the job starts: a table without its columns is refused here.
-        listing = await asyncio.to_thread(sources.of_table, Path(csv), options)
-        return await self._begin(project_id, user_id, Ready(lambda: listing, self._scratch()))
+        ready = await self._listed(sources.of_table, Path(csv), options)
+        return await self._begin(project_id, user_id, ready)
 
     async def from_upload(
         self,
@@ -179,12 +177,11 @@ class Importing:
         here = folder / "files"
         try:
             await self.stage(files, here)
-            listed = await asyncio.to_thread(sources.tables_in, here, options)
+            ready = await self._staged(here, options)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, True)
             raise
-        list_files = partial(sources.of_upload, here, listed, options)
-        return await self._begin(project_id, user_id, Ready(list_files, folder))
+        return await self._begin(project_id, user_id, ready)
 
     async def stage(self, files: Sequence[Upload], here: Path) -> None:
         """Write uploaded files below `here`; those of a zip take its place. Raises `ApiError`."""
@@ -202,15 +199,12 @@ class Importing:
     async def ready(self, place: Path, options: Options, *, staged: bool) -> Ready:
         """For a folder or a table on the server; staged: for files that lie in the folder `place`
         already, which is gone afterwards, with the folder it lies in. Raises `ApiError`."""
-        if options.columns is not None and not options.text:
-            raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
         if staged:
-            listed = await asyncio.to_thread(sources.tables_in, place, options)
-            return Ready(partial(sources.of_upload, place, listed, options), place.parent)
+            return await self._staged(place, options)
         is_file = await asyncio.to_thread(place.is_file)
-        read = sources.of_table if is_file else sources.of_folder
-        listing = await asyncio.to_thread(read, place, options)
-        return Ready(lambda: listing, self._scratch())
+        return await self._listed(
+            sources.of_table if is_file else sources.of_folder, place, options
+        )
 
     def go(self, job: Job, ready: Ready) -> dict[str, Any]:
         """Begin; after the commit that has the job (see `new_job`)."""
@@ -229,10 +223,21 @@ class Importing:
             raise ApiError("bad_value", f"{archive.name}: {error}") from None
 
     def _options(self, project_id: str, gold: bool, columns: list[str] | None) -> Options:
-        text = is_text(self._projects.schema(project_id).task_type)
-        if columns is not None and not text:
-            raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
-        return Options(text, gold, columns or None)
+        return options_of(self._projects.schema(project_id).task_type, gold, columns)
+
+    async def _listed(
+        self, read: Callable[[Path, Options], Listing], place: Path, options: Options
+    ) -> Ready:
+        """Read before the job starts: a folder that is not there, or a table without its columns,
+        is refused here."""
+        listing = await asyncio.to_thread(read, place, options)
+        return Ready(lambda: listing, self._scratch())
+
+    async def _staged(self, here: Path, options: Options) -> Ready:
+        """Of files that were sent, in a folder of one that goes with them; its tables are refused
+        here as those of `_listed`."""
+        listed = await asyncio.to_thread(sources.tables_in, here, options)
+        return Ready(partial(sources.of_upload, here, listed, options), here.parent)
 
     def _scratch(self) -> Path:
         """A folder that one import has to itself, and that is gone when it ends."""
@@ -394,6 +399,14 @@ class Importing:
             }
 
         return await self._store.read(fn)
+
+
+def options_of(task_type: str, gold: bool, columns: list[str] | None) -> Options:
+    """Raises bad_value for columns where there are no texts."""
+    text = is_text(task_type)
+    if columns is not None and not text:
+        raise ApiError("bad_value", "columns are chosen for texts; this project has pictures")
+    return Options(text, gold, columns or None)
 
 
 def new_job(tx: Tx, project_id: str, user_id: str) -> Job:
