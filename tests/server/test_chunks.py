@@ -181,6 +181,46 @@ def test_new_rules_reach_every_item_though_people_go_on() -> None:
     world.close()
 
 
+def disputed(votes_min: int, votes_max: int) -> World:
+    """Two people say different things of one item; then two votes are enough, which has not reached
+    it yet."""
+    world = World(votes_min, votes_max)
+    world.add(1)
+    for user, value in (("u0", "0"), ("u1", "1")):
+        world.deal(user, 1)
+        world.cast(user, 1, value)
+    return world
+
+
+def says_so(world: World) -> bool:
+    return [e.body for e in world.events if e.type == "item.needs_review"] == [{"item_id": 1}]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_new_rules_leave_to_reviewers_goes_to_nobody_else(at_once: bool) -> None:
+    world = disputed(2, 3)
+    world.new_rules(at_once, votes_max=2)
+    assert world.deal("u2", 1).page is None
+    world.follow()
+    assert (world.item(1).state, says_so(world)) == ("needs_review", True)
+    assert world.findings() == []
+    world.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_new_rules_leave_to_reviewers_is_nobodys_any_more(at_once: bool) -> None:
+    world = disputed(4, 4)
+    for user in ("u2", "u3"):
+        assert world.deal(user, 1).page is not None
+    world.new_rules(at_once, votes_min=2, votes_max=2)
+    world.leave("u2")
+    world.follow()
+    assert world.leases("u3") == []
+    assert (world.item(1).state, says_so(world)) == ("needs_review", True)
+    assert world.findings() == []
+    world.close()
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     scores=st.lists(st.sampled_from([0.5, 0.95]), min_size=20, max_size=20),

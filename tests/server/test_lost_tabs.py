@@ -8,6 +8,7 @@ from typing import Any
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event
+from chorus.server.services import review
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.assigning import LOST_SOCKET_MS, Assigning, Stream
 from chorus.server.services.projects import Projects
@@ -82,3 +83,38 @@ async def test_what_is_dealt_to_a_tab_that_is_lost_meanwhile_ends_soon_too() -> 
     assert len(held) == 4
     assert all(lease.expires_at <= latest for lease in held)
     world.close()
+
+
+async def test_nothing_is_dealt_in_place_of_a_closed_item_to_a_tab_that_is_lost() -> None:
+    world = World(votes_min=1, votes_max=2, people=2)
+    world.now = now_ms()
+    world.add(3)
+    page = world.deal("u0", 4, "tab").page
+    assert page is not None
+    shared = page["items"][0]["item_id"]
+    world.add(3)
+    lost: list[asyncio.Task[None]] = []
+
+    def publish(events: Sequence[Event]) -> None:
+        if any(event.body.get("closed") for event in events):
+            lost.append(asyncio.ensure_future(assigning.lost(stream)))
+        assigning.on_events(events)
+
+    store = SqliteStore(world.path, publish, readers=1)
+    assigning = Assigning(store, Projects(store, Remerging(store)))
+    person = CurrentUser("u0", "u0", "u0", False)
+    stream = Stream("p", person, "tab", 4, "labeler", lambda type, body: None, lambda why: None)
+    assigning.begin(stream, [page])
+    await store.write(lambda tx: _remove(tx, shared))
+    await asyncio.gather(*lost, *assigning._tasks)
+    await store.close()
+    held = Tx(world.db).leases_of_project("p")
+    assert len(held) == 2
+    assert all(lease.expires_at <= now_ms() + LOST_SOCKET_MS for lease in held)
+    world.close()
+
+
+def _remove(tx: Tx, item_id: int) -> None:
+    item = tx.item(item_id)
+    assert item is not None
+    review.decide(tx, item, "u1", "remove", None, now_ms())

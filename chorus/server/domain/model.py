@@ -191,11 +191,18 @@ class Item(msgspec.Struct):
     dicom: str | None = None
     """JSON of formats/dicom.View: which frame and window of a DICOM file people see."""
     preset: str | None = None
-    """The label it had before the project started over: shown like a prelabel until answered."""
+    """The label it had before the project started over, or a prelabel that was brought in: shown
+    until answered."""
     assigned: int = 0
     """Number of the assignment it belongs to (see domain/assignment); 0: everybody's."""
     picked: bool = False
     """It was assigned by what it is, not by chance."""
+
+    @property
+    def shows_preset(self) -> bool:
+        """The answer that waits on it is the preset one. Later a round may have put the model's
+        there."""
+        return self.preset is not None and self.pre_value == self.preset
 
 
 BY_HAND = -1

@@ -21,6 +21,7 @@ from chorus.server.services import dealing
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Delta, give_back
+from chorus.server.services.remerging import remerge
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.known import PageAhead
@@ -412,6 +413,9 @@ class Assigning:
             if event.type in REORDERING:
                 self._floors.reset(event.project_id)
                 pump.add(event.project_id)
+            if event.type == "votes.taken_back" or body.get("set_aside"):
+                # Open already, it has not reopened; but whoever had answered it may be asked again.
+                pump.add(event.project_id)
             if event.type == "project.changed":
                 self._spawn(self._tell_project(event.project_id))
             if event.type == "member.paused":
@@ -465,9 +469,11 @@ class Assigning:
 
     async def _item_closed(self, stream: Stream, page_id: int, item_id: int) -> None:
         def fn(tx: Tx) -> tuple[dict[str, Any] | None, bool]:
-            replacement = dealing.replace(
-                tx, stream.project_id, stream.user_id, stream.tab, page_id, item_id, now_ms()
-            )
+            replacement = None
+            if not stream.closed:  # else nobody would see it, and it would be held for long
+                replacement = dealing.replace(
+                    tx, stream.project_id, stream.user_id, stream.tab, page_id, item_id, now_ms()
+                )
             alive = any(
                 x.released_at is None or x.release_reason in ("voted", "skipped")
                 for x in tx.leases_of_page(page_id)
@@ -605,8 +611,13 @@ def release(
     project = tx.project(project_id)
     assert project is not None
     now = now_ms()
-    delta: Delta = give_back(tx, project, leases, reason, now)
     page_ids = sorted({x.page_id for x in leases})
+    if project.remerge_due:
+        # By the newest rules some of it may be asked for no more, of nobody.
+        remerge(tx, project_id, [x.item_id for x in leases if not x.blind_check], now)
+        still = {x.lease_id for x in tx.leases_of_user(project_id, user_id)}
+        leases = [lease for lease in leases if lease.lease_id in still]
+    delta: Delta = give_back(tx, project, leases, reason, now)
     tx.emit(
         project_id,
         now,

@@ -15,6 +15,7 @@ from chorus.server.domain.values import Schema
 from chorus.server.services import checking, practising
 from chorus.server.services.labeling import media
 from chorus.server.services.recording import Before, Delta, lease_changed, settle
+from chorus.server.services.remerging import remerge
 from chorus.server.storage.tx import Tx
 
 
@@ -36,7 +37,8 @@ class Floors:
             if project == project_id:
                 for queue, pos in entries:
                     # In whichever assignment it is.
-                    for key, floor in floors.items():
+                    # Copied at once: on its thread the writer may be adding one.
+                    for key, floor in list(floors.items()):
                         if key.partition(" ")[0] == queue and floor > pos:
                             floors[key] = pos
 
@@ -74,10 +76,11 @@ def deal(
         items = _head(
             tx, project, queue, user_id, size, floors, urgent, avoid, whose[tier], more
         )  # fmt: skip
+        items = _still(tx, project, items, now)
         if not items:
             continue
         kind = _kind(project, queue, size, items)
-        round_number = items[0].queue_pos // ROUND_SPAN if queue != "manual" else None
+        round_number = _round(queue, items[0])
         items, checked = checking.with_checks(tx, project, user_id, kind, size, items)
         if checked and kind != "manual":
             # A page of checks alone looks like the ones that are no model's work.
@@ -123,6 +126,21 @@ def deal(
     return Dealt(reason="waiting" if left else "done")
 
 
+def _still(tx: Tx, project: Project, items: list[Item], now: int) -> list[Item]:
+    """Those of the items that are to be handed out by the newest rules, too, where these have not
+    reached every item yet."""
+    if not project.remerge_due or not items:
+        return items
+    remerge(tx, project.project_id, [item.item_id for item in items], now)
+    found = {item.item_id: item for item in tx.items_by_id([item.item_id for item in items])}
+    pairs = [(item, found[item.item_id]) for item in items]
+    return [
+        new
+        for old, new in pairs
+        if new.room > 0 and (new.queue, new.queue_pos) == (old.queue, old.queue_pos)
+    ]
+
+
 def _practice(
     tx: Tx, project: Project, user_id: str, tab: str, size: int, now: int
 ) -> Dealt | None:
@@ -163,6 +181,13 @@ def _practice(
     )
 
 
+def _round(queue: PageKind, first: Item) -> int | None:
+    """The round by which a page lies where it does, by its first item; None: by none."""
+    if queue == "manual" or first.shows_preset:
+        return None
+    return first.queue_pos // ROUND_SPAN
+
+
 def _kind(project: Project, queue: PageKind, size: int, items: Sequence[Item]) -> PageKind:
     if queue == "prelabeled" and any(_shows(project, item) for item in items):
         return "prelabeled"
@@ -173,11 +198,9 @@ def _kind(project: Project, queue: PageKind, size: int, items: Sequence[Item]) -
 
 def _shows(project: Project, item: Item) -> bool:
     """May a person see the answer that waits on an item? The model's if the project wants it and
-    does not audit it; always the item's own label from before a start over."""
-    if item.preset is not None:
-        return item.pre_value is not None
+    does not audit it; always a preset one."""
     # An audited item is answered without knowing what the model says.
-    return project.prelabel and not item.audit
+    return item.shows_preset or (project.prelabel and not item.audit)
 
 
 def _head(
@@ -276,7 +299,7 @@ def replace(
         return None
     pools = [pool for tier in tiers(tx.pools(project_id, user_id)) for pool in tier]
     heads = (tx.next_items(project_id, "manual", user_id, 0, 1, assigned=pool) for pool in pools)
-    items = next(filter(None, heads), [])
+    items = _still(tx, project, next(filter(None, heads), []), now)
     if not items:
         return None
     pos = next((x.pos for x in leases if x.item_id == closed_item), 0)
