@@ -13,6 +13,8 @@ import pytest
 from chorus.client.errors import ApiError
 from chorus.client.messages import Frame
 from chorus.server.services import bulk
+from chorus.server.services.review import decide
+from chorus.server.storage.tx import Tx
 from tests.server.world import World
 from tests.servers import PATIENCE, Bench, page_of, pictures, vote_page
 
@@ -168,4 +170,23 @@ def test_after_a_restart_the_same_bulk_goes_on() -> None:
     assert undo(ids, seqs).done == 4
     assert {i.state for i in world.items()} == {"unlabeled"}
     assert world.findings() == []
+    world.close()
+
+
+def test_a_take_back_is_not_taken_back() -> None:
+    """Or what was decided before the bulk would go, which was no part of it."""
+    world = World()
+    world.add(1)
+    (item,) = world.items()
+    world.decide(item.item_id, "change", "0")
+    for bulk_id, action, value in (("the-bulk", "change", "1"), ("its-undo", "undo", None)):
+        tx = world.tx()
+        found = tx.item(item.item_id)
+        assert found is not None
+        decide(tx, found, "u0", action, value, world.now, bulk_id=bulk_id)
+        world.commit(tx)
+    tx = Tx(world.db)
+    assert [row[0] for row in tx.bulk_reviews("the-bulk", 0, 10)] == [item.item_id]
+    assert tx.bulk_reviews("its-undo", 0, 10) == []
+    assert world.item(item.item_id).label == "0"
     world.close()

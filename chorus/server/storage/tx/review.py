@@ -151,10 +151,11 @@ class ReviewSql(Base):
         ]
 
     def bulk_reviews(self, bulk_id: str, after: int, limit: int) -> list[tuple[int, int]]:
-        """(item_id, seq) of the decisions of one bulk, by item_id."""
+        """(item_id, seq) of the decisions of one bulk, by item_id. To have taken one back is none:
+        taken back once more, it would be the one before that goes."""
         return self.rows(
             "SELECT item_id, MAX(seq) FROM review WHERE bulk_id = ? AND item_id > ?"
-            " GROUP BY item_id ORDER BY item_id LIMIT ?",
+            " AND action <> 'undo' GROUP BY item_id ORDER BY item_id LIMIT ?",
             (bulk_id, after, limit),
         )
 
