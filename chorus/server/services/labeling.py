@@ -220,7 +220,8 @@ def cast(
     tx.set_standing(
         item.item_id, user_id, vote.project_id, vote.vote_id, vote.kind, value, prelabel, seq
     )
-    if project.shapes and prelabel is not None and value is not None and prelabel != item.preset:
+    preset = plain(item.preset) if project.shapes and item.preset is not None else None
+    if project.shapes and prelabel is not None and value is not None and prelabel != preset:
         page = None if page_id is None else tx.page(page_id)
         tx.add_shape_changes(
             vote.project_id, item.item_id, vote.vote_id, user_id, page[2] if page else None,

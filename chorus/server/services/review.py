@@ -222,6 +222,7 @@ def decide(
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
         body["set_aside"] = [_as_event(v) for v in was]
+        body["preset"] = preset
         tx.clear_standing(item.item_id)
         votes = []
         count(item, votes, project, tx.params(project))
@@ -280,7 +281,7 @@ def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> N
     item.review, item.review_value, item.requeue_seq = outcome(stack)
     if undone[0] != "requeue":
         return
-    if item.preset is not None:
+    if item.preset is not None and _made_preset(tx, item, undone[2]):
         if item.queue == "prelabeled":
             item.queue, item.queue_pos, item.pre_value = "manual", item.rank, None
         item.preset = None
@@ -308,6 +309,13 @@ def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> N
                 }
             )
     body["restored"] = [_as_event(v) for v in restored.values()]
+
+
+def _made_preset(tx: Tx, item: Item, seq: int) -> bool:
+    """Is the item's preset from this decision to send it back? Else it was brought in as a
+    prelabel. An older version's log does not say."""
+    (event,) = tx.events_since(item.project_id, seq - 1, 1)
+    return bool(event.body.get("preset", True))
 
 
 def _as_event(vote: StandingVote) -> dict[str, Any]:

@@ -58,9 +58,11 @@ DECISION = (
 )
 AUDITED = (
     "audit = 1 AND state = 'labeled' AND n_prelabel_votes = 0 AND outside = 0"
-    " AND pre_value IS NOT NULL AND (label_source = 'votes' OR n_labels > 0)"
+    " AND pre_value IS NOT NULL AND (preset IS NULL OR preset <> pre_value)"
+    " AND (label_source = 'votes' OR n_labels > 0)"
 )
-"""Nobody saw the prelabel, and people have answered (who decides without votes sees it)."""
+"""Nobody saw the prelabel, which is a round's, and people have answered (who decides without votes
+sees it)."""
 
 
 class RoundSql(Base):
