@@ -181,10 +181,11 @@ async def test_what_breaks_in_a_callback_is_heard_by_all_who_wait(
         raise RuntimeError("a mistake of the program's")
 
     await bench.make(pictures(tmp_path, 4), page_size=4)
+    stream = await bench.labeler(on_page=broken)
+    page = await page_of(stream)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(Closed, match="a mistake of the program's") as closed:
-            stream = await bench.labeler(on_page=broken)
-            await stream.cast((await page_of(stream)).items[0], "label", "red")
+            await stream.cast(page.items[0], "label", "red")
     assert isinstance(closed.value.__cause__, RuntimeError)
 
 
