@@ -50,7 +50,7 @@ async def test_people_never_wait_while_pictures_are_looked_for(tmp_path: Path) -
 async def test_what_the_disk_refused_is_done_when_it_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody does anything meanwhile: pictures come in in the evening, and people in the morning."""
+    """Nobody does anything meanwhile: pictures come in the evening, and people in the morning."""
     monkeypatch.setattr(feature_passes, "FEATURE_RETRY_S", 0.01)
     world = World()
     world.add(3)
