@@ -174,18 +174,17 @@ async def test_a_page_that_was_taken_away_is_replaced_once(bench: Bench, tmp_pat
     assert await other.next_page() is not None, "one person holds all of them"
 
 
-async def test_what_breaks_in_a_callback_is_heard_by_all_who_wait(
-    bench: Bench, tmp_path: Path
-) -> None:
-    def broken(page: object) -> None:
+async def test_what_breaks_in_a_callback_is_heard_by_all_who_wait(bench: Bench) -> None:
+    def broken(stats: object) -> None:
         raise RuntimeError("a mistake of the program's")
 
-    await bench.make(pictures(tmp_path, 4), page_size=4)
-    stream = await bench.labeler(on_page=broken)
-    page = await page_of(stream)
+    project = await bench.make()
+    watch = await bench.watch()
+    watch.on_stats = broken
+    await bench.admin.change_project(project.project_id, state="paused")
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(Closed, match="a mistake of the program's") as closed:
-            await stream.cast(page.items[0], "label", "red")
+            await watch.until(lambda stats: False)
     assert isinstance(closed.value.__cause__, RuntimeError)
 
 
