@@ -23,7 +23,8 @@ class ConnectionLost(ChorusError):
 
 
 class Closed(ChorusError):
-    """The socket was closed for good: by us, or by the server with a `bye` (then its reason)."""
+    """The socket was closed for good: by us, by the server with a `bye` (then its reason), or by an
+    error in what it called or was sent (its `__cause__`)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -173,7 +173,8 @@ class LabelerStream:
             for item in known.items:
                 if item.lease_id in self._unseen:
                     self._put(page.page_id, item)
-        if credit and not extra:
+        # The credit of a page that the server has closed comes back by itself.
+        if credit and known is not None and not extra:
             await self.credit(1)
 
     async def next_page(self) -> Page | None:

@@ -114,8 +114,9 @@ class Socket:
         return self._closed
 
     async def start(self) -> User:
-        """Connect and return who we are. Raises `ApiError` if the server refuses us."""
-        self._task = asyncio.create_task(self._run())
+        """Connect and return who we are. Raises `ApiError` if the server refuses us, `Closed` for
+        an address that is none."""
+        self._task = asyncio.create_task(self._heard(self._run()))
         return await asyncio.shield(self._welcome)
 
     async def close(self) -> None:
@@ -263,9 +264,20 @@ class Socket:
             self._send([vote for vote in votes if not vote.done.done()])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._heard(work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def _heard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever breaks here (an address that is none, a message that makes no sense, a callback
+        of the program's) would leave all who wait waiting for ever."""
+        try:
+            await work
+        except Exception as error:
+            closed = Closed(f"{type(error).__name__}: {error}")
+            closed.__cause__ = error
+            self._end(closed)
+            self.drop()
 
     async def _run(self) -> None:
         wait = WAIT_MIN

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus.client import ApiError, Closed, LabelerStream
+from chorus.client import ApiError, Closed, LabelerStream, Rest, Socket
 from chorus.simulate import audit
 from tests.servers import PATIENCE, Bench, eventually, page_of, pictures, right, vote_page
 
@@ -155,6 +155,43 @@ async def test_pause_is_felt_by_all_at_once(bench: Bench, tmp_path: Path) -> Non
     for stream in streams:
         await eventually(stream, lambda stream=stream: not stream.paused)
         await eventually(stream, lambda stream=stream: bool(stream.pages))
+
+
+async def test_a_page_that_was_taken_away_is_replaced_once(bench: Bench, tmp_path: Path) -> None:
+    """Its credit comes back by itself, also when a program that had it in hand finishes it."""
+    project = await bench.make(pictures(tmp_path, 8), page_size=4)
+    token = await bench.person()
+    stream = await bench.labeler(token, credit=1)
+    page = await page_of(stream)
+    async with Rest(bench.server.url, token) as own:
+        who = {"project_id": project.project_id, "user_id": (await own.me()).user_id}
+    supervisor = await bench.socket(bench.server.token)
+    await supervisor.request("person.take_page", who)
+    await eventually(stream, lambda: page.page_id not in stream.pages)
+    await page_of(stream)
+    await stream.finish(page)
+    other = await bench.labeler(credit=1)
+    assert await other.next_page() is not None, "one person holds all of them"
+
+
+async def test_what_breaks_in_a_callback_is_heard_by_all_who_wait(bench: Bench) -> None:
+    def broken(stats: object) -> None:
+        raise RuntimeError("a mistake of the program's")
+
+    project = await bench.make()
+    watch = await bench.watch()
+    watch.on_stats = broken
+    await bench.admin.change_project(project.project_id, state="paused")
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(Closed, match="a mistake of the program's") as closed:
+            await watch.until(lambda stats: False)
+    assert isinstance(closed.value.__cause__, RuntimeError)
+
+
+async def test_an_address_that_is_none_is_refused() -> None:
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(Closed, match="127"):
+            await Socket("127.0.0.1:8000", "token").start()
 
 
 async def test_nobody_does_what_the_role_may_not(bench: Bench, tmp_path: Path) -> None:

@@ -87,3 +87,31 @@ def test_a_class_that_is_added_takes_no_label_away(weight: float) -> None:
     assert merged(4, params=params, model=model).reached
     assert merged(4, params=widened(params, CLASSES + 1), model=[*model, 1e-4]).reached
     assert merged(4, params=widened(params, CLASSES + 3), model=[*model, *[1e-4] * 3]).reached
+
+
+def mixing_up(skill: float) -> Params:
+    """Three people, of whom confusion matrices are known."""
+    wrong = (1 - skill) / (CLASSES - 1)
+    rows = [
+        [skill if said == true else wrong for said in range(CLASSES)] for true in range(CLASSES)
+    ]
+    known = {f"u{n}": rows for n in range(3)}
+    return Params(
+        "dawid_skene", [1 / CLASSES] * CLASSES, confusion=known, default_accuracy=skill,
+        population=rows,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("skill", [0.7, 0.9, 0.99])
+def test_a_class_that_is_added_is_voted_for_as_any_other(skill: float) -> None:
+    """Nobody's mix-ups are known of it yet; that is no reason to think it impossible."""
+    params = widened(mixing_up(skill), CLASSES + 1)
+    found, other = merged(CLASSES, CLASSES, 4, params=params), merged(5, 5, 4, params=params)
+    assert (found.value, found.reached) == (str(CLASSES), True)
+    assert found.confidence == pytest.approx(other.confidence, abs=0.01)
+
+
+def test_classes_that_are_added_take_no_label_of_mixed_up_ones_away() -> None:
+    params = mixing_up(0.951)
+    assert merged(4, params=params).reached
+    assert merged(4, params=widened(params, CLASSES + 5)).reached

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import pytest
 
 from chorus.server.consensus.decide_sets import SetWitness, decide_sets
 from chorus.server.consensus.estimate import Estimate
 from chorus.server.consensus.sets import merge_sets
 from chorus.server.domain.values import canonical
+from chorus.server.jobs import estimate_sets
 from chorus.server.jobs.estimate import estimate
+from chorus.server.jobs.vote_files import VoteFiles
 
 CLASSES, PEOPLE, ITEMS, VOTES = 6, 6, 500, 3
 MISSES = (0.05, 0.1, 0.1, 0.15, 0.2, 0.6)
@@ -174,3 +178,24 @@ def test_an_answer_that_nobody_else_has_given_does_not_vouch_for_itself(tmp_path
         write(folder, votes, {})
         found = msgspec.convert(estimate({"folder": str(folder)}), Estimate)
         assert abs(found.skills["u5"].value - float(np.mean(right))) < 0.05
+
+
+def test_items_that_nothing_is_learned_from_take_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All classes of all items of a large project would take gigabytes."""
+    monkeypatch.setattr(estimate_sets, "ANSWERS_MAX", 6_000)
+    classes, chance = 60, np.random.default_rng(0)
+    truth = chance.integers(classes, size=2_000)
+    votes = [[(f"u{who}", str(c)) for who in chance.permutation(PEOPLE)[:2]] for c in truth]
+    write(tmp_path, votes, {})
+    rules = {"classes": classes, "method": "auto", "sets": True}
+    (tmp_path / "rules.json").write_bytes(msgspec.json.encode(rules))
+    answers = estimate_sets.Answers(VoteFiles(tmp_path))
+    tracemalloc.start()
+    try:
+        estimate_sets._together(answers)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * classes * len(votes), "bytes for each class of each item"

@@ -142,15 +142,17 @@ def posterior(
     """(classes,) summing to 1. votes: (labeler, class index, weight 0..1)."""
     classes = len(params.prior)
     logs = [_log(p) for p in params.prior]
+    said = {value for _, value, _ in votes}
     for labeler, value, weight in votes:
         rows = params.confusion.get(labeler, params.population)
-        # A class that is newer than the estimates is judged by the accuracy.
+        # A class that is newer than the estimates is judged by the accuracy, once somebody has
+        # said it: until then it takes nothing from what was there before it.
+        hit, miss = _coin(params.accuracy.get(labeler, params.default_accuracy), classes)
         if value < len(rows) and labeler not in params.accuracy:
             for c in range(classes):
-                p = rows[c][value] if c < len(rows) else LEAST
-                logs[c] += weight * _log(p)
+                newer = miss if c in said else _log(LEAST)
+                logs[c] += weight * (_log(rows[c][value]) if c < len(rows) else newer)
             continue
-        hit, miss = _coin(params.accuracy.get(labeler, params.default_accuracy), classes)
         less = weight * miss
         others, own = [x + less for x in logs], weight * hit
         if value < classes:

@@ -11,6 +11,7 @@ small, so never an alarm too many for being an approximation.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -144,8 +145,9 @@ def _same(work: Work, names: Sequence[str]) -> Sign | None:
     given = [v for v in work.values if v >= 0]
     if len(given) < SAME_MIN:
         return None
-    top = max(set(given), key=given.count)
-    share = given.count(top) / len(given)
+    # Not one count after the other: tens of thousands of answers may be thousands of sets.
+    top, times = Counter(given).most_common(1)[0]
+    share = times / len(given)
     elsewhere = [j for j in work.judged if j.truth != top]
     said = sum(j.value == top for j in elsewhere)
     # As if a coin decided it, where something else was to be said.
@@ -154,7 +156,7 @@ def _same(work: Work, names: Sequence[str]) -> Sign | None:
     name = names[top] if top < len(names) else "the same"
     return Sign(
         "same",
-        f"answered “{name}” to {_percent(given.count(top), len(given))} of all, also to {said} of"
+        f"answered “{name}” to {_percent(times, len(given))} of all, also to {said} of"
         f" {len(elsewhere)} that are something else",
     )
 

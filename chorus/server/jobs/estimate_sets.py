@@ -93,35 +93,36 @@ class Answers:
 
 def _together(answers: Answers) -> tuple[Params, list[list[float]], dict[str, Skill]]:
     """(what is known of everybody, each class's prior, everybody's skill)."""
-    files = answers.files
-    classes, n = files.classes, len(files.items)
-    tables = [answers.table(c) for c in range(classes)]
-    rows, items = _some(tables[0], max(1, ANSWERS_MAX // max(1, classes)))
-    known = np.zeros(classes * n, dtype=np.bool_)
-    if answers.truths is not None:
-        known |= (answers.truths.reshape(-1, 2) != 0).any(axis=1)
+    files, classes = answers.files, answers.files.classes
+    whole = answers.table(0)
+    rows, items = _some(whole, max(1, ANSWERS_MAX // max(1, classes)))
+    # Numbered anew: of a hundred classes, the items left out would fill gigabytes.
+    n, number = int(items.sum()), np.cumsum(items) - 1
+    truths = None if answers.truths is None else answers.truths[:, items]
     table = VoteTable(
-        np.concatenate([one.item[rows] + c * n for c, one in enumerate(tables)]),
-        np.tile(tables[0].worker[rows], classes),
-        np.concatenate([one.value[rows] for one in tables]),
+        (number[whole.item[rows]] + np.arange(classes)[:, None] * n).ravel(),
+        np.tile(whole.worker[rows], classes),
+        answers.said[rows].T.ravel().astype(np.int64),
         n * classes,
-        tables[0].workers,
+        whole.workers,
         2,
-        None if tables[0].weight is None else np.tile(tables[0].weight[rows], classes),
+        None if whole.weight is None else np.tile(whole.weight[rows], classes),
         # How common a class is is no witness of anybody's answer.
-        known,
+        np.zeros(classes * n, dtype=np.bool_)
+        if truths is None
+        else (truths.reshape(-1, 2) != 0).any(axis=1),
     )
     saw = np.tile(answers.saw[rows], classes)
     shown = np.concatenate([answers.shown_of(c)[rows] for c in range(classes)])
-    evidence = None if answers.truths is None else answers.truths.reshape(-1, 2)
+    evidence = None if truths is None else truths.reshape(-1, 2)
     for _ in range(ROUNDS):
         fitted = auto(table, saw_prelabel=saw, shown=shown, evidence=evidence)
-        posterior = fitted.posterior.reshape(classes, n, 2)[:, items]
+        posterior = fitted.posterior.reshape(classes, n, 2)
         priors = posterior.sum(axis=1) + PRIOR_ITEMS * fitted.prior
         priors /= priors.sum(axis=1, keepdims=True)
         rarer = np.repeat(np.log(priors / fitted.prior)[:, None], n, axis=1)
-        evidence = (rarer if answers.truths is None else rarer + answers.truths).reshape(-1, 2)
-    votes = np.bincount(tables[0].worker, minlength=len(files.workers))
+        evidence = (rarer if truths is None else rarer + truths).reshape(-1, 2)
+    votes = np.bincount(whole.worker, minlength=len(files.workers))
     skills = {
         worker: Skill(
             round(float(fitted.skill[k]), 4),

@@ -32,6 +32,7 @@ CHUNK_S = 3.0
 """… which is to take about so long: a round waits for one chunk at most. Pictures fill the largest;
 an encoder of texts is ten times as slow."""
 FEATURE_RETRY_S = 60.0
+"""What could not be done (disk full, a broken install …) is tried again after so long."""
 ATTEMPTS = 3
 """As many as the runner makes when a worker dies (see jobs/runner)."""
 
@@ -53,12 +54,8 @@ class FeaturePasses:
         """Called when the pictures could not be read, which is in no event."""
 
     def wake(self, project_id: str, state: RoundState, board: Board) -> None:
-        """Begin or go on, unless everything has been seen or the last failure is too recent."""
-        if (
-            state.featurizing is None
-            and seen_backbones(board, state) < len(state.passes)
-            and time.monotonic() >= state.feature_retry_at
-        ):
+        """Begin, unless everything has been seen."""
+        if state.featurizing is None and seen_backbones(board, state) < len(state.passes):
             state.featurizing = asyncio.ensure_future(self._featurize(project_id, state))
             state.featurizing.add_done_callback(log_failure)
 
@@ -80,12 +77,15 @@ class FeaturePasses:
                 try:
                     await self._paths.ready([h for _, h in batch])
                     await self._feature_chunk(folder, backbone, [h for _, h in batch])
-                except JobFailed as error:
-                    # Not the pictures' fault (disk full, a broken install …): try again later.
-                    state.feature_retry_at = time.monotonic() + FEATURE_RETRY_S
+                except (JobFailed, OSError) as error:
+                    # Not the pictures' fault.
+                    log.warning("features of %s: %s", project_id, error)
                     state.feature_error = str(error)
                     self.changed(project_id)
-                    return
+                    await asyncio.sleep(FEATURE_RETRY_S)
+                    if not state.enabled:
+                        return
+                    continue
                 state.feature_error = None
                 pace = len(batch) / max(1e-3, time.monotonic() - began)
                 # Not more than twice as many: the first chunk also loads the model.
@@ -99,7 +99,7 @@ class FeaturePasses:
                     body = {"backbone": backbone, "featurized": count}
                     tx.emit(project_id, now_ms(), "items.featurized", body)
 
-                await self._store.write(fn)
+                await self._store.persist(fn)
         finally:
             state.featurizing = None
 

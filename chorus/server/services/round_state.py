@@ -76,7 +76,6 @@ class RoundState:
         self.attempts: dict[str, int] = {}
         self.featurizing: asyncio.Task[None] | None = None
         self.feature_error: str | None = None
-        self.feature_retry_at = 0.0
         self.round: asyncio.Task[None] | None = None
         self.work: asyncio.Task[int] | None = None
         """The part of `round` that can be cancelled."""

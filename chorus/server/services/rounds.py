@@ -158,7 +158,7 @@ class Rounds:
         board = self._boards.peek(project_id)
         if state is None or board is None or self._closed or not state.enabled:
             return
-        if features or state.feature_error:
+        if features:
             self._features.wake(project_id, state, board)
         if self._outdated(board, state):
             self._replace(board, state)
