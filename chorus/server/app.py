@@ -358,7 +358,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
     app.state.metrics_token = settings.metrics_token
     app.state.metrics_local = settings.metrics_local
-    _watch_states(instruments, settings, store, hub)
+    _watch_states(instruments, settings, store, hub, backing_up)
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()
@@ -414,8 +414,9 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
 
 
 def _watch_states(
-    instruments: Instruments, settings: Settings, store: SqliteStore, hub: Hub
-) -> None:
+    instruments: Instruments, settings: Settings, store: SqliteStore, hub: Hub,
+    backing_up: BackingUp,
+) -> None:  # fmt: skip
     """What is looked at when Prometheus asks."""
     log_file = settings.database.with_name(f"{settings.database.name}-wal")
     for name, says, look in (
@@ -436,6 +437,11 @@ def _watch_states(
             "chorus_disk_free_bytes",
             "Free where the data lies.",
             lambda: shutil.disk_usage(settings.data_dir).free,
+        ),
+        (
+            "chorus_backup_timestamp_seconds",
+            "When the newest backup by --backup-to was made, in seconds since 1970; 0: none.",
+            lambda: ((backing_up.figures() or {}).get("at") or 0) / 1000,
         ),
     ):
         instruments.gauge(name, says, look)

@@ -23,7 +23,7 @@ from chorus.server.settings import BACKBONE, DETECTOR, TEXT_BACKBONES, Settings
 
 app = typer.Typer(
     name="chorus",
-    help="Chorus: people and a model label images together, live.",
+    help="Chorus: people and a model label pictures and texts together, live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

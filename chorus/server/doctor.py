@@ -282,8 +282,7 @@ def _database(settings: Settings) -> Finding:
                     "database",
                     "bad",
                     said,
-                    "The file is damaged: restore a backup"
-                    " (docs/operations.md), and look at the disk.",
+                    "The file is damaged: restore a backup (docs/backup.md), and look at the disk.",
                 )
     except sqlite3.Error as error:
         return Finding(
@@ -299,8 +298,7 @@ def _database(settings: Settings) -> Finding:
             "database",
             "warn",
             what,
-            "The next start brings it to schema"
-            f" {VERSION}: make a backup before (docs/operations.md).",
+            f"The next start brings it to schema {VERSION}: make a backup before (docs/backup.md).",
         )
     return Finding("database", "ok", what)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -349,6 +350,17 @@ def test_what_an_export_is_made_of_is_not_in_it(data: Path, tmp_path: Path, rest
     assert made.missing == []
 
 
+def test_others_on_the_machine_cannot_look_into_it(data: Path, tmp_path: Path) -> None:
+    """It has what the data folder has, and with --with-keys the keys."""
+    folder = tmp_path / "new" / "backups"
+    make(data, Shelf(FolderPlace(folder)), 0, True, quiet)
+    assert folder.stat().st_mode & 0o007 == 0
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    make(data, Shelf(FolderPlace(shared)), 0, True, quiet)
+    assert shared.stat().st_mode & 0o777 == 0o755, "one that was there is its owner's"
+
+
 def test_files_of_any_name(data: Path, tmp_path: Path, restored: Path) -> None:
     folder = data / "drafts/d/files"
     for ending in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029":
@@ -610,6 +622,8 @@ async def test_on_a_schedule_and_its_failure_is_seen(
         assert failed["failing_since"] is not None
         answer = await bench.admin.request("GET", "/api/server")
         assert answer.json()["backup"]["error"] == failed["error"]
+        metrics = await bench.admin.request("GET", "/metrics")
+        assert "chorus_backup_timestamp_seconds 0.0" in metrics.text
         assert "the backup to" in small.process.log_tail(1000)
         to.unlink()
         await small.process.stop()
@@ -617,6 +631,9 @@ async def test_on_a_schedule_and_its_failure_is_seen(
         await small.process.restart(*plan)
         made = await until(lambda found: found["at"] is not None)
         assert (made["error"], made["failing_since"]) == (None, None)
+        metrics = await bench.admin.request("GET", "/metrics")
+        (told,) = re.findall(r"^chorus_backup_timestamp_seconds (\S+)$", metrics.text, re.M)
+        assert float(told) == made["at"] / 1000
     await chorus("backup", "verify", to)
     await chorus("restore", to, "--data-dir", restored)
 

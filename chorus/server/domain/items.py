@@ -21,7 +21,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def derive(facts: Facts, rules: Rules) -> State:
-    """The item's state: the first line that holds (DESIGN, "The life of an item")."""
+    """The item's state: the first line that holds."""
     if facts.review == "removed":
         return "removed"
     if facts.review == "decided":

@@ -1,7 +1,7 @@
 """From a changed fact to the stored item: recount, merge, derive, and what moved.
 
 Every use case that changes a fact ends here, inside its own transaction, so that an item's state
-is decided in one place (DESIGN, law 1).
+is decided in one place.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SQLite: one writer thread with group commit, a few reader threads, WAL, synchronous=FULL.
 
 Why not aiosqlite: it offers no public way to run a whole function on its thread, and one
-awaited statement at a time is twenty times slower (DESIGN, "Five laws"). The standard
-library's sqlite3 on a thread of our own is the same thing without the private call.
+awaited statement at a time is twenty times slower (docs/decisions/0002-one-writer-thread.md). The
+standard library's sqlite3 on a thread of our own is the same thing without the private call.
 """
 
 from __future__ import annotations

@@ -92,6 +92,8 @@ class FolderPlace:
         with self._lock:
             try:
                 if self._batch is None:
+                    # Like the data folder: what is in it is not for everybody on this machine.
+                    self._root.mkdir(mode=0o750, parents=True, exist_ok=True)
                     self._batch = Batch(self._root)
                 if isinstance(data, bytes):
                     self._batch.add(self._root / name, data)
