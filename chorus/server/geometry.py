@@ -17,6 +17,8 @@ Box = tuple[float, float, float, float]
 """(x, y, width, height) in pixels."""
 Points = tuple[tuple[float, float], ...]
 Matrix = NDArray[np.float64]
+Places = NDArray[np.int64]
+"""(n,): which of some shapes."""
 DECIMALS = 2
 """Coordinates are kept to a hundredth of a pixel."""
 
@@ -162,22 +164,71 @@ def iou_matrix(a: Sequence[Shape], b: Sequence[Shape]) -> Matrix:
     return out
 
 
+MANY = 200
+"""Shapes from which on a tree finds which of them touch; it takes longer for fewer."""
+AT_ONCE = 256
+"""Shapes whose neighbours are looked at together: of thousands that all lie on one another there
+are millions of pairs."""
+
+
 def overlapping(
     shapes: Sequence[Shape], least: float, group: Sequence[int]
 ) -> list[tuple[int, int, float]]:
     """(i, j, overlap) of every two shapes of different groups, i < j, whose `iou` is at least
     `least` > 0."""
-    pairs = [(i, j) for i, j in _touching(shapes) if group[i] != group[j]]
-    if any(shape.points is not None for shape in shapes):
-        found = _areas_iou([shapes[i] for i, _ in pairs], [shapes[j] for _, j in pairs]).tolist()
-    else:
-        found = [iou(shapes[i], shapes[j]) for i, j in pairs]
-    return [(i, j, o) for (i, j), o in zip(pairs, found, strict=True) if o >= least - 1e-9]
+    out: list[tuple[int, int, float]] = []
+    groups = np.asarray(group)
+    for ours, theirs in _touching(shapes):
+        apart = groups[ours] != groups[theirs]
+        i, j = ours[apart], theirs[apart]
+        overlaps = _ious(shapes, i, j)
+        enough = overlaps >= least - 1e-9
+        out += zip(i[enough].tolist(), j[enough].tolist(), overlaps[enough].tolist(), strict=True)
+    return out
 
 
-def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
-    """(i, j), i < j, of every two whose boxes overlap: by a sweep from left to right, so that
-    thousands on one picture take no more time than their neighbours."""
+def heaped(shapes: Sequence[Shape], most: int) -> bool:
+    """Are there more than so many pairs of shapes whose boxes overlap?"""
+    n = len(shapes)
+    if n * (n - 1) // 2 <= most:
+        return False
+    left = most
+    for ours, _ in _touching(shapes):
+        left -= len(ours)
+        if left < 0:
+            return True
+    return False
+
+
+def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[Places, Places]]:
+    """(i, j) with i < j of every two whose boxes overlap, some at a time."""
+    if len(shapes) < MANY:
+        found = list(_swept(shapes))
+        pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+        yield pairs[:, 0], pairs[:, 1]
+        return
+    import shapely
+
+    x, y, w, h = np.array([shape.box for shape in shapes], dtype=np.float64).T
+    right, bottom = x + w, y + h
+    boxes = shapely.box(x, y, right, bottom)
+    tree = shapely.STRtree(boxes)
+    for start in range(0, len(shapes), AT_ONCE):
+        i, j = tree.query(boxes[start : start + AT_ONCE])
+        i = i + start
+        # The tree also finds those that have an edge in common, and all twice.
+        real = (
+            (i < j)
+            & (x[i] < right[j])
+            & (x[j] < right[i])
+            & (y[i] < bottom[j])
+            & (y[j] < bottom[i])
+        )
+        yield i[real], j[real]
+
+
+def _swept(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+    """The same of few, by a sweep from left to right."""
     active: list[int] = []
     for i in sorted(range(len(shapes)), key=lambda n: shapes[n].box[0]):
         left, top, _, height = shapes[i].box
@@ -187,6 +238,18 @@ def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
             if other[1] < top + height and top < other[1] + other[3]:
                 yield (i, j) if i < j else (j, i)
         active.append(i)
+
+
+def _ious(shapes: Sequence[Shape], i: Places, j: Places) -> Matrix:
+    """(n,): `iou` of shapes i[0] and j[0], i[1] and j[1] …, whose boxes overlap."""
+    if any(shape.points is not None for shape in shapes):
+        return _areas_iou([shapes[n] for n in i], [shapes[n] for n in j])
+    x, y, w, h = np.array([shape.box for shape in shapes], dtype=np.float64).reshape(-1, 4).T
+    width = np.minimum(x[i] + w[i], x[j] + w[j]) - np.maximum(x[i], x[j])
+    height = np.minimum(y[i] + h[i], y[j] + h[j]) - np.maximum(y[i], y[j])
+    common = width * height
+    out: Matrix = common / (w[i] * h[i] + w[j] * h[j] - common)
+    return out
 
 
 def _areas_iou(a: Sequence[Shape], b: Sequence[Shape]) -> Matrix:

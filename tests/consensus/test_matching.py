@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import combinations, permutations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.server.geometry import Shape, around, iou, iou_matrix, overlapping, ring
-from chorus.server.matching import OTHER_CLASS, Score, alike, assigned, pair, score
+from chorus.server.geometry import MANY, Shape, around, heaped, iou, iou_matrix, overlapping, ring
+from chorus.server.matching import OTHER_CLASS, SOLVED_MAX, Score, alike, assigned, pair, score
 from tests.consensus.test_shapes import boxes, polygons
 
 some = st.lists(boxes | polygons, max_size=4)
@@ -50,6 +51,41 @@ def test_overlaps_are_the_same_from_either_side_and_by_the_sweep(
         assert found.get((i, j), 0.0) == pytest.approx(
             o if (o := iou(every[i], every[j])) >= 0.3 else 0.0
         )
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.booleans())
+def test_overlaps_of_many_are_those_of_every_two(seed: int, outlined: bool) -> None:
+    rng = np.random.default_rng(seed)
+    every = [
+        Shape(0, (int(x), int(y), int(w), int(h)))
+        for x, y, w, h in rng.integers([0, 0, 2, 2], [40, 90, 12, 12], (MANY + 60, 4))
+    ]
+    if outlined:
+        x, y, w, h = every[0].box
+        every[0] = Shape(0, every[0].box, ((x, y), (x + w, y), (x, y + h)))
+    group = rng.integers(0, 3, len(every)).tolist()
+    found = {(i, j): overlap for i, j, overlap in overlapping(every, 0.3, group)}
+    apart = [(i, j) for i, j in combinations(range(len(every)), 2) if group[i] != group[j]]
+    exact = {(i, j): iou(every[i], every[j]) for i, j in apart}
+    assert found == pytest.approx({pair: o for pair, o in exact.items() if o >= 0.3 - 1e-9})
+
+
+def test_shapes_that_lie_on_one_another_are_counted() -> None:
+    beside = [Shape(0, (2 * n, 0, 2, 5)) for n in range(MANY + 5)]
+    assert not heaped(beside, 0), "an edge in common is nothing in common"
+    chain = [Shape(0, (2 * n, 0, 3, 5)) for n in range(MANY + 5)]
+    assert heaped(chain, MANY + 3)
+    assert not heaped(chain, MANY + 4)
+    assert heaped(chain[:3], 1)
+    assert not heaped(chain[:3], 2)
+
+
+def test_thousands_that_hang_together_are_paired_by_the_surest() -> None:
+    chain: dict[tuple[int, int], float] = {}
+    for n in range(SOLVED_MAX + 2):
+        chain[n, n], chain[n, n + 1] = 0.7, 0.6
+    assert assigned(chain) == [(n, n) for n in range(SOLVED_MAX + 2)]
 
 
 @settings(max_examples=60)

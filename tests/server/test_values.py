@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chorus.server.domain.model import LabelClass
-from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX, SHAPES_MAX
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX, SHAPES_MAX, load
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_shapes
 from chorus.server.domain.values import Schema, canonical, indices, parts
 from chorus.server.errors import ApiError
@@ -145,6 +145,12 @@ def outline(*points: Any) -> dict[str, Any]:
     return {"polygons": [{"class": "cat", "points": list(points)}]}
 
 
+def heap(count: int) -> dict[str, Any]:
+    """So many boxes, each a little larger than the one before."""
+    boxes = [{"class": "cat", "box": [0, 0, 20 + n / 10, 20]} for n in range(count)]
+    return {"boxes": boxes}
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
@@ -167,6 +173,7 @@ def outline(*points: Any) -> dict[str, Any]:
         ({"class": "cat"}, '{"boxes": [{"class"'),
         (None, '{"boxes": [{"class"'),
         ({"boxes": [one()["boxes"][0]] * (SHAPES_MAX + 1)}, "at most 2,000 shapes"),
+        (heap(201), "too many shapes lie on one another"),
         (outline([0, 0], [20, 0]), "polygon 1: points must be 3"),
         (outline(*[[0, 0]] * (POINTS_MAX + 1)), "polygon 1: points must be 3 to 2,000"),
         (
@@ -186,6 +193,10 @@ def test_a_shape_that_cannot_be_is_refused_by_its_number(value: Any, told: str) 
         schema.parse(value, SIZE)
     assert error.value.code == "bad_value"
     assert told in error.value.message
+
+
+def test_as_many_shapes_in_one_place_as_anybody_means_are_a_label() -> None:
+    assert len(load(BOXES.parse(heap(200), SIZE))) == 200
 
 
 def ribbon(down: float) -> dict[str, Any]:

@@ -102,9 +102,11 @@ def merge_shapes(votes: Sequence[Sequence[Shape]], iou: float) -> ShapeConsensus
     order = sorted(range(n), key=lambda v: [_key(s) for s in sorted(votes[v], key=_key)])
     who = [v for v in order for _ in votes[v]]
     shapes = [shape.plain for v in order for shape in sorted(votes[v], key=_key)]
-    edges = {(i, j): overlap for i, j, overlap in overlapping(shapes, iou, who)}
+    edges: Edges = [{} for _ in shapes]
+    for i, j, overlap in overlapping(shapes, iou, who):
+        edges[i][j] = edges[j][i] = overlap
     found: list[MergedShape] = []
-    for component in components(len(shapes), edges):
+    for component in components(len(shapes), _between(range(len(shapes)), edges)):
         for cluster in _clusters(component, shapes, who, edges, iou):
             found.append(_merged(cluster, shapes, who, edges, n))
     found.sort(key=lambda m: (_key(m.shape), m.seen))
@@ -153,7 +155,14 @@ def decide_shapes(
     )
 
 
-Edges = dict[tuple[int, int], float]
+Edges = list[dict[int, float]]
+"""Of each shape: which ones overlap it enough, and by how much."""
+
+
+def _between(members: Sequence[int], edges: Edges) -> list[tuple[int, int]]:
+    """(i, j), i < j, of the members that overlap."""
+    within = set(members)
+    return [(i, j) for i in members for j in edges[i] if i < j and j in within]
 
 
 def _key(shape: Shape) -> tuple[Any, ...]:
@@ -191,7 +200,7 @@ def _clusters(
 def _parts(members: Sequence[int], edges: Edges) -> list[list[int]]:
     """Those of the members that still hang together."""
     place = {i: n for n, i in enumerate(members)}
-    inner = [(place[i], place[j]) for i, j in edges if i in place and j in place]
+    inner = [(place[i], place[j]) for i, j in _between(members, edges)]
     return [[members[n] for n in part] for part in components(len(members), inner)]
 
 
@@ -199,20 +208,10 @@ def _pairs(
     members: Sequence[int], shapes: Sequence[Shape], who: Sequence[int], edges: Edges
 ) -> list[tuple[int, int]]:
     """Between every two people the best assignment one to one; the surest pairs first."""
-    mine: dict[int, list[int]] = defaultdict(list)
-    for i in members:
-        mine[who[i]].append(i)
-    people = list(mine.values())
-    found: list[tuple[float, int, int]] = []
-    for n, ours in enumerate(people):
-        for theirs in people[n + 1 :]:
-            values = {
-                (i, j): worth(overlap, shapes[i], shapes[j])
-                for i in ours
-                for j in theirs
-                if (overlap := edges.get((min(i, j), max(i, j)), 0.0)) > 0
-            }
-            found += [(-values[i, j], i, j) for i, j in assigned(values)]
+    values: defaultdict[tuple[int, int], dict[tuple[int, int], float]] = defaultdict(dict)
+    for i, j in _between(members, edges):
+        values[who[i], who[j]][i, j] = worth(edges[i][j], shapes[i], shapes[j])
+    found = [(-both[i, j], i, j) for both in values.values() for i, j in assigned(both)]
     # Members are in the order of what they are, so that equals do not depend on who drew them.
     return [(i, j) for _, i, j in sorted(found)]
 
@@ -284,7 +283,7 @@ def _medoid(
     """
     near = {i: {i: 1.0} for i in cluster}
     for i, j in combinations(sorted(cluster), 2):
-        overlap = edges.get((i, j))
+        overlap = edges[i].get(j)
         if overlap is None:  # too little to make an edge
             overlap = overlap_of(shapes[i], shapes[j])
         near[i][j] = near[j][i] = overlap

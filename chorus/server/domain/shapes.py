@@ -10,6 +10,7 @@ from chorus.server.geometry import (
     Shape,
     around,
     dump,
+    heaped,
     iou,
     iou_matrix,
     is_shapes,
@@ -21,6 +22,7 @@ from chorus.server.geometry import (
 )
 
 __all__ = [
+    "HEAPED_MAX",
     "POINTS_IN_ALL_MAX",
     "POINTS_MAX",
     "SHAPES_MAX",
@@ -43,6 +45,9 @@ POINTS_MAX = 2_000
 POINTS_IN_ALL_MAX = 20_000
 """Corners of all polygons on one picture. With this an answer fits one message (`FRAME_MAX` of
 transport/protocol.py), and can be drawn on, compared and merged while somebody waits."""
+HEAPED_MAX = 20_000
+"""Pairs of shapes of one answer that lie on one another (200 shapes in one place come to as many):
+each is compared with all that others drew there, while nobody else's answer is kept."""
 SIDE_MIN = 2.0
 """Pixels: whatever is smaller is a slip of the hand."""
 FAR = 1e9
@@ -84,7 +89,10 @@ def read_shapes(
             shapes.append(_shape(row, task_type, index, size, scored))
         except ApiError as error:
             raise ApiError("bad_value", f"{_NOUN[task_type]} {n}: {error.message}") from None
-    return dump(dict.fromkeys(shapes))  # one that lies exactly on another is a slip of the hand
+    shapes = list(dict.fromkeys(shapes))  # one that lies exactly on another is a slip of the hand
+    if heaped(shapes, HEAPED_MAX):
+        raise ApiError("bad_value", "too many shapes lie on one another")
+    return dump(shapes)
 
 
 def _corners(row: object) -> int:
