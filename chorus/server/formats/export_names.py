@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from chorus.server.formats.rows import ExportRow
@@ -18,10 +19,15 @@ def stems(rows: Iterable[ExportRow]) -> Iterator[tuple[ExportRow, str]]:
     taken: set[str] = set()
     for row in rows:
         stem = _stem(row.name) or str(row.item_id)
-        if stem.lower() in taken:
+        while _alike(stem) in taken:
             stem = f"{stem}-{row.item_id}"
-        taken.add(stem.lower())
+        taken.add(_alike(stem))
         yield row, stem
+
+
+def _alike(stem: str) -> str:
+    """Equal for paths that are one on some file system."""
+    return unicodedata.normalize("NFC", stem).lower()
 
 
 def _stem(name: str) -> str:

@@ -366,7 +366,7 @@ def _of_end(row: LabelRow, by_end: dict[str, list[int]]) -> list[int]:
 
 def _of_stem(row: LabelRow, by_stem: dict[str, list[tuple[str, int]]]) -> list[int]:
     """Items that are called so but for the ending, by as much of the path as can be."""
-    if not row.stem:
+    if not row.stem or len(row.hashes) == 1:
         return []
     for name in row.names:
         called = by_stem.get(_last(name), [])

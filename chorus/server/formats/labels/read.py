@@ -72,7 +72,7 @@ def _inside(
     archive: Path, scratch: Path, kind: Kind, sets: bool, drawn: bool
 ) -> tuple[str, Iterator[Entry]]:
     """The reader of what is wanted in an export's zip."""
-    copy = scratch / "in.zip"
+    copy = scratch / ".in.zip"  # hidden: no file in it is called so
     scratch.mkdir(parents=True, exist_ok=True)
     copy.symlink_to(archive.resolve())  # which is what gets removed
     try:
