@@ -8,7 +8,7 @@ import filecmp
 import struct
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 UNPACKED_MAX = 16 << 30
 """Bytes of all files together: a small zip may hold far more than a disk."""
@@ -98,7 +98,8 @@ def _name(member: zipfile.ZipInfo) -> str:
 
 def safe_path(name: str) -> str | None:
     """A relative path, None for what is left out."""
-    parts = [p for p in PurePosixPath(name.replace("\\", "/")).parts if p not in ("/", "..")]
+    # Not by pathlib: two slashes in front are a root of their own to it.
+    parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".", "..")]
     if not parts or any(p.startswith((".", "__MACOSX")) for p in parts):
         return None
     return "/".join(parts)
