@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,14 @@ def test_names_of_files_are_safe_and_different(tmp_path: Path) -> None:
     named = [msgspec.structs.replace(rows[0], name=name, item_id=n) for n, name in enumerate(names)]
     found = [stem for _, stem in stems(named)]
     assert found == ["etc/passwd", "C_/x/A", "c_/x/a-2", "3", "4", "a_b_c_", ".hidden"]
+
+
+def test_no_file_of_labels_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Nor on a file system to which two spellings of a name are one."""
+    _, rows, _ = bundle(tmp_path, "jsonl", "boxes")
+    names = ["a.jpg", "a-3.jpg", "a.png", "a-3-3.jpg", "é.jpg", "e\u0301.jpg"]
+    named = [
+        msgspec.structs.replace(rows[0], name=name, item_id=n) for n, name in enumerate(names, 1)
+    ]
+    found = [unicodedata.normalize("NFC", stem).lower() for _, stem in stems(named)]
+    assert found == ["a", "a-3", "a-3-3", "a-3-3-4", "é", "é-6"]
