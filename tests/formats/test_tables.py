@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.server.formats.export_csv import items_csv
+from chorus.server.formats.rows import ExportRow
 from chorus.server.formats.tables import BadTable, TableRow, read_table
 
 
@@ -63,6 +66,7 @@ def test_relative_paths_lie_below_base(tmp_path: Path) -> None:
         (b"path,label\na.jpg,cat\n,dog\n", "line 3 has no path"),
         (b"path\na.jpg\n\xff\xfe\n", "line 3: not UTF-8"),
         (b'path\na.jpg\n"b.jpg\n', "line 3: "),
+        (b"path,label\na.jpg,cat,,\nb.jpg,cat, big\n", "line 3 has 3 cells, .* 2"),
         (b'"path', "line 1: "),
     ],
 )
@@ -95,3 +99,23 @@ def test_round_trip(
         writer.writerow(["path", "label"])
         writer.writerows((name, label or "") for name, label in lines)
     assert [(row.name, row.label) for row in read_table(table)] == lines
+
+
+def test_our_own_items_are_a_table(tmp_path: Path) -> None:
+    """With their marks against formulas taken off, and drawings of any length."""
+    drawn = json.dumps({"boxes": [{"class": "a", "box": [1, 2, 3, 4]}] * 5000})
+    common = dict(  # noqa: C408
+        width=8, height=8, state="labeled", provisional=None, confidence=None, agreement=None,
+        vote_count=0, source="review", votes=[],
+    )  # fmt: skip
+    items = [
+        ExportRow(item_id=n, name=name, content_hash="0" * 64, label=label, gold=True, **common)
+        for n, (name, label) in enumerate([("-1.jpg", "+"), ("@a/'=b.jpg", "cat"), ("c.jpg", None)])
+    ]
+    content = b"".join(items_csv(items, ["+", "cat"])).replace(b"c.jpg,2,labeled,", b"%b")
+    cell = '"' + drawn.replace('"', '""') + '"'
+    content = content.replace(b"%b", b"c.jpg,2,labeled," + cell.encode())
+    found = rows(tmp_path, content)
+    assert [row.name for row in found] == ["-1.jpg", "@a/'=b.jpg", "c.jpg"]
+    assert [row.label for row in found] == ["+", "cat", drawn]
+    assert all(row.gold for row in found)
