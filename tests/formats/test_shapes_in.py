@@ -250,6 +250,19 @@ def test_yolo_of_others(tmp_path: Path) -> None:
     assert placed(seg.label, "polygons", (10, 10))["polygons"][0]["points"][2] == [10, 10]
 
 
+def test_names_of_classes_among_the_labels(tmp_path: Path) -> None:
+    """Where some tools write them; a picture may be called so as well."""
+    files: dict[str, str | bytes] = {"set/labels/a.txt": "1 .5 .5 .2 .4\n"}
+    for classes in ("cat\ndog\n", "0 .5 .5 .1 .1\n"):
+        files["set/labels/classes.txt"] = classes
+        data = zipped(files if "cat" in classes else files | {"data.yaml": "names: [cat, dog]"})
+        found = rows(read(tmp_path / f"{len(data)}", "x.zip", data, drawn=True)[1])
+        assert [row.names for row in found] == [["a"], ["classes"]][: 1 + ("cat" not in classes)]
+    files |= {"data.yaml": "names: [cat, dog]", "set/labels/classes.txt": "dog\ncat\n"}
+    (row,) = rows(read(tmp_path, "x.zip", zipped(files), drawn=True)[1])
+    assert row.names == ["a"]
+
+
 def test_darknet_has_its_lists_beside_the_pictures(tmp_path: Path) -> None:
     data = zipped(
         {"obj.names": "cat\ndog\n", "train.txt": "data/a.jpg\n", "data/a.txt": "1 .5 .5 .2 .4\n"}

@@ -79,7 +79,7 @@ class Planner:
         self._tx = tx
         self._project_id = project_id
         self._schema = tx.schema(project)
-        self._classes = {c.name: str(n) for n, c in enumerate(self._schema.classes)}
+        self._classes = self._schema.known
         self._options = options
         self._scored = options.kind == "prelabels"
         self._fault = fault

@@ -83,9 +83,12 @@ def _inside(
     wanted += ["items.jsonl", "annotations.json", "tasks.json", "metadata.jsonl"]
     files = sorted(p for p in scratch.rglob("*") if p.is_file())
     for name in wanted:
-        for file in files:
-            if file.name == name:
-                return _reader(file, name, sets, drawn)
+        found = [file for file in files if file.name == name]
+        if len(found) > 1:
+            parts = ", ".join(p.parent.relative_to(scratch).as_posix() for p in found[:5])
+            raise BadLabels(f"it has {len(found)} files {name} ({parts}); send one at a time")
+        if found:
+            return _reader(found[0], name, sets, drawn)
     if drawn and yolo.looks_so(files):
         return "yolo", yolo.read_folder(scratch, files)
     if drawn and any(p.suffix.lower() == ".xml" for p in files):

@@ -17,7 +17,7 @@ import yaml
 from chorus.server.formats.export_csv import cell_text
 from chorus.server.formats.labels.drawn import Drawn, ShapeIn, finite, pairs
 from chorus.server.formats.labels.errors import Bad, BadLabels
-from chorus.server.formats.labels.rows import Entry, LabelRow, Problem, hashes_of
+from chorus.server.formats.labels.rows import Entry, LabelRow, Problem, hashes_of, spelled
 
 YAML_MAX = 4 << 20
 FILE_MAX = 16 << 20
@@ -41,6 +41,8 @@ def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
     if not texts:
         raise BadLabels("there is no text file of labels in it")
     for path in texts:
+        if _lists_names(path, names):
+            continue
         place = path.relative_to(root).as_posix()
         stem = _stem(place)
         try:
@@ -49,7 +51,7 @@ def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
             yield Problem(place=place, name=stem, reason=str(bad))
         else:
             yield LabelRow(
-                place=place, names=[stem], stem=True, hashes=hashes_of(hashes.get(stem)),
+                place=place, names=spelled([stem]), stem=True, hashes=hashes_of(hashes.get(stem)),
                 label=label,
             )  # fmt: skip
 
@@ -64,6 +66,14 @@ def _stem(place: str) -> str:
 
 def _names_file(path: Path) -> bool:
     return path.suffix.lower() in (".yaml", ".yml", ".names") or path.name == "classes.txt"
+
+
+def _lists_names(path: Path, names: dict[int, str]) -> bool:
+    """Some tools write the names of the classes among the labels; a picture may be called so."""
+    if path.name != "classes.txt" or path.stat().st_size > YAML_MAX:
+        return False
+    lines = {line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines()} - {""}
+    return bool(lines) and lines <= set(names.values())
 
 
 def _names(files: list[Path]) -> dict[int, str]:
