@@ -72,17 +72,36 @@ def test_what_goes_out_comes_in_again(tmp_path: Path, format: str, drawn: str) -
 
 
 @DRAWN
+@pytest.mark.parametrize("format", ROUND_TRIP)
+def test_whatever_items_are_called_each_is_found_again(
+    tmp_path: Path, format: str, drawn: str
+) -> None:
+    """Also from a zip that somebody has made anew, of the folder with the unpacked export."""
+    long = f"{'long' * 60}.jpg"
+    called = ["labels/a.jpg", "x/labels/a.jpg", "/home/.cache/a.jpg", long, ".a.jpg"]
+    out, given, _ = bundle(tmp_path / "out", format, drawn, content=False, called=called)
+    again = io.BytesIO()
+    with zipfile.ZipFile(again, "w") as packed:
+        for path in sorted(p for p in out.rglob("*") if p.is_file()):
+            packed.write(path, f"mine/{path.relative_to(out).as_posix()}")
+    _, found = read(tmp_path / "in", "export.zip", again.getvalue(), drawn=True)
+    hashes = {row.content_hash for n, row in enumerate(given) if n != OPEN}
+    assert {e.hashes[0] for e in rows(found) if e.label is not None and e.hashes} >= hashes
+
+
+@DRAWN
 @pytest.mark.parametrize("format", ["csv", "jsonl", "coco", "label-studio", "parquet"])
 def test_votes_come_in_again(tmp_path: Path, format: str, drawn: str) -> None:
     _, given, _ = bundle(tmp_path / "out", format, drawn)
     data = (tmp_path / "out" / "out.zip").read_bytes()
     _, found = read(tmp_path / "in", "export.zip", data, kind="votes", drawn=True)
-    by_name: dict[str, ExportRow] = {row.name: row for row in given}
+    by_hash: dict[str, ExportRow] = {row.content_hash: row for row in given}
     votes = [(entry, vote) for entry in rows(found) for vote in entry.votes]
     assert len(votes) == 2 * len(NAMES)
     assert sum(vote.kind == "skip" for _, vote in votes) == 1
     for entry, vote in votes:
-        row = by_name[entry.names[0]]
+        # Two items have one name.
+        row = by_hash[entry.hashes[0]]
         if entry.names[0] == "d.jpg" and vote.kind == "label":
             shapes = in_pixels(vote.value, drawn, row)
             assert len(shapes) == 2

@@ -34,7 +34,7 @@ def looks_so(files: list[Path]) -> bool:
 def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
     """`files`: all that are below `root`. Raises `BadLabels`."""
     names = _names(files)
-    hashes = _index(root, files)
+    hashes = _index(files)
     texts = [path for path in files if path.suffix.lower() == ".txt"]
     inside = [path for path in texts if "labels" in path.relative_to(root).parts[:-1]]
     texts = inside or [path for path in texts if path.stem.lower() not in _LISTS]
@@ -110,21 +110,22 @@ def _of_yaml(file: str, text: str) -> dict[int, str] | None:
     return {n: str(name) for n, name in names.items()}
 
 
-def _index(root: Path, files: list[Path]) -> dict[str, str]:
+def _index(files: list[Path]) -> dict[str, str]:
     """Of an export of ours: picture's path without ending -> content hash."""
-    path = root / "index.csv"
-    if path not in files:
+    found = [path for path in files if path.name == "index.csv"]
+    if not found:
         return {}
+    path = min(found, key=lambda path: len(path.parts))
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error):
         return {}
-    found = {}
+    hashes = {}
     for row in rows:
         file = cell_text(row.get("file") or "").removeprefix("images/")
-        found[_stem(file)] = row.get("content_hash") or ""
-    return found
+        hashes[file.removesuffix(Path(file).suffix)] = row.get("content_hash") or ""
+    return hashes
 
 
 def _drawn(path: Path, names: dict[int, str]) -> Drawn:
