@@ -269,6 +269,22 @@ def test_yolo_of_others(tmp_path: Path) -> None:
     assert placed(seg.label, "polygons", (10, 10))["polygons"][0]["points"][2] == [10, 10]
 
 
+def test_text_files_without_names_of_classes_say_what_is_missing(tmp_path: Path) -> None:
+    data = zipped({"labels/a.txt": "0 .5 .5 .2 .4\n"})
+    with pytest.raises(BadLabels, match="nothing in it names the classes"):
+        read(tmp_path, "x.zip", data, drawn=True)
+    coco = json.dumps(azure_coco())
+    data = zipped({"README.txt": "Hello", "labels.json": coco})
+    assert read(tmp_path / "other", "x.zip", data, drawn=True)[0] == "coco"
+
+
+def test_voc_may_leave_the_ending_of_a_name_out(tmp_path: Path) -> None:
+    text = "<annotation><folder>in</folder><filename>{}</filename></annotation>"
+    for name, stem in (("a", True), ("a.jpg", False)):
+        (row,) = rows(read(tmp_path, "x.xml", text.format(name), drawn=True)[1])
+        assert (row.names[0], row.stem) == (f"in/{name}", stem)
+
+
 def test_names_of_classes_among_the_labels(tmp_path: Path) -> None:
     """Where some tools write them; a picture may be called so as well."""
     files: dict[str, str | bytes] = {"set/labels/a.txt": "1 .5 .5 .2 .4\n"}

@@ -12,7 +12,7 @@ import pytest
 from chorus.client.errors import ApiError
 from chorus.client.messages import Job
 from chorus.client.upload import UPLOAD_FILES, follow, upload_folder
-from chorus.server.services.sources import Options, of_upload, tables_in
+from chorus.server.services.sources import Options, of_table, of_upload, tables_in
 from chorus.simulate.setup import import_pictures
 from tests.servers import Bench, pictures
 
@@ -73,6 +73,18 @@ def test_two_labels_of_one_file_are_said(tmp_path: Path) -> None:
     found, faults = labels(tmp_path, list=table)
     assert found == {"a.jpg": "cat", "b.jpg": "cow"}
     assert faults == {"a.jpg": "the table says something else of it, too"}
+
+
+def test_two_labels_of_one_file_of_the_server_are_said(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.jpg,cat\n./a.jpg,dog\nb.jpg,cow\nb.jpg,cow\n")
+    found = of_table(table, Options(text=False))
+    assert [(e.name, e.label) for e in found.entries] == [
+        ("a.jpg", "cat"), ("b.jpg", "cow"), ("b.jpg", "cow"),
+    ]  # fmt: skip
+    assert [(f.name, f.reason) for f in found.faults] == [
+        ("a.jpg", "the table says something else of it, too")
+    ]
 
 
 def test_accents_are_written_in_one_character_or_in_two(tmp_path: Path) -> None:

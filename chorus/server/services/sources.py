@@ -19,6 +19,7 @@ from chorus.server.formats.tables import BadTable, read_table
 from chorus.server.formats.textrows import check, lists_files
 
 T = TypeVar("T")
+OTHERWISE = "the table says something else of it, too"
 PICTURE_TABLES = frozenset({".csv", ".tsv"})
 
 
@@ -76,15 +77,28 @@ def of_folder(folder: Path, options: Options) -> Listing:
 def of_table(table: Path, options: Options) -> Listing:
     """Raises `ApiError('bad_value')` for a table that cannot be read or lacks its columns."""
     if not options.text:
-        return Listing(_listed(table, options.gold))
+        return _once(_listed(table, options.gold))
 
     def read() -> Listing:
         if options.columns is None and lists_files(table):
-            return Listing(_listed(table, options.gold))
+            return _once(_listed(table, options.gold))
         _checked(table, options)
         return Listing([], [], [Rows(table.name, str(table), options.columns, options.gold)])
 
     return _read(table.name, read)
+
+
+def _once(rows: Iterable[Entry]) -> Listing:
+    """Each file with the first label that the table gives it."""
+    first: dict[str, Entry] = {}
+    found = Listing([])
+    for row in rows:
+        known = first.setdefault(row.path, row)
+        if (known.label, known.gold) == (row.label, row.gold):
+            found.entries.append(row)
+        else:
+            found.faults.append(Fault(row.name, OTHERWISE))
+    return found
 
 
 class Listed(NamedTuple):
@@ -129,7 +143,7 @@ def of_upload(files: Path, listed: Iterable[Listed], options: Options) -> Listin
             first = given.setdefault(entry.name, row)
             entry.label, entry.gold = first.label, first.gold
             if (first.label, first.gold) != (row.label, row.gold):
-                found.faults.append(Fault(row.name, "the table says something else of it, too"))
+                found.faults.append(Fault(row.name, OTHERWISE))
     return found
 
 

@@ -96,6 +96,8 @@ def _inside(
     usable = [p for p in files if p.suffix.lower() in _SUFFIXES and p.name != "manifest.json"]
     if len(usable) == 1:
         return _reader(usable[0], usable[0].name, sets, drawn)
+    if drawn and not usable and any(p.suffix.lower() == ".txt" for p in files):
+        yolo.class_names(files)  # which says what is missing
     held = ", ".join(p.name for p in usable[:5]) or "none"
     raise BadLabels(f"of the files in the zip one must be a file of labels; it has {held}")
 

@@ -33,7 +33,7 @@ def looks_so(files: list[Path]) -> bool:
 
 def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
     """`files`: all that are below `root`. Raises `BadLabels`."""
-    names = _names(files)
+    names = class_names(files)
     hashes = _index(files)
     texts = [path for path in files if path.suffix.lower() == ".txt"]
     inside = [path for path in texts if "labels" in path.relative_to(root).parts[:-1]]
@@ -76,8 +76,8 @@ def _lists_names(path: Path, names: dict[int, str]) -> bool:
     return bool(lines) and lines <= set(names.values())
 
 
-def _names(files: list[Path]) -> dict[int, str]:
-    """Class number -> name."""
+def class_names(files: list[Path]) -> dict[int, str]:
+    """Class number -> name. Raises `BadLabels`."""
     found = sorted((p for p in files if _names_file(p)), key=lambda p: (len(p.parts), p.name))
     for path in found:
         if path.stat().st_size > YAML_MAX:
