@@ -251,6 +251,15 @@ def test_an_ambiguous_name_is_nobodys(make: Callable[..., Desk]) -> None:
     assert [op.item_id for op in planner.ops([row])] == [desk.world.items()[2].item_id]
 
 
+def test_what_a_vote_was_shown_needs_its_class_too(make: Callable[..., Desk]) -> None:
+    desk = make()
+    head = "item,item_id,labeler,label,prelabel,created_at\n"
+    lines = "1.jpg,1,u1,cat,owl,1700000000000\n2.jpg,2,u1,cat,dog,1700000000000\n"
+    summary = desk.dry(head + lines, kind="votes")
+    assert (summary.ready, summary.classes, summary.unknown_classes) == (1, 1, {"owl": 1})
+    assert desk.land().done == 1
+
+
 def test_a_class_is_known_by_its_former_name(make: Callable[..., Desk]) -> None:
     """So an export from before it was renamed can still be brought in."""
     desk = make()

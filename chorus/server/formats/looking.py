@@ -49,7 +49,12 @@ def _folder(place: Path, text: bool) -> dict[str, Any]:
         names = [name for name, _ in texts]
         return _said(len(texts) + rows, len(faults), names, labels, [t.name for t in tables])
     pictures, faults = list_folder(place)
-    tables = sorted(p for p in place.rglob("*") if p.suffix.lower() in (".csv", ".tsv"))
+    tables = sorted(
+        path
+        for path in place.rglob("*")
+        if path.suffix.lower() in (".csv", ".tsv")
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
+    )
     _, labels = _count(tables)
     names = [name for name, _ in pictures]
     return _said(len(pictures), len(faults), names, labels, [t.name for t in tables])
