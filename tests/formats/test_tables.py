@@ -36,8 +36,9 @@ def test_separators_line_ends_and_byte_order_marks(
 ) -> None:
     lines = [["item", "label"], ["a b.jpg", "größe"], ["c.jpg", ""]]
     text = line_end.join(separator.join(line) for line in lines)
-    found = rows(tmp_path, mark + text.encode())
-    assert [(row.name, row.label) for row in found] == [("a b.jpg", "größe"), ("c.jpg", None)]
+    for data in (mark + text.encode(), text.encode("utf-16")):
+        found = rows(tmp_path, data)
+        assert [(row.name, row.label) for row in found] == [("a b.jpg", "größe"), ("c.jpg", None)]
 
 
 def test_without_labels(tmp_path: Path) -> None:
@@ -65,6 +66,8 @@ def test_relative_paths_lie_below_base(tmp_path: Path) -> None:
         (b"a.jpg\nb.jpg\n", "no column with paths"),
         (b"path,label\na.jpg,cat\n,dog\n", "line 3 has no path"),
         (b"path\na.jpg\n\xff\xfe\n", "line 3: not UTF-8"),
+        (b"\xff\xfep\0a\0t\0h\0\n\0\0\xdc\n\0", "not UTF-16"),
+        (b"\xff\xfe\0\0p\0\0\0", "it is UTF-32"),
         (b'path\na.jpg\n"b.jpg\n', "line 3: "),
         (b"path,label\na.jpg,cat,,\nb.jpg,cat, big\n", "line 3 has 3 cells, .* 2"),
         (b'"path', "line 1: "),

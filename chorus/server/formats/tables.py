@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from chorus.server.formats.export_csv import cell_text
+from chorus.server.formats.texts import BadText, encoding_of
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
@@ -74,10 +75,15 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
 
 def _text(table: Path) -> str:
     try:
-        text = table.read_bytes().decode("utf-8-sig")
+        data = table.read_bytes()
+        encoding = encoding_of(data[:4])
+        text = data.decode(encoding)
+    except BadText as bad:
+        raise BadTable(str(bad)) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise BadTable(f"line {line}: not UTF-8 text") from None
+        what = "UTF-16" if encoding == "utf-16" else "UTF-8"
+        raise BadTable(f"line {line}: not {what} text") from None
     except OSError as error:
         raise BadTable(f"cannot be read: {error.strerror}") from None
     if not text.strip():
