@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from chorus.client.errors import JobFailed
 from chorus.client.messages import Job
@@ -13,6 +16,8 @@ from chorus.client.rest import Rest
 UPLOAD_FILES = 200
 UPLOAD_BYTES = 16 << 20
 """An upload holds at most so many files and bytes."""
+TABLES = (".csv", ".tsv")
+"""They may name the other files: all of these go in one upload, as a zip."""
 
 POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 0.2
 """Pauses between two looks at a job: a small import is over in a moment, a large one takes long."""
@@ -41,15 +46,24 @@ async def follow(
 
 async def upload_folder(
     rest: Rest, project_id: str, folder: Path, on_progress: OnProgress = lambda _: None,
-    *, gold: bool = False, columns: Sequence[str] | None = None,
+    *, gold: bool = False, columns: Sequence[str] | None = None, tables: bool = True,
 ) -> Job:  # fmt: skip
     """Send every file of a folder; the job returned sums all uploads up. `gold`: the labels of a
-    CSV among them are; `columns`: of tables of texts, the columns to show.
+    CSV among them are; `columns`: of tables of texts, the columns to show; `tables`: else they, and
+    the labels in them, stay here.
 
     Raises `ImportFailed`, `ApiError`.
     """
+    files = _files(folder)
+    if not tables:
+        files = [path for path in files if path.suffix.lower() not in TABLES]
+    elif any(path.suffix.lower() in TABLES for path in files):
+        with tempfile.TemporaryFile() as packed:
+            await asyncio.to_thread(_pack, folder, files, packed)
+            sent = await rest.upload(project_id, {"folder.zip": packed}, gold=gold, columns=columns)
+            return await follow(rest, project_id, sent, on_progress)
     total: Job | None = None
-    for batch in _batches(folder):
+    for batch in _batches(folder, files):
         sent = await rest.upload(project_id, batch, gold=gold, columns=columns)
         job = await follow(rest, project_id, sent, on_progress)
         if total is not None:
@@ -64,10 +78,27 @@ async def upload_folder(
     return total
 
 
-def _batches(folder: Path) -> Iterator[Mapping[str, bytes]]:
+def _files(folder: Path) -> list[Path]:
+    """Without hidden ones and those in hidden folders, which come in from nowhere."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    ]
+
+
+def _pack(folder: Path, files: Sequence[Path], target: BinaryIO) -> None:
+    # As they are: pictures do not get smaller.
+    with zipfile.ZipFile(target, "w", strict_timestamps=False) as out:
+        for path in files:
+            out.write(path, path.relative_to(folder).as_posix())
+    target.seek(0)
+
+
+def _batches(folder: Path, files: Sequence[Path]) -> Iterator[Mapping[str, bytes]]:
     batch: dict[str, bytes] = {}
     size = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in files:
         content = path.read_bytes()
         if batch and (len(batch) >= UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
             yield batch

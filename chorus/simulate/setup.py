@@ -34,12 +34,13 @@ async def import_pictures(
     upload: bool,
     on_progress: Callable[[Job], None] = lambda _: None,
 ) -> Job:
-    """Bring a folder (absolute path) in and wait; `upload` if the server is on another machine.
+    """Bring a folder (absolute path) in and wait, without labels that a table in it may have;
+    `upload` if the server is on another machine.
 
     Raises `ImportFailed`, `ApiError`.
     """
     if upload:
-        return await upload_folder(admin, project_id, folder, on_progress)
+        return await upload_folder(admin, project_id, folder, on_progress, tables=False)
     job = await admin.import_folder(project_id, folder)
     return await follow(admin, project_id, job, on_progress)
 

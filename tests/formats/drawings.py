@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from PIL import Image
 
 from chorus.server.formats.bundle import Head, write_bundle
@@ -83,11 +85,16 @@ def rows_of(folder: Path, drawn: str) -> tuple[Path, list[ExportRow]]:
 
 
 def bundle(
-    folder: Path, format: str, drawn: str, *, content: bool = True
+    folder: Path, format: str, drawn: str, *, content: bool = True, called: Sequence[str] = ()
 ) -> tuple[Path, list[ExportRow], dict[str, Any]]:
-    """(the unpacked export, the rows that went in, the manifest); the zip is `out.zip`."""
+    """(the unpacked export, the rows that went in, the manifest); the zip is `out.zip`. `called`:
+    other names of the items than `NAMES`."""
     folder.mkdir(exist_ok=True)
     blobs, rows = rows_of(folder, drawn)
+    rows = [
+        msgspec.structs.replace(row, name=name)
+        for row, name in zip(rows, called or NAMES, strict=True)
+    ]
     with SpoolWriter(folder / "rows") as spool:
         spool.add(rows)
     about = head(format, drawn, content=content)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import unicodedata
+import zipfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
+import pyarrow.parquet as pq
+import pydicom
 import pytest
 import yaml
+from PIL import Image
 
-from chorus.server.formats.bundle import FORMATS
+from chorus.server.formats import export_voc, export_yolo
+from chorus.server.formats.bundle import FORMATS, write_bundle
 from chorus.server.formats.export_names import stems
-from chorus.server.formats.rows import Drawing, ExportRow
-from tests.formats.drawings import CLASSES, EMPTY, NAMES, OPEN, bundle
+from chorus.server.formats.export_voc import xml_files
+from chorus.server.formats.export_yolo import data_yaml
+from chorus.server.formats.images import prepare_batch
+from chorus.server.formats.media import Media
+from chorus.server.formats.rows import Drawing, ExportRow, ShapeRow
+from chorus.server.formats.spool import Spool, SpoolWriter
+from tests.formats.drawings import CLASSES, EMPTY, NAMES, OPEN, bundle, head
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 DRAWN = pytest.mark.parametrize("drawn", ["boxes", "polygons"])
@@ -253,4 +266,79 @@ def test_names_of_files_are_safe_and_different(tmp_path: Path) -> None:
     names = ["../../etc/passwd", "C:\\x\\A.JPG", "c_/x/a.png", "", "...", "a\0b<c>.jpeg", ".hidden"]
     named = [msgspec.structs.replace(rows[0], name=name, item_id=n) for n, name in enumerate(names)]
     found = [stem for _, stem in stems(named)]
-    assert found == ["etc/passwd", "C_/x/A", "c_/x/a-2", "3", "4", "a_b_c_", ".hidden"]
+    assert found == ["etc/passwd", "C_/x/A", "c_/x/a-2", "3", "4", "a_b_c_", "_hidden"]
+
+
+def test_no_file_of_labels_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Nor on a file system to which two spellings of a name are one."""
+    _, rows, _ = bundle(tmp_path, "jsonl", "boxes")
+    names = ["a.jpg", "a-3.jpg", "a.png", "a-3-3.jpg", "é.jpg", "e\u0301.jpg"]
+    named = [
+        msgspec.structs.replace(rows[0], name=name, item_id=n) for n, name in enumerate(names, 1)
+    ]
+    found = [unicodedata.normalize("NFC", stem).lower() for _, stem in stems(named)]
+    assert found == ["a", "a-3", "a-3-3", "a-3-3-4", "é", "é-6"]
+
+
+def test_classes_of_any_characters_open_in_yolo_and_voc(tmp_path: Path) -> None:
+    names = ["\U0001f600 ü", "a\x7fb", "a\x85b", "a\u2028b", 'q"\\:#', "\ufffe"]
+    assert yaml.safe_load(data_yaml(names))["names"] == dict(enumerate(names))
+    _, rows, _ = bundle(tmp_path, "jsonl", "boxes")
+    box = ShapeRow(class_name="\ufffe", box=(1, 2, 3, 4))
+    row = msgspec.structs.replace(rows[0], label=Drawing(boxes=[box]))
+    ((_, data),) = xml_files([row], None)
+    assert ElementTree.fromstring(data).findtext("object/name") == "_"
+
+
+@pytest.mark.parametrize("format", ["voc", "imagefolder", "parquet"])
+def test_what_is_told_in_pixels_goes_with_a_picture_that_has_them(
+    tmp_path: Path, format: str
+) -> None:
+    """Of pictures shown by reference only copies are here, the larger ones smaller."""
+    sizes = [(1500, 40), (1000, 40)]
+    files = []
+    for n, size in enumerate(sizes):
+        Image.new("RGB", size, (n, 0, 0)).save(tmp_path / f"{n}.png")
+        files.append((f"{n}.png", str(tmp_path / f"{n}.png")))
+    kept = prepare_batch(files, str(tmp_path / "blobs"), originals=False)
+    box = ShapeRow(class_name=CLASSES[0], box=(900, 2, 90, 30))
+    _, (first, *_), _ = bundle(tmp_path / "other", "jsonl", "boxes")
+    rows = [
+        msgspec.structs.replace(
+            first, item_id=n, name=k.name, content_hash=k.content_hash, width=k.width,
+            height=k.height, label=Drawing(boxes=[box]), votes=[],
+        )
+        for n, k in enumerate(kept)
+    ]  # fmt: skip
+    with SpoolWriter(tmp_path / "rows") as spool:
+        spool.add(rows)
+    media = Media(tmp_path / "blobs")
+    done = write_bundle(
+        head(format, "boxes"), Spool(tmp_path / "rows"), media, tmp_path / "out.zip"
+    )
+    assert done["counts"]["missing"] == 1
+    with zipfile.ZipFile(tmp_path / "out.zip") as packed:
+        if format == "parquet":
+            table = pq.read_table(io.BytesIO(packed.read("data/train-00000-of-00001.parquet")))
+            images = [i["bytes"] for i in table["image"].to_pylist() if i is not None]
+        else:
+            images = [packed.read(n) for n in packed.namelist() if n.endswith(".jpg")]
+    assert [Image.open(io.BytesIO(image)).size for image in images] == [(1000, 40)]
+
+
+def test_of_a_dicom_file_its_picture_goes_with_the_labels(tmp_path: Path) -> None:
+    _, (first, *_), _ = bundle(tmp_path, "jsonl", "boxes")
+    file = pydicom.examples.get_path("ct")
+    (kept,) = prepare_batch([("IM0001", str(file))], str(tmp_path / "dicom"))
+    row = msgspec.structs.replace(
+        first, name="IM0001", content_hash=kept.content_hash, width=kept.width, height=kept.height
+    )
+    media = Media(tmp_path / "dicom")
+    ((name, path),) = export_yolo.pictures([row], media)
+    assert name == "images/IM0001.jpg"
+    assert Image.open(path).size == (kept.width, kept.height)
+    # Where only the file itself has all pixels, it is called what it is.
+    row = msgspec.structs.replace(row, width=2000)
+    ((name, path),) = export_voc.pictures([row], media)
+    assert name == "JPEGImages/IM0001.dcm"
+    assert path.read_bytes() == file.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from chorus.server.formats.labels.drawn import Drawn
 from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.read import entries, read_labels
 from chorus.server.formats.labels.rows import LabelRow, Problem, names_of
@@ -154,6 +156,42 @@ def test_faults_name_their_lines(tmp_path: Path) -> None:
     assert isinstance(third, Problem)
 
 
+def test_more_cells_than_the_first_line_are_no_label(tmp_path: Path) -> None:
+    """A separator in a class, and no quotes: half of the class is another one."""
+    table = 'item,label\na.jpg,cat, big\nb.jpg,"cat, big"\nc.jpg,cat,,\n'
+    a, b, c = read(tmp_path, "x.csv", table)[1]
+    assert isinstance(a, Problem)
+    assert (a.place, a.name) == ("line 2", "a.jpg")
+    assert a.reason == "it has 3 cells, and the first line 2"
+    assert [row.label for row in rows([b, c])] == [["cat, big"], ["cat"]]
+
+
+def test_of_several_files_of_labels_none_is_taken(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as out:
+        for part in ("train", "test"):
+            line = json.dumps({"file_name": f"{part}.jpg", "label": "cat"})
+            out.writestr(f"data/{part}/metadata.jsonl", line)
+    with pytest.raises(BadLabels, match=r"2 files metadata\.jsonl \(data/test, data/train\)"):
+        read(tmp_path, "x.zip", data.getvalue())
+
+
+def test_objects_of_older_datasets_have_their_classes(tmp_path: Path) -> None:
+    """`Sequence` of a dict, as `datasets` up to version 3 writes it."""
+    names = {"names": ["cell", "mask"], "_type": "ClassLabel"}
+    things = {"bbox": {"feature": {"dtype": "float32"}, "_type": "Sequence"}, "category": names}
+    features = {"name": {"dtype": "string", "_type": "Value"},
+                "objects": {"feature": things, "_type": "Sequence"}}  # fmt: skip
+    objects = {"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [1]}
+    table = pa.table({"name": ["a.jpg"], "objects": [objects]})
+    about = json.dumps({"info": {"features": features}})
+    out = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"huggingface": about}), out)
+    (row,) = rows(read(tmp_path, "x.parquet", out.getvalue(), drawn=True)[1])
+    assert isinstance(row.label, Drawn)
+    assert [shape.name for shape in row.label.shapes] == ["mask"]
+
+
 def parquet(**columns: list[str]) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out)
@@ -190,6 +228,9 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, name: str, content: Any, wo
         ("/data/local-files/?d=dir/a.jpg", "dir/a.jpg"),
         ("/data/upload/1/12345678-a.jpg", "data/upload/1/a.jpg"),
         ("s3://bucket/a.jpg", "a.jpg"),
+        ("store://[old/a.jpg", "store://[old/a.jpg"),
+        ("Ka\u0308se.jpg", "K\u00e4se.jpg"),
+        ("K\u00e4se.jpg", "Ka\u0308se.jpg"),
     ],
 )
 def test_names_without_what_tools_put_around_them(given: str, name: str) -> None:

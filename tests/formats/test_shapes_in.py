@@ -72,17 +72,36 @@ def test_what_goes_out_comes_in_again(tmp_path: Path, format: str, drawn: str) -
 
 
 @DRAWN
+@pytest.mark.parametrize("format", ROUND_TRIP)
+def test_whatever_items_are_called_each_is_found_again(
+    tmp_path: Path, format: str, drawn: str
+) -> None:
+    """Also from a zip that somebody has made anew, of the folder with the unpacked export."""
+    long = f"{'long' * 60}.jpg"
+    called = ["labels/a.jpg", "x/labels/a.jpg", "/home/.cache/a.jpg", long, ".a.jpg"]
+    out, given, _ = bundle(tmp_path / "out", format, drawn, content=False, called=called)
+    again = io.BytesIO()
+    with zipfile.ZipFile(again, "w") as packed:
+        for path in sorted(p for p in out.rglob("*") if p.is_file()):
+            packed.write(path, f"mine/{path.relative_to(out).as_posix()}")
+    _, found = read(tmp_path / "in", "export.zip", again.getvalue(), drawn=True)
+    hashes = {row.content_hash for n, row in enumerate(given) if n != OPEN}
+    assert {e.hashes[0] for e in rows(found) if e.label is not None and e.hashes} >= hashes
+
+
+@DRAWN
 @pytest.mark.parametrize("format", ["csv", "jsonl", "coco", "label-studio", "parquet"])
 def test_votes_come_in_again(tmp_path: Path, format: str, drawn: str) -> None:
     _, given, _ = bundle(tmp_path / "out", format, drawn)
     data = (tmp_path / "out" / "out.zip").read_bytes()
     _, found = read(tmp_path / "in", "export.zip", data, kind="votes", drawn=True)
-    by_name: dict[str, ExportRow] = {row.name: row for row in given}
+    by_hash: dict[str, ExportRow] = {row.content_hash: row for row in given}
     votes = [(entry, vote) for entry in rows(found) for vote in entry.votes]
     assert len(votes) == 2 * len(NAMES)
     assert sum(vote.kind == "skip" for _, vote in votes) == 1
     for entry, vote in votes:
-        row = by_name[entry.names[0]]
+        # Two items have one name.
+        row = by_hash[entry.hashes[0]]
         if entry.names[0] == "d.jpg" and vote.kind == "label":
             shapes = in_pixels(vote.value, drawn, row)
             assert len(shapes) == 2
@@ -248,6 +267,35 @@ def test_yolo_of_others(tmp_path: Path) -> None:
     assert isinstance(seg.label, Drawn)
     assert [s.score for s in seg.label.shapes] == [None, 0.5]
     assert placed(seg.label, "polygons", (10, 10))["polygons"][0]["points"][2] == [10, 10]
+
+
+def test_text_files_without_names_of_classes_say_what_is_missing(tmp_path: Path) -> None:
+    data = zipped({"labels/a.txt": "0 .5 .5 .2 .4\n"})
+    with pytest.raises(BadLabels, match="nothing in it names the classes"):
+        read(tmp_path, "x.zip", data, drawn=True)
+    coco = json.dumps(azure_coco())
+    data = zipped({"README.txt": "Hello", "labels.json": coco})
+    assert read(tmp_path / "other", "x.zip", data, drawn=True)[0] == "coco"
+
+
+def test_voc_may_leave_the_ending_of_a_name_out(tmp_path: Path) -> None:
+    text = "<annotation><folder>in</folder><filename>{}</filename></annotation>"
+    for name, stem in (("a", True), ("a.jpg", False)):
+        (row,) = rows(read(tmp_path, "x.xml", text.format(name), drawn=True)[1])
+        assert (row.names[0], row.stem) == (f"in/{name}", stem)
+
+
+def test_names_of_classes_among_the_labels(tmp_path: Path) -> None:
+    """Where some tools write them; a picture may be called so as well."""
+    files: dict[str, str | bytes] = {"set/labels/a.txt": "1 .5 .5 .2 .4\n"}
+    for classes in ("cat\ndog\n", "0 .5 .5 .1 .1\n"):
+        files["set/labels/classes.txt"] = classes
+        data = zipped(files if "cat" in classes else files | {"data.yaml": "names: [cat, dog]"})
+        found = rows(read(tmp_path / f"{len(data)}", "x.zip", data, drawn=True)[1])
+        assert [row.names for row in found] == [["a"], ["classes"]][: 1 + ("cat" not in classes)]
+    files |= {"data.yaml": "names: [cat, dog]", "set/labels/classes.txt": "dog\ncat\n"}
+    (row,) = rows(read(tmp_path, "x.zip", zipped(files), drawn=True)[1])
+    assert row.names == ["a"]
 
 
 def test_darknet_has_its_lists_beside_the_pictures(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.server.formats.export_csv import items_csv
+from chorus.server.formats.rows import ExportRow
 from chorus.server.formats.tables import BadTable, TableRow, read_table
 
 
@@ -33,8 +36,9 @@ def test_separators_line_ends_and_byte_order_marks(
 ) -> None:
     lines = [["item", "label"], ["a b.jpg", "größe"], ["c.jpg", ""]]
     text = line_end.join(separator.join(line) for line in lines)
-    found = rows(tmp_path, mark + text.encode())
-    assert [(row.name, row.label) for row in found] == [("a b.jpg", "größe"), ("c.jpg", None)]
+    for data in (mark + text.encode(), text.encode("utf-16")):
+        found = rows(tmp_path, data)
+        assert [(row.name, row.label) for row in found] == [("a b.jpg", "größe"), ("c.jpg", None)]
 
 
 def test_without_labels(tmp_path: Path) -> None:
@@ -62,7 +66,10 @@ def test_relative_paths_lie_below_base(tmp_path: Path) -> None:
         (b"a.jpg\nb.jpg\n", "no column with paths"),
         (b"path,label\na.jpg,cat\n,dog\n", "line 3 has no path"),
         (b"path\na.jpg\n\xff\xfe\n", "line 3: not UTF-8"),
+        (b"\xff\xfep\0a\0t\0h\0\n\0\0\xdc\n\0", "not UTF-16"),
+        (b"\xff\xfe\0\0p\0\0\0", "it is UTF-32"),
         (b'path\na.jpg\n"b.jpg\n', "line 3: "),
+        (b"path,label\na.jpg,cat,,\nb.jpg,cat, big\n", "line 3 has 3 cells, .* 2"),
         (b'"path', "line 1: "),
     ],
 )
@@ -95,3 +102,23 @@ def test_round_trip(
         writer.writerow(["path", "label"])
         writer.writerows((name, label or "") for name, label in lines)
     assert [(row.name, row.label) for row in read_table(table)] == lines
+
+
+def test_our_own_items_are_a_table(tmp_path: Path) -> None:
+    """With their marks against formulas taken off, and drawings of any length."""
+    drawn = json.dumps({"boxes": [{"class": "a", "box": [1, 2, 3, 4]}] * 5000})
+    common = dict(  # noqa: C408
+        width=8, height=8, state="labeled", provisional=None, confidence=None, agreement=None,
+        vote_count=0, source="review", votes=[],
+    )  # fmt: skip
+    items = [
+        ExportRow(item_id=n, name=name, content_hash="0" * 64, label=label, gold=True, **common)
+        for n, (name, label) in enumerate([("-1.jpg", "+"), ("@a/'=b.jpg", "cat"), ("c.jpg", None)])
+    ]
+    content = b"".join(items_csv(items, ["+", "cat"])).replace(b"c.jpg,2,labeled,", b"%b")
+    cell = '"' + drawn.replace('"', '""') + '"'
+    content = content.replace(b"%b", b"c.jpg,2,labeled," + cell.encode())
+    found = rows(tmp_path, content)
+    assert [row.name for row in found] == ["-1.jpg", "@a/'=b.jpg", "c.jpg"]
+    assert [row.label for row in found] == ["+", "cat", drawn]
+    assert all(row.gold for row in found)

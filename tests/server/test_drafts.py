@@ -57,6 +57,24 @@ def test_what_a_folder_holds(tmp_path: Path) -> None:
     assert "t.jsonl" in look(str(table), True)["error"]
 
 
+def test_what_comes_in_is_what_was_looked_at(tmp_path: Path) -> None:
+    """Whatever an import takes, the look before it does."""
+    table = tmp_path / "t.csv"
+    table.write_bytes("text,label\nä,x\n".encode("utf-16"))
+    found = look(str(table), True)
+    assert (found["items"], found["labels"], found["error"]) == (1, [["x", 1]], None)
+    table.write_text(f"text,label\n{'long ' * 40_000},x\n")
+    found = look(str(table), True)
+    assert (found["items"], found["labels"], found["error"]) == (1, [["x", 1]], None)
+    lines = tmp_path / "t.jsonl"
+    lines.write_text('{"text": "a", "label": "x"}\n[1]\n{broken\n')
+    found = look(str(lines), True)
+    assert (found["items"], found["labels"], found["error"]) == (3, [["x", 1]], None)
+    pictures(tmp_path / "in" / "set", 1)
+    (tmp_path / "in" / "set" / "gold.csv").write_text("path,label\na.png,red\n")
+    assert look(str(tmp_path / "in"), False)["labels"] == [["red", 1]]
+
+
 async def test_a_draft_becomes_a_project_with_its_files_and_people(
     bench: Bench, server: TestServer, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from chorus.client.messages import LabelImport
 from chorus.server.domain.events import apply, blank
 from chorus.server.domain.model import Job
 from chorus.server.formats.labels.read import read_labels
+from chorus.server.formats.labels.rows import LabelRow
 from chorus.server.services import label_imports, label_plan
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.label_imports import About, land_chunk
@@ -239,6 +240,56 @@ def test_an_ambiguous_name_is_nobodys(make: Callable[..., Desk]) -> None:
     # A content of its own is no item's of the same name.
     strange = f'{{"name": "a/x.jpg", "content_hash": "{"e" * 64}", "label": "cat"}}\n'
     assert desk.dry(strange, "in.jsonl", kind="labels").unmatched == 1
+    # Nor where the file has names without their endings, as a YOLO export of ours.
+    planner = label_plan.Planner(
+        Tx(desk.world.db), "p", desk.options, lambda *fault: desk.faults.append(fault)
+    )
+    row = LabelRow(place="y.txt", names=["c/y"], stem=True, hashes=["e" * 64], label=["cat"])
+    assert list(planner.ops([row])) == []
+    assert planner.summary.unmatched == 1
+    row.hashes = []
+    assert [op.item_id for op in planner.ops([row])] == [desk.world.items()[2].item_id]
+
+
+def test_what_a_vote_was_shown_needs_its_class_too(make: Callable[..., Desk]) -> None:
+    desk = make()
+    head = "item,item_id,labeler,label,prelabel,created_at\n"
+    lines = "1.jpg,1,u1,cat,owl,1700000000000\n2.jpg,2,u1,cat,dog,1700000000000\n"
+    summary = desk.dry(head + lines, kind="votes")
+    assert (summary.ready, summary.classes, summary.unknown_classes) == (1, 1, {"owl": 1})
+    assert desk.land().done == 1
+
+
+def test_a_class_is_known_by_its_former_name(make: Callable[..., Desk]) -> None:
+    """So an export from before it was renamed can still be brought in."""
+    desk = make()
+    tx = desk.world.tx()
+    old = tx.classes("p")[0]
+    tx.change_class("p", 0, msgspec.structs.replace(old, name="feline"), old.name)
+    names = [c.name for c in tx.classes("p")]
+    tx.emit("p", 5, "project.changed", {"user_id": "u0", "by": "Ada", "classes": names})
+    desk.world.commit(tx)
+    summary = desk.dry(f"item,label\n1.jpg,{old.name}\n2.jpg,feline\n", kind="labels")
+    assert (summary.ready, summary.classes) == (2, 0)
+    assert desk.land().done == 2
+    assert states(desk.world)[:2] == [("labeled", "0"), ("labeled", "0")]
+
+
+def test_accents_of_a_name_may_be_written_otherwise(make: Callable[..., Desk]) -> None:
+    from chorus.server.formats.images import Prepared
+    from chorus.server.services.importing import add_items
+
+    desk = make(items=0)
+    tx = desk.world.tx()
+    names = ("Ka\u0308se.jpg", "in/\u00e9.jpg")
+    found = [
+        (Prepared(name, f"{n:064x}", 8, 8, "image/jpeg", 1), None, False)
+        for n, name in enumerate(names)
+    ]
+    add_items(tx, "p", "u0", found, 5)
+    desk.world.commit(tx)
+    table = "item,label\nK\u00e4se.jpg,cat\ne\u0301.jpg,dog\n"
+    assert desk.dry(table, kind="labels").ready == 2
 
 
 # -- over HTTP

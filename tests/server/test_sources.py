@@ -116,6 +116,8 @@ async def test_a_test_says_plainly_what_is_wrong(project: Sources, s3: Buckets) 
     assert "host name nowhere.invalid is not known" in await said(
         at(s3, "some", endpoint="http://nowhere.invalid")
     )
+    s3.make("sloppy", {"day/a//b.png": drawn(1), "day/c.png": drawn(2)})
+    assert "must be renamed: 'day/a//b.png'" in await said(at(s3, "sloppy"))
     assert (await project.ask("GET"))["sources"] == []  # a test keeps nothing
 
 

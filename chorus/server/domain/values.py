@@ -116,6 +116,12 @@ class Schema(msgspec.Struct, frozen=True):
             raise ApiError("bad_value", 'a label needs a value like {"classes": ["name", …]}')
         return self._set(names)
 
+    @property
+    def known(self) -> dict[str, str]:
+        """Name of a class -> its index as a string; also by the names that classes had before."""
+        before = {name: str(index) for name, index in self.former.items()}
+        return before | {c.name: str(index) for index, c in enumerate(self.classes)}
+
     def index(self, name: str) -> str:
         """The index of a class as a string. Raises `ApiError('bad_value')` when unknown."""
         for index, label_class in enumerate(self.classes):

@@ -52,6 +52,7 @@ VOTE_COLUMNS = (
     "standing",
     "supersedes",
     "check",
+    "content_hash",
 )
 SHAPE_COLUMNS = (
     "item",
@@ -179,6 +180,7 @@ def _votes(row: ExportRow) -> Iterator[list[Any]]:
             int(vote.standing),
             vote.supersedes,
             int(vote.check),
+            row.content_hash,
         ]
 
 

@@ -73,7 +73,7 @@ def pictures(rows: Iterable[ExportRow], media: Media) -> Iterator[tuple[str, Pat
 
 def _here(rows: Iterable[ExportRow], media: Media) -> Iterator[tuple[ExportRow, Path]]:
     for row in rows:
-        path = media.picture(row.content_hash)
+        path = media.picture(row, pixels=True)
         if path is not None:
             yield row, path
 

@@ -156,7 +156,7 @@ def _line(
         line["text"] = joined(fields)
         line["fields"] = [{"name": name, "text": part} for name, part in fields]
         return line, weight + 2 * len(line["text"])
-    path = media.picture(row.content_hash)
+    path = media.picture(row, pixels=True)
     if path is not None:
         data = path.read_bytes()
         line["image"] = {"bytes": data, "path": row.name}

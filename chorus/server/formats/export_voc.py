@@ -24,15 +24,18 @@ PICTURES = "JPEGImages"
 def xml_files(rows: Iterable[ExportRow], media: Media | None) -> Iterator[tuple[str, bytes]]:
     """(path, content) of each annotation."""
     for row, stem, label in drawn(rows):
-        yield f"Annotations/{stem}.xml", _annotation(row, f"{stem}{suffix(row, media)}", label)
+        yield (
+            f"Annotations/{stem}.xml",
+            _annotation(row, f"{stem}{suffix(row, media, True)}", label),
+        )
 
 
 def pictures(rows: Iterable[ExportRow], media: Media) -> Iterator[tuple[str, Path]]:
     """(path, file) of each picture that is here."""
     for row, stem, _ in drawn(rows):
-        path = media.picture(row.content_hash)
+        path = media.picture(row, pixels=True)
         if path is not None:
-            yield f"{PICTURES}/{stem}{suffix(row, media)}", path
+            yield f"{PICTURES}/{stem}{suffix(row, media, True)}", path
 
 
 def image_set(rows: Iterable[ExportRow], val: bool | None) -> Iterator[bytes]:
@@ -82,8 +85,10 @@ def _object(root: Element, row: ExportRow, shape: ShapeRow) -> None:
 
 
 def _put(parent: Element, name: str, text: str) -> None:
-    # XML has no way to write control characters.
-    SubElement(parent, name).text = "".join(c if c >= " " else "_" for c in text)
+    # XML has no way to write control characters, nor these two.
+    SubElement(parent, name).text = "".join(
+        c if c >= " " and c not in "\ufffe\uffff" else "_" for c in text
+    )
 
 
 def _number(value: float) -> str:

@@ -72,14 +72,15 @@ def index_csv(rows: Iterable[ExportRow], media: Media | None) -> Iterator[bytes]
 def pictures(rows: Iterable[ExportRow], media: Media) -> Iterator[tuple[str, Path]]:
     """(path, file) of each picture that is here."""
     for row, stem, _ in drawn(rows):
-        path = media.picture(row.content_hash)
+        path = media.picture(row)
         if path is not None:
             yield f"images/{stem}{suffix(row, media)}", path
 
 
-def suffix(row: ExportRow, media: Media | None) -> str:
-    """The ending of the picture that goes with the labels; the name's where none goes."""
-    path = None if media is None else media.picture(row.content_hash)
+def suffix(row: ExportRow, media: Media | None, pixels: bool = False) -> str:
+    """The ending of the picture that goes with the labels; the name's where none goes. `pixels`: as
+    `Media.picture` has it."""
+    path = None if media is None else media.picture(row, pixels)
     return (suffix_of(path) if path is not None else "") or Path(row.name).suffix or ".jpg"
 
 
@@ -108,4 +109,6 @@ def _number(share: float) -> str:
 
 
 def _quoted(name: str) -> str:
-    return msgspec.json.encode(name).decode()
+    quoted = msgspec.json.encode(name).decode()
+    # YAML takes less than JSON as it is, and some of it for the end of a line.
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)

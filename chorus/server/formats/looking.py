@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chorus.server.formats.folder import ROW_SUFFIXES, BadFolder, list_folder, list_texts
-from chorus.server.formats.tables import LABEL_COLUMNS, BadTable
+from chorus.server.formats.tables import CELL_MAX, LABEL_COLUMNS, BadTable
+from chorus.server.formats.texts import BadText, encoding_of
 
 TABLES_MAX = 20
 NAMES_MAX = 5000
@@ -48,7 +49,12 @@ def _folder(place: Path, text: bool) -> dict[str, Any]:
         names = [name for name, _ in texts]
         return _said(len(texts) + rows, len(faults), names, labels, [t.name for t in tables])
     pictures, faults = list_folder(place)
-    tables = sorted(p for p in place.iterdir() if p.suffix.lower() in (".csv", ".tsv"))
+    tables = sorted(
+        path
+        for path in place.rglob("*")
+        if path.suffix.lower() in (".csv", ".tsv")
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
+    )
     _, labels = _count(tables)
     names = [name for name, _ in pictures]
     return _said(len(pictures), len(faults), names, labels, [t.name for t in tables])
@@ -82,13 +88,16 @@ def _count(tables: list[Path]) -> tuple[int, Labels]:
                 names = {str(name).strip() for name in cells} - {""}
                 labels.rows += bool(names) or isinstance(label, list) or label == "|"
                 labels.update(names)
-        except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        except (BadText, UnicodeError, csv.Error) as error:
             raise BadTable(f"{table.name}: {error}") from None
     return rows, labels
 
 
 def _cells(table: Path) -> Iterator[str | None]:
-    with table.open(encoding="utf-8-sig", newline="") as lines:
+    csv.field_size_limit(CELL_MAX)
+    with table.open("rb") as file:
+        encoding = encoding_of(file.read(4))
+    with table.open(encoding=encoding, newline="") as lines:
         head = lines.readline()
         separator = max(",\t;", key=head.count)
         lines.seek(0)
@@ -102,8 +111,17 @@ def _cells(table: Path) -> Iterator[str | None]:
 
 def _objects(table: Path) -> Iterator[Any]:
     with table.open(encoding="utf-8-sig") as lines:
+        first = True
         for line in lines:
-            if line.strip():
+            if not line.strip():
+                continue
+            try:
                 found = json.loads(line)
-                lower = {str(k).lower(): v for k, v in found.items()} if found else {}
-                yield next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+            except ValueError:
+                found = None
+            # Any other line is listed when the table comes in.
+            if first and not isinstance(found, dict):
+                raise BadTable(f"{table.name}: its first line is no JSON object")
+            first = False
+            lower = {k.lower(): v for k, v in found.items()} if isinstance(found, dict) else {}
+            yield next((lower[name] for name in LABEL_COLUMNS if name in lower), None)

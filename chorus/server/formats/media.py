@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chorus.server.formats.blobfiles import Size, blob_path
-from chorus.server.formats.sniff import sniff
+from chorus.server.formats.blobfiles import THUMB_PX, Size, blob_path
+from chorus.server.formats.rows import Drawing, ExportRow
+from chorus.server.formats.sniff import DICOM_TYPE, HEAD_BYTES, sniff
 
 if TYPE_CHECKING:
     from chorus.server.formats import texts
 
-_SIZES: tuple[Size, ...] = ("o", "m", "s")
+_COPIES: tuple[Size, ...] = ("m", "s")
 _SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -21,6 +22,7 @@ _SUFFIXES = {
     "image/gif": ".gif",
     "image/bmp": ".bmp",
     "image/tiff": ".tif",
+    DICOM_TYPE: ".dcm",
 }
 
 
@@ -32,15 +34,24 @@ class Media:
         self.missing: set[str] = set()
         """Content hashes of what was asked for and is not here."""
 
-    def picture(self, content_hash: str) -> Path | None:
-        """The original, or the largest size that is here; None: none is."""
-        for size in _SIZES:
-            for root in self._roots:
-                path = blob_path(root, content_hash, size)
-                if path.is_file():
-                    return path
-        self.missing.add(content_hash)
-        return None
+    def picture(self, row: ExportRow, pixels: bool = False) -> Path | None:
+        """The original, or the largest copy that is here; None: none is. Of a DICOM file, which few
+        programs open, the copy. `pixels`: what is drawn on it is told in pixels, so a copy must
+        have as many."""
+        original = self._at(row.content_hash, "o")
+        if original is not None and _kind(original) != DICOM_TYPE:
+            return original
+        longest = max(row.width, row.height) if pixels and isinstance(row.label, Drawing) else 0
+        for size in _COPIES:
+            if longest <= THUMB_PX[size] and (copy := self._at(row.content_hash, size)):
+                return copy
+        if original is None:
+            self.missing.add(row.content_hash)
+        return original
+
+    def _at(self, content_hash: str, size: Size) -> Path | None:
+        paths = (blob_path(root, content_hash, size) for root in self._roots)
+        return next((path for path in paths if path.is_file()), None)
 
     def fields(self, content_hash: str) -> texts.Fields | None:
         """The (name, text) pairs of a text; None when it is not here or is none."""
@@ -58,8 +69,12 @@ class Media:
 
 def suffix_of(path: Path) -> str:
     """The ending that the content of a picture asks for."""
+    return _SUFFIXES.get(_kind(path) or "", "")
+
+
+def _kind(path: Path) -> str | None:
     with path.open("rb") as file:
-        return _SUFFIXES.get(sniff(file.read(64)) or "", "")
+        return sniff(file.read(HEAD_BYTES))
 
 
 def joined(fields: texts.Fields) -> str:

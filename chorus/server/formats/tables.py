@@ -8,12 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from chorus.server.formats.export_csv import cell_text
+from chorus.server.formats.texts import BadText, encoding_of
+
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
 
 PATH_COLUMNS = ("path", "item", "file", "filename", "image", "name")
 LABEL_COLUMNS = ("label", "class", "category")
 GOLD_COLUMNS = ("gold",)
+CELL_MAX = 16 << 20
+"""Characters of a cell: what is drawn on a picture is one."""
 YES = ("1", "true", "yes")
 NO = ("", "0", "false", "no")
 
@@ -40,12 +45,15 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
 
     The header needs a column with paths (the first of `PATH_COLUMNS` there is, in any case) and
     may have one with labels (`LABEL_COLUMNS`) and one that says which of them are gold (`YES` or
-    `NO`, in any case). Separator: tab, semicolon or comma, by the header.
+    `NO`, in any case). Separator: tab, semicolon or comma, by the header. Our own `items.csv` is
+    such a table.
     Relative paths are below `base` (default: the table's folder).
 
     Raises `BadTable` at once for a table without its columns, and while iterating for a line
-    without a path, one that is no CSV (an unclosed quote), or a gold cell that is neither.
+    without a path, one of more cells than the header, one that is no CSV (an unclosed quote), or a
+    gold cell that is neither.
     """
+    csv.field_size_limit(CELL_MAX)
     text = _text(table)
     header_line = text.split("\n", 1)[0]
     separator = max(",\t;", key=header_line.count)
@@ -60,15 +68,22 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
         )
     label_column = _column(header, LABEL_COLUMNS)
     columns = (path_column, label_column, _column(header, GOLD_COLUMNS))
-    return _rows(lines, columns, base or table.parent)
+    # In files of ours, a cell that a spreadsheet would take for a formula is marked.
+    ours = {"item", "item_id"} <= {cell.lower() for cell in header}
+    return _rows(_whole(lines, len(header), ours), columns, base or table.parent)
 
 
 def _text(table: Path) -> str:
     try:
-        text = table.read_bytes().decode("utf-8-sig")
+        data = table.read_bytes()
+        encoding = encoding_of(data[:4])
+        text = data.decode(encoding)
+    except BadText as bad:
+        raise BadTable(str(bad)) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise BadTable(f"line {line}: not UTF-8 text") from None
+        what = "UTF-16" if encoding == "utf-16" else "UTF-8"
+        raise BadTable(f"line {line}: not {what} text") from None
     except OSError as error:
         raise BadTable(f"cannot be read: {error.strerror}") from None
     if not text.strip():
@@ -89,6 +104,16 @@ def _cells(reader: _Reader) -> Iterator[tuple[int, list[str]]]:
             return
         if any(cell.strip() for cell in cells):
             yield line, cells
+
+
+def _whole(
+    lines: Iterator[tuple[int, list[str]]], count: int, ours: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Lines as they are meant, of as many cells as the first."""
+    for line, cells in lines:
+        if any(cell.strip() for cell in cells[count:]):
+            raise BadTable(f"line {line} has {len(cells)} cells, and the first line {count}")
+        yield line, [cell_text(cell) for cell in cells] if ours else cells
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:

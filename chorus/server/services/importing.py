@@ -21,7 +21,7 @@ from chorus.server.domain.shapes import Size
 from chorus.server.domain.tasks import is_text
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
-from chorus.server.formats.archives import BadArchive
+from chorus.server.formats.archives import PART, BadArchive, another, place
 from chorus.server.formats.images import Fault, Prepared
 from chorus.server.formats.tables import BadTable
 from chorus.server.formats.textrows import Plan, Row, Stretch, Table
@@ -184,15 +184,27 @@ class Importing:
         return await self._begin(project_id, user_id, ready)
 
     async def stage(self, files: Sequence[Upload], here: Path) -> None:
-        """Write uploaded files below `here`; those of a zip take its place. Raises `ApiError`."""
+        """Write uploaded files below `here`; those of a zip take its place. None takes the place of
+        another. Raises `ApiError`."""
+        await asyncio.to_thread(here.mkdir, parents=True, exist_ok=True)
         for n, file in enumerate(files):
-            target = here / sources.safe_name(file.filename, n)
-            await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-            with target.open("wb") as out:
-                while chunk := await file.read(1 << 20):
-                    await asyncio.to_thread(out.write, chunk)
-            if target.suffix.lower() == ".zip":
-                await self._unpack(target)
+            name = sources.safe_name(file.filename, n)
+            if name is None:
+                continue
+            part, target = here / PART, here / name
+            try:
+                await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+                with part.open("wb") as out:
+                    while chunk := await file.read(1 << 20):
+                        await asyncio.to_thread(out.write, chunk)
+                if target.suffix.lower() == ".zip":
+                    await self._unpack(part, target)
+                elif not await asyncio.to_thread(place, part, target):
+                    raise ApiError("bad_value", another(name))
+            except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                raise ApiError("bad_value", f"{name}: a file has the name of a folder") from None
+            finally:
+                await asyncio.to_thread(part.unlink, True)
 
     # -- for a project that is not made yet: checked first, its job made with the project
 
@@ -215,12 +227,17 @@ class Importing:
         task.add_done_callback(self._tasks.discard)
         return running.public()
 
-    async def _unpack(self, archive: Path) -> None:
-        """The files of an uploaded zip take its place."""
+    async def _unpack(self, part: Path, archive: Path) -> None:
+        """The files of an uploaded zip, which lies at `part`, take the place of `archive`."""
+        # Hidden, so none of them is called so.
+        packed = archive.with_name(f".{archive.name}")
+        await asyncio.to_thread(part.replace, packed)
         try:
-            await self._call(f"{_FORMATS}.archives.unpack", str(archive), str(archive.parent))
+            await self._call(f"{_FORMATS}.archives.unpack", str(packed), str(archive.parent))
         except BadArchive as error:
             raise ApiError("bad_value", f"{archive.name}: {error}") from None
+        finally:
+            await asyncio.to_thread(packed.unlink, True)
 
     def _options(self, project_id: str, gold: bool, columns: list[str] | None) -> Options:
         return options_of(self._projects.schema(project_id).task_type, gold, columns)

@@ -367,7 +367,7 @@ def land_chunk(tx: Tx, import_id: str, ops: Sequence[Op]) -> About:
         import_id=import_id,
         project=project,
         schema=schema,
-        classes={c.name: str(n) for n, c in enumerate(schema.classes)},
+        classes=schema.known,
         options=about.options,
         user_id=user_id,
         now=now,

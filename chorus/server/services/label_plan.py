@@ -79,7 +79,7 @@ class Planner:
         self._tx = tx
         self._project_id = project_id
         self._schema = tx.schema(project)
-        self._classes = {c.name: str(n) for n, c in enumerate(self._schema.classes)}
+        self._classes = self._schema.known
         self._options = options
         self._scored = options.kind == "prelabels"
         self._fault = fault
@@ -253,16 +253,17 @@ class Planner:
 
     def _fits(self, op: Op, item: Item, votes: list[StandingVote]) -> bool:
         """Is it still to be done? Raises `Refused` for what the line itself has wrong."""
-        missing: list[str] = []
+        if op.value is not None and not isinstance(op.value, Drawn):
+            op.value = names_in(op.value)
+        names = [n for said in (op.value, op.prelabel) if said is not None for n in names_in(said)]
+        missing = [name for name in dict.fromkeys(names) if name not in self._classes]
+        # Whether it fits does not depend on which class: those still to be made count, too.
+        known, schema = self._classes | dict.fromkeys(missing, "0"), self._all(missing)
         value = None
         if op.value is not None:
-            names = names_in(op.value)
-            if not isinstance(op.value, Drawn):
-                op.value = names
-            missing = [name for name in names if name not in self._classes]
-            # Whether it fits does not depend on which class: those still to be made count, too.
-            known = self._classes | dict.fromkeys(missing, "0")
-            value = value_of(op.value, known, self._all(missing), item, scored=self._scored)
+            value = value_of(op.value, known, schema, item, scored=self._scored)
+        if op.prelabel is not None:
+            value_of(op.prelabel, known, schema, item, scored=True)
         key = (item.item_id, op.labeler)
         seen = self._seen.get(key)
         if seen is not None:
@@ -366,7 +367,7 @@ def _of_end(row: LabelRow, by_end: dict[str, list[int]]) -> list[int]:
 
 def _of_stem(row: LabelRow, by_stem: dict[str, list[tuple[str, int]]]) -> list[int]:
     """Items that are called so but for the ending, by as much of the path as can be."""
-    if not row.stem:
+    if not row.stem or len(row.hashes) == 1:
         return []
     for name in row.names:
         called = by_stem.get(_last(name), [])

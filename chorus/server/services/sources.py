@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+import posixpath
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from chorus.server.errors import ApiError
+from chorus.server.formats.archives import safe_path
 from chorus.server.formats.folder import ROW_SUFFIXES, BadFolder, list_folder, list_texts
 from chorus.server.formats.images import Fault
 from chorus.server.formats.tables import BadTable, read_table
 from chorus.server.formats.textrows import check, lists_files
 
 T = TypeVar("T")
+OTHERWISE = "the table says something else of it, too"
 PICTURE_TABLES = frozenset({".csv", ".tsv"})
 
 
@@ -72,51 +77,101 @@ def of_folder(folder: Path, options: Options) -> Listing:
 def of_table(table: Path, options: Options) -> Listing:
     """Raises `ApiError('bad_value')` for a table that cannot be read or lacks its columns."""
     if not options.text:
-        return Listing(_listed(table, options.gold))
+        return _once(_listed(table, options.gold))
 
     def read() -> Listing:
         if options.columns is None and lists_files(table):
-            return Listing(_listed(table, options.gold))
+            return _once(_listed(table, options.gold))
         _checked(table, options)
         return Listing([], [], [Rows(table.name, str(table), options.columns, options.gold)])
 
     return _read(table.name, read)
 
 
-def tables_in(files: Path, options: Options) -> dict[str, Entry]:
-    """Name -> entry of the tables below `files` that list files: of an uploaded table only names
+def _once(rows: Iterable[Entry]) -> Listing:
+    """Each file with the first label that the table gives it."""
+    first: dict[str, Entry] = {}
+    found = Listing([])
+    for row in rows:
+        known = first.setdefault(row.path, row)
+        if (known.label, known.gold) == (row.label, row.gold):
+            found.entries.append(row)
+        else:
+            found.faults.append(Fault(row.name, OTHERWISE))
+    return found
+
+
+class Listed(NamedTuple):
+    """A line of an uploaded table that lists files."""
+
+    folder: str
+    """Of the table, below the upload; empty: the upload itself."""
+    entry: Entry
+
+
+def tables_in(files: Path, options: Options) -> list[Listed]:
+    """The lines of the tables below `files` that list files: of an uploaded table only names
     and labels count, its paths are never read. Raises `ApiError('bad_value')`."""
     suffixes = ROW_SUFFIXES if options.text else PICTURE_TABLES
-    listed: dict[str, Entry] = {}
+    listed: list[Listed] = []
     for table in sorted(p for p in files.rglob("*") if p.suffix.lower() in suffixes):
         if options.text and not _is_list(table, options):
             _checked(table, options)
         else:
-            listed.update((entry.name, entry) for entry in _listed(table, options.gold))
+            folder = table.parent.relative_to(files).as_posix()
+            listed += (Listed(folder, entry) for entry in _listed(table, options.gold))
     return listed
 
 
-def of_upload(files: Path, listed: dict[str, Entry], options: Options) -> Listing:
+def of_upload(files: Path, listed: Iterable[Listed], options: Options) -> Listing:
     """The uploaded files, with the labels that the tables among them give. Raises `ApiError`."""
     found = of_folder(files, options)
-    names = {e.name for e in found.entries} | {PurePosixPath(e.name).name for e in found.entries}
+    called: defaultdict[str, list[Entry]] = defaultdict(list)
+    ending: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in found.entries:
-        row = listed.get(entry.name, listed.get(PurePosixPath(entry.name).name))
-        if row is not None:
-            entry.label, entry.gold = row.label, row.gold
-    found.faults += [
-        Fault(name, "named in the table, but not among the files")
-        for name in listed
-        if name not in names
-    ]
+        called[_plain(entry.name)].append(entry)
+        ending[posixpath.basename(_plain(entry.name))].append(entry)
+    given: dict[str, Entry] = {}
+    for folder, row in listed:
+        meant = _meant(folder, row.name, called, ending)
+        if not meant:
+            found.faults.append(Fault(row.name, "named in the table, but not among the files"))
+        elif len(meant) > 1:
+            found.faults.append(Fault(row.name, f"{len(meant)} of the files are called so"))
+        elif row.label is not None or row.gold:
+            (entry,) = meant
+            first = given.setdefault(entry.name, row)
+            entry.label, entry.gold = first.label, first.gold
+            if (first.label, first.gold) != (row.label, row.gold):
+                found.faults.append(Fault(row.name, OTHERWISE))
     return found
 
 
-def safe_name(filename: str | None, n: int) -> str:
-    """A relative path below the upload folder, whatever the browser claims."""
-    parts = PurePosixPath((filename or "").replace("\\", "/")).parts
-    kept = [p for p in parts if p not in ("/", "..", ".", "") and not p.startswith(".")]
-    return "/".join(kept[-8:]) or f"file{n}"
+def _meant(
+    folder: str, name: str, called: dict[str, list[Entry]], ending: dict[str, list[Entry]]
+) -> list[Entry]:
+    """The files that a table in `folder` means by a name: below itself, below the upload, or
+    wherever one is whose longer name ends so."""
+    name = _plain(name)
+    for whole in (posixpath.normpath(f"{folder}/{name}"), name):
+        if whole in called:
+            return called[whole]
+    same = ending.get(posixpath.basename(name), [])
+    return [entry for entry in same if _plain(entry.name).endswith(f"/{name}")]
+
+
+def _plain(name: str) -> str:
+    """A name as it can be compared: systems write the same accent in one character or in two."""
+    return unicodedata.normalize("NFC", name)
+
+
+def safe_name(filename: str | None, n: int) -> str | None:
+    """A relative path below the upload folder, whatever the browser claims; None for a hidden file,
+    which is left out as it is of a folder and of a zip."""
+    if not filename:
+        return f"file{n}"
+    path = safe_path(filename)
+    return None if path is None else "/".join(path.split("/")[-8:])
 
 
 def _texts(folder: Path, options: Options) -> Listing:

@@ -301,6 +301,7 @@ def _own_settings_only() -> Iterator[None]:
 
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_PATH = re.compile(r'invalid path: [^"]*"([^"]*)"')
 _STATUS = re.compile(r"status code: (\d{3})")
 _WRONG_KEY = {
     "InvalidAccessKeyId": "the access key is not known there",
@@ -331,6 +332,12 @@ def meaning(error: Exception, address: Address) -> Trouble:
     what = f"{'container' if address.kind == 'az' else 'bucket'} {address.bucket}"
     code = found[1] if (found := _CODE.search(text)) else ""
     status = int(found[1]) if (found := _STATUS.search(text)) else 0
+    if found := _PATH.search(text):
+        return Trouble(
+            "wrong",
+            f"a file in the {what} has a path that cannot be read here, and must be renamed:"
+            f" {found[1]!r} (no part of it may be empty, . or .., nor have control characters)",
+        )
     if code in ("NoSuchBucket", "ContainerNotFound") or (status == 404 and not code):
         return Trouble("wrong", f"there is no {what}")
     if code in _WRONG_KEY:

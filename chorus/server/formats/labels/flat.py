@@ -45,6 +45,11 @@ def read_csv(path: Path, sets: bool) -> Iterator[Entry]:
                 place = f"line {reader.line_num}"
                 if not any(cell.strip() for cell in cells):
                     continue
+                if any(cell.strip() for cell in cells[len(header) :]):
+                    # Half a class, perhaps: a separator in it, and no quotes.
+                    reason = f"it has {len(cells)} cells, and the first line {len(header)}"
+                    yield Problem(place=place, name=cells[0][:200], reason=reason)
+                    continue
                 values = [cell_text(c) if ours else c.strip() for c in cells]
                 record: dict[str, Any] = dict(zip(header, values, strict=False))
                 yield from _entry(record, place, sets)
@@ -141,6 +146,9 @@ def _classes(schema: Any) -> dict[str, list[str]]:
     found = {}
     objects = features.get("objects")
     if isinstance(objects, dict):
+        # Up to version 3 of `datasets` a list of things is named like this.
+        if objects.get("_type") == "Sequence" and isinstance(objects.get("feature"), dict):
+            objects = objects["feature"]
         features = features | {f"objects.{name}": f for name, f in objects.items()}
     for name, feature in features.items():
         inner = feature.get("feature", feature) if isinstance(feature, dict) else None

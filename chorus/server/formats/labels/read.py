@@ -72,7 +72,7 @@ def _inside(
     archive: Path, scratch: Path, kind: Kind, sets: bool, drawn: bool
 ) -> tuple[str, Iterator[Entry]]:
     """The reader of what is wanted in an export's zip."""
-    copy = scratch / "in.zip"
+    copy = scratch / ".in.zip"  # hidden: no file in it is called so
     scratch.mkdir(parents=True, exist_ok=True)
     copy.symlink_to(archive.resolve())  # which is what gets removed
     try:
@@ -83,9 +83,12 @@ def _inside(
     wanted += ["items.jsonl", "annotations.json", "tasks.json", "metadata.jsonl"]
     files = sorted(p for p in scratch.rglob("*") if p.is_file())
     for name in wanted:
-        for file in files:
-            if file.name == name:
-                return _reader(file, name, sets, drawn)
+        found = [file for file in files if file.name == name]
+        if len(found) > 1:
+            parts = ", ".join(p.parent.relative_to(scratch).as_posix() for p in found[:5])
+            raise BadLabels(f"it has {len(found)} files {name} ({parts}); send one at a time")
+        if found:
+            return _reader(found[0], name, sets, drawn)
     if drawn and yolo.looks_so(files):
         return "yolo", yolo.read_folder(scratch, files)
     if drawn and any(p.suffix.lower() == ".xml" for p in files):
@@ -93,6 +96,8 @@ def _inside(
     usable = [p for p in files if p.suffix.lower() in _SUFFIXES and p.name != "manifest.json"]
     if len(usable) == 1:
         return _reader(usable[0], usable[0].name, sets, drawn)
+    if drawn and not usable and any(p.suffix.lower() == ".txt" for p in files):
+        yolo.class_names(files)  # which says what is missing
     held = ", ".join(p.name for p in usable[:5]) or "none"
     raise BadLabels(f"of the files in the zip one must be a file of labels; it has {held}")
 

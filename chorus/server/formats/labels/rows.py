@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -82,7 +84,7 @@ def names_of(*given: object) -> list[str]:
         if not isinstance(value, str) or not value.strip():
             continue
         text = value.strip().replace("\\", "/")
-        address = urlsplit(text) if "://" in text or "?" in text else None
+        address = _address(text)
         if address is not None:
             inner = parse_qs(address.query).get("d", [""])[0]
             plain = [unquote(inner), unquote(address.path).strip("/"), text]
@@ -93,7 +95,25 @@ def names_of(*given: object) -> list[str]:
             head, slash, last = name.rpartition("/")
             stripped = _UPLOAD.sub("", last)
             out += [name, f"{head}{slash}{stripped}"]
-    return [name for name in dict.fromkeys(out) if name]
+    return spelled(name for name in out if name)
+
+
+def _address(text: str) -> SplitResult | None:
+    """None: it is a plain path."""
+    if "://" not in text and "?" not in text:
+        return None
+    try:
+        return urlsplit(text)
+    except ValueError:  # a bracket where one of an IPv6 address would be
+        return None
+
+
+def spelled(names: Iterable[str]) -> list[str]:
+    """The names, each once, also with accents in one character and in two: systems differ."""
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    return list(
+        dict.fromkeys(s for n in names for s in (n, *(unicodedata.normalize(f, n) for f in forms)))
+    )
 
 
 def hashes_of(value: object) -> list[str]:

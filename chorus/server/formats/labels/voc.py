@@ -13,7 +13,14 @@ from defusedxml.ElementTree import parse
 
 from chorus.server.formats.labels.drawn import Drawn, ShapeIn, finite
 from chorus.server.formats.labels.errors import Bad, BadLabels
-from chorus.server.formats.labels.rows import Entry, LabelRow, Problem, hashes_of, names_of
+from chorus.server.formats.labels.rows import (
+    Entry,
+    LabelRow,
+    Problem,
+    hashes_of,
+    names_of,
+    spelled,
+)
 
 FILE_MAX = 16 << 20
 
@@ -51,7 +58,8 @@ def _row(path: Path, place: str) -> LabelRow:
         f"{folder}/{file}" if folder and file else None, file, _text(root, "path"),
     )  # fmt: skip
     row = LabelRow(
-        place=place, names=names or [Path(place).stem], stem=not names,
+        place=place, names=names or spelled([Path(place).stem]),
+        stem=not any(Path(name).suffix for name in names),
         hashes=hashes_of(_text(root, "source/content_hash")),
     )  # fmt: skip
     size = finite([_text(root, f"size/{side}") or 0 for side in ("width", "height")])

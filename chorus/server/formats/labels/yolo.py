@@ -17,7 +17,7 @@ import yaml
 from chorus.server.formats.export_csv import cell_text
 from chorus.server.formats.labels.drawn import Drawn, ShapeIn, finite, pairs
 from chorus.server.formats.labels.errors import Bad, BadLabels
-from chorus.server.formats.labels.rows import Entry, LabelRow, Problem, hashes_of
+from chorus.server.formats.labels.rows import Entry, LabelRow, Problem, hashes_of, spelled
 
 YAML_MAX = 4 << 20
 FILE_MAX = 16 << 20
@@ -33,14 +33,16 @@ def looks_so(files: list[Path]) -> bool:
 
 def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
     """`files`: all that are below `root`. Raises `BadLabels`."""
-    names = _names(files)
-    hashes = _index(root, files)
+    names = class_names(files)
+    hashes = _index(files)
     texts = [path for path in files if path.suffix.lower() == ".txt"]
     inside = [path for path in texts if "labels" in path.relative_to(root).parts[:-1]]
     texts = inside or [path for path in texts if path.stem.lower() not in _LISTS]
     if not texts:
         raise BadLabels("there is no text file of labels in it")
     for path in texts:
+        if _lists_names(path, names):
+            continue
         place = path.relative_to(root).as_posix()
         stem = _stem(place)
         try:
@@ -49,7 +51,7 @@ def read_folder(root: Path, files: list[Path]) -> Iterator[Entry]:
             yield Problem(place=place, name=stem, reason=str(bad))
         else:
             yield LabelRow(
-                place=place, names=[stem], stem=True, hashes=hashes_of(hashes.get(stem)),
+                place=place, names=spelled([stem]), stem=True, hashes=hashes_of(hashes.get(stem)),
                 label=label,
             )  # fmt: skip
 
@@ -66,8 +68,16 @@ def _names_file(path: Path) -> bool:
     return path.suffix.lower() in (".yaml", ".yml", ".names") or path.name == "classes.txt"
 
 
-def _names(files: list[Path]) -> dict[int, str]:
-    """Class number -> name."""
+def _lists_names(path: Path, names: dict[int, str]) -> bool:
+    """Some tools write the names of the classes among the labels; a picture may be called so."""
+    if path.name != "classes.txt" or path.stat().st_size > YAML_MAX:
+        return False
+    lines = {line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines()} - {""}
+    return bool(lines) and lines <= set(names.values())
+
+
+def class_names(files: list[Path]) -> dict[int, str]:
+    """Class number -> name. Raises `BadLabels`."""
     found = sorted((p for p in files if _names_file(p)), key=lambda p: (len(p.parts), p.name))
     for path in found:
         if path.stat().st_size > YAML_MAX:
@@ -100,21 +110,22 @@ def _of_yaml(file: str, text: str) -> dict[int, str] | None:
     return {n: str(name) for n, name in names.items()}
 
 
-def _index(root: Path, files: list[Path]) -> dict[str, str]:
+def _index(files: list[Path]) -> dict[str, str]:
     """Of an export of ours: picture's path without ending -> content hash."""
-    path = root / "index.csv"
-    if path not in files:
+    found = [path for path in files if path.name == "index.csv"]
+    if not found:
         return {}
+    path = min(found, key=lambda path: len(path.parts))
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error):
         return {}
-    found = {}
+    hashes = {}
     for row in rows:
         file = cell_text(row.get("file") or "").removeprefix("images/")
-        found[_stem(file)] = row.get("content_hash") or ""
-    return found
+        hashes[file.removesuffix(Path(file).suffix)] = row.get("content_hash") or ""
+    return hashes
 
 
 def _drawn(path: Path, names: dict[int, str]) -> Drawn:
