@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -91,3 +92,14 @@ class Wire:
         assert self._server is not None
         await self._server.close()
         await self._page.close()
+
+
+async def few_at_a_time(page: Page, most: int = 2) -> None:
+    """The page's lists come in answers of so many rows, as where each row is large."""
+
+    def connect(ws: WebSocketRoute) -> None:
+        server = ws.connect_to_server()
+        limit = f'"limit":{most}'
+        ws.on_message(lambda text: server.send(re.sub(r'"limit":\d+', limit, str(text))))
+
+    await page.route_web_socket("**/ws", connect)
