@@ -90,8 +90,10 @@ def list_(address: AddressArgument, as_json: AsJson = False) -> None:
     found = _or_fail(work, as_json)
     if as_json:
         said = [
-            {"snapshot_id": name, "damaged": str(one)} if isinstance(one, Damaged) else _summary(one)
-            for name, one in found.items()
+            _summary(one)
+            if isinstance(one, Snapshot)
+            else {"snapshot_id": snapshot_id, "damaged": str(one)}
+            for snapshot_id, one in found.items()
         ]
         typer.echo(msgspec.json.encode(said).decode())
     else:

@@ -52,7 +52,8 @@ LIVE = """async ({count, page, steps}, {review_room, review_filter}) => {
         }
         if (type !== "review.list") return {claims: [], seq, item_id: null};
         const {state, item_ids, after} = body;
-        const later = (a, b) => (body.order === "item" ? 0 : b.doubt - a.doubt) || a.item_id - b.item_id;
+        const doubt = i => body.order === "item" ? 0 : i.doubt;
+        const later = (a, b) => doubt(b) - doubt(a) || a.item_id - b.item_id;
         let found = items.filter(i => state === "all" ? i.state !== "removed" : i.state === state);
         if (item_ids) found = found.filter(i => item_ids.includes(i.item_id));
         found.sort(later);

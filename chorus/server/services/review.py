@@ -349,9 +349,7 @@ def _cursor(after: str) -> tuple[int | None, int]:
         raise ApiError("bad_value", "after must be the next of the page before") from None
 
 
-def _doubted(
-    tx: Tx, found: Sequence[tuple[int, Item]], schema: Schema
-) -> Iterator[dict[str, Any]]:
+def _doubted(tx: Tx, found: Sequence[tuple[int, Item]], schema: Schema) -> Iterator[dict[str, Any]]:
     """ReviewItems, each with its doubt. Drawings are made a few at a time: so many may be taken."""
     step = DRAWN if schema.shapes else LIST_MAX
     for start in range(0, len(found), step):
