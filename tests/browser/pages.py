@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from chorus.simulate.setup import add_person
 from tests.servers import Bench
@@ -56,6 +56,11 @@ async def open_review(page: Page, bench: Bench, query: str = "") -> None:
     await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/review{query}")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#found")).not_to_be_empty()
+
+
+async def composing(field: Locator) -> None:
+    """Enter as an input method has it: it confirms what was put together, and is no key of ours."""
+    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
 
 
 class Wire:
