@@ -1,4 +1,4 @@
-"""Who writes with an input method confirms words by Enter: that sends nothing and leaves no field."""
+"""Who writes with an input method confirms words by Enter: that sends nothing, leaves no field."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from chorus.server.domain.classes import LEVELS_MAX, NAME_MAX
 from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX
 from chorus.server.services.fitting import ANSWER_BYTES
 from chorus.server.transport.hub import OUTBOX_MAX
+from chorus.server.transport.socket import LARGE
 from tests.server.test_multilabel import items, refusal, seen
 from tests.server.test_review import Room
 from tests.servers import Bench, eventually, page_of, pictures
@@ -259,6 +260,28 @@ async def test_the_largest_answers_are_kept_and_larger_ones_refused(
     await asyncio.gather(*map(stream.socket.cast, votes))
     assert (await bench.stats()).votes == 2
     assert stream.socket.connections == 1
+
+
+async def test_of_large_messages_one_is_worked_on_at_a_time(bench: Bench, tmp_path: Path) -> None:
+    """Each takes much memory. A large one that is refused at a glance waits for the one before."""
+    await make(bench, tmp_path / "in", 1, task_type="polygons")
+    stream = await bench.labeler()
+    (item,) = (await page_of(stream)).items
+    order: list[str] = []
+
+    async def send(name: str, type: str, body: dict[str, Any]) -> None:
+        try:
+            await stream.socket.request(type, body)
+        except ApiError as error:
+            order.append(f"{name}: {error.code}")
+        else:
+            order.append(name)
+
+    await asyncio.gather(
+        send("drawn", "vote.cast", stream.vote(item, "label", stars(8))),
+        send("large", "no.such", {"text": "x" * (LARGE + 1)}),
+    )
+    assert order == ["drawn", "large: unknown_type"]
 
 
 async def test_a_correction_does_not_overtake_what_it_corrects(

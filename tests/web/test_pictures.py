@@ -43,7 +43,8 @@ def test_a_picture_is_asked_for_again_after_growing_pauses(run: Run) -> None:
                 // Nobody wants it any more.
                 let src = 0;
                 wanted = false;
-                Object.defineProperty(image, "src", {get: () => `${location.origin}/two.png`, set: () => src++});
+                const get = () => `${location.origin}/two.png`;
+                Object.defineProperty(image, "src", {get, set: () => src++});
                 timers.at(-1).fn();
                 dispatchEvent(new Event("online"));
                 return {asked, src};
