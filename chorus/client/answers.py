@@ -530,6 +530,8 @@ class Unread(Struct):
 
 class History(Struct):
     votes: list[dict[str, Any]]
+    next: int | None = None
+    """`before` of the next page; None: this was the last."""
 
 
 class Note(Struct):

@@ -391,11 +391,13 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     await webhooks.start()
     await backing_up.start()
     ticker = asyncio.ensure_future(assigning.run())
+    watcher = asyncio.ensure_future(accounts.watch(hub.users))
     sweeper = asyncio.ensure_future(collecting.run(lambda: store.waiting > 0))
     try:
         yield
     finally:
         ticker.cancel()
+        watcher.cancel()
         sweeper.cancel()
         news.end()
         await backing_up.stop()

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from chorus.server.domain.backups import KEEP
 from chorus.server.services.backup_check import check
 from chorus.server.storage.backup.making import KEYS, make
-from chorus.server.storage.backup.places import BackupError, open_place
+from chorus.server.storage.backup.places import BackupError, Damaged, open_place
 from chorus.server.storage.backup.restoring import Ended, restore
 from chorus.server.storage.backup.shelf import Shelf
 from chorus.server.storage.backup.snapshots import Snapshot, chosen
@@ -79,22 +79,42 @@ def make_(
 
 @backup.command("list")
 def list_(address: AddressArgument, as_json: AsJson = False) -> None:
-    """All backups at an address, oldest first."""
+    """All backups at an address, oldest first. Exit 1 if the description of one is damaged: it is
+    named, and all others are listed."""
 
-    def work() -> list[Snapshot]:
+    def work() -> dict[str, Snapshot | Damaged]:
         shelf = Shelf(open_place(address))
         shelf.check()
-        return [shelf.snapshot(one) for one in shelf.snapshots()]
+        return {one: _described(shelf, one) for one in shelf.snapshots()}
 
     found = _or_fail(work, as_json)
     if as_json:
-        typer.echo(msgspec.json.encode([_summary(one) for one in found]).decode())
-        return
-    for one in found:
-        typer.echo(
-            f"{one.snapshot_id}\t{_mb(one.database_bytes)} database\t{one.files} files of"
-            f" {_mb(one.file_bytes)}\t{_mb(one.new_bytes)} new"
-        )
+        said = [
+            _summary(one)
+            if isinstance(one, Snapshot)
+            else {"snapshot_id": snapshot_id, "damaged": str(one)}
+            for snapshot_id, one in found.items()
+        ]
+        typer.echo(msgspec.json.encode(said).decode())
+    else:
+        for one in found.values():
+            if isinstance(one, Damaged):
+                typer.echo(str(one), err=True)
+                continue
+            typer.echo(
+                f"{one.snapshot_id}\t{_mb(one.database_bytes)} database\t{one.files} files of"
+                f" {_mb(one.file_bytes)}\t{_mb(one.new_bytes)} new"
+            )
+    if any(isinstance(one, Damaged) for one in found.values()):
+        raise typer.Exit(1)
+
+
+def _described(shelf: Shelf, snapshot_id: str) -> Snapshot | Damaged:
+    """What one backup says of itself, or why it does not."""
+    try:
+        return shelf.snapshot(snapshot_id)
+    except Damaged as error:
+        return error
 
 
 @backup.command("verify")
@@ -111,7 +131,11 @@ def verify(
         shelf.check()
         known = shelf.snapshots()
         wanted = known if every else [chosen(known, which, None)]
-        return {one: list(check(shelf, shelf.snapshot(one), show.progress)) for one in wanted}
+        return {one: findings_of(shelf, one) for one in wanted}
+
+    def findings_of(shelf: Shelf, snapshot_id: str) -> list[str]:
+        found = _described(shelf, snapshot_id)
+        return [str(found)] if isinstance(found, Damaged) else [*check(shelf, found, show.progress)]
 
     with _Shown(as_json) as show:
         findings = _or_fail(work, as_json)

@@ -382,8 +382,8 @@ def user_password(
         password = sys.stdin.readline().rstrip("\r\n")
     _asked(admin.give_password(data_dir, login, password))
     typer.echo(
-        f"{login} has a new password; whoever was signed in has to sign in again. A page that is"
-        " open now keeps its connection to a running server until that is restarted."
+        f"{login} has a new password; whoever was signed in has to sign in again, within seconds"
+        " also where a page is open now."
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
 
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from chorus.simulate.setup import add_person
 from tests.servers import Bench
@@ -57,6 +58,11 @@ async def open_review(page: Page, bench: Bench, query: str = "") -> None:
     await expect(page.locator("#found")).not_to_be_empty()
 
 
+async def composing(field: Locator) -> None:
+    """Enter as an input method has it: it confirms what was put together, and is no key of ours."""
+    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+
+
 class Wire:
     """A page's websocket with a hand on it: `lose` says which frames never arrive."""
 
@@ -91,3 +97,14 @@ class Wire:
         assert self._server is not None
         await self._server.close()
         await self._page.close()
+
+
+async def few_at_a_time(page: Page, most: int = 2) -> None:
+    """The page's lists come in answers of so many rows, as where each row is large."""
+
+    def connect(ws: WebSocketRoute) -> None:
+        server = ws.connect_to_server()
+        limit = f'"limit":{most}'
+        ws.on_message(lambda text: server.send(re.sub(r'"limit":\d+', limit, str(text))))
+
+    await page.route_web_socket("**/ws", connect)

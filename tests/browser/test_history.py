@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import go_offline, open_labeling, signed_in
+from tests.browser.pages import few_at_a_time, go_offline, open_labeling, signed_in
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
@@ -53,6 +53,33 @@ async def test_an_old_answer_is_found_and_corrected(
         await expect(page.locator(".toast")).to_contain_text("A supervisor has decided this one")
         await page.locator("#clear-filters").click()
         await expect(cards).to_have_count(4)
+
+
+async def test_large_answers_come_a_few_at_a_time_and_who_reads_keeps_the_place(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 9), page_size=9)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator("#today")).to_have_text("9")
+        await few_at_a_time(page)
+        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        cards = page.locator(".answer")
+        await expect(cards).to_have_count(9)
+        for _ in range(7):
+            await page.keyboard.press("ArrowRight")
+        current = page.locator('.answer[aria-current="true"]')
+        place = await cards.nth(7).get_attribute("data-item")
+        await expect(current).to_have_attribute("data-item", str(place))
+        await go_offline(page)
+        path = f"/api/projects/{bench.project.project_id}/items/{place}/review"
+        await bench.admin.request("POST", path, json={"action": "approve"})
+        await page.context.set_offline(False)
+        await expect(cards.nth(7)).to_contain_text("decided")
+        await expect(current).to_have_attribute("data-item", str(place))
 
 
 async def with_four_answers(browser: Browser, bench: Bench, folder: Path) -> Page:

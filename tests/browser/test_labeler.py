@@ -180,6 +180,52 @@ async def test_the_model_helps(
         await expect(page.locator("#today")).to_have_text(str(count))
 
 
+async def test_enter_pressed_twice_or_held_sends_no_page_that_nobody_has_seen(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    """Pages that come with answers filled in: one key sends each."""
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        watch, colleague = await bench.watch(), await bench.labeler(credit=1)
+        for _ in range(3):
+            await vote_page(colleague, await page_of(colleague))
+        path = f"/api/projects/{bench.project.project_id}/classes"
+        body = {"classes": ["blue"], "then": "start_over_preset"}
+        await bench.admin.request("POST", path, json=body)
+        await watch.until(lambda s: s.queue["prelabeled"] == 12 and s.state == "running")
+        await colleague.socket.close()
+        page = await signed_in(browser, bench)
+        wire, both = await Wire.on(page), asyncio.Event()
+        came: list[Frame] = []
+
+        def seen(frame: Frame) -> bool:
+            if frame.get("type") == "page":
+                came.append(frame)
+                if len(came) == 2:
+                    both.set()
+            return False
+
+        wire.lose = seen
+        await open_labeling(page, bench)
+        await both.wait()
+        ready = page.locator('#do-submit[data-ready="true"]')
+        today = page.locator("#today")
+        await expect(ready).to_be_visible()
+        press = """keys => keys.forEach(repeat => document.querySelector(".tile").dispatchEvent(
+            new KeyboardEvent("keydown", {key: "Enter", bubbles: true, repeat})))"""
+        # As fast as can be: there is a page after this one, and nothing is waited for in between.
+        await page.evaluate(press, [False, False, False])
+        await expect(today).to_have_text("4")
+        await expect(page.locator('.tile[data-by="model"]')).to_have_count(4)
+        await expect(ready).to_be_visible()
+        await page.evaluate(press, [False, True, True])
+        await expect(today).to_have_text("8")
+        await expect(ready).to_be_visible()
+        await page.evaluate(press, [True, True])
+        await expect(page.locator('.tile[data-by="model"]')).to_have_count(4)
+        assert (await bench.stats()).votes == 8
+
+
 async def test_a_wrong_password_and_a_closed_door(server: TestServer, browser: Browser) -> None:
     async with Bench(server) as bench:
         await bench.make()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import Wire, open_labeling, open_review, signed_in
+from tests.browser.pages import Wire, few_at_a_time, open_labeling, open_review, signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right
 
@@ -141,6 +141,25 @@ async def test_a_grid_of_many_decided_at_once(
         assert "text=red-" in page.url
         left = (await bench.stats()).counts
         assert (left.labeled, left.needs_review) == (3, 5)
+
+
+async def test_large_items_come_a_few_at_a_time(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await disputed(bench, folder, 8)
+        page = await signed_in(browser, bench, "supervisor")
+        await few_at_a_time(page)
+        await open_review(page, bench, "?view=grid")
+        tiles = page.locator(".rv-tile")
+        await expect(tiles).to_have_count(8)
+        await tiles.nth(1).click()
+        await tiles.nth(7).click(modifiers=["Shift"])
+        await page.keyboard.press("1")
+        await expect(tiles).to_have_count(1)
+        # All of those that are asked for by their ids come back.
+        await page.keyboard.press("u")
+        await expect(tiles).to_have_count(8)
 
 
 async def test_a_new_case_and_a_note_arrive_by_themselves(

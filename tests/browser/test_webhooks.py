@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Dialog, expect
 
+from chorus.client import Rest
 from tests.browser.pages import signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.faults.test_webhooks import Receiver, receiving
@@ -70,5 +71,20 @@ async def test_made_tried_failing_paused_and_removed(
         await expect(boss.get_by_text(secret)).to_have_count(0)
         await hook.get_by_role("button", name="Resume").click()
         await expect(hook).to_contain_text("active")
+
+        # A colleague turns it on, so that it is theirs, and leaves.
+        path = f"/api/projects/{bench.project.project_id}"
+        async with Rest(allowing.url, await bench.person("supervisor")) as colleague:
+            maker = await colleague.me()
+            webhook = await hook.get_attribute("data-webhook")
+            for active in (False, True):
+                body = {"active": active}
+                await colleague.request("PATCH", f"{path}/webhooks/{webhook}", json=body)
+        await expect(hook).to_contain_text(f"by {maker.name}")
+        await bench.admin.request("DELETE", f"{path}/members/{maker.user_id}")
+        await expect(hook).to_contain_text(f"off: {maker.name} is no longer a supervisor here")
+        await hook.get_by_role("button", name="Resume").click()
+        await expect(hook).to_contain_text("active")
+        await expect(hook).not_to_contain_text(maker.name)
         await hook.get_by_role("button", name="Remove").click()
         await expect(boss.locator("#no-webhooks")).to_be_visible()

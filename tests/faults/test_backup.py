@@ -461,6 +461,23 @@ async def test_a_damaged_list_ends_no_later_backup(
     assert len(await chorus("backup", "verify", to, "--all")) == 1
 
 
+async def test_a_damaged_description_hides_no_other_backup(data: Path, tmp_path: Path) -> None:
+    to = tmp_path / "to"
+    made = [await chorus("backup", "make", to, "--data-dir", data) for _ in range(3)]
+    first, harmed, last = (one["snapshot_id"] for one in made)
+    (to / "snapshots" / f"{harmed}.json").write_bytes(b"nonsense")
+    said = f"backup {harmed} is damaged: its description is"
+    listed = await chorus("backup", "list", to, code=1)
+    assert [one["snapshot_id"] for one in listed] == [first, harmed, last]
+    assert [one.get("damaged") for one in listed] == [None, said, None]
+    assert listed[2]["files"] == made[2]["files"]
+    done = CliRunner().invoke(app, ["backup", "list", str(to)])
+    assert (done.exit_code, done.stderr) == (1, f"{said}\n")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [first, last]
+    verified = await chorus("backup", "verify", to, "--all", code=1)
+    assert verified == {first: [], harmed: [said], last: []}
+
+
 def test_a_bad_sector_costs_one_file(data: Path, tmp_path: Path, restored: Path) -> None:
     write(data / "drafts/d/files/a", b"a")
     write(data / "drafts/d/files/b", b"b")

@@ -5,6 +5,7 @@ loaded before the C library (faulty.c)."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from chorus.client import ApiError, LabelerStream, Rest
+from chorus.client.messages import Export
+from chorus.client.upload import follow
+from chorus.server.formats.blobfiles import blob_path
 from chorus.simulate import audit
 from tests.faults.shim import Shim, needed
 from tests.servers import (
@@ -163,3 +167,49 @@ async def test_work_behind_the_votes_goes_on_when_there_is_room(
         watch = await bench.watch()
         await asyncio.wait_for(watch.until(lambda s: s.votes == 0 and not s.remerging), PATIENCE)
     await ends_clean(faulty)
+
+
+async def test_an_export_that_fills_the_disk_ends_as_failed_and_leaves_nothing(
+    faulty: TestServer, shim: Shim, tmp_path: Path
+) -> None:
+    """It says why, once there is room to say it; and the next one is made."""
+    async with Bench(faulty) as bench:
+        settings = {"task_type": "text-multiclass", "prelabel": False}
+        bench.project = await bench.admin.create_project("Texts", ["good", "bad"], **settings)
+        project_id, source = bench.project.project_id, tmp_path / "texts.csv"
+        source.write_text("id,text\na,A text.\n", encoding="utf-8")
+        job = await bench.admin.import_csv(project_id, source)
+        await follow(bench.admin, project_id, job, lambda job: None)
+        items = (await bench.admin.request("GET", f"/api/projects/{project_id}/items")).json()
+        (content,) = (item["text"].split("/")[3] for item in items["items"])
+        # The text does not end before it may: so long an export waits in the middle of it.
+        blob = blob_path(tmp_path / "data" / "blobs", content, "o")
+        text = blob.read_bytes()
+        blob.unlink()
+        os.mkfifo(blob)
+        export = await bench.admin.begin_export(project_id, "jsonl", content=True)
+        async with asyncio.timeout(PATIENCE):
+            pipe = await asyncio.to_thread(blob.open, "wb", 0)
+        shim.full()
+        pipe.write(text)
+        pipe.close()
+        await hit(shim, 4)  # the worker has, and then the server, which would note the end
+        blob.unlink()
+        blob.write_bytes(text)
+        shim.well()
+        ended = await over(bench, export)
+        assert (ended.state, ended.bytes) == ("failed", None)
+        assert ended.error is not None
+        assert "No space left on device" in ended.error
+        assert list((tmp_path / "data" / "exports" / project_id).iterdir()) == []
+        export = await bench.admin.begin_export(project_id, "jsonl", content=True)
+        assert (await over(bench, export)).state == "done"
+    await ends_clean(faulty)
+
+
+async def over(bench: Bench, export: Export) -> Export:
+    async with asyncio.timeout(PATIENCE):
+        while export.state in ("waiting", "running"):
+            await asyncio.sleep(0.02)
+            export = await bench.admin.past_export(bench.project.project_id, export.export_id)
+    return export

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import hnswlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chorus.ml import learn
+from chorus.ml import cluster, learn
 from chorus.ml.basis import fit_basis
 from chorus.ml.cluster import BLOCK, ClassViews, make_blocks
 from chorus.ml.folds import FOLDS, REPEATS, make_folds, scorers
@@ -137,6 +140,27 @@ def test_identical_pictures_and_zero_embeddings_do_no_harm() -> None:
     blocks = make_blocks(np.zeros((60, 8), dtype=np.float32), ClassViews(sure), 0, threads=1)
     assert np.bincount(blocks.block).max() <= BLOCK
     assert len(blocks.block) == 60
+
+
+class Poor(hnswlib.Index):
+    """A graph with too few edges to be walked through, as thousands of equal points can make it."""
+
+    def init_index(self, **options: Any) -> None:
+        super().init_index(**{**options, "M": 2, "ef_construction": 2})
+
+
+def test_where_no_neighbours_are_found_what_the_model_says_makes_the_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster.hnswlib, "Index", Poor)
+    points, kinds = np.random.default_rng(0).normal(size=(300, 8)), np.arange(300) % 3
+    probabilities = np.full((300, 3), 0.1, dtype=np.float32)
+    probabilities[np.arange(300), kinds] = 0.8
+    blocks = make_blocks(points.astype(np.float32), ClassViews(probabilities), 0, threads=1)
+    places = list(zip(blocks.block.tolist(), blocks.pos.tolist(), strict=True))
+    assert len(set(places)) == 300
+    pages = [kinds[blocks.block == block] for block in np.unique(blocks.block)]
+    assert sum(len(set(page.tolist())) == 1 for page in pages) >= len(pages) - 2
 
 
 def test_clusters_put_like_with_like() -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from chorus.client import Socket
 from chorus.server.cli import app
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import Accounts, CurrentUser
@@ -87,6 +88,30 @@ async def test_an_admin_takes_a_password_away_and_its_owner_chooses_another(benc
     admin = (await bench.admin.me()).user_id
     with pytest.raises(Exception, match="change your own"):
         await bench.admin.request("DELETE", f"/api/users/{admin}/password")
+
+
+async def test_one_that_the_operator_gives_ends_open_connections_of_the_running_server(
+    bench: Bench,
+) -> None:
+    login = f"cleo-{secrets.token_hex(3)}"
+    new = {"login": login, "name": "Cleo", "password": OLD}
+    await bench.admin.request("POST", "/api/users", json=new)
+    here = ["--data-dir", str(bench.server.process.data_dir)]
+    thief = Browser(bench.server)
+    async with thief.http:
+        assert await signs_in(thief, login, OLD) == 200
+        token = (await thief.http.post("/api/tokens", json={"name": "t"})).json()["token"]
+        async with thief.socket() as ws, Socket(bench.server.url, token) as program:
+            words = ["user", "password", login, *here]
+            done = await asyncio.to_thread(CliRunner().invoke, app, words, input=f"{NEW}\n")
+            assert done.exit_code == 0
+            assert await goodbye(ws) == "session_ended"
+            await program.request("ping", {})
+            assert program.connections == 1, "tokens stay"
+        assert await signs_in(thief, login, NEW) == 200
+        async with thief.socket() as ws:
+            await ws.send(json.dumps({"id": 1, "type": "ping", "body": {}}))
+            assert json.loads(await ws.recv())["ok"]
 
 
 # -- without a server

@@ -12,7 +12,11 @@ import pytest
 
 from chorus.client.errors import ApiError
 from chorus.client.labeler import LabelerStream
+from chorus.server.domain.classes import LEVELS_MAX, NAME_MAX
 from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX
+from chorus.server.services.fitting import ANSWER_BYTES
+from chorus.server.transport.hub import OUTBOX_MAX
+from chorus.server.transport.socket import LARGE
 from tests.server.test_multilabel import items, refusal, seen
 from tests.server.test_review import Room
 from tests.servers import Bench, eventually, page_of, pictures
@@ -258,6 +262,28 @@ async def test_the_largest_answers_are_kept_and_larger_ones_refused(
     assert stream.socket.connections == 1
 
 
+async def test_of_large_messages_one_is_worked_on_at_a_time(bench: Bench, tmp_path: Path) -> None:
+    """Each takes much memory. A large one that is refused at a glance waits for the one before."""
+    await make(bench, tmp_path / "in", 1, task_type="polygons")
+    stream = await bench.labeler()
+    (item,) = (await page_of(stream)).items
+    order: list[str] = []
+
+    async def send(name: str, type: str, body: dict[str, Any]) -> None:
+        try:
+            await stream.socket.request(type, body)
+        except ApiError as error:
+            order.append(f"{name}: {error.code}")
+        else:
+            order.append(name)
+
+    await asyncio.gather(
+        send("drawn", "vote.cast", stream.vote(item, "label", stars(8))),
+        send("large", "no.such", {"text": "x" * (LARGE + 1)}),
+    )
+    assert order == ["drawn", "large: unknown_type"]
+
+
 async def test_a_correction_does_not_overtake_what_it_corrects(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -289,3 +315,41 @@ async def test_classes_are_renamed_and_added_and_boxes_stay(bench: Bench, tmp_pa
     assert item.prelabel is not None
     assert (item.prelabel.boxes, item.prelabel.score) == ([renamed], None)
     assert item.prelabel.answer == {"boxes": [renamed]}
+
+
+async def test_many_large_answers_come_a_few_at_a_time_and_the_connection_stays(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """All in one message they would be more than may wait for one socket."""
+    name, count = "/".join(["字" * NAME_MAX] * LEVELS_MAX), 32
+    crowd = [box(name, n % 60, n // 60, 3, 3) for n in range(150)]
+    assert count * len(msgspec.json.encode(crowd)) > OUTBOX_MAX
+    await bench.make(pictures(tmp_path / "in", count, SIDE), task_type="boxes", classes=[name])
+    stream = await bench.labeler()
+    for _ in range(count):
+        (item,) = (page := await page_of(stream)).items
+        await stream.socket.cast(stream.vote(item, "label", {"boxes": crowd}))
+        await stream.finish(page)
+    body: dict[str, Any] = {"project_id": bench.project.project_id, "limit": 200}
+    mine: list[int] = []
+    while True:
+        reply = await stream.socket.request("labeling.history", body)
+        assert len(reply) < ANSWER_BYTES + 1000
+        found = msgspec.json.decode(reply)
+        mine += [vote["item_id"] for vote in found["votes"]]
+        if found["next"] is None:
+            break
+        body["before"] = found["next"]
+    assert len(set(mine)) == len(mine) == count
+    room = await Room.open(bench)
+    for asked in ({"order": "item"}, {"order": "doubt"}, {"item_ids": mine}):
+        listed: list[int] = []
+        after: str | None = ""
+        while after is not None:
+            reply = await room.ask("review.list", state="labeled", limit=200, after=after, **asked)
+            assert len(msgspec.json.encode(reply)) < ANSWER_BYTES + 1000
+            assert reply["total"] == count
+            listed += [item["item_id"] for item in reply["items"]]
+            after = reply["next"]
+        assert sorted(listed) == sorted(mine)
+    assert stream.socket.connections == room.socket.connections == 1

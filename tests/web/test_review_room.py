@@ -52,13 +52,14 @@ LIVE = """async ({count, page, steps}, {review_room, review_filter}) => {
         }
         if (type !== "review.list") return {claims: [], seq, item_id: null};
         const {state, item_ids, after} = body;
-        const later = (a, b) => b.doubt - a.doubt || a.item_id - b.item_id;
+        const doubt = i => body.order === "item" ? 0 : i.doubt;
+        const later = (a, b) => doubt(b) - doubt(a) || a.item_id - b.item_id;
         let found = items.filter(i => state === "all" ? i.state !== "removed" : i.state === state);
         if (item_ids) found = found.filter(i => item_ids.includes(i.item_id));
         found.sort(later);
         const total = found.length;
         if (after) found = found.filter(i => later(after, i) < 0);
-        const some = structuredClone(item_ids ? found : found.slice(0, page));
+        const some = structuredClone(found.slice(0, page));
         const more = found.length > some.length;
         return {items: some, total, next: more ? some.at(-1) : null, more: false};
     };

@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,8 @@ PASSWORD_MIN = 8
 HASHING_AT_ONCE = 2
 """Each takes 64 MB, and a processor."""
 SEEN_MS = 60_000
+LOOK_S = 2.0
+"""How often it is looked for sessions that a command beside the server has ended."""
 LOGIN_MAX = 64
 LOGIN = re.compile(rf"[\w.@+-]{{1,{LOGIN_MAX}}}")
 T = TypeVar("T")
@@ -204,6 +206,28 @@ class Accounts:
         """Every session of the person ends, and every sign-in link to them. Tokens stay."""
         await self._store.write(lambda tx: tx.end_sessions(user_id))
         self.gone(user_id)
+
+    async def watch(self, connected: Callable[[], Iterable[CurrentUser]]) -> None:
+        """Have what another process ends (`chorus user password`) feel it here as well: for ever.
+        connected: whose sockets are open."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self._look(connected())
+            except ApiError:
+                return  # shutting down
+            except Exception:
+                log.exception("looking for ended sessions")
+
+    async def _look(self, users: Iterable[CurrentUser]) -> None:
+        sessions = {(user.user_id, user.session) for user in users if user.session is not None}
+        if not sessions:
+            return
+        held = {user_id for user_id, _ in sessions}
+        epochs = await self._store.read(lambda tx: tx.session_epochs(held))
+        for user_id, session in sessions:
+            if epochs.get(user_id) != session.epoch:
+                self.ended(session.door)
 
     # -- passwords
 

@@ -17,6 +17,7 @@ from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import checking, practising
 from chorus.server.services.announcing import announce
+from chorus.server.services.fitting import fitting
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
 from chorus.server.storage.store import Store
@@ -24,6 +25,7 @@ from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.known import VoteAhead
 
 DURATION_MAX = 24 * 3600 * 1000
+HISTORY_MAX = 200
 
 
 class PageVote(msgspec.Struct):
@@ -119,17 +121,18 @@ class Labeling:
     async def history(
         self, project_id: str, user_id: str, limit: int, before: int | None,
         wanted: Answers,
-    ) -> list[dict[str, Any]]:  # fmt: skip
-        """The person's standing votes and answers on checks that are `wanted`, newest first."""
+    ) -> dict[str, Any]:  # fmt: skip
+        """`{"votes", "next"}`: the person's standing votes and answers on checks that are `wanted`,
+        newest first; `next` is the `before` of the page after. At most so many, and fewer if they
+        are large."""
         schema = self._projects.schema(project_id)
+        limit = max(1, min(limit, HISTORY_MAX))
 
-        def fn(tx: Tx) -> list[dict[str, Any]]:
-            out = []
-            for row in tx.history(project_id, user_id, before or 1 << 62, min(limit, 200), wanted):
-                item = tx.item(row[1])
-                assert item is not None
-                out.append(_history_row(row, item, schema))
-            return out
+        def fn(tx: Tx) -> dict[str, Any]:
+            found = tx.history(project_id, user_id, before or 1 << 62, limit, wanted)
+            votes = list(fitting(_history_row(tx, row, schema) for row in found))
+            more = len(votes) < len(found) or len(found) == limit
+            return {"votes": votes, "next": votes[-1]["seq"] if more else None}
 
         return await self._store.read(fn)
 
@@ -231,8 +234,10 @@ def cast(
     return seq, False, False
 
 
-def _history_row(row: Any, item: Item, schema: Schema) -> dict[str, Any]:
-    vote_id, _, kind, value, page_id, created_at, prelabel, seq, check = row
+def _history_row(tx: Tx, row: Any, schema: Schema) -> dict[str, Any]:
+    vote_id, item_id, kind, value, page_id, created_at, prelabel, seq, check = row
+    item = tx.item(item_id)
+    assert item is not None
     # Nothing here may tell a check from other items: neither the label it has (or anybody's
     # consensus, which would be missing on checks) nor that it is closed to votes.
     closed = item.review == "removed" or (item.review == "decided" and not check)

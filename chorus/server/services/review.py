@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from chorus.server.domain.shapes import Size
 from chorus.server.domain.values import Schema
 from chorus.server.errors import ApiError
 from chorus.server.services.announcing import announce
+from chorus.server.services.fitting import fitting
 from chorus.server.services.labeling import media
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Before, Delta, count, keep
@@ -24,6 +25,8 @@ from chorus.server.storage.tx.review import COUNT_MAX
 
 ACTIONS = ("approve", "change", "requeue", "remove", "accept_skip", "undo")
 LIST_MAX = 200
+DRAWN = 10
+"""Items with drawings that are made ready together: one may be megabytes."""
 CHUNK = 200
 """Decisions per transaction: labelers' votes wait no longer than that for the writer."""
 MANY_MAX = 5000
@@ -74,20 +77,21 @@ class Review:
         self, project_id: str, wanted: Filter, after: str, limit: int, counted: bool
     ) -> dict[str, Any]:
         """`{"items": [ReviewItem with votes], "next", "total"?, "more"?}`; `after` is the `next`
-        of the page before. `more`: there are more than `total`, nobody counted how many."""
+        of the page before. `more`: there are more than `total`, nobody counted how many. At most
+        `limit` items, and fewer if they are large."""
         limit = max(1, min(limit, LIST_MAX))
         schema = self._projects.schema(project_id)
         start = _cursor(after)
 
         def fn(tx: Tx) -> dict[str, Any]:
             found = tx.review_items(project_id, wanted, start, limit)
-            last = found[-1] if len(found) == limit else None
+            items = list(fitting(_doubted(tx, found, schema)))
+            more = len(items) < len(found) or len(found) == limit
+            last = items[-1] if more else None
             out: dict[str, Any] = {
-                "items": _review_items(tx, [i for _, i in found], schema, True),
-                "next": f"{last[0]}.{last[1].item_id}" if last else None,
+                "items": items,
+                "next": f"{last['doubt']}.{last['item_id']}" if last else None,
             }
-            for item, (doubt, _) in zip(out["items"], found, strict=True):
-                item["doubt"] = doubt
             if counted:
                 whole = last is None and start == (None, 0)
                 total = len(found) if whole else tx.count_review_items(project_id, wanted)
@@ -351,6 +355,17 @@ def _cursor(after: str) -> tuple[int | None, int]:
         return (int(doubt) if dot else None), int(item_id)
     except ValueError:
         raise ApiError("bad_value", "after must be the next of the page before") from None
+
+
+def _doubted(tx: Tx, found: Sequence[tuple[int, Item]], schema: Schema) -> Iterator[dict[str, Any]]:
+    """ReviewItems, each with its doubt. Drawings are made a few at a time: so many may be taken."""
+    step = DRAWN if schema.shapes else LIST_MAX
+    for start in range(0, len(found), step):
+        some = found[start : start + step]
+        items = _review_items(tx, [item for _, item in some], schema, True)
+        for item, (doubt, _) in zip(items, some, strict=True):
+            item["doubt"] = doubt
+            yield item
 
 
 def _review_items(

@@ -233,14 +233,13 @@ async def labeling_close(ctx: Context, id: int, body: OfProject) -> dict[str, An
 
 @command("labeling.history", History, "labeler")
 async def labeling_history(ctx: Context, id: int, body: History) -> dict[str, Any]:
-    votes = await ctx.services.labeling.history(
+    return await ctx.services.labeling.history(
         body.project_id,
         ctx.user.user_id,
         body.limit,
         body.before,
         answers_of(ctx.services, body.project_id, body),
     )
-    return {"votes": votes}
 
 
 @command("vote.cast", VoteCast, "labeler")

@@ -382,6 +382,10 @@ class Hub:
         self._roles[outbox] = role
         self._nobody.clear()
 
+    def users(self) -> list[CurrentUser]:
+        """Of each open socket: whose it is."""
+        return list(self._outboxes.values())
+
     def sockets_of(self, user_id: str) -> int:
         return sum(user.user_id == user_id for user in self._outboxes.values())
 

@@ -87,14 +87,14 @@ async def history(request: Request) -> Response:
         body = msgspec.convert(given, AnswersBody, strict=False)
     except msgspec.ValidationError as error:
         raise ApiError("bad_message", str(error)) from None
-    votes = await services(request).labeling.history(
+    found = await services(request).labeling.history(
         project_id,
         user.user_id,
         number(request, "limit", 20),
         number(request, "before", 0) or None,
         answers_of(services(request), project_id, body),
     )
-    return reply({"votes": votes})
+    return reply(found)
 
 
 def routes() -> list[BaseRoute]:

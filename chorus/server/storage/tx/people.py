@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chorus.server.domain.model import Invite, User
-from chorus.server.storage.tx.base import INVITE, USER, Base, marks, supervising
+from chorus.server.storage.tx.base import INVITE, USER, Base, marks, padded, supervising
 
 
 class PeopleSql(Base):
@@ -68,6 +68,13 @@ class PeopleSql(Base):
         self.run(
             "UPDATE person SET session_epoch = session_epoch + 1 WHERE user_id = ?", (user_id,)
         )
+
+    def session_epochs(self, user_ids: Iterable[str]) -> dict[str, int]:
+        ids = padded(user_ids)
+        rows = self.rows(
+            f"SELECT user_id, session_epoch FROM person WHERE user_id IN ({marks(len(ids))})", ids
+        )
+        return dict(rows)
 
     def is_spent(self, what: str) -> bool:
         return self.row("SELECT 1 FROM spent WHERE what = ?", (what,)) is not None

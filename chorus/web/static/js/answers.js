@@ -12,6 +12,8 @@ import { errorWords } from "./words.js";
 import { NONE, toQuery } from "./answers_filter.js";
 
 const PAGE = 60;
+/** As many rows as one answer has at most. */
+const MOST = 200;
 
 export class Answers extends EventTarget {
   /**
@@ -32,7 +34,8 @@ export class Answers extends EventTarget {
     this.loaded = false;
     /** @type {?string} why the list could not be read */
     this.problem = null;
-    this.complete = false;
+    /** @type {?number} where the answers after these begin; null: there are no more */
+    this._next = null;
     this._asked = 0;
     this._fetching = false;
     /** @type {{vote: any, was: any}[]} corrections made here, newest last */
@@ -43,6 +46,11 @@ export class Answers extends EventTarget {
     });
     outbox.addEventListener("refused", (e) => this._refused(e.detail));
     outbox.addEventListener("change", () => this._changed());
+  }
+
+  /** Everything that the filter finds is here. */
+  get complete() {
+    return this._next === null;
   }
 
   get row() {
@@ -63,11 +71,18 @@ export class Answers extends EventTarget {
     const asked = ++this._asked;
     const kept = this.loaded ? this.row?.item_id : undefined;
     try {
-      const limit = Math.min(200, Math.max(PAGE, this.loaded ? this.rows.length : 0));
-      const { votes } = await this._ask({ limit });
-      if (asked !== this._asked) return;
+      const many = this.loaded ? this.rows.length : 0;
+      const votes = [];
+      let before = null;
+      // Large ones come a few at a time.
+      do {
+        const answer = await this._ask({ limit: Math.min(MOST, Math.max(PAGE, many - votes.length)), before });
+        if (asked !== this._asked) return;
+        votes.push(...answer.votes);
+        before = answer.next;
+      } while (before !== null && votes.length < many);
       this.rows = votes.map((v) => this._pending(v));
-      this.complete = votes.length < limit;
+      this._next = before;
       this.loaded = true;
       this.problem = null;
       const at = this.rows.findIndex((r) => r.item_id === kept);
@@ -84,11 +99,11 @@ export class Answers extends EventTarget {
     this._fetching = true;
     const asked = this._asked;
     try {
-      const { votes } = await this._ask({ limit: PAGE, before: this.rows.at(-1)?.seq });
+      const { votes, next } = await this._ask({ limit: PAGE, before: this._next });
       if (asked !== this._asked) return;
       const here = new Set(this.rows.map((r) => r.vote_id));
       this.rows = [...this.rows, ...votes.filter((v) => !here.has(v.vote_id))];
-      this.complete = votes.length < PAGE;
+      this._next = next;
       this._changed();
     } catch {
       // Lost: the list is read anew when the connection is back.

@@ -20,9 +20,9 @@ export class AnswersList {
     this._nodes = new Map();
     this._order = "";
     this._end = el("li", { class: "answers-end", role: "presentation" });
-    new IntersectionObserver((seen) => {
+    this._near = new IntersectionObserver((seen) => {
       if (seen.some((s) => s.isIntersecting)) answers.more();
-    }, { rootMargin: "600px" }).observe(this._end);
+    }, { rootMargin: "600px" });
   }
 
   get columns() {
@@ -41,6 +41,11 @@ export class AnswersList {
     if (order !== this._order) {
       this._order = order;
       fill(this._root, ...rows.map((r) => this._nodes.get(r.item_id).node), this._end);
+    }
+    if (!this._answers.complete) {
+      // Where only a few came its end is still in view, which is said each time it is observed.
+      this._near.unobserve(this._end);
+      this._near.observe(this._end);
     }
   }
 

@@ -31,11 +31,11 @@ export class ReviewGrid {
     this.focus = null;
     this._anchor = null;
     this._ids = [];
-    const end = el("div", { class: "rv-end", "aria-hidden": "true" });
-    root.after(end);
-    new IntersectionObserver((seen) => seen.some((s) => s.isIntersecting) && on.more(), {
+    this._end = el("div", { class: "rv-end", "aria-hidden": "true" });
+    root.after(this._end);
+    this._near = new IntersectionObserver((seen) => seen.some((s) => s.isIntersecting) && on.more(), {
       rootMargin: "800px",
-    }).observe(end);
+    });
   }
 
   /** @param {import("./review_room.js").Room} room */
@@ -53,6 +53,11 @@ export class ReviewGrid {
     if (order !== this._order) {
       this._order = order;
       this._arrange(room.order.map((id) => this._tiles.get(id).node));
+    }
+    if (!this._complete) {
+      // Where only a few came its end is still in view, which is said each time it is observed.
+      this._near.unobserve(this._end);
+      this._near.observe(this._end);
     }
     this._last = room.order.indexOf(this.focus);
   }

@@ -140,11 +140,23 @@ export class Room extends EventTarget {
     const found = await api("GET", path);
     if (!found.ready) throw Object.assign(new Error(found.reason), { code: "not_ready" });
     const ids = found.items.map((i) => i.item_id);
-    const answer = ids.length
-      ? await this._ask("review.list", { state: "all", item_ids: ids, limit: 200 })
-      : { items: [] };
-    answer.items.sort((a, b) => ids.indexOf(a.item_id) - ids.indexOf(b.item_id));
-    return { items: answer.items, next: null, total: answer.items.length, more: false };
+    const items = ids.length ? await this._those(ids) : [];
+    items.sort((a, b) => ids.indexOf(a.item_id) - ids.indexOf(b.item_id));
+    return { items, next: null, total: items.length, more: false };
+  }
+
+  /** These items, 200 at most, as they are now. Large ones come a few at a time. */
+  async _those(ids) {
+    const items = [];
+    let after = "";
+    do {
+      const answer = await this._ask("review.list", {
+        state: "all", item_ids: ids, order: "item", limit: 200, after, count: false,
+      });
+      items.push(...answer.items);
+      after = answer.next;
+    } while (after);
+    return items;
   }
 
   _take(answer, filter) {
@@ -623,17 +635,14 @@ export class Room extends EventTarget {
   async _fetch(ids) {
     const asked = this._asked;
     for (let at = 0; at < ids.length; at += 200) {
-      const some = ids.slice(at, at + 200);
-      let answer;
+      let items;
       try {
-        answer = await this._ask("review.list", {
-          state: "all", item_ids: some, limit: 200, count: false,
-        });
+        items = await this._those(ids.slice(at, at + 200));
       } catch {
         return; // lost: all is read anew when the connection is back
       }
       if (asked !== this._asked) return;
-      for (const item of answer.items) this._place(item);
+      for (const item of items) this._place(item);
     }
     if (this.current === null) this._first();
     this._changed();
