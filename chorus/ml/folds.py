@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +69,15 @@ def make_set_folds(sets: NDArray[np.bool_], seed: int) -> Folds:
             room[best] -= 1
             fold[r, at] = best
     return Folds(fold)
+
+
+def together(
+    deal: Callable[[NDArray[Any], int], Folds], labels: NDArray[Any], groups: NDArray[np.int64],
+    seed: int,
+) -> Folds:  # fmt: skip
+    """Whole groups dealt by `deal`, each as its first row: groups (n,) of `twins.twin_groups`."""
+    first, group = np.unique(groups, return_inverse=True)
+    return Folds(deal(labels[first], seed).fold[:, group])
 
 
 def scorers(count: int, seed: int) -> NDArray[np.int64]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus.ml.basis import WIDTH, fit_basis
-from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, make_set_folds, scorers
+from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, make_set_folds, scorers, together
 from chorus.ml.head import Heads, fit, fit_temperature, softmax
+from chorus.ml.twins import twin_groups
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -35,21 +36,32 @@ def train(
     labels: Ints | Bools,
     sample: Floats,
     *,
+    evidence: Bools | None = None,
+    fresh: Floats | None = None,
     seed: int,
     threads: int,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Model:
     """features (n, d); targets (n, c); labels: the consensus, (n,) classes or (n, c) bool sets of
     them (then each class is a question of its own); sample (s, d): rows of labeled and open items
-    (see `fit_basis`). targets: rows sum to 1, or of sets the probability of each class."""
+    (see `fit_basis`). targets: rows sum to 1, or of sets the probability of each class.
+
+    evidence (n,), fresh (f, d): which rows stand for open ones, and open rows drawn at random; with
+    them, rows that have near-twins which open ones lack are dealt into folds together (see
+    `twins.twin_groups`)."""
     multilabel = labels.ndim == 2
+    mean, basis = fit_basis(sample, seed, max(WIDTH, 2 * targets.shape[1]))
+    groups = np.arange(len(labels))
+    if evidence is not None and fresh is not None:
+        seen: Floats = features @ basis - mean @ basis
+        others: Floats = fresh @ basis - mean @ basis
+        groups = twin_groups(seen, evidence, others, len(labels) // FOLDS)
     folds = (
-        make_set_folds(labels.astype(bool), seed)
+        together(make_set_folds, labels.astype(bool), groups, seed)
         if multilabel
-        else make_folds(labels.astype(np.int64), seed)
+        else together(make_folds, labels.astype(np.int64), groups, seed)
     )
     masks = np.concatenate([folds.masks(), np.ones((1, len(labels)), dtype=bool)])
-    mean, basis = fit_basis(sample, seed, max(WIDTH, 2 * targets.shape[1]))
     heads = fit(
         features, targets, masks, mean, basis,
         seed=seed, threads=threads, multilabel=multilabel, progress=progress,

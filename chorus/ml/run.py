@@ -39,6 +39,8 @@ from chorus.ml.tables import decimals, integers, write_table
 
 Bools = NDArray[np.bool_]
 FAULTS_MAX = 1000
+FRESH = 1024
+"""Open rows that the labeled ones are compared with (see `twins.twin_groups`)."""
 
 
 def featurize(params: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +100,11 @@ def _multilabel(params: dict[str, Any]) -> bool:
     return bool(params.get("multilabel"))
 
 
+def _evidence(items: Items) -> Bools:
+    """(n,): what the threshold is found from."""
+    return items.trusted & items.survivor & ~items.tuned
+
+
 def train(params: dict[str, Any]) -> dict[str, Any]:
     """Train the round's heads on the labeled rows of items.tsv; writes model.npz.
 
@@ -115,11 +122,15 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("fewer than two labeled items have features")
     random = np.random.default_rng(int(params["seed"]))
     sample = np.sort(random.permutation(len(labeled))[:SAMPLE])
+    alike = np.flatnonzero(items.open & items.survivor & ~labeled)
+    fresh = np.sort(random.permutation(alike)[:FRESH])
     model = learn.train(
         items.features(labeled),
         items.targets,
         items.sets if _multilabel(params) else items.labels[labeled],
         items.features(sample),
+        evidence=_evidence(items)[labeled],
+        fresh=items.features(fresh),
         seed=int(params["seed"]),
         threads=int(params["threads"]),
         progress=reporter(Path(params["progress"])),
@@ -159,7 +170,7 @@ def validate(params: dict[str, Any]) -> dict[str, Any]:
     unseen = ~items.tuned[labeled]
     logits = learn.out_of_fold_logits(model, items.features(labeled))[unseen]
     labeled &= ~items.tuned
-    evidence = (items.trusted & items.survivor)[labeled]
+    evidence = _evidence(items)[labeled]
     if _multilabel(params):
         card, said = _judge_sets(
             params, items.sets[unseen], model.folds.fold[0][unseen], logits, evidence

@@ -132,6 +132,27 @@ def test_a_whole_round(tmp_path: Path, models: Path) -> None:
     assert {int(r["item_id"]) for r in round_.rows("clusters.tsv")} == set(predictions)
 
 
+def test_near_twins_are_in_one_fold(tmp_path: Path, models: Path) -> None:
+    """Each labeled picture is there twice, but for a shade; the open ones are there once."""
+    round_ = Round(tmp_path, models, 0)
+    labeled, total = 60, 100
+    kinds = [(i // 2 if i < labeled else i) % 2 for i in range(total)]
+    paths = [
+        draw(tmp_path / f"{i}.png", CLASSES[kind], i // 2 if i < labeled else i)
+        for i, kind in enumerate(kinds)
+    ]
+    for path in paths[1:labeled:2]:
+        with Image.open(path) as image:
+            image.putpixel((0, 0), (90, 90, 90))
+            image.save(path)
+    round_.add(paths, kinds)
+    round_.featurize()
+    round_.write_items(labeled)
+    run.train(round_.params)
+    fold = run.load_model(tmp_path).folds.fold
+    assert (fold[:, 0::2] == fold[:, 1::2]).mean() > 0.9
+
+
 def test_a_repeated_job_gives_the_same(tmp_path: Path, models: Path) -> None:
     """What the server counts on when a worker died in the middle."""
     round_ = Round(tmp_path, models, 30)
