@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -388,6 +389,8 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             f"  {settings.url}/setup?token={accounts.setup_token}\n",
             flush=True,
         )
+    elif sys.stdout.isatty():  # somebody waits for a word; a log need not have it
+        print(f"Chorus: {settings.url} (data in {settings.data_dir}; Ctrl-C ends it)", flush=True)
     await webhooks.start()
     await backing_up.start()
     ticker = asyncio.ensure_future(assigning.run())

@@ -306,6 +306,14 @@ def test_darknet_has_its_lists_beside_the_pictures(tmp_path: Path) -> None:
     assert row.names == ["data/a"]
 
 
+def test_classes_of_yolo_are_called_as_they_are_written(tmp_path: Path) -> None:
+    files = {"data.yaml": "names: [yes, no, 1.0, 07]"}
+    files |= {f"labels/{n}.txt": f"{n} .5 .5 .2 .4\n" for n in range(4)}
+    found = rows(read(tmp_path, "x.zip", zipped(files), drawn=True)[1])
+    labels = [row.label for row in found if isinstance(row.label, Drawn)]
+    assert [label.shapes[0].name for label in labels] == ["yes", "no", "1.0", "07"]
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [

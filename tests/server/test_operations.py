@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 
+from chorus.client.process import ServerProcess
 from chorus.server import doctor, logs, serving
 from chorus.server.cli import app
 from chorus.server.services.accounts import digest, invite_id
@@ -348,3 +351,20 @@ def test_a_connection_outlives_what_clients_and_proxies_keep_theirs_for(tmp_path
 )
 def test_the_first_link_is_one_that_a_browser_opens(host: str, url: str, tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path, host=host).url == url
+
+
+def test_a_server_on_a_terminal_says_where_it_is(tmp_path: Path) -> None:
+    process = ServerProcess(tmp_path / "data")
+    process.add_user("ada", "Ada", admin=True)
+    ours, terminal = os.openpty()
+    command = [Path(sys.executable).with_name("chorus"), "serve"]
+    options = ["--data-dir", process.data_dir, "--port", str(process.port)]
+    with subprocess.Popen([*command, *options], stdout=terminal) as server:
+        os.close(terminal)
+        said = b""
+        while b"\n" not in said:
+            said += os.read(ours, 1000)
+        server.terminate()
+    os.close(ours)
+    assert process.url in said.decode()
+    assert str(process.data_dir) in said.decode()

@@ -97,17 +97,18 @@ def class_names(files: list[Path]) -> dict[int, str]:
 
 def _of_yaml(file: str, text: str) -> dict[int, str] | None:
     try:
-        document: Any = yaml.safe_load(text)
+        # All scalars as they are written: a class may be called "yes" or "1.0".
+        document: Any = yaml.load(text, yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadLabels(f"{file} is no YAML: {error}") from None
     names = document.get("names") if isinstance(document, dict) else None
     if isinstance(names, list):
-        names = dict(enumerate(names))
+        names = {str(n): name for n, name in enumerate(names)}
     if not isinstance(names, dict):
         return None
-    if not all(isinstance(n, int) and isinstance(s, str | int) for n, s in names.items()):
+    if not all(n.isdecimal() and isinstance(name, str) for n, name in names.items()):
         raise BadLabels(f"names in {file} are no list of classes")
-    return {n: str(name) for n, name in names.items()}
+    return {int(n): name for n, name in names.items()}
 
 
 def _index(files: list[Path]) -> dict[str, str]:
