@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chorus.server.jobs.pool import Pool, WorkerDied
+from chorus.server.jobs.runner import Runner
 from tests.server.deadly import KillsUnpacker
 
 
 @pytest.mark.parametrize(
-    ("workers", "call", "says"),
+    ("workers", "call"),
     [
-        (1, ("tests.server.deadly.answer",), "-9"),
-        (2, ("tests.server.deadly.answer",), "-9"),
-        (1, ("operator.not_", KillsUnpacker()), ""),
+        (1, ("tests.server.deadly.answer",)),
+        (2, ("tests.server.deadly.answer",)),
+        (1, ("operator.not_", KillsUnpacker())),
     ],
 )
-async def test_a_worker_killed_while_it_holds_a_lock(
-    workers: int, call: tuple[Any, ...], says: str
-) -> None:
+async def test_a_worker_killed_while_it_holds_a_lock(workers: int, call: tuple[Any, ...]) -> None:
     """As it gives its answer, and as it takes a job: its pool would wait for the lock for a minute,
     and lose the next job by it."""
     pool = Pool(workers, 0)
     try:
         for _ in range(2):
-            with pytest.raises(WorkerDied, match=says):
+            with pytest.raises(WorkerDied, match="worker ended"):
                 await pool.call(*call)
             assert await pool.call("operator.add", 1, 2) == 3
     finally:
@@ -42,5 +42,37 @@ async def test_what_other_workers_are_at_goes_on() -> None:
         with pytest.raises(WorkerDied):
             await pool.call("tests.server.deadly.die")
         assert await slow == operator.pow(7, 400_000)
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("how", ["stops", "waits"])
+async def test_a_job_whose_worker_hangs_is_run_again(how: str, tmp_path: Path) -> None:
+    pool = Pool(1, 0)
+    try:
+        params = {"progress": str(tmp_path / "job.progress"), "how": how}
+        run = Runner(pool, patience_s=3)
+        result = await run("tests.server.deadly.hang_at_first", params, lambda share, attempt: None)
+        assert result == ({"well": True}, 2)
+        assert "attempt 1: it did nothing for 3 s" in (tmp_path / "job.log").read_text()
+        assert await pool.call("operator.add", 1, 2) == 3
+    finally:
+        await pool.close()
+
+
+async def test_a_job_at_work_is_left_alone_however_long_it_says_nothing(tmp_path: Path) -> None:
+    pool = Pool(1, 0)
+    try:
+        run = Runner(pool, patience_s=3)
+        # The second waits for its turn, longer than anybody may do nothing.
+        jobs = [
+            run(
+                "tests.server.deadly.work",
+                {"progress": str(tmp_path / f"{n}.progress"), "seconds": 4},
+                lambda share, attempt: None,
+            )
+            for n in range(2)
+        ]
+        assert await asyncio.gather(*jobs) == [({"well": True}, 1)] * 2
     finally:
         await pool.close()

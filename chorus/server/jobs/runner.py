@@ -1,4 +1,4 @@
-"""Runs one job: in a worker, with progress, again when the worker died."""
+"""Runs one job: in a worker, with progress, again when the worker died or hangs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +18,50 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 POLL_S = 0.3
+PATIENCE_S = 600.0
+"""A worker hangs that for so long has neither come further …"""
+IDLE_SHARE = 0.002
+"""… nor used this share of a processor: less than the most neglected one gets, at the lowest
+priority."""
 
 
 class Runner:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, patience_s: float = PATIENCE_S) -> None:
         self._pool = pool
+        self._patience_s = patience_s
 
     async def __call__(
         self, function: str, params: dict[str, Any], on_progress: Callable[[float, int], None]
     ) -> tuple[dict[str, Any], int]:
         """`function(params)` in a worker; (its result, attempts made).
 
-        A job whose worker died is run again, up to ATTEMPTS times: jobs write whole files by
-        rename, so a second run starts clean. An exception of the job itself would come again,
+        A job whose worker died or hangs is run again, up to ATTEMPTS times: jobs write whole files
+        by rename, so a second run starts clean. An exception of the job itself would come again,
         so it fails at once. What it prints goes to a file beside its progress, `….log`.
         Cancelling the caller kills the worker. Raises JobFailed.
         """
         progress = Path(params["progress"])
-        log_file = progress.with_suffix(".log")
+        log_file, beat = progress.with_suffix(".log"), progress.with_suffix(".beat")
         for attempt in range(1, ATTEMPTS + 1):
-            await asyncio.to_thread(_anew, progress, log_file, attempt)
+            await asyncio.to_thread(_anew, progress, log_file, beat, attempt)
             on_progress(0.0, attempt)
-            watcher = asyncio.ensure_future(_watch(progress, attempt, on_progress))
+            watch = Watch(progress, beat, self._patience_s)
+            watcher = asyncio.ensure_future(watch.run(partial(_told, on_progress, attempt)))
+            args = (function, str(log_file), str(beat), attempt, params)
+            call = asyncio.ensure_future(self._pool.call("chorus.server.jobs.worker.logged", *args))
             try:
-                call = (function, str(log_file), attempt, params)
-                return await self._pool.call("chorus.server.jobs.worker.logged", *call), attempt
+                await asyncio.wait((call, watcher), return_when=asyncio.FIRST_COMPLETED)
+                if not call.done():
+                    call.cancel()  # kills the worker
+                    raise WorkerDied(f"it did nothing for {self._patience_s:g} s")
+                return call.result(), attempt
             except WorkerDied as error:
                 await asyncio.to_thread(_note, log_file, f"attempt {attempt}: {error}")
                 log.warning("%s, attempt %d of %d: %s", function, attempt, ATTEMPTS, error)
                 if attempt == ATTEMPTS:
                     raise JobFailed(f"its worker died {ATTEMPTS} times: {error}", attempt) from None
             except asyncio.CancelledError:
+                call.cancel()
                 # Whoever cancelled it finds it in the log.
                 note = asyncio.to_thread(_note, log_file, f"attempt {attempt}: cancelled")
                 await asyncio.shield(note)
@@ -57,13 +71,15 @@ class Runner:
                 raise JobFailed(f"{type(error).__name__}: {error}", attempt) from error
             finally:
                 watcher.cancel()
+                beat.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
 
-def _anew(progress: Path, log_file: Path, attempt: int) -> None:
+def _anew(progress: Path, log_file: Path, beat: Path, attempt: int) -> None:
     """A first attempt begins its log anew. Here and not in the worker, which may do so after the
     job was cancelled, and what `_note` said of that would be gone."""
     progress.unlink(missing_ok=True)
+    beat.unlink(missing_ok=True)
     if attempt == 1:
         log_file.unlink(missing_ok=True)
 
@@ -74,13 +90,36 @@ def _note(path: Path, text: str) -> None:
         out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
-async def _watch(path: Path, attempt: int, on_progress: Callable[[float, int], None]) -> None:
-    """The worker writes its progress (0..1) to a small file: one direction, nothing to break."""
-    last = 0.0
-    while True:
-        await asyncio.sleep(POLL_S)
-        with contextlib.suppress(OSError, ValueError):
-            share = float(await asyncio.to_thread(path.read_text))
-            if share != last:
-                last = share
-                on_progress(share, attempt)
+class Watch:
+    """What the worker writes of a job to small files: one direction, nothing to break."""
+
+    def __init__(self, progress: Path, beat: Path, patience_s: float) -> None:
+        self._progress, self._beat, self._patience_s = progress, beat, patience_s
+
+    async def run(self, on_progress: Callable[[float], None]) -> None:
+        """Tells of progress (0..1). Returns when the worker hangs, once it has begun; turns are
+        counted and not time, so that a machine that slept is not taken for a worker that does."""
+        share, used, turns = 0.0, None, 0
+        while turns * POLL_S < self._patience_s:
+            await asyncio.sleep(POLL_S)
+            turns += 1
+            found = await asyncio.to_thread(_number, self._progress)
+            if found is not None and found != share:
+                share, turns = found, 0
+                on_progress(share)
+            beat = await asyncio.to_thread(_number, self._beat)
+            enough = IDLE_SHARE * self._patience_s
+            if beat is None and used is None:
+                turns = 0  # others are before it
+            elif beat is not None and (used is None or beat - used >= enough):
+                used, turns = beat, 0
+
+
+def _told(on_progress: Callable[[float, int], None], attempt: int, share: float) -> None:
+    on_progress(share, attempt)
+
+
+def _number(path: Path) -> float | None:
+    with contextlib.suppress(OSError, ValueError):
+        return float(path.read_text())
+    return None

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+BEAT_S = 1.0
 RESULT_MOST = 1500
 """Characters of a job's result in its log."""
 
@@ -42,16 +44,18 @@ def call(function: str, *args: Any) -> Any:
     return getattr(importlib.import_module(module), name)(*args)
 
 
-def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
-    """`call`, with all that the job prints or logs, and how it ended, in the file `log`.
+def logged(function: str, log: str, beat: str, attempt: int, *args: Any) -> Any:
+    """`call`, with all that the job prints or logs, and how it ended, in the file `log`; in the
+    file `beat`, each second, the seconds that this process has had of a processor.
 
-    The file goes on with what it has (the runner begins it anew). Raises what the job raises.
+    The log goes on with what it has (the runner begins it anew). Raises what the job raises.
     """
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         path.open("a", encoding="utf-8") as out,
         _written_to(out.fileno()),
+        _beating(Path(beat)),
     ):
         name = function.rpartition(".")[2]
         say = logging.getLogger("chorus.job").info
@@ -72,6 +76,28 @@ def logged(function: str, log: str, attempt: int, *args: Any) -> Any:
         )  # fmt: skip
         say("result: %s", json.dumps(result, default=str)[:RESULT_MOST])
         return result
+
+
+@contextlib.contextmanager
+def _beating(path: Path) -> Iterator[None]:
+    over = threading.Event()
+    # One file, always as long: a full disk has room for what is there already.
+    with path.open("wb", buffering=0) as out:
+
+        def beat() -> None:
+            while True:
+                with contextlib.suppress(OSError):
+                    os.pwrite(out.fileno(), b"%020.3f" % time.process_time(), 0)
+                if over.wait(BEAT_S):
+                    return
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 @contextlib.contextmanager
