@@ -356,6 +356,7 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     projects.less = teams.less = lambda project_id, user_id, role: assigning.expel(
         project_id, user_id
     )
+    teams.regrouped = assigning.regrouped
     app.state.door = oidc.Door(settings.provider, settings.secret()) if settings.provider else None
     app.state.metrics_token = settings.metrics_token
     app.state.metrics_local = settings.metrics_local

@@ -239,3 +239,19 @@ async def test_a_team_has_its_items_over_real_sockets(bench: Bench, tmp_path: Pa
     assert {a.state for a in await bench.admin.assignments(project_id)} <= {"ending"}
     changes = (await bench.admin.request("GET", f"/api/projects/{project_id}/changes")).json()
     assert changes["changes"][2]["change"]["assignment"]["only"] is True
+
+
+async def test_who_comes_into_a_team_gets_its_items_at_once(bench: Bench, tmp_path: Path) -> None:
+    await bench.make(pictures(tmp_path, 16), page_size=9)
+    project_id = bench.project.project_id
+    ann = await bench.person()
+    members = (await bench.admin.request("GET", f"/api/projects/{project_id}/members")).json()
+    team = await bench.admin.add_team(f"Team {secrets.token_hex(3)}")
+    await bench.admin.assign(project_id, teams=[team.team_id], only=True, text="red")
+    stream = await bench.labeler(ann)
+    await vote_page(stream, await page_of(stream))
+    await eventually(stream, lambda: stream.empty == "done")
+    await bench.admin.set_team_person(team.team_id, members["members"][0]["user_id"])
+    await eventually(stream, lambda: bool(stream.pages))
+    (page,) = stream.pages.values()
+    assert {item.name.partition("-")[0] for item in page.items} == {"red"}

@@ -430,6 +430,12 @@ class Assigning:
         for project_id in pump:
             self._pump_project(project_id)
 
+    def regrouped(self, user_id: str) -> None:
+        """They have come into a team, or left one: items may be theirs now."""
+        for stream in list(self._streams.values()):
+            if stream.user_id == user_id:
+                self._pump(stream)
+
     def _practised(self, project_id: str, user_id: str) -> None:
         """What comes next may have waited for this."""
         for stream in self._by_person.get((project_id, user_id), ()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.teams import ROLES, standing
@@ -16,8 +16,15 @@ from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
 NAME_MAX = 100
-Less = list[tuple[str, str, str]]
-"""(project_id, user_id, role until now) of those who may do less than before."""
+
+
+class Settled(NamedTuple):
+    """What a change of teams came to."""
+
+    people: Sequence[str]
+    """Whose teams are others now, or may do something else."""
+    less: list[tuple[str, str, str]]
+    """(project_id, user_id, role until now) of those who may do less than before."""
 
 
 class Teams:
@@ -26,6 +33,8 @@ class Teams:
         self._projects = projects
         self.less: Callable[[str, str, str], None] = lambda project_id, user_id, role: None
         """Called for whoever has left a project or has a lesser role, with the one until now."""
+        self.regrouped: Callable[[str], None] = lambda user_id: None
+        """Called for whoever's teams, and so whose assignments, may be others."""
 
     async def all(self) -> list[dict[str, Any]]:
         """`{"team_id", "name", "people": [user_id], "projects": [{"project_id", "role"}]}` each."""
@@ -72,7 +81,7 @@ class Teams:
     async def drop(self, team_id: str) -> None:
         """Its people keep what they are by themselves and by other teams. Raises not_found."""
 
-        def fn(tx: Tx) -> Less:
+        def fn(tx: Tx) -> Settled:
             _known(tx, team_id)
             people, projects = tx.people_of_team(team_id), tx.projects_of_team(team_id)
             tx.drop_team(team_id)
@@ -83,7 +92,7 @@ class Teams:
     async def set_person(self, team_id: str, user_id: str, there: bool) -> None:
         """Take somebody in, or out. Raises not_found."""
 
-        def fn(tx: Tx) -> Less:
+        def fn(tx: Tx) -> Settled:
             _known(tx, team_id)
             if tx.user(user_id) is None:
                 raise ApiError("not_found", "no such person")
@@ -98,7 +107,7 @@ class Teams:
         if role is not None and role not in ROLES:
             raise ApiError("bad_value", "role must be labeler or supervisor")
 
-        def fn(tx: Tx) -> Less:
+        def fn(tx: Tx) -> Settled:
             _known(tx, team_id)
             if tx.project(project_id) is None:
                 raise ApiError("not_found", "no such project")
@@ -107,11 +116,13 @@ class Teams:
 
         await self._change(fn)
 
-    async def _change(self, fn: Callable[[Tx], Less]) -> None:
-        less = await self._store.write(fn)
+    async def _change(self, fn: Callable[[Tx], Settled]) -> None:
+        settled = await self._store.write(fn)
         self._projects.forget_roles()
-        for project_id, user_id, role in less:
+        for project_id, user_id, role in settled.less:
             self.less(project_id, user_id, role)
+        for user_id in settled.people:
+            self.regrouped(user_id)
 
 
 def _known(tx: Tx, team_id: str) -> None:
@@ -119,10 +130,11 @@ def _known(tx: Tx, team_id: str) -> None:
         raise ApiError("not_found", "no such team")
 
 
-def _settle(tx: Tx, projects: Sequence[str], people: Sequence[str]) -> Less:
-    """After a change of teams: everybody's membership as it is now; who may do less."""
+def _settle(tx: Tx, projects: Sequence[str], people: Sequence[str]) -> Settled:
+    """After a change of teams: everybody's membership as it is now."""
     pairs = [(project_id, user_id) for project_id in projects for user_id in people]
-    return [(*pair, role) for pair in pairs if (role := settle(tx, *pair)) is not None]
+    less = [(*pair, role) for pair in pairs if (role := settle(tx, *pair)) is not None]
+    return Settled(people, less)
 
 
 def settle(tx: Tx, project_id: str, user_id: str) -> str | None:
