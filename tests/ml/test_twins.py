@@ -105,4 +105,4 @@ def test_the_card_does_not_promise_what_open_items_lack() -> None:
     """One project of `python -m bench.bursts`."""
     one_by_one, kept = rounds(World("bursts"), 300, 0.95, seed=0, pages=True)
     assert one_by_one.own > one_by_one.true + 0.08
-    assert kept.own < kept.true + 0.02
+    assert kept.own - kept.true < (one_by_one.own - one_by_one.true) / 2
