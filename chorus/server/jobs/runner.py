@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,9 @@ class Runner:
         for attempt in range(1, ATTEMPTS + 1):
             await asyncio.to_thread(_anew, progress, log_file, beat, attempt)
             on_progress(0.0, attempt)
-            watch = Watch(progress, beat, self._patience_s)
-            watcher = asyncio.ensure_future(watch.run(partial(_told, on_progress, attempt)))
+            watcher = asyncio.ensure_future(
+                _watch(progress, beat, self._patience_s, attempt, on_progress)
+            )
             args = (function, str(log_file), str(beat), attempt, params)
             call = asyncio.ensure_future(self._pool.call("chorus.server.jobs.worker.logged", *args))
             try:
@@ -71,7 +71,6 @@ class Runner:
                 raise JobFailed(f"{type(error).__name__}: {error}", attempt) from error
             finally:
                 watcher.cancel()
-                beat.unlink(missing_ok=True)
         raise AssertionError("unreachable")
 
 
@@ -90,33 +89,27 @@ def _note(path: Path, text: str) -> None:
         out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
-class Watch:
-    """What the worker writes of a job to small files: one direction, nothing to break."""
-
-    def __init__(self, progress: Path, beat: Path, patience_s: float) -> None:
-        self._progress, self._beat, self._patience_s = progress, beat, patience_s
-
-    async def run(self, on_progress: Callable[[float], None]) -> None:
-        """Tells of progress (0..1). Returns when the worker hangs, once it has begun; turns are
-        counted and not time, so that a machine that slept is not taken for a worker that does."""
-        share, used, turns = 0.0, None, 0
-        while turns * POLL_S < self._patience_s:
-            await asyncio.sleep(POLL_S)
-            turns += 1
-            found = await asyncio.to_thread(_number, self._progress)
-            if found is not None and found != share:
-                share, turns = found, 0
-                on_progress(share)
-            beat = await asyncio.to_thread(_number, self._beat)
-            enough = IDLE_SHARE * self._patience_s
-            if beat is None and used is None:
-                turns = 0  # others are before it
-            elif beat is not None and (used is None or beat - used >= enough):
-                used, turns = beat, 0
-
-
-def _told(on_progress: Callable[[float, int], None], attempt: int, share: float) -> None:
-    on_progress(share, attempt)
+async def _watch(
+    progress: Path, beat: Path, patience_s: float, attempt: int,
+    on_progress: Callable[[float, int], None],
+) -> None:  # fmt: skip
+    """The worker writes its progress (0..1) and what it has had of a processor to small files: one
+    direction, nothing to break. Returns when it hangs, once it has begun; turns are counted and not
+    time, so that a machine that slept is not taken for a worker that does."""
+    enough = IDLE_SHARE * patience_s
+    last, used, turns = 0.0, None, 0
+    while turns * POLL_S < patience_s:
+        await asyncio.sleep(POLL_S)
+        turns += 1
+        share = await asyncio.to_thread(_number, progress)
+        if share is not None and share != last:
+            last, turns = share, 0
+            on_progress(share, attempt)
+        had = await asyncio.to_thread(_number, beat)
+        if had is None and used is None:
+            turns = 0  # others are before it
+        elif had is not None and (used is None or had - used >= enough):
+            used, turns = had, 0
 
 
 def _number(path: Path) -> float | None:

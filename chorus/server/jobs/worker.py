@@ -85,19 +85,23 @@ def _beating(path: Path) -> Iterator[None]:
     with path.open("wb", buffering=0) as out:
 
         def beat() -> None:
-            while True:
-                with contextlib.suppress(OSError):
-                    os.pwrite(out.fileno(), b"%020.3f" % time.process_time(), 0)
-                if over.wait(BEAT_S):
-                    return
+            with contextlib.suppress(OSError):
+                os.pwrite(out.fileno(), b"%020.3f" % time.process_time(), 0)
 
-        thread = threading.Thread(target=beat, daemon=True)
+        def beats() -> None:
+            while not over.wait(BEAT_S):
+                beat()
+
+        beat()  # at once, or a job that stops at once would seem never to have begun
+        thread = threading.Thread(target=beats, daemon=True)
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @contextlib.contextmanager
