@@ -16,7 +16,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from chorus.client import LabelerStream, Rest, Socket, StatsWatch
-from chorus.client.messages import Page, Project, Role, Stats
+from chorus.client.messages import Export, Page, Project, Role, Stats
 from chorus.client.process import ServerProcess
 from chorus.server import admin
 from chorus.server.cli import app, mount_others
@@ -178,6 +178,15 @@ async def eventually(stream: LabelerStream, condition: Callable[[], bool]) -> No
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await stream.change()
+
+
+async def finished(bench: Bench, export: Export) -> Export:
+    """A past export, once it is made or has failed."""
+    async with asyncio.timeout(PATIENCE):
+        while export.state in ("waiting", "running"):
+            await asyncio.sleep(0.02)
+            export = await bench.admin.past_export(bench.project.project_id, export.export_id)
+    return export
 
 
 async def vote_page(

@@ -18,9 +18,15 @@ OVER, ROUNDS = 32, 3
 """Directions beyond WIDTH, and passes over the sample, of the randomised search."""
 
 
+def project(features: Floats, mean: Floats, basis: Floats) -> Floats:
+    """(n, d) -> (n, k)."""
+    out: Floats = features @ basis - mean @ basis
+    return out
+
+
 def fit_basis(sample: Floats, seed: int, width: int = WIDTH) -> tuple[Floats, Floats]:
-    """(mean (d,), basis (d, k)): `(x - mean) @ basis` are the features to learn from, k at most
-    `width`.
+    """(mean (d,), basis (d, k)): `(x - mean) @ basis` are the features to learn from (`project`), k
+    at most `width`.
 
     sample (s, d): rows of labeled and open items alike, without a look at labels; were it labeled
     rows alone, the basis would suit those better than the open ones, and their scores would say

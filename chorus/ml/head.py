@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from chorus.ml.basis import project
+
 Floats = NDArray[np.float32]
 HIDDEN = 128
 BATCH = 64
@@ -51,8 +53,7 @@ class Heads:
 
     def project(self, features: Floats) -> Floats:
         """(n, d) -> (n, k): what all heads look at."""
-        out: Floats = features @ self.basis - self.mean @ self.basis
-        return out
+        return project(features, self.mean, self.basis)
 
     def hidden(self, seen: Floats, m: int) -> Floats:
         """(n, k), projected -> (n, HIDDEN): the embedding of head m, not normalised."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.ml.basis import WIDTH, fit_basis
+from chorus.ml.basis import WIDTH, fit_basis, project
 from chorus.ml.folds import FOLDS, REPEATS, Folds, make_folds, make_set_folds, scorers, together
 from chorus.ml.head import Heads, fit, fit_temperature, softmax
 from chorus.ml.twins import twin_groups
@@ -53,8 +53,7 @@ def train(
     mean, basis = fit_basis(sample, seed, max(WIDTH, 2 * targets.shape[1]))
     groups = np.arange(len(labels))
     if evidence is not None and fresh is not None:
-        seen: Floats = features @ basis - mean @ basis
-        others: Floats = fresh @ basis - mean @ basis
+        seen, others = (project(some, mean, basis) for some in (features, fresh))
         groups = twin_groups(seen, evidence, others, len(labels) // FOLDS)
     folds = (
         together(make_set_folds, labels.astype(bool), groups, seed)

@@ -177,11 +177,11 @@ def overlapping(
     """(i, j, overlap) of every two shapes of different groups, i < j, whose `iou` is at least
     `least` > 0."""
     out: list[tuple[int, int, float]] = []
-    groups = np.asarray(group)
-    for ours, theirs in _touching(shapes):
+    groups, boxes = np.asarray(group), _boxes(shapes)
+    for ours, theirs in _touching(shapes, boxes):
         apart = groups[ours] != groups[theirs]
         i, j = ours[apart], theirs[apart]
-        overlaps = _ious(shapes, i, j)
+        overlaps = _ious(shapes, boxes, i, j)
         enough = overlaps >= least - 1e-9
         out += zip(i[enough].tolist(), j[enough].tolist(), overlaps[enough].tolist(), strict=True)
     return out
@@ -193,14 +193,19 @@ def heaped(shapes: Sequence[Shape], most: int) -> bool:
     if n * (n - 1) // 2 <= most:
         return False
     left = most
-    for ours, _ in _touching(shapes):
+    for ours, _ in _touching(shapes, _boxes(shapes)):
         left -= len(ours)
         if left < 0:
             return True
     return False
 
 
-def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[Places, Places]]:
+def _boxes(shapes: Sequence[Shape]) -> Matrix:
+    """(4, n): left edges, upper edges, widths, heights."""
+    return np.array([shape.box for shape in shapes], dtype=np.float64).reshape(-1, 4).T
+
+
+def _touching(shapes: Sequence[Shape], boxes: Matrix) -> Iterator[tuple[Places, Places]]:
     """(i, j) with i < j of every two whose boxes overlap, some at a time."""
     if len(shapes) < MANY:
         found = list(_swept(shapes))
@@ -209,12 +214,12 @@ def _touching(shapes: Sequence[Shape]) -> Iterator[tuple[Places, Places]]:
         return
     import shapely
 
-    x, y, w, h = np.array([shape.box for shape in shapes], dtype=np.float64).T
+    x, y, w, h = boxes
     right, bottom = x + w, y + h
-    boxes = shapely.box(x, y, right, bottom)
-    tree = shapely.STRtree(boxes)
+    outlines = shapely.box(x, y, right, bottom)
+    tree = shapely.STRtree(outlines)
     for start in range(0, len(shapes), AT_ONCE):
-        i, j = tree.query(boxes[start : start + AT_ONCE])
+        i, j = tree.query(outlines[start : start + AT_ONCE])
         i = i + start
         # The tree also finds those that have an edge in common, and all twice.
         real = (
@@ -240,11 +245,11 @@ def _swept(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
         active.append(i)
 
 
-def _ious(shapes: Sequence[Shape], i: Places, j: Places) -> Matrix:
+def _ious(shapes: Sequence[Shape], boxes: Matrix, i: Places, j: Places) -> Matrix:
     """(n,): `iou` of shapes i[0] and j[0], i[1] and j[1] …, whose boxes overlap."""
     if any(shape.points is not None for shape in shapes):
         return _areas_iou([shapes[n] for n in i], [shapes[n] for n in j])
-    x, y, w, h = np.array([shape.box for shape in shapes], dtype=np.float64).reshape(-1, 4).T
+    x, y, w, h = boxes
     width = np.minimum(x[i] + w[i], x[j] + w[j]) - np.maximum(x[i], x[j])
     height = np.minimum(y[i] + h[i], y[j] + h[j]) - np.maximum(y[i], y[j])
     common = width * height

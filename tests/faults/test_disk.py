@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from chorus.client import ApiError, LabelerStream, Rest
-from chorus.client.messages import Export
 from chorus.client.upload import follow
 from chorus.server.formats.blobfiles import blob_path
 from chorus.simulate import audit
@@ -23,6 +22,7 @@ from tests.servers import (
     Bench,
     TestServer,
     ends_clean,
+    finished,
     page_of,
     pictures,
     right,
@@ -197,19 +197,11 @@ async def test_an_export_that_fills_the_disk_ends_as_failed_and_leaves_nothing(
         blob.unlink()
         blob.write_bytes(text)
         shim.well()
-        ended = await over(bench, export)
+        ended = await finished(bench, export)
         assert (ended.state, ended.bytes) == ("failed", None)
         assert ended.error is not None
         assert "No space left on device" in ended.error
         assert list((tmp_path / "data" / "exports" / project_id).iterdir()) == []
         export = await bench.admin.begin_export(project_id, "jsonl", content=True)
-        assert (await over(bench, export)).state == "done"
+        assert (await finished(bench, export)).state == "done"
     await ends_clean(faulty)
-
-
-async def over(bench: Bench, export: Export) -> Export:
-    async with asyncio.timeout(PATIENCE):
-        while export.state in ("waiting", "running"):
-            await asyncio.sleep(0.02)
-            export = await bench.admin.past_export(bench.project.project_id, export.export_id)
-    return export

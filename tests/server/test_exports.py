@@ -30,17 +30,9 @@ from chorus.server.services.projects import Projects
 from chorus.server.services.remerging import Remerging
 from chorus.server.storage.sqlite import SqliteStore
 from tests.server.world import World
-from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, vote_page
+from tests.servers import PATIENCE, Bench, TestServer, finished, page_of, pictures, vote_page
 
 N = 8
-
-
-async def finished(bench: Bench, export: Export) -> Export:
-    async with asyncio.timeout(PATIENCE):
-        while export.state in ("waiting", "running"):
-            await asyncio.sleep(0.02)
-            export = await bench.admin.past_export(bench.project.project_id, export.export_id)
-    return export
 
 
 async def exported(bench: Bench, format: str, **options: Any) -> Export:

@@ -145,13 +145,14 @@ def posterior(
     said = {value for _, value, _ in votes}
     for labeler, value, weight in votes:
         rows = params.confusion.get(labeler, params.population)
-        # A class that is newer than the estimates is judged by the accuracy, once somebody has
-        # said it: until then it takes nothing from what was there before it.
         hit, miss = _coin(params.accuracy.get(labeler, params.default_accuracy), classes)
         if value < len(rows) and labeler not in params.accuracy:
-            for c in range(classes):
-                newer = miss if c in said else _log(LEAST)
-                logs[c] += weight * (_log(rows[c][value]) if c < len(rows) else newer)
+            for c in range(min(classes, len(rows))):
+                logs[c] += weight * _log(rows[c][value])
+            # A class that is newer than the estimates is judged by the accuracy, once somebody has
+            # said it: until then it takes nothing from what was there before it.
+            for c in range(len(rows), classes):
+                logs[c] += weight * (miss if c in said else _log(LEAST))
             continue
         less = weight * miss
         others, own = [x + less for x in logs], weight * hit
