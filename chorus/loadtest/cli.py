@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chorus.client import ChorusError
-from chorus.loadtest.plan import Plan
+from chorus.loadtest.plan import SLOW_MS, Plan
 from chorus.loadtest.run import Report
 from chorus.loadtest.run import loadtest as run_it
 
@@ -86,6 +86,12 @@ def table(found: Report) -> Table:
     for failure in found.failures[:3]:
         out.add_row("failed", failure)
     out.add_row("ack p50, p99, longest", _three(found.ack))
+    slow = [one for one in found.ack_by_second if (one["max_ms"] or 0) > SLOW_MS]
+    out.add_row(
+        f"kept after more than {SLOW_MS:.0f} ms",
+        f"{found.slow_share:.2%} of the votes, in {len(slow)} of"
+        f" {len(found.ack_by_second)} seconds",
+    )
     out.add_row("wait for a page", _three(found.page_wait))
     out.add_row("reconnects, without a page", f"{found.reconnects}, {found.starved}")
     shown = found.dashboards

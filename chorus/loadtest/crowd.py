@@ -158,6 +158,8 @@ class Labeler(Seat):
         self.opened = asyncio.Event()
         self.chance = chance
         self.acked: IO[str] | None = None
+        self.began = 0.0
+        """When all of them began, by the monotonic clock."""
         self._tab = f"{chance.getrandbits(128):032x}"
         self._extra: set[int] = set()
         """Pages in hand that came without credit."""
@@ -265,7 +267,7 @@ class Labeler(Seat):
             code = str(kept.error.get("code"))
             self.told.refused[code] = self.told.refused.get(code, 0) + 1
         elif sent:
-            self.told.acks.add(monotonic() - sent)
+            self.told.acked(max(0, int(sent - self.began)), monotonic() - sent)
             self.told.votes += 1
             if self.acked is not None:
                 self.acked.write(f"{vote_id}\n")
@@ -353,7 +355,9 @@ class Crowd:
             print("ready", flush=True)
             begin_at = float(await asyncio.to_thread(sys.stdin.readline))
             await asyncio.sleep(max(0.0, begin_at - time.time()))
-            began = process_time()
+            began, start = process_time(), monotonic()
+            for one in labelers:
+                one.began = start
             self._end = begin_at + part.seconds
             people = [asyncio.ensure_future(self._label(one)) for one in labelers]
             async with asyncio.timeout(part.seconds + 2 * part.think_s + LAST_S):

@@ -7,6 +7,8 @@ import math
 from msgspec import Struct, field
 
 CLASSES = ["cat", "dog", "horse", "other"]
+SLOW_MS = 250.0
+"""An acknowledgement that takes longer is one that people notice."""
 SPARE = 1.15
 """More items than the people need at their pace: some label faster than others."""
 
@@ -76,6 +78,10 @@ class Waits(Struct):
                 return tenths / 10
         return None
 
+    def over(self, ms: float) -> int:
+        """How many are longer than so many milliseconds."""
+        return sum(n for tenths, n in self.counts.items() if tenths > ms * 10)
+
     def summary(self) -> dict[str, float | None]:
         return {
             "n": self.n,
@@ -89,6 +95,8 @@ class Told(Struct):
     """What one process of people found."""
 
     acks: Waits = field(default_factory=Waits)
+    by_second: dict[int, Waits] = field(default_factory=dict)
+    """The same by the second, from the beginning on, in which the votes were sent."""
     pages: Waits = field(default_factory=Waits)
     """From the end of a page until the next one was there."""
     lags: Waits = field(default_factory=Waits)
@@ -106,6 +114,11 @@ class Told(Struct):
     """Times that there was no page for somebody."""
     cpu_s: float = 0.0
     failures: list[str] = field(default_factory=list)
+
+    def acked(self, second: int, seconds: float) -> None:
+        """A vote that was sent in that second was kept after so many."""
+        self.acks.add(seconds)
+        self.by_second.setdefault(second, Waits()).add(seconds)
 
 
 def slope(points: list[tuple[float, float]]) -> float:

@@ -22,7 +22,7 @@ from chorus.client import Rest
 from chorus.client.process import ServerFailed, ServerProcess
 from chorus.client.upload import follow
 from chorus.loadtest import watch
-from chorus.loadtest.plan import CLASSES, Part, Plan, Told, slope
+from chorus.loadtest.plan import CLASSES, SLOW_MS, Part, Plan, Told, Waits, slope
 from chorus.machine import cores
 from chorus.simulate.setup import add_person
 
@@ -56,6 +56,10 @@ class Report(msgspec.Struct):
     reconnects: int
     starved: int
     ack: dict[str, float | None]
+    slow_share: float
+    """Of all votes those that were kept after more than `SLOW_MS`."""
+    ack_by_second: list[dict[str, float | None]]
+    """Of the votes that were sent in each second, from the first on."""
     page_wait: dict[str, float | None]
     dashboards: dict[str, float | None]
     server: dict[str, Any]
@@ -276,6 +280,8 @@ def _report(
             (whole.acks, one.acks), (whole.pages, one.pages), (whole.lags, one.lags),
         ):  # fmt: skip
             mine.merge(other)
+        for second, waits in one.by_second.items():
+            whole.by_second.setdefault(second, Waits()).merge(waits)
         refused.update(one.refused)
         whole.failures += one.failures
     seconds = plan.minutes * 60
@@ -298,6 +304,11 @@ def _report(
         reconnects=sum(one.reconnects for one in told),
         starved=sum(one.starved for one in told),
         ack=whole.acks.summary(),
+        slow_share=round(whole.acks.over(SLOW_MS) / max(1, votes), 5),
+        ack_by_second=[
+            {"second": second, **waits.summary()}
+            for second, waits in sorted(whole.by_second.items())
+        ],
         page_wait=whole.pages.summary(),
         dashboards={
             "frames_per_s_each": round(frames / each, 2),

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from chorus.client.process import descendants
 from chorus.loadtest.crowd import LONGEST, SHORTEST, left_of_first
-from chorus.loadtest.plan import Plan, Waits, slope
+from chorus.loadtest.plan import SLOW_MS, Plan, Waits, slope
 from chorus.server import cli
 from tests.servers import TestServer
 
@@ -52,6 +52,14 @@ def test_waits_of_two_processes_are_those_of_both(one: list[float], two: list[fl
     assert first == both
 
 
+@given(SECONDS, st.integers(0, 20_000))
+def test_who_waits_longer_is_counted(waits: list[float], ms: int) -> None:
+    found = Waits()
+    for seconds in waits:
+        found.add(seconds)
+    assert found.over(ms) == sum(math.ceil(seconds * 10_000) > ms * 10 for seconds in waits)
+
+
 @given(st.integers(1, 3000), st.sampled_from([1, 4, 6, 9]), st.floats(0.2, 20), st.integers(1, 20))
 def test_there_are_items_enough(people: int, size: int, minutes: float, votes: int) -> None:
     plan = Plan(people, 1, 12.0, size, minutes, votes)
@@ -79,6 +87,13 @@ def test_a_small_one_loses_nothing(
     found = json.loads(report.read_text())
     assert found["votes"] > 0
     assert found["ack"]["n"] == found["votes"]
+    assert sum(one["n"] for one in found["ack_by_second"]) == found["votes"]
+    seconds = [one["second"] for one in found["ack_by_second"]]
+    assert seconds == sorted(set(seconds))
+    assert max(seconds) <= 0.1 * 60
+    slow = sum(one["max_ms"] > SLOW_MS for one in found["ack_by_second"])
+    assert f"{found['slow_share']:.2%} of the votes" in done.output
+    assert f"in {slow} of {len(seconds)}" in " ".join(done.output.split())
     assert (found["lost"], found["doubled"], found["refused"]) == (0, 0, {})
     assert found["dashboards"]["events_per_s_each"] > 0
     assert found["server"] == {}, "it is not ours"
