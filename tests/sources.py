@@ -70,6 +70,18 @@ class Sources:
         )
         return {item["name"]: item for item in json.loads(found.content)["items"]}
 
+    async def names(self) -> list[str]:
+        """Of all items, in the order in which they came."""
+        root = f"/api/projects/{self.bench.project.project_id}/items?limit=200"
+        names: list[str] = []
+        after: int | None = 0
+        while after is not None:
+            answer = await self.bench.admin.request("GET", f"{root}&after={after}")
+            found = json.loads(answer.content)
+            names += [item["name"] for item in found["items"]]
+            after = found["next"]
+        return names
+
     async def get(self, path: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.bench.server.token}"}
         async with httpx.AsyncClient(

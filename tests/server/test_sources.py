@@ -7,6 +7,7 @@ import json
 import socket
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from chorus.client import ApiError, Rest
 from chorus.client.source_cli import source as source_commands
+from chorus.server.services.refreshing import BATCH
 from tests.buckets import Buckets
 from tests.servers import Bench, TestServer, running
 from tests.sources import Sources, at, count, drawn, files
@@ -85,6 +87,20 @@ async def test_new_files_come_in_and_nothing_is_deleted(project: Sources, s3: Bu
     assert await project.ask("DELETE", f"/{source}") is None
     assert (await project.ask("GET"))["sources"] == []
     assert len(await project.items()) == 42
+
+
+async def test_what_comes_first_is_from_all_over_a_source(project: Sources, s3: Buckets) -> None:
+    s3.make("sorted", files(12 * BATCH - 5))
+    source = (await project.ask("POST", body=at(s3, "sorted")))["source_id"]
+    assert count(await project.refreshed(source), "added") == [12 * BATCH - 5]
+    names = await project.names()
+    assert len(set(names)) == len(names) == 12 * BATCH - 5
+    runs = [names[0]]
+    for before, name in pairwise(names):
+        if int(name[:3]) != int(before[:3]) + 1:
+            runs.append(name)
+    assert len(runs) > 2
+    assert runs != sorted(runs)
 
 
 async def test_a_test_says_plainly_what_is_wrong(project: Sources, s3: Buckets) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import random
 import secrets
 import shutil
 from array import array
@@ -328,17 +329,22 @@ class Refreshing:
         counts.total = await self._store.read(
             lambda tx: tx.object_counts(source.source_id).get("new", 0)
         )
-        after, more = "", True
+        firsts = await self._store.read(lambda tx: tx.new_runs(source.source_id, BATCH))
+        left = list(zip(firsts, [*firsts[1:], None], strict=False))
+        # Whoever labels meanwhile, for hours with a large bucket, sees a sample of all of it and
+        # not its first folders, and so does the model: what it is tested on must be like the rest.
+        random.Random(source.source_id).shuffle(left)
         waiting: list[asyncio.Task[None]] = []
         try:
-            while more or waiting:
-                while more and len(waiting) < AHEAD:
+            while left or waiting:
+                while left and len(waiting) < AHEAD:
+                    first, beyond = left.pop()
                     rows = await self._store.read(
-                        lambda tx, after=after: tx.objects(source.source_id, "new", after, BATCH)  # type: ignore[misc]
+                        lambda tx, first=first, beyond=beyond: tx.new_objects(  # type: ignore[misc]
+                            source.source_id, first, beyond
+                        )
                     )
-                    more = len(rows) == BATCH
                     if rows:
-                        after = rows[-1].name
                         part = folder / secrets.token_hex(4)
                         waiting.append(
                             asyncio.ensure_future(self._read(running, remote, rows, part))

@@ -134,6 +134,31 @@ class SourceSql(Base):
             )
         ]
 
+    def new_runs(self, source_id: str, size: int) -> list[str]:
+        """The first name of each `size` new objects that follow each other, in order of name."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT name FROM (SELECT name, ROW_NUMBER() OVER (ORDER BY name) - 1 AS n"
+                " FROM source_object WHERE source_id = ? AND state = 'new')"
+                " WHERE n % ? = 0 ORDER BY name",
+                (source_id, size),
+            )
+        ]
+
+    def new_objects(self, source_id: str, first: str, beyond: str | None) -> list[ObjectRow]:
+        """The new ones from the name `first` on, up to `beyond`, which is none of them; None: all
+        that follow."""
+        where = "" if beyond is None else " AND name < ?"
+        return [
+            ObjectRow(*row)
+            for row in self.rows(
+                f"SELECT {_OBJECT} FROM source_object WHERE source_id = ? AND state = 'new'"
+                f" AND name >= ?{where} ORDER BY name",
+                [source_id, first, *([] if beyond is None else [beyond])],
+            )
+        ]
+
     def put_objects(self, source_id: str, rows: Sequence[ObjectRow]) -> None:
         self.run_many(
             f"INSERT INTO source_object (source_id, {_OBJECT}) VALUES (?,?,?,?,?,?,?)"
