@@ -1,4 +1,5 @@
-"""What fitted parameters say of many votes at once. `live` does the same for one item in plain Python."""
+"""What fitted parameters say of many votes at once. `live` does the same for one item, in plain
+Python."""
 
 from __future__ import annotations
 
