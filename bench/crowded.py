@@ -14,7 +14,7 @@ import numpy as np
 
 from chorus.ml.store import FeatureStore, Writer
 from chorus.server.formats.images import Prepared
-from chorus.server.services.importing import add_items
+from chorus.server.services.adding import add_items
 from chorus.server.storage.migrations import migrate
 from chorus.server.storage.sqlite import connect
 from chorus.server.storage.tx import Tx

@@ -11,7 +11,10 @@ export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=f
     exit 1
 }
 . scripts/apt.sh
-# Debian and Ubuntu leave these two out of Python; hnswlib is compiled here, with its headers.
+# hnswlib is compiled here, once (there are no other files of it).
+compiled() { ls "$VENV"/lib/*/site-packages/hnswlib.*.so >/dev/null 2>&1; }
+
+# Debian and Ubuntu leave these two out of Python; compiling takes its headers.
 missing=$("$PYTHON" -c 'import sys, sysconfig
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +22,8 @@ name = "python%d.%d" % sys.version_info[:2]
 venv, there = Path(sys.argv[1]), find_spec("ensurepip")
 if not (there or (venv / "bin" / "pip").exists()):
     print(name + "-venv")
-if not (Path(sysconfig.get_path("include"), "Python.h").exists() or list(venv.glob("lib/*/site-packages/hnswlib*"))):
-    print(name + "-dev")' "$VENV")
+if not (sys.argv[2] or Path(sysconfig.get_path("include"), "Python.h").exists()):
+    print(name + "-dev")' "$VENV" "$(compiled && echo yes)")
 if [ -n "$missing" ]; then
     echo "Installing" $missing "..."
     apt_install $missing || {
@@ -32,12 +35,10 @@ fi
 pip() { "$VENV/bin/python" -m pip install -qq "$@"; }
 pip --require-hashes -r scripts/pip.hashes
 
-# hnswlib is compiled here (there are no other files of it), by the compiler that Python knows of.
+# hnswlib is compiled by the compiler that Python knows of.
 zig=""
-if [ -z "${CXX:-}" ] && ! "$VENV/bin/python" -c 'import shutil, sysconfig, sys
-from importlib.util import find_spec
-compiler = shutil.which((sysconfig.get_config_var("CXX") or "c++").split()[0])
-sys.exit(not (compiler or find_spec("hnswlib")))'; then
+if [ -z "${CXX:-}" ] && ! compiled && ! "$VENV/bin/python" -c 'import shutil, sysconfig, sys
+sys.exit(not shutil.which((sysconfig.get_config_var("CXX") or "c++").split()[0]))'; then
     echo "No C++ compiler is here; taking one from PyPI. Compiling takes two minutes more with it ..."
     pip --no-deps --require-hashes -r scripts/compiler.hashes
     zig=$("$VENV/bin/python" -c 'import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).parent / "zig")')

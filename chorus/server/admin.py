@@ -135,7 +135,7 @@ def fsck(data_dir: Path) -> Iterator[str]:
     """Findings of `services.fsck.check`, all of one moment. Raises `RuntimeError` for a database
     of another version."""
     with closing(connect(Settings(data_dir=data_dir).database, readonly=True)) as db:
-        _upgraded(db)
+        _refuse_older(db)
         db.execute("BEGIN")
         yield from checks.check(Tx(db))
 
@@ -145,14 +145,14 @@ def mend(data_dir: Path) -> int:
     version, and `BlockingIOError` while a server runs: it would go on with what it has in memory.
     """
     with alone(data_dir), closing(connect(Settings(data_dir=data_dir).database)) as db:
-        _upgraded(db)
+        _refuse_older(db)
         db.execute("BEGIN IMMEDIATE")
         count = checks.mend(Tx(db), now_ms())
         db.execute("COMMIT")
         return count
 
 
-def _upgraded(db: Connection) -> None:
+def _refuse_older(db: Connection) -> None:
     if found_version(db) < VERSION:
         raise RuntimeError("an older Chorus wrote this: start the server once to upgrade it")
 

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 from playwright.async_api import Locator, Page, expect
 
+from tests.browser.pages import open_room
 from tests.servers import Bench
 
 CLASSES = ["RBC", "WBC", "Platelets"]
@@ -69,7 +70,7 @@ class Canvas:
 
 
 async def open_drawing(page: Page, bench: Bench) -> Canvas:
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/label")
+    await open_room(page, bench, "label")
     canvas = Canvas(page)
     await canvas.ready()
     return canvas

@@ -33,8 +33,23 @@ async def signed_in(
     return page
 
 
+async def admin_page(browser: Browser, bench: Bench) -> Page:
+    """A page of the bench's admin."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    me = await bench.admin.me()
+    await page.goto(await bench.admin.signin_link(me.user_id))
+    return page
+
+
+async def open_room(page: Page, bench: Bench, room: str = "") -> None:
+    """Of the bench's project: `settings`, `quality` …; the dashboard without a name."""
+    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/{room}".rstrip("/"))
+
+
 async def open_labeling(page: Page, bench: Bench) -> None:
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/label")
+    await open_room(page, bench, "label")
     await page.wait_for_selector(".tile")
 
 
@@ -53,7 +68,7 @@ async def names(page: Page) -> list[str]:
 
 
 async def open_review(page: Page, bench: Bench, query: str = "") -> None:
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/review{query}")
+    await open_room(page, bench, f"review{query}")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#found")).not_to_be_empty()
 

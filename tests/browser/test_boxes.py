@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.drawing import CLASSES, Canvas, cells, labels, near, open_drawing
-from tests.browser.pages import go_offline, open_review, signed_in
+from tests.browser.pages import go_offline, open_review, open_room, signed_in
 from tests.browser.test_accessible import violations
 from tests.server.test_label_imports import bring
 from tests.servers import Bench, TestServer, page_of
@@ -84,7 +84,7 @@ async def test_a_picture_to_draw_on_that_failed_once_comes_after_all(
         await bench.make(cells(folder, 2), **BOXES)
         page = await signed_in(browser, bench)
         await page.route("**/media/**", lambda route: route.abort())
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/label")
+        await open_room(page, bench, "label")
         picture = page.locator(".drawing-canvas")
         await expect(picture).to_have_attribute("data-picture", "missing")
         await page.unroute("**/media/**")

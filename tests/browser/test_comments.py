@@ -9,7 +9,15 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from chorus.client import LabelerStream
-from tests.browser.pages import Wire, go_offline, names, open_labeling, open_review, signed_in
+from tests.browser.pages import (
+    Wire,
+    go_offline,
+    names,
+    open_labeling,
+    open_review,
+    open_room,
+    signed_in,
+)
 from tests.servers import Bench, TestServer, page_of, pictures
 
 pytestmark = pytest.mark.browser
@@ -21,7 +29,7 @@ async def test_a_flag_with_a_question_is_answered(
     async with Bench(server) as bench:
         await bench.make(pictures(folder, 12), page_size=4)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/review")
+        await open_room(boss, bench, "review")
         await expect(boss.locator("#connection")).to_have_attribute("data-state", "live")
         page = await signed_in(browser, bench)
         await open_labeling(page, bench)

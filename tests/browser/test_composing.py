@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.browser.pages import composing, open_labeling, open_review, signed_in
+from tests.browser.pages import composing, open_labeling, open_review, open_room, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ async def test_of_a_labeler(server: TestServer, browser: Browser, folder: Path) 
         await page.keyboard.press("Enter")
         await expect(page.locator("#comment")).to_be_hidden()
         await expect(page.locator(".thread")).to_have_count(1)
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        await open_room(page, bench, "history")
         await leaves_by_enter_alone(page, page.locator('#filters [name="text"]'))
 
 
@@ -57,5 +57,5 @@ async def test_of_a_supervisor(server: TestServer, browser: Browser, folder: Pat
         await page.keyboard.press("Escape")
         await page.locator("#do-filter").click()
         await leaves_by_enter_alone(page, page.locator('#filters [name="text"]'))
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        await open_room(page, bench, "settings")
         await leaves_by_enter_alone(page, page.locator(".class-row-name").first)

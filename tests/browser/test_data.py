@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import signed_in
+from tests.browser.pages import open_room, signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
@@ -26,7 +26,7 @@ async def test_a_supervisor_takes_labels_out(
         boss = await signed_in(browser, bench, "supervisor")
         errors: list[str] = []
         boss.on("pageerror", lambda error: errors.append(str(error)))
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         await boss.get_by_role("link", name="Data", exact=True).click()
         await expect(boss.locator("#past-none")).to_be_visible()
 
@@ -68,7 +68,7 @@ async def test_a_supervisor_brings_labels_in(
         boss = await signed_in(browser, bench, "supervisor")
         errors: list[str] = []
         boss.on("pageerror", lambda error: errors.append(str(error)))
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/data")
+        await open_room(boss, bench, "data")
         file = tmp_path / "labels.csv"
         rows = ["photos/green-00000.png,green", "red-00001.png,teal", "nobody.png,red"]
         file.write_text("path,label\n" + "\n".join(rows), encoding="utf-8")

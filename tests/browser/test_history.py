@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import few_at_a_time, go_offline, open_labeling, signed_in
+from tests.browser.pages import few_at_a_time, go_offline, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
@@ -66,7 +66,7 @@ async def test_large_answers_come_a_few_at_a_time_and_who_reads_keeps_the_place(
             await page.keyboard.press(key)
         await expect(page.locator("#today")).to_have_text("9")
         await few_at_a_time(page)
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        await open_room(page, bench, "history")
         cards = page.locator(".answer")
         await expect(cards).to_have_count(9)
         for _ in range(7):
@@ -90,7 +90,7 @@ async def with_four_answers(browser: Browser, bench: Bench, folder: Path) -> Pag
     for key in ("a", "1", "Enter"):
         await page.keyboard.press(key)
     await expect(page.locator("#today")).to_have_text("4")
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/history")
+    await open_room(page, bench, "history")
     return page
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.browser.pages import Frame, Wire, go_offline, names, open_labeling, signed_in
+from tests.browser.pages import Frame, Wire, go_offline, names, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -21,7 +21,7 @@ async def test_three_pages_by_keyboard_while_the_dashboard_moves(
     async with Bench(server) as bench:
         await bench.make(pictures(folder, 40), page_size=4)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         await expect(boss.locator("#done-of")).to_have_text("0 of 40 labeled")
         await boss.evaluate("window.sameDocument = true")
         page = await signed_in(browser, bench)
@@ -143,7 +143,7 @@ async def test_a_pause_covers_the_page_and_goes_away(
         page = await signed_in(browser, bench)
         await open_labeling(page, bench)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         await boss.get_by_role("button", name="Pause").click()
         await expect(page.locator("#cover h2")).to_have_text("Paused")
         await boss.get_by_role("button", name="Resume").click()
@@ -230,7 +230,7 @@ async def test_a_wrong_password_and_a_closed_door(server: TestServer, browser: B
     async with Bench(server) as bench:
         await bench.make()
         page = await (await browser.new_context()).new_page()
-        await page.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(page, bench)
         await page.get_by_label("Login").fill("nobody")
         await page.get_by_label("Password").fill("not the password")
         await page.get_by_role("button", name="Sign in").click()
@@ -251,7 +251,7 @@ async def test_an_upload_names_the_faulty_file(
         files.append(folder / "broken.png")
         files[-1].write_bytes(b"this is no picture")
         page = await signed_in(browser, bench, "supervisor")
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        await open_room(page, bench, "settings")
         await page.locator("#files").set_input_files([str(file) for file in files])
         await expect(page.locator("#import-text")).to_contain_text("Done: 3 added")
         await expect(page.locator("#faults")).to_contain_text("broken.png")

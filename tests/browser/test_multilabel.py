@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import names, open_labeling, signed_in
+from tests.browser.pages import admin_page, names, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, right
 
 pytestmark = pytest.mark.browser
@@ -150,7 +150,7 @@ async def test_a_reviewer_changes_sets_by_tagging(
                 await stream.cast(item, "label", answer)
             await stream.finish(shown)
         page = await signed_in(browser, bench, "supervisor")
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/review")
+        await open_room(page, bench, "review")
         await expect(page.locator("#found")).to_have_text("1 of 6")
         approve = page.locator('[data-action="approve"]')
         await expect(page.locator(".rv-vote .rv-chip")).to_have_text(["warm", "red", "red"])
@@ -192,9 +192,7 @@ async def test_a_reviewer_changes_sets_by_tagging(
 async def test_a_project_is_made_for_label_sets(server: TestServer, browser: Browser) -> None:
     async with Bench(server) as bench:
         await bench.make()
-        me = (await bench.admin.request("GET", "/api/me")).json()["user"]
-        page = await (await browser.new_context()).new_page()
-        await page.goto(await bench.admin.signin_link(me["user_id"]))
+        page = await admin_page(browser, bench)
         await page.goto(f"{server.url}/projects/new")
         await page.get_by_label("Name", exact=True).fill("Moods")
         await page.keyboard.press("Enter")

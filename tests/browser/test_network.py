@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from chorus.client.process import descendants
-from tests.browser.pages import go_offline, names, open_labeling, signed_in
+from tests.browser.pages import go_offline, names, open_labeling, open_room, signed_in
 from tests.chromium import launching
 from tests.faults.proxy import Proxy
 from tests.faults.shim import Shim, needed
@@ -161,7 +161,7 @@ async def test_the_disk_is_full(browser: Browser, bench: Bench, shim: Shim, fold
         await answer(page)
         await expect(page.locator("#unsynced")).to_have_text("4 unsynced")
         before = shim.hits
-        await other.goto(f"{bench.server.url}/p/{bench.project.project_id}/label")
+        await open_room(other, bench, "label")
         async with asyncio.timeout(PATIENCE):
             while shim.hits < before + 3:  # noqa: ASYNC110 (another process counts)
                 await asyncio.sleep(0.05)

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import PATIENCE_MS
-from tests.browser.test_setup import admin_page
+from tests.browser.pages import PATIENCE_MS, admin_page
 from tests.servers import Bench, TestServer
 
 CLASSES = ("dress", "hat", "pants", "shirt", "shoes", "t-shirt")
@@ -69,7 +68,6 @@ async def test_from_a_folder_to_an_export(
         name = f"Wardrobe {secrets.token_hex(3)}"
         ann, ben, boss = [await newcomer(browser, bench, n) for n in ("Ann", "Ben", "Boss")]
         admin = await admin_page(browser, bench)
-        admin.set_default_timeout(PATIENCE_MS)
         await admin.goto(server.url)
         await admin.get_by_role("link", name="New project").first.click()
         await admin.get_by_label("Name", exact=True).fill(name)

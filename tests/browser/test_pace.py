@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import signed_in
+from tests.browser.pages import open_room, signed_in
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ async def test_a_supervisor_sees_what_clusters_save_and_when_they_pause(
         boss = await signed_in(browser, bench, "supervisor")
         errors: list[str] = []
         boss.on("pageerror", lambda error: errors.append(str(error)))
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         card = boss.locator(".pace-card")
 
         # Nothing is known yet, and the card says when it will be.

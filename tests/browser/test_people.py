@@ -9,9 +9,8 @@ import httpx
 from playwright.async_api import Browser, Dialog, expect
 
 from chorus.simulate.setup import add_person
-from tests.browser.pages import signed_in
+from tests.browser.pages import admin_page, open_room, signed_in
 from tests.browser.test_accessible import no_barrier
-from tests.browser.test_setup import admin_page
 from tests.servers import Bench, TestServer, pictures
 
 
@@ -104,7 +103,7 @@ async def test_many_are_invited_by_a_list_and_join_by_their_links(
     async with Bench(server) as bench:
         await bench.make(pictures(folder, 4), page_size=4)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/settings#people")
+        await open_room(boss, bench, "settings#people")
         mark = secrets.token_hex(3)
         form = boss.locator("#invite-list")
         await form.locator("textarea").fill(f"cleo-{mark},Cleo\nnot a login!,x")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
@@ -41,7 +41,7 @@ async def test_keys_are_changed_in_the_list_of_keys_and_work_in_any_language(
         await page.keyboard.press("k")
         await expect(page.locator(".tile .chip")).to_have_text("已跳过")
         # They are the person's, not the browser's.
-        await page.goto(f"{server.url}/p/{bench.project.project_id}/history")
+        await open_room(page, bench, "history")
         await page.locator("#do-help").click()
         await expect(page.locator('#help [data-key-of="skip"]')).to_have_text("K")
         await page.locator(".keys-reset").click()

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import Wire, few_at_a_time, open_labeling, open_review, signed_in
+from tests.browser.pages import (
+    Wire,
+    few_at_a_time,
+    open_labeling,
+    open_review,
+    open_room,
+    signed_in,
+)
 from tests.browser.test_accessible import no_barrier
 from tests.servers import PATIENCE, Bench, TestServer, page_of, pictures, right
 
@@ -495,7 +502,7 @@ async def test_the_dashboard_says_what_votes_have_brought(
     async with Bench(server) as bench:
         await bench.make(pictures(folder, 24), page_size=9, votes_min=2, votes_max=4)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         await expect(boss.locator("#votes-empty")).to_be_visible()
         await expect(boss.locator("#votes-note")).not_to_be_empty()
         streams = [await bench.labeler(page_size=9, credit=2) for _ in range(2)]

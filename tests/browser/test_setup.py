@@ -7,15 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import admin_page, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, pictures
-
-
-async def admin_page(browser: Browser, bench: Bench) -> Page:
-    me = (await bench.admin.me()).user_id
-    page = await (await browser.new_context()).new_page()
-    await page.goto(await bench.admin.signin_link(me))
-    return page
 
 
 async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
@@ -101,7 +94,7 @@ async def test_labelers_see_new_names_and_read_new_instructions(
         first = labeler.locator(".tile").first
         await expect(first).to_contain_text("Colours/red")
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/settings")
+        await open_room(boss, bench, "settings")
         await boss.get_by_label("Name of class 2").fill("Colours/crimson")
         await boss.keyboard.press("Enter")
         # What is answered is still answered, by the new name.

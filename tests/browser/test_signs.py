@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
-from tests.browser.test_setup import admin_page
+from tests.browser.pages import admin_page, open_room
 from tests.servers import Bench, page_of, pictures, vote_page
 
 
@@ -22,7 +22,7 @@ async def test_a_supervisor_reads_that_somebody_presses_one_key(
         for _ in range(5):
             await vote_page(stream, await page_of(stream), answer)
     page = await admin_page(browser, bench)
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/quality")
+    await open_room(page, bench, "quality")
     await expect(page.get_by_role("heading", name="Worth a look")).to_be_visible()
     signs = page.locator("#sign-list li")
     await expect(signs).to_have_count(1)
@@ -39,7 +39,7 @@ async def test_votes_of_the_last_hour_are_so_by_the_servers_clock(
     await vote_page(stream, await page_of(stream))
     page = await admin_page(browser, bench)
     await page.clock.set_system_time(datetime.now() + timedelta(hours=5))
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/quality")
+    await open_room(page, bench, "quality")
     await page.get_by_role("button", name="Take back …").first.click()
     dialog = page.locator("#take")
     await dialog.get_by_label("Votes of").select_option(label="the last hour")

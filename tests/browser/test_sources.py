@@ -5,23 +5,14 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.pages import open_labeling, signed_in
+from tests.browser.pages import admin_page, open_labeling, open_room, signed_in
 from tests.buckets import Buckets
 from tests.servers import Bench
 from tests.sources import drawn, files
 
 pytestmark = pytest.mark.browser
-
-
-async def admin_page(browser: Browser, bench: Bench) -> Page:
-    context = await browser.new_context(viewport={"width": 1280, "height": 1000})
-    page = await context.new_page()
-    page.on("dialog", lambda dialog: dialog.accept())
-    me = await bench.admin.request("GET", "/api/me")
-    await page.goto(await bench.admin.signin_link(me.json()["user"]["user_id"]))
-    return page
 
 
 async def test_a_bucket_from_address_to_pictures(
@@ -30,7 +21,8 @@ async def test_a_bucket_from_address_to_pictures(
     await bench.make()
     s3.make("street", {**files(12), "day/bad.png": b"no picture"})
     page = await admin_page(browser, bench)
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    page.on("dialog", lambda dialog: dialog.accept())
+    await open_room(page, bench, "settings")
     await page.locator("#source-new summary").click()
     await page.get_by_label("Address").fill("s3://strete/day")
     await expect(page.get_by_label("Storage account")).to_be_hidden()

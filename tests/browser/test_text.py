@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.pages import names, open_labeling, signed_in
+from tests.browser.pages import names, open_labeling, open_room, signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer
 
@@ -32,7 +32,7 @@ async def make(bench: Bench, task_type: str = "text-multiclass", **settings: Any
 
 async def bring(bench: Bench, page: Page, path: Path) -> None:
     """A supervisor chooses a file in the settings."""
-    await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    await open_room(page, bench, "settings")
     await page.locator("#files").set_input_files(str(path))
 
 
@@ -218,7 +218,7 @@ async def test_a_reviewer_reads_and_decides(
         watch = await bench.watch()
         await watch.until(lambda s: s.counts.items == 2)
         boss = await signed_in(browser, bench, "supervisor")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/review?state=all")
+        await open_room(boss, bench, "review?state=all")
         text = boss.locator(".rv-text")
         await expect(text.locator("p").first).to_have_text("Long")
         await boss.keyboard.press("PageDown")
@@ -235,9 +235,9 @@ async def test_a_reviewer_reads_and_decides(
         await boss.keyboard.press("Enter")
         await expect(boss.locator("#done")).to_have_text("Decided: None of these")
         await watch.until(lambda s: s.labels == {"praise": 1, "blame": 0, "ask": 1, "": 1})
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}")
+        await open_room(boss, bench)
         await expect(boss.locator("#done-of")).to_have_text("2 of 2 labeled")
-        await boss.goto(f"{server.url}/p/{bench.project.project_id}/quality")
+        await open_room(boss, bench, "quality")
         await expect(boss.locator("#confusion tbody tr")).to_have_count(3)
 
 

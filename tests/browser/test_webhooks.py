@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Dialog, expect
 
 from chorus.client import Rest
-from tests.browser.pages import signed_in
+from tests.browser.pages import open_room, signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.faults.test_webhooks import Receiver, receiving
 from tests.servers import Bench, TestServer, page_of, pictures, running, vote_page
@@ -39,7 +39,7 @@ async def test_made_tried_failing_paused_and_removed(
         await bench.make(pictures(tmp_path / "in", 4), page_size=4)
         boss = await signed_in(browser, bench, "supervisor")
         boss.on("dialog", accept)
-        await boss.goto(f"{allowing.url}/p/{bench.project.project_id}/settings")
+        await open_room(boss, bench, "settings")
         await boss.get_by_role("link", name="Send this project's events").click()
         await boss.get_by_label("Address").fill("http://10.0.0.1/inside")
         await boss.get_by_role("button", name="Make it").click()

@@ -107,11 +107,9 @@ def test_edges() -> None:
     assert np.isnan(agreement.with_others(nothing, nothing, nothing, 2)).all()
 
 
-def test_confusion_and_agreement_with_others() -> None:
+def test_agreement_with_others() -> None:
     item, rater = np.array([7, 7, 7, 9, 9]), np.array([0, 1, 2, 0, 1])
     value = np.array([0, 0, 1, 1, 1])
-    matrix = agreement.value_confusion(item, rater, value, 3)
-    np.testing.assert_allclose(matrix, [[1, 1, 0], [1, 2, 0], [0, 0, 0]])
     np.testing.assert_allclose(
         agreement.with_others(item, rater, value, 4), [0.75, 0.75, 0, np.nan]
     )
@@ -125,5 +123,4 @@ def test_quick() -> None:
     agreement.krippendorff_alpha(item, rater, value)
     agreement.fleiss_kappa(item, rater, value)
     agreement.cohen_kappa(item, rater, value, 50)
-    agreement.value_confusion(item, rater, value, 10)
     assert time.process_time() - began < 1.5  # about 0.2 s of an idle processor

@@ -30,6 +30,11 @@ def answer() -> KillsPacker:
     return KillsPacker()
 
 
+def dies(params: dict[str, Any]) -> None:
+    """Is killed, however often it is run."""
+    die()
+
+
 def hang_at_first(params: dict[str, Any]) -> dict[str, Any]:
     """Stops, or waits for what never comes, until it is run again."""
     again = Path(params["progress"]).with_suffix(".again")

@@ -11,10 +11,11 @@ import pytest
 from chorus.server.clock import now_ms
 from chorus.server.services import review, supervising
 from chorus.server.services.accounts import CurrentUser
-from chorus.server.services.assigning import Assigning, Stream
+from chorus.server.services.assigning import Assigning
 from chorus.server.services.dealing import Floors
 from chorus.server.services.projects import Projects
 from chorus.server.services.remerging import Remerging
+from chorus.server.services.streams import Stream
 from chorus.server.services.supervising import TakeBack
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx

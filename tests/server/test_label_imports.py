@@ -224,7 +224,7 @@ def test_what_comes_from_outside_is_no_evidence(
 def test_an_ambiguous_name_is_nobodys(make: Callable[..., Desk]) -> None:
     desk = make(items=0)
     from chorus.server.formats.images import Prepared
-    from chorus.server.services.importing import add_items
+    from chorus.server.services.adding import add_items
 
     tx = desk.world.tx()
     names = ("a/x.jpg", "b/x.jpg", "c/y.jpg")
@@ -277,7 +277,7 @@ def test_a_class_is_known_by_its_former_name(make: Callable[..., Desk]) -> None:
 
 def test_accents_of_a_name_may_be_written_otherwise(make: Callable[..., Desk]) -> None:
     from chorus.server.formats.images import Prepared
-    from chorus.server.services.importing import add_items
+    from chorus.server.services.adding import add_items
 
     desk = make(items=0)
     tx = desk.world.tx()

@@ -10,9 +10,10 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.model import Event
 from chorus.server.services import review
 from chorus.server.services.accounts import CurrentUser
-from chorus.server.services.assigning import LOST_SOCKET_MS, Assigning, Stream
+from chorus.server.services.assigning import LOST_SOCKET_MS, Assigning
 from chorus.server.services.projects import Projects
 from chorus.server.services.remerging import Remerging
+from chorus.server.services.streams import Stream
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
 from tests.server.world import World

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chorus.server.errors import JobFailed
 from chorus.server.jobs.pool import Pool, WorkerDied
 from chorus.server.jobs.runner import Runner
 from tests.server.deadly import KillsUnpacker
@@ -56,6 +58,17 @@ async def test_a_job_whose_worker_hangs_is_run_again(how: str, tmp_path: Path) -
         assert result == ({"well": True}, 2)
         assert "attempt 1: it did nothing for 3 s" in (tmp_path / "job.log").read_text()
         assert await pool.call("operator.add", 1, 2) == 3
+    finally:
+        await pool.close()
+
+
+async def test_a_job_whose_worker_dies_in_every_attempt_leaves_only_its_log(tmp_path: Path) -> None:
+    pool = Pool(1, 0)
+    try:
+        params = {"progress": str(tmp_path / "job.progress")}
+        with pytest.raises(JobFailed, match="died 3 times"):
+            await Runner(pool)("tests.server.deadly.dies", params, lambda share, attempt: None)
+        assert os.listdir(tmp_path) == ["job.log"]
     finally:
         await pool.close()
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chorus.client import ApiError as ClientError
+from chorus.client import packing
 from chorus.server.domain.classes import NAME_MAX
 from chorus.server.domain.model import Event
 from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, SHAPES_MAX
@@ -103,6 +105,14 @@ def test_the_largest_answer_that_the_rules_allow_fits_a_frame() -> None:
         vote = {"project_id": "p" * 36, "vote_id": "v" * 64, "item_id": 1 << 62, "value": value}
         frame = msgspec.json.encode({"id": 1 << 53, "type": "vote.cast", "body": vote})
         assert len(frame) < 0.95 * FRAME_MAX
+
+
+def test_the_client_sends_as_large_a_message_as_the_server_takes() -> None:
+    around = len(packing.encoded(1, "ping", {"text": ""}))
+    largest = packing.encoded(1, "ping", {"text": "x" * (FRAME_MAX - around)})
+    assert Connection().receive(largest).id == 1
+    with pytest.raises(ClientError, match="too_large"):
+        packing.encoded(1, "ping", {"text": "x" * (FRAME_MAX - around + 1)})
 
 
 def test_a_wrong_field_is_named() -> None:

@@ -30,9 +30,9 @@ from chorus.server.services import (
 )
 from chorus.server.services import pace as counting
 from chorus.server.services.accounts import insert_user, join
+from chorus.server.services.adding import add_items
 from chorus.server.services.background import Heard
 from chorus.server.services.bulk import Bulk
-from chorus.server.services.importing import add_items
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.remerging import begin, differing, remerge
 from chorus.server.services.round_files import Prediction

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from chorus.server.transport.commands import VOTES_MAX
 from chorus.server.transport.protocol import FRAME_MAX
 from tests.web.conftest import Run
 
@@ -35,7 +36,7 @@ def test_votes_that_wait_are_bundled_once_and_in_their_order(
     assert [one for bundle in found for one in bundle] == sent
     for bundle in found:
         assert len(bundle) == 1 or {one["type"] for one in bundle} == {"vote.cast"}
-        assert len(bundle) <= 64
+        assert len(bundle) <= VOTES_MAX
         assert sum(len(str(one["body"]).encode()) for one in bundle) < FRAME_MAX / 2
 
 

@@ -98,3 +98,46 @@ def test_what_could_not_be_fetched_ahead_is_fetched_again_later_and_the_rest_onc
         }"""
     )
     assert found == [2, 3, 4, 4]
+
+
+def test_a_text_is_asked_for_again_as_a_picture_is_and_shown_once_it_comes(run: Run) -> None:
+    found = run(
+        "async (_, {content}) => {"
+        + TIMERS
+        + """
+            const fetched = window.fetch;
+            let here = false, asked = 0;
+            window.fetch = async () => {
+                asked++;
+                if (!here) throw new TypeError("no connection");
+                return new Response(JSON.stringify({fields: [["", "Hello"]]}),
+                    {headers: {"content-type": "application/json"}});
+            };
+            const settled = () => new Promise(done => real.call(window, done, 0));
+            const waits = [];
+            const asks = async (act) => {
+                act();
+                await settled();
+                waits.push([node.dataset.state, timers.at(-1).ms]);
+            };
+            const node = content.reading("/text/one");
+            document.body.append(node);
+            try {
+                await asks(() => {});
+                await asks(() => timers.at(-1).fn());
+                await asks(() => dispatchEvent(new Event("online")));
+                here = true;
+                timers.at(-1).fn();
+                await settled();
+                dispatchEvent(new Event("online"));
+                await settled();
+                return {waits, asked, state: node.dataset.state, text: node.textContent};
+            } finally {
+                node.remove();
+                window.fetch = fetched;
+                window.setTimeout = real;
+            }
+        }"""
+    )
+    waits = [["missing", 3_000], ["missing", 6_000], ["missing", 12_000]]
+    assert found == {"waits": waits, "asked": 4, "state": "", "text": "Hello"}

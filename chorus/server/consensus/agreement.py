@@ -143,19 +143,6 @@ def with_others(item: Ints, rater: Ints, value: Ints, raters: int) -> Floats:
     return np.where(n > 0, total / np.maximum(n, 1), NAN)
 
 
-def value_confusion(item: Ints, rater: Ints, value: Ints, values: int) -> Floats:
-    """(values, values): how often one vote said a and another on the same item said b.
-
-    Krippendorff's coincidence matrix: symmetric, each item's pairs weighted so that its votes
-    count once; the sum is the number of votes on items with two or more.
-    """
-    counts = _paired_counts(item, value)
-    counts = np.pad(counts, ((0, 0), (0, max(values - counts.shape[1], 0))))
-    scaled = counts / (counts.sum(axis=1, keepdims=True) - 1)
-    matrix: Floats = scaled.T @ counts - np.diag(scaled.sum(axis=0))
-    return matrix
-
-
 def _counts(item: Ints, value: Ints) -> tuple[NDArray[np.intp], Floats]:
     """(n,) row of each vote's item, and (items, values) the votes' counts."""
     found, index = np.unique(item, return_inverse=True)

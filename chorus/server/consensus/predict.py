@@ -1,5 +1,5 @@
-"""What fitted parameters say of votes: batch, held out and left out. `live` does the same for
-one item in plain Python."""
+"""What fitted parameters say of many votes at once. `live` does the same for one item, in plain
+Python."""
 
 from __future__ import annotations
 
@@ -41,10 +41,3 @@ def posterior(fitted: Fitted, table: VoteTable, evidence: Floats | None = None) 
     if evidence is not None:
         logits += evidence
     return em.softmax(logits)
-
-
-def held_out_log_likelihood(fitted: Fitted, held_out: VoteTable) -> Floats:
-    """(n,): log chance of votes that `fitted` has not seen, given its posteriors."""
-    mine = np.exp(vote_log_likelihood(fitted, held_out))
-    chance: Floats = (fitted.posterior[held_out.item] * mine).sum(axis=1)
-    return np.log(np.maximum(chance, FLOOR))

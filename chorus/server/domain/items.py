@@ -45,8 +45,3 @@ def room(facts: Facts, rules: Rules) -> int:
         return 0
     wanted = min(max(rules.votes_min, facts.labels + 1), rules.votes_max)
     return max(0, wanted - facts.labels - facts.leases)
-
-
-def can_lease(facts: Facts, rules: Rules, *, has_vote: bool, has_lease: bool) -> bool:
-    """May this person get the item: open, room left, and neither vote nor lease of theirs."""
-    return room(facts, rules) > 0 and not has_vote and not has_lease

@@ -13,7 +13,7 @@ ORDER: tuple[PageKind, ...] = ("prelabeled", "clustered", "manual")
 ROUND_SPAN = 10**9
 """queue_pos of clustered and prelabeled items = round * ROUND_SPAN + place."""
 RANK_BITS = 62
-"""Ranks are below 2 ** RANK_BITS (see services/importing.rank_of)."""
+"""Ranks are below 2 ** RANK_BITS (see services/adding.rank_of)."""
 MORE_VOTES = 1 << RANK_BITS
 _STEPS = 1 << 20
 _TIE_BITS = 40

@@ -10,7 +10,6 @@ import msgspec
 
 Kind = Literal["s3", "gs", "az", "file"]
 Mode = Literal["copy", "reference"]
-MODES: tuple[Mode, ...] = ("copy", "reference")
 ObjectState = Literal["new", "in", "faulty", "changed", "gone"]
 SCHEMES: dict[str, Kind] = {
     "s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az",

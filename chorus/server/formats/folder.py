@@ -14,7 +14,8 @@ IMAGE_SUFFIXES = DICOM_SUFFIXES | {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
 }
 TEXT_SUFFIXES = frozenset({".txt", ".text", ".md"})
-ROW_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
+CELL_SUFFIXES = frozenset({".csv", ".tsv"})
+ROW_SUFFIXES = CELL_SUFFIXES | {".jsonl", ".ndjson"}
 # What commonly lies beside pictures and is not meant as one; anything else is listed as a fault.
 _BESIDE_SUFFIXES = frozenset(
     {".csv", ".tsv", ".json", ".jsonl", ".txt", ".md", ".xml", ".yaml", ".yml", ".ini", ".db"}
@@ -67,6 +68,11 @@ def list_texts(
         else:
             faults.append(Fault(name, "not a text file or table (.txt, .md, .csv, .tsv, .jsonl)"))
     return sorted(texts), sorted(tables), sorted(faults, key=lambda fault: fault.name)
+
+
+def list_tables(root: Path) -> list[Path]:
+    """The tables beside the pictures below `root`, by name."""
+    return sorted(p for _, p in _named(root, []) if p.suffix.lower() in CELL_SUFFIXES)
 
 
 def _must_be_folder(root: Path) -> None:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chorus.server.formats.folder import ROW_SUFFIXES, BadFolder, list_folder, list_texts
-from chorus.server.formats.tables import CELL_MAX, LABEL_COLUMNS, BadTable
-from chorus.server.formats.texts import BadText, encoding_of
+from chorus.server.formats.folder import (
+    ROW_SUFFIXES,
+    BadFolder,
+    list_folder,
+    list_tables,
+    list_texts,
+)
+from chorus.server.formats.tables import (
+    CELL_MAX,
+    LABEL_COLUMNS,
+    BadTable,
+    column_of,
+    separator_of,
+)
+from chorus.server.formats.textrows import JSON_SUFFIXES, records_json
+from chorus.server.formats.texts import BadText, encoding_in
 
 TABLES_MAX = 20
 NAMES_MAX = 5000
 """Labels and folders named at most."""
-_JSON = (".jsonl", ".ndjson")
 
 
 class Labels(Counter[str]):
@@ -49,12 +60,7 @@ def _folder(place: Path, text: bool) -> dict[str, Any]:
         names = [name for name, _ in texts]
         return _said(len(texts) + rows, len(faults), names, labels, [t.name for t in tables])
     pictures, faults = list_folder(place)
-    tables = sorted(
-        path
-        for path in place.rglob("*")
-        if path.suffix.lower() in (".csv", ".tsv")
-        and not any(part.startswith(".") for part in path.relative_to(place).parts)
-    )
+    tables = list_tables(place)
     _, labels = _count(tables)
     names = [name for name, _ in pictures]
     return _said(len(pictures), len(faults), names, labels, [t.name for t in tables])
@@ -81,47 +87,37 @@ def _count(tables: list[Path]) -> tuple[int, Labels]:
     rows, labels = 0, Labels()
     for table in tables:
         try:
-            read = _objects(table) if table.suffix.lower() in _JSON else _cells(table)
+            read = _objects(table) if table.suffix.lower() in JSON_SUFFIXES else _cells(table)
             for label in read:
                 rows += 1
                 cells = label if isinstance(label, list) else str(label or "").split("|")
                 names = {str(name).strip() for name in cells} - {""}
                 labels.rows += bool(names) or isinstance(label, list) or label == "|"
                 labels.update(names)
-        except (BadText, UnicodeError, csv.Error) as error:
+        except (BadTable, BadText, UnicodeError, csv.Error) as error:
             raise BadTable(f"{table.name}: {error}") from None
     return rows, labels
 
 
 def _cells(table: Path) -> Iterator[str | None]:
     csv.field_size_limit(CELL_MAX)
-    with table.open("rb") as file:
-        encoding = encoding_of(file.read(4))
-    with table.open(encoding=encoding, newline="") as lines:
-        head = lines.readline()
-        separator = max(",\t;", key=head.count)
+    with table.open(encoding=encoding_in(table), newline="") as lines:
+        separator = separator_of(lines.readline())
         lines.seek(0)
         rows = csv.reader(lines, delimiter=separator)
-        header = [cell.strip().lower() for cell in next(rows, [])]
-        at = next((header.index(name) for name in LABEL_COLUMNS if name in header), None)
+        at = column_of([cell.strip() for cell in next(rows, [])], LABEL_COLUMNS)
         for row in rows:
             if any(cell.strip() for cell in row):
                 yield row[at] if at is not None and at < len(row) else None
 
 
 def _objects(table: Path) -> Iterator[Any]:
-    with table.open(encoding="utf-8-sig") as lines:
-        first = True
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                found = json.loads(line)
-            except ValueError:
-                found = None
-            # Any other line is listed when the table comes in.
-            if first and not isinstance(found, dict):
-                raise BadTable(f"{table.name}: its first line is no JSON object")
-            first = False
-            lower = {k.lower(): v for k, v in found.items()} if isinstance(found, dict) else {}
+    for n, record in enumerate(records_json(table, 0, 0)):
+        found = record.content
+        if isinstance(found, dict):
+            lower = {key.lower(): value for key, value in found.items()}
             yield next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+        elif n == 0:
+            raise BadTable("its first line is no JSON object")
+        else:  # listed when the table comes in
+            yield None

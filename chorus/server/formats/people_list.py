@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from chorus.server.formats.tables import separator_of
+
 LINES_MAX = 1000
 LOGIN = re.compile(r"[\w.@+-]{1,64}")
 EMAIL = re.compile(r"[^@\s,;]{1,64}@[^@\s,;]{1,190}")
@@ -48,7 +50,7 @@ def read_people(
     project. An e-mail address does for a login.
     """
     lines = text.lstrip("\ufeff").splitlines()
-    separator = max(",\t;", key=(lines or [""])[0].count)
+    separator = separator_of((lines or [""])[0])
     people: list[Invitee] = []
     faults: list[Fault] = []
     order: tuple[str | None, ...] = ORDER

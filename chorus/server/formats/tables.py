@@ -55,22 +55,40 @@ def read_table(table: Path, base: Path | None = None) -> Iterator[TableRow]:
     """
     csv.field_size_limit(CELL_MAX)
     text = _text(table)
-    header_line = text.split("\n", 1)[0]
-    separator = max(",\t;", key=header_line.count)
+    separator = separator_of(text.split("\n", 1)[0])
     lines = _cells(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     _, header = next(lines, (0, []))  # of separators alone there are no cells
     header = [cell.strip() for cell in header]
-    path_column = _column(header, PATH_COLUMNS)
+    path_column = column_of(header, PATH_COLUMNS)
     if path_column is None:
         raise BadTable(
             f"no column with paths: one of {', '.join(PATH_COLUMNS)} is needed,"
             f" and the first line has {', '.join(cell for cell in header if cell) or 'none'}"
         )
-    label_column = _column(header, LABEL_COLUMNS)
-    columns = (path_column, label_column, _column(header, GOLD_COLUMNS))
+    label_column = column_of(header, LABEL_COLUMNS)
+    columns = (path_column, label_column, column_of(header, GOLD_COLUMNS))
     # In files of ours, a cell that a spreadsheet would take for a formula is marked.
     ours = {"item", "item_id"} <= {cell.lower() for cell in header}
     return _rows(_whole(lines, len(header), ours), columns, base or table.parent)
+
+
+def separator_of(line: str) -> str:
+    """Tab, semicolon or comma, by a table's first line."""
+    return max(",\t;", key=line.count)
+
+
+def column_of(header: Sequence[str], names: Sequence[str]) -> int | None:
+    """Where the first of `names` is that the header has, in any case."""
+    lower = [cell.lower() for cell in header]
+    return next((lower.index(name) for name in names if name in lower), None)
+
+
+def excess(cells: Sequence[str], count: int) -> str | None:
+    """What is wrong with a line that goes on after the header's `count` cells: its last cell may be
+    half of what was meant, with a separator in it and no quotes."""
+    if any(cell.strip() for cell in cells[count:]):
+        return f"has {len(cells)} cells, and the first line {count}"
+    return None
 
 
 def _text(table: Path) -> str:
@@ -111,14 +129,9 @@ def _whole(
 ) -> Iterator[tuple[int, list[str]]]:
     """Lines as they are meant, of as many cells as the first."""
     for line, cells in lines:
-        if any(cell.strip() for cell in cells[count:]):
-            raise BadTable(f"line {line} has {len(cells)} cells, and the first line {count}")
+        if (reason := excess(cells, count)) is not None:
+            raise BadTable(f"line {line} {reason}")
         yield line, [cell_text(cell) for cell in cells] if ours else cells
-
-
-def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
-    lower = [cell.lower() for cell in header]
-    return next((lower.index(name) for name in names if name in lower), None)
 
 
 def _rows(

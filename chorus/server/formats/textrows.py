@@ -20,8 +20,16 @@ import msgspec
 
 from chorus.server.formats.blobfiles import Batch
 from chorus.server.formats.images import Fault, Prepared
-from chorus.server.formats.tables import GOLD_COLUMNS, LABEL_COLUMNS, NO, YES, BadTable
-from chorus.server.formats.texts import MAX_BYTES, BadText, encoding_of, keep
+from chorus.server.formats.tables import (
+    GOLD_COLUMNS,
+    LABEL_COLUMNS,
+    NO,
+    YES,
+    BadTable,
+    column_of,
+    separator_of,
+)
+from chorus.server.formats.texts import MAX_BYTES, BadText, encoding_in, keep
 
 NAME_COLUMNS = ("name", "id", "item", "item_id", "key")
 ROLES = (NAME_COLUMNS, LABEL_COLUMNS, GOLD_COLUMNS)
@@ -152,7 +160,7 @@ def check(table: str, columns: Sequence[str] | None) -> None:
     if _is_json(path):
         if _encoding(path) != "utf-8-sig":
             raise BadTable("JSON Lines must be UTF-8")
-        first = next(_records_json(path, 0, 0), None)
+        first = next(records_json(path, 0, 0), None)
         if first is None:
             raise BadTable("the table is empty")
         if isinstance(first.content, str):
@@ -180,7 +188,7 @@ def scan(table: str, name: str, columns: list[str] | None, scratch: str) -> Plan
     was = path.stat()
     stretches: list[Stretch] = []
     offset, line, rows = 0, 0, 0
-    read = _records_json if _is_json(path) else _records_csv
+    read = records_json if _is_json(path) else _records_csv
     for record in read(path, 0, 0):
         if rows >= STRETCH_ROWS or (rows and record.offset - offset >= STRETCH_BYTES):
             stretches.append(Stretch(offset, line, rows))
@@ -209,7 +217,7 @@ def prepare_rows(
     if (now.st_size, now.st_mtime_ns) != (table.size, table.changed_ns):
         raise BadTable("the table was changed during the import")
     columns = None if table.json else _columns(_header(path), table.columns)
-    read = _records_csv if columns else _records_json
+    read = _records_csv if columns else records_json
     last = min(first + count, stretch.rows)
     with Batch(root) as batch:
         records = islice(read(path, stretch.offset, stretch.line), first, last)
@@ -325,7 +333,8 @@ def _plain(error: csv.Error) -> str:
     return words
 
 
-def _records_json(path: Path, offset: int, line: int) -> Iterator[_Record]:
+def records_json(path: Path, offset: int, line: int) -> Iterator[_Record]:
+    """As `_records_csv`; a line that is no object is a fault."""
     with _Lines(path, offset, line) as lines:
         at = lines.offset
         for text in lines:
@@ -359,8 +368,7 @@ def _header(path: Path) -> list[str]:
 
 def _separator(path: Path) -> str:
     """Tab, semicolon or comma, by the first line that is not empty."""
-    line = next((line for line in _first_lines(path) if line.strip()), "")
-    return max(",\t;", key=line.count)
+    return separator_of(next((line for line in _first_lines(path) if line.strip()), ""))
 
 
 def _first_lines(path: Path) -> Iterator[str]:
@@ -377,16 +385,15 @@ def _first_lines(path: Path) -> Iterator[str]:
 
 def _columns(header: Sequence[str], wanted: Sequence[str] | None) -> Columns:
     """Raises `BadTable` when a wanted column is not there, or no column is left for the text."""
-    lower = [cell.lower() for cell in header]
     texts: list[int] = []
     for column in wanted or ():
-        found = header.index(column) if column in header else _index(lower, (column.lower(),))
+        found = header.index(column) if column in header else column_of(header, (column.lower(),))
         if found is None:
             there = ", ".join(cell for cell in header if cell) or "none"
             raise BadTable(f"no column {column!r}; the first line has {there}")
         texts.append(found)
-    free = ["" if n in texts else cell for n, cell in enumerate(lower)]
-    name, label, gold = roles = [_index(free, c) for c in ROLES]
+    free = ["" if n in texts else cell for n, cell in enumerate(header)]
+    name, label, gold = roles = [column_of(free, c) for c in ROLES]
     if not wanted:
         texts = [n for n, cell in enumerate(header) if cell and n not in roles]
         if not texts:
@@ -395,10 +402,6 @@ def _columns(header: Sequence[str], wanted: Sequence[str] | None) -> Columns:
                 + (", ".join(cell for cell in header if cell) or "none")
             )
     return Columns([(n, header[n]) for n in texts], name, label, gold, len(header))
-
-
-def _index(lower: Sequence[str], names: Sequence[str]) -> int | None:
-    return next((lower.index(name) for name in names if name in lower), None)
 
 
 # -- the file
@@ -410,8 +413,7 @@ def _is_json(path: Path) -> bool:
 
 def _encoding(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return encoding_of(file.read(4))
+        return encoding_in(path)
     except BadText as bad:
         raise BadTable(str(bad)) from None
     except OSError as error:

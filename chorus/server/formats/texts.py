@@ -105,6 +105,12 @@ def encoding_of(head: bytes) -> str:
     return "utf-8-sig"
 
 
+def encoding_in(path: Path) -> str:
+    """`encoding_of` a file. Raises `BadText`, `OSError`."""
+    with path.open("rb") as file:
+        return encoding_of(file.read(4))
+
+
 def decode(data: bytes) -> str:
     """A text file: UTF-8, or UTF-16 with a byte order mark. Raises `BadText`."""
     encoding = encoding_of(data[:4])

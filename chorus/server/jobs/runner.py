@@ -56,15 +56,15 @@ class Runner:
                     raise WorkerDied(f"it did nothing for {self._patience_s:g} s")
                 return call.result(), attempt
             except WorkerDied as error:
-                await asyncio.to_thread(_note, log_file, f"attempt {attempt}: {error}")
+                await asyncio.to_thread(_bury, log_file, beat, f"attempt {attempt}: {error}")
                 log.warning("%s, attempt %d of %d: %s", function, attempt, ATTEMPTS, error)
                 if attempt == ATTEMPTS:
                     raise JobFailed(f"its worker died {ATTEMPTS} times: {error}", attempt) from None
             except asyncio.CancelledError:
                 call.cancel()
                 # Whoever cancelled it finds it in the log.
-                note = asyncio.to_thread(_note, log_file, f"attempt {attempt}: cancelled")
-                await asyncio.shield(note)
+                end = asyncio.to_thread(_bury, log_file, beat, f"attempt {attempt}: cancelled")
+                await asyncio.shield(end)
                 raise
             except Exception as error:
                 log.exception("%s failed", function)
@@ -76,17 +76,19 @@ class Runner:
 
 def _anew(progress: Path, log_file: Path, beat: Path, attempt: int) -> None:
     """A first attempt begins its log anew. Here and not in the worker, which may do so after the
-    job was cancelled, and what `_note` said of that would be gone."""
+    job was cancelled, and what `_bury` said of that would be gone."""
     progress.unlink(missing_ok=True)
     beat.unlink(missing_ok=True)
     if attempt == 1:
         log_file.unlink(missing_ok=True)
 
 
-def _note(path: Path, text: str) -> None:
-    """What a dead worker could not write itself."""
-    with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as out:
+def _bury(log_file: Path, beat: Path, text: str) -> None:
+    """What a dead worker could not do itself: say how it ended, and take its sign of life away."""
+    with contextlib.suppress(OSError), log_file.open("a", encoding="utf-8") as out:
         out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    with contextlib.suppress(OSError):
+        beat.unlink()
 
 
 async def _watch(

@@ -22,6 +22,7 @@ from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Projects
 from chorus.server.services.recording import Delta, give_back
 from chorus.server.services.remerging import remerge
+from chorus.server.services.streams import Push, Stream, Streams, Tab
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.known import PageAhead
@@ -40,58 +41,12 @@ TICK_S = 0.5
 TAKEN_MS = 15 * 60_000
 """How long what was taken back from a person goes to others, if there is anything else for them."""
 
-Push = Callable[[str, dict[str, Any]], None]
-
-
-class Stream:
-    """One tab of one labeler in one project."""
-
-    def __init__(
-        self, project_id: str, user: CurrentUser, tab: str, size: int, role: str, push: Push,
-        bye: Callable[[str], None],
-    ) -> None:  # fmt: skip
-        self.project_id = project_id
-        self.user_id = user.user_id
-        self.tab = tab
-        self.size = size
-        self.role = role
-        self.push = push
-        self.bye = bye
-        self.credit = 0
-        self.pages: dict[int, str] = {}
-        self.in_hand = 0
-        """Pages it has, or has just sent the last answer of; too few where a tab asks for more than
-        it has finished."""
-        self.told: str | None = None
-        self.dealing = False
-        self.again = False
-        """Something has changed while a page was being dealt: what is found then may be old."""
-        self.idle = False
-        """Its page ran out untouched: nothing more is handed out until somebody is back."""
-        self.failed = False
-        """No page could be dealt, by no fault of anybody here."""
-        self.closed = False
-        self.active_at = now_ms()
-        self.time_zone = user.time_zone
-        self.today = 0
-        self.day_ends = 0
-        self.total = 0
-        self.counts_changed = False
-        self.kind: str | None = None
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.project_id, self.user_id, self.tab
-
 
 class Assigning:
     def __init__(self, store: Store, projects: Projects) -> None:
         self._store = store
         self._projects = projects
-        self._streams: dict[tuple[str, str, str], Stream] = {}
-        self._by_project: defaultdict[str, set[Stream]] = defaultdict(set)
-        self._by_person: defaultdict[tuple[str, str], set[Stream]] = defaultdict(set)
-        """By (project, person)."""
+        self._streams = Streams()
         self._floors = dealing.Floors()
         self._taken: dict[tuple[str, str], dict[int, int]] = {}
         """(project, person) -> item_id -> until when it does not come to them again."""
@@ -99,7 +54,7 @@ class Assigning:
         self._jumps = Jumps()
         self._jumped: list[int] = []
         """By how many ms the clock has jumped, which the leases are still to be told."""
-        self._left: set[tuple[str, str, str]] = set()
+        self._left: set[Tab] = set()
         """Tabs that are gone, whose leases are still to be told."""
         self._hastening = self._lost_more = False
         self.presence_changed: Callable[[str], None] = lambda project_id: None
@@ -164,9 +119,9 @@ class Assigning:
         }
         return stream, reply, pages
 
-    def _replace(self, key: tuple[str, str, str]) -> None:
+    def _replace(self, key: Tab) -> None:
         """The same tab begins anew: what it had opened before ends."""
-        old = self._streams.get(key)
+        old = self._streams.at(key)
         if old is not None:
             self._forget(old)
             old.bye("replaced")
@@ -175,12 +130,10 @@ class Assigning:
         """Register the stream and push what it holds; new pages follow by credit."""
         if stream.closed:
             return
-        if self._streams.get(stream.key) is not stream:
+        if stream not in self._streams:
             self._replace(stream.key)  # the tab was reloaded while it was opened
-        self._streams[stream.key] = stream
+        self._streams.add(stream)
         self._left.discard(stream.key)
-        self._by_project[stream.project_id].add(stream)
-        self._by_person[stream.project_id, stream.user_id].add(stream)
         for page in pages:
             stream.pages[page["page_id"]] = page["kind"]
             stream.in_hand += 1
@@ -254,7 +207,7 @@ class Assigning:
         try:
             while self._lost_more:
                 self._lost_more = False
-                latest, left = now_ms() + LOST_SOCKET_MS, self._left - self._streams.keys()
+                latest, left = now_ms() + LOST_SOCKET_MS, self._left - self._streams.tabs()
                 await self._store.write(partial(_hasten, latest=latest, left=left))
                 self._left -= left
         finally:
@@ -272,12 +225,12 @@ class Assigning:
         """user_id -> kind of the page they answered last, or have got, for all who are here."""
         return {
             s.user_id: s.kind or next(iter(s.pages.values()), None)
-            for s in self._by_project.get(project_id, ())
+            for s in self._streams.of_project(project_id)
         }
 
     def expel(self, project_id: str, user_id: str) -> None:
         """A removed member's tabs close; their leases run out as after a lost socket."""
-        for stream in list(self._by_person.get((project_id, user_id), ())):
+        for stream in self._streams.of_person(project_id, user_id):
             stream.bye("session_ended")
 
     # -- what a supervisor sees and does of one person's pages
@@ -285,7 +238,7 @@ class Assigning:
     async def look(self, project_id: str, user_id: str) -> dict[str, Any]:
         """`{"here", "active_at", "pages"}`: the pages a person holds, oldest first, with the
         answers given so far; the first one with anything left to answer is what they see."""
-        streams = list(self._by_person.get((project_id, user_id), ()))
+        streams = self._streams.of_person(project_id, user_id)
 
         def fn(tx: Tx) -> list[dict[str, Any]]:
             project = tx.project(project_id)
@@ -322,7 +275,7 @@ class Assigning:
             raise ApiError("conflict", "this person holds no such page any more")
         until = now_ms() + TAKEN_MS
         self._taken.setdefault((project_id, user_id), {}).update(dict.fromkeys(item_ids, until))
-        for stream in list(self._by_person.get((project_id, user_id), ())):
+        for stream in self._streams.of_person(project_id, user_id):
             for one in page_ids:
                 self._drop_page(stream, one, "taken_back")
             stream.told = None
@@ -379,7 +332,7 @@ class Assigning:
                 while len(stream.pages) > 4 * CREDIT_MAX:  # long finished ones
                     del stream.pages[next(iter(stream.pages))]
                 stream.push("page", dealt.page)
-                if self._streams.get(stream.key) is not stream:  # lost meanwhile
+                if stream not in self._streams:  # lost meanwhile
                     # What it was dealt ends as what it held.
                     self._left.add(stream.key)
                     await self._hasten()
@@ -393,7 +346,7 @@ class Assigning:
             stream.dealing = False
 
     def _pump_project(self, project_id: str) -> None:
-        for stream in list(self._by_project.get(project_id, ())):
+        for stream in self._streams.of_project(project_id):
             self._pump(stream)
 
     # -- what happens elsewhere
@@ -424,7 +377,7 @@ class Assigning:
                 self._tell_note(event)
             for closed in body.get("closed", ()):
                 key = (event.project_id, closed["user_id"], closed["tab"])
-                stream = self._streams.get(key)
+                stream = self._streams.at(key)
                 if stream is not None:
                     self._spawn(self._item_closed(stream, closed["page_id"], closed["item_id"]))
         for project_id in pump:
@@ -432,26 +385,26 @@ class Assigning:
 
     def regrouped(self, user_id: str) -> None:
         """They have come into a team, or left one: items may be theirs now."""
-        for stream in list(self._streams.values()):
+        for stream in self._streams.all():
             if stream.user_id == user_id:
                 self._pump(stream)
 
     def _practised(self, project_id: str, user_id: str) -> None:
         """What comes next may have waited for this."""
-        for stream in self._by_person.get((project_id, user_id), ()):
+        for stream in self._streams.of_person(project_id, user_id):
             stream.told = None
             self._pump(stream)
 
     def _person_paused(self, project_id: str, user_id: str) -> None:
         """What they hold has gone back, or they may have pages again."""
-        for stream in list(self._by_person.get((project_id, user_id), ())):
+        for stream in self._streams.of_person(project_id, user_id):
             for page_id in list(stream.pages):
                 self._drop_page(stream, page_id, "withdrawn")
             stream.told = None
             self._pump(stream)
 
     def _count(self, project_id: str, body: dict[str, Any]) -> None:
-        for stream in self._by_person.get((project_id, body["user_id"]), ()):
+        for stream in self._streams.of_person(project_id, body["user_id"]):
             stream.kind = body["page_kind"]
             if "superseded" not in body:
                 stream.today += 1
@@ -459,7 +412,7 @@ class Assigning:
                 stream.counts_changed = True
 
     async def _tell_project(self, project_id: str) -> None:
-        for stream in list(self._by_project.get(project_id, ())):
+        for stream in self._streams.of_project(project_id):
             user = CurrentUser(stream.user_id, "", "", stream.role == "admin")
             try:
                 stream.push("project", await self._projects.get_for(user, project_id))
@@ -468,7 +421,7 @@ class Assigning:
 
     def _tell_note(self, event: Event) -> None:
         to: Any = event.body.get("to")
-        for stream in self._by_project.get(event.project_id, ()):
+        for stream in self._streams.of_project(event.project_id):
             if to is not None and stream.user_id != to["user_id"]:
                 continue
             stream.push("note", {"seq": event.seq, "at": event.at, **event.body})
@@ -507,14 +460,14 @@ class Assigning:
         jump = self._jumps.seen(now, monotonic())
         if jump:
             log.warning("the clock has jumped by %.0f s", jump / 1000)
-            for stream in self._streams.values():
+            for stream in self._streams.all():
                 stream.active_at += jump
             self._jumped.append(jump)
         while self._jumped:  # what a failing disk does not keep is told again
             first = self._jumped[0]
             await self._store.write(lambda tx, first=first: tx.clock_jumped(first, now))  # type: ignore[misc]
             del self._jumped[0]
-        for stream in list(self._streams.values()):
+        for stream in self._streams.all():
             if now >= stream.day_ends:
                 stream.day_ends = day_of(stream.time_zone, now)[1]
                 stream.today, stream.counts_changed = 0, True
@@ -530,13 +483,13 @@ class Assigning:
             await self._expire(now)
 
     async def _expire(self, now: int) -> None:
-        def fn(tx: Tx) -> dict[tuple[str, str, str], list[int]]:
-            out: dict[tuple[str, str, str], list[int]] = {}
-            by_tab: defaultdict[tuple[str, str, str], list[Lease]] = defaultdict(list)
+        def fn(tx: Tx) -> dict[Tab, list[int]]:
+            out: dict[Tab, list[int]] = {}
+            by_tab: defaultdict[Tab, list[Lease]] = defaultdict(list)
             for lease in tx.expired_leases(now, 2000):
                 by_tab[lease.project_id, lease.user_id, lease.tab].append(lease)
             for key, leases in by_tab.items():
-                stream = self._streams.get(key)
+                stream = self._streams.at(key)
                 project = tx.project(key[0])
                 assert project is not None
                 busy = stream is not None and (
@@ -549,7 +502,7 @@ class Assigning:
             return out
 
         for key, page_ids in (await self._store.write(fn)).items():
-            stream = self._streams.get(key)
+            stream = self._streams.at(key)
             if stream is not None:
                 stream.idle = True
                 for page_id in page_ids:
@@ -560,13 +513,7 @@ class Assigning:
 
     def _forget(self, stream: Stream) -> None:
         stream.closed = True
-        if self._streams.get(stream.key) is stream:
-            del self._streams[stream.key]
-        self._by_project[stream.project_id].discard(stream)
-        person = (stream.project_id, stream.user_id)
-        self._by_person[person].discard(stream)
-        if not self._by_person[person]:
-            del self._by_person[person]
+        self._streams.drop(stream)
         self.presence_changed(stream.project_id)
 
     def _spawn(self, coroutine: Any) -> None:
@@ -601,7 +548,7 @@ def _next_page(
     )
 
 
-def _hasten(tx: Tx, latest: int, left: Collection[tuple[str, str, str]]) -> None:
+def _hasten(tx: Tx, latest: int, left: Collection[Tab]) -> None:
     for key in left:
         tx.hasten_expiry(latest, key)
 

@@ -68,6 +68,10 @@ class Tasks(Generic[K]):
             del self._tasks[key]
             self._ended(key)
 
+    async def cancel(self, key: K) -> None:
+        """End the task of the key, if there is one, wherever it is."""
+        await end([self._tasks.get(key)])
+
     async def finish(self) -> None:
         """Wait until nothing is left to be done."""
         while self._tasks:

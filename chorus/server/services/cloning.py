@@ -16,8 +16,8 @@ from chorus.server.errors import ApiError
 from chorus.server.formats import dicom
 from chorus.server.formats.images import Prepared
 from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.adding import add_items
 from chorus.server.services.background import Tasks
-from chorus.server.services.importing import add_items
 from chorus.server.services.projects import Projects, check_settings
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx

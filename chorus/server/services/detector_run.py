@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.audit import Audit
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import Project, Round
 from chorus.server.services import detector_files, landing
 from chorus.server.services.round_files import Prediction
 from chorus.server.services.round_jobs import Jobs, RoundJobs
-from chorus.server.services.round_records import SUSPENDED, audit_round
+from chorus.server.services.round_records import audit_round, why_suspended
 from chorus.server.services.round_state import Paths, RoundState
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -85,7 +84,7 @@ class DetectorRun:
         suspended = stay == "none"
         if suspended:
             card["threshold"], card["labels_needed"] = None, None
-            card["reason"] = _broken(found, project.target) if found.breached else SUSPENDED
+            card["reason"] = why_suspended(found, project)
         card["audit"] = msgspec.to_builtins(found)
         await self._jobs.keep_card(record, msgspec.json.encode(card).decode())
         open_items: list[OpenItem] = await self._store.read(lambda tx: tx.open_items(project_id))
@@ -133,11 +132,3 @@ def _before(tx: Tx, record: Round, folder: Path) -> str | None:
     """The folder of the newest round that was done before; its weights may be gone."""
     done = [r for r in tx.rounds(record.project_id) if r.state == "done"]
     return str(folder.parent / str(done[-1].number)) if done else None
-
-
-def _broken(found: Audit, target: float) -> str:
-    return (
-        f"Predicted boxes are suspended: on {found.n} pictures that people labeled without being"
-        f" shown them, {found.right / found.n:.0%} of a picture's boxes were right on average, less"
-        f" than the {target:.0%} it had promised. The detector has to prove itself anew."
-    )

@@ -29,7 +29,7 @@ from chorus.server.errors import ApiError, JobFailed
 from chorus.server.formats.bundle import FORMATS, PICTURE_FORMATS, SHAPE_FORMATS, Head
 from chorus.server.formats.spool import SpoolWriter
 from chorus.server.services import export_rows
-from chorus.server.services.background import end
+from chorus.server.services.background import Tasks
 from chorus.server.services.projects import Projects
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
@@ -66,14 +66,6 @@ class Order(msgspec.Struct, kw_only=True):
     content: bool
 
 
-class Running(msgspec.Struct):
-    """One export that has not ended."""
-
-    job: Job
-    order: Order
-    task: asyncio.Task[None] | None = None
-
-
 class Exports:
     """`run_job` runs a function in a worker (see jobs/runner)."""
 
@@ -87,7 +79,9 @@ class Exports:
         self._folder = folder
         self._blobs = blobs
         self._key = hashlib.blake2b(b"pseudonyms", key=secret.encode()[:64]).digest()
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, Job] = {}
+        """Those that have not ended."""
+        self._tasks = Tasks[str]("export %s failed")
         self._turn = asyncio.Lock()
         """One at a time: they share the disk and the workers with imports."""
 
@@ -107,7 +101,7 @@ class Exports:
         await asyncio.to_thread(_sweep, self._folder)
 
     async def stop(self) -> None:
-        await end(r.task for r in self._running.values())
+        await self._tasks.stop()
 
     # -- asking for one
 
@@ -122,19 +116,18 @@ class Exports:
             msgspec.json.encode(_result(order)).decode(), user_id, now, None, None,
         )  # fmt: skip
         await self._store.write(lambda tx: tx.add_job(job))
-        running = self._running[job.job_id] = Running(job, order)
-        running.task = asyncio.ensure_future(self._run(running))
+        self._running[job.job_id] = job
+        self._tasks.begin(job.job_id, lambda: self._run(job, order))
         return await self.get(project_id, job.job_id)
 
-    async def _run(self, running: Running) -> None:
-        job, order = running.job, running.order
+    async def _run(self, job: Job, order: Order) -> None:
         scratch = self._folder / job.project_id / f"{job.job_id}.work"
         end, reason, result = "done", None, _result(order)
         try:
             async with self._turn:
                 job.state, job.started_at = "running", now_ms()
                 await self._store.write(lambda tx: tx.update_job(job))
-                result |= await self._make(running, scratch)
+                result |= await self._make(job, order, scratch)
         except asyncio.CancelledError:
             end = "cancelled"
         except JobFailed as error:
@@ -159,8 +152,7 @@ class Exports:
         with contextlib.suppress(ApiError):  # shutting down: the next start marks it
             await self._store.persist(lambda tx: tx.update_job(job))
 
-    async def _make(self, running: Running, scratch: Path) -> dict[str, Any]:
-        job, order = running.job, running.order
+    async def _make(self, job: Job, order: Order, scratch: Path) -> dict[str, Any]:
         await asyncio.to_thread(scratch.mkdir, parents=True, exist_ok=True)
         spool, head = scratch / "rows", scratch / "head.json"
 
@@ -238,10 +230,7 @@ class Exports:
     async def delete(self, project_id: str, export_id: str) -> None:
         """Its file and what is known of it; one that is being made ends. Raises not_found."""
         await self._store.read(lambda tx: _job(tx, project_id, export_id))
-        running = self._running.get(export_id)
-        if running is not None and running.task is not None:
-            running.task.cancel()
-            await asyncio.gather(running.task, return_exceptions=True)
+        await self._tasks.cancel(export_id)
         await self._store.write(lambda tx: tx.delete_job(export_id))
         path = self._path(project_id, export_id)
         await asyncio.to_thread(path.unlink, missing_ok=True)
@@ -250,9 +239,7 @@ class Exports:
         return self._folder / project_id / f"{export_id}.zip"
 
     def _public(self, tx: Tx, job: Job, *, whole: bool) -> dict[str, Any]:
-        running = self._running.get(job.job_id)
-        if running is not None:
-            job = running.job
+        job = self._running.get(job.job_id, job)
         result = msgspec.json.decode(job.result or "{}")
         manifest = result.pop("manifest", None)
         user = tx.user(job.created_by or "")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import BY_HAND, Item, Job, Project
+from chorus.server.domain.model import Job
 from chorus.server.domain.shapes import Size
 from chorus.server.domain.tasks import is_text
 from chorus.server.domain.values import Schema
@@ -26,9 +25,9 @@ from chorus.server.formats.images import Fault, Prepared
 from chorus.server.formats.tables import BadTable
 from chorus.server.formats.textrows import Plan, Row, Stretch, Table
 from chorus.server.services import sources
+from chorus.server.services.adding import add_items
 from chorus.server.services.preparing import Call, prepare
 from chorus.server.services.projects import Projects
-from chorus.server.services.recording import Delta, settle
 from chorus.server.services.sources import Entry, Listing, Options, Rows
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.store import Store
@@ -435,73 +434,6 @@ def new_job(tx: Tx, project_id: str, user_id: str) -> Job:
     )  # fmt: skip
     tx.add_job(job)
     return job
-
-
-def add_items(
-    tx: Tx,
-    project_id: str,
-    user_id: str,
-    pictures: Iterable[tuple[Prepared, str | None, bool]],
-    now: int,
-) -> int:
-    """Insert what is new; returns how many were added. pictures: (picture or text, canonical label
-    or None, whether the label is gold)."""
-    project = tx.project(project_id)
-    assert project is not None
-    delta = Delta()
-    added = 0
-    labeled: list[Item] = []
-    gold = 0
-    later = [a for a in tx.assignments(project_id) if a.wanted.later and a.state != "ending"]
-    for picture, label, is_gold in pictures:
-        item = _new_item(project, picture, user_id)
-        for a in later:
-            if a.wanted.takes(a.number, item.rank, item.name, None):
-                item.assigned, item.picked = a.number, not a.wanted.by_chance
-                item.chosen = BY_HAND if item.picked else 0
-                break
-        if label is not None:
-            # A label that came with the data counts as decided: nobody is asked again.
-            item.review, item.review_value = "decided", label
-            item.gold = is_gold
-        settle(item, project, now)
-        item_id = tx.add_item(item)
-        if item_id is None:
-            continue
-        item.item_id = item_id
-        added += 1
-        gold += item.gold
-        delta.added(item)
-        if label is not None:
-            labeled.append(item)
-    if added:
-        body = {"count": added, "gold": gold, **delta.body()}
-        seq = tx.emit(project_id, now, "items.added", body)
-        for item in labeled:
-            tx.add_review(project_id, item.item_id, user_id, "import", item.review_value, seq, now)
-    return added
-
-
-def rank_of(seed: int, content_hash: str) -> int:
-    """A random place in the order of work that depends only on the project's seed and the
-    content: the same import gives the same order, however it was chunked."""
-    digest = hashlib.blake2b(f"{seed}:{content_hash}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 2
-
-
-def _new_item(project: Project, picture: Prepared, user_id: str) -> Item:
-    rank = rank_of(project.seed, picture.content_hash)
-    return Item(
-        item_id=0, project_id=project.project_id, name=picture.name,
-        content_hash=picture.content_hash, width=picture.width, height=picture.height, rank=rank,
-        added_by=user_id, state="unlabeled", room=0, n_labels=0, n_skips=0, n_flags=0, n_leases=0,
-        n_prelabel_votes=0, reached=False, provisional=None, confidence=None, agreement=None,
-        label=None, label_source=None, revision=0, label_at=None, review=None, review_value=None,
-        requeue_seq=0, queue="manual", queue_pos=rank, queue_block=0, pre_value=None,
-        pre_score=None, model_value=None, model_score=None, odd=None, easy_round=0,
-        length=picture.length,
-        dicom=None if picture.view is None else msgspec.json.encode(picture.view).decode(),
-    )  # fmt: skip
 
 
 def _canonical(schema: Schema, label: str | list[str] | None, size: Size) -> str | None:

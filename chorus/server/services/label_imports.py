@@ -31,6 +31,7 @@ from chorus.server.formats.labels.errors import BadLabels
 from chorus.server.formats.labels.read import Read
 from chorus.server.services import label_plan
 from chorus.server.services.accounts import CurrentUser, insert_user, join
+from chorus.server.services.background import Tasks
 from chorus.server.services.classes import Classes, insert
 from chorus.server.services.label_ops import Landing, Nothing, Op, Options, Refused, apply_op
 from chorus.server.services.label_plan import FAULTS, NAMED, Summary
@@ -93,9 +94,9 @@ class LabelImports:
         self._classes = classes
         self._call = call
         self._folder = folder
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._checks = Tasks[str]("looking through labels %s failed")
+        self._landings = Tasks[str]("bringing in labels %s failed")
         self._progress: dict[str, float] = {}
-        self._closed = False
 
     # -- life
 
@@ -110,23 +111,18 @@ class LabelImports:
             return tx.jobs_in(KIND, "landing")
 
         for job in await self._store.write(fn):
-            self._go(job.job_id, self._land(job))
+            self._begin_landing(job)
         ready = await self._store.read(
             lambda tx: [j.job_id for s in ("ready", "landing") for j in tx.jobs_in(KIND, s)]
         )
         await asyncio.to_thread(_sweep, self._folder, set(ready))
 
     async def stop(self) -> None:
-        self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._checks.stop()
+        await self._landings.stop()
 
-    def _go(self, import_id: str, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks[import_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(import_id, None))
+    def _begin_landing(self, job: Job) -> None:
+        self._landings.begin(job.job_id, lambda: self._land(job))
 
     # -- the dry run
 
@@ -149,7 +145,7 @@ class LabelImports:
             while chunk := await upload.read(1 << 20):
                 await asyncio.to_thread(out.write, chunk)
         await self._store.write(lambda tx: tx.add_job(job))
-        self._go(job.job_id, self._check(job, about))
+        self._checks.begin(job.job_id, lambda: self._check(job, about))
         return await self.get(project_id, job.job_id)
 
     async def _check(self, job: Job, about: About) -> None:
@@ -263,7 +259,7 @@ class LabelImports:
             self._projects.forget_roles()
         if made is not None:
             self._classes.added(project_id, *made)
-        self._go(import_id, self._land(job))
+        self._begin_landing(job)
         return await self.get(project_id, import_id)
 
     async def _land(self, job: Job) -> None:
@@ -321,11 +317,8 @@ class LabelImports:
             tx.clear_faults(import_id)
             tx.delete_job(import_id)
 
-        task = self._tasks.get(import_id)
-        job, _ = await self._store.read(lambda tx: _job(tx, project_id, import_id))
-        if task is not None and job.state == "running":
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._store.read(lambda tx: _job(tx, project_id, import_id))
+        await self._checks.cancel(import_id)
         await self._store.write(fn)
         await asyncio.to_thread(_remove, self._folder / import_id)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from chorus.server.clock import now_ms
 from chorus.server.domain.filters import Answers
-from chorus.server.domain.model import Item, StandingVote, VoteKind
+from chorus.server.domain.model import Item, Lease, Project, StandingVote, VoteKind
 from chorus.server.domain.shape_changes import changes
 from chorus.server.domain.shapes import plain
 from chorus.server.domain.values import Schema
@@ -172,23 +172,17 @@ def cast(
     own = next((v for v in votes if v.user_id == user_id), None)
     before = Before.of(item)
     if vote.supersedes is not None:
-        if own is None or own.vote_id != vote.supersedes:
-            raise ApiError("conflict", "the vote to correct is not your standing vote here")
-        page_id, page_kind = tx.vote_page(own.vote_id)
-        prelabel, score = own.prelabel, None
+        seen = _seen_before(tx, own, vote.supersedes)
     else:
         if own is not None:
             raise ApiError("already_voted", "you have answered this item; correct it instead")
         if lease is None:
             raise ApiError("not_leased", "this item was never handed to you")
+        seen = _seen_on(tx, project, lease)
         if lease.released_at is None:
             tx.release(lease.lease_id, now, "voted" if vote.kind != "skip" else "skipped")
             item.n_leases = max(0, item.n_leases - 1)
-        page = tx.page(lease.page_id)
-        page_id, page_kind = lease.page_id, page[0] if page else "manual"
-        prelabel, score = lease.prelabel, lease.prelabel_score
-        if prelabel is not None and project.shapes:
-            prelabel = plain(prelabel)  # as an answer that lets it stand, which has no scores
+    prelabel = seen.prelabel
     standing = StandingVote(item.item_id, user_id, vote.vote_id, vote.kind, value, prelabel, 0)
     was, votes = votes, [v for v in votes if v.user_id != user_id] + [standing]
     revision = item.revision
@@ -202,7 +196,7 @@ def cast(
         "name": user_name,
         "kind": vote.kind,
         "value": value,
-        "page_kind": page_kind,
+        "page_kind": seen.page_kind,
         "prelabel": prelabel,
         **delta.body(),
     }
@@ -216,22 +210,52 @@ def cast(
     seq = tx.emit(vote.project_id, now, "vote.cast", body)
     tx.add_vote(
         (
-            vote.vote_id, vote.project_id, item.item_id, user_id, seq, vote.kind, value, page_id,
-            page_kind, prelabel, score, duration, vote.supersedes, now,
+            vote.vote_id, vote.project_id, item.item_id, user_id, seq, vote.kind, value,
+            seen.page_id, seen.page_kind, prelabel, seen.score, duration, vote.supersedes, now,
         )
     )  # fmt: skip
     tx.set_standing(
         item.item_id, user_id, vote.project_id, vote.vote_id, vote.kind, value, prelabel, seq
     )
-    preset = plain(item.preset) if project.shapes and item.preset is not None else None
-    if project.shapes and prelabel is not None and value is not None and prelabel != preset:
-        page = None if page_id is None else tx.page(page_id)
-        tx.add_shape_changes(
-            vote.project_id, item.item_id, vote.vote_id, user_id, page[2] if page else None,
-            changes(prelabel, value),
-        )  # fmt: skip
+    if project.shapes and value is not None:
+        _note_changes(tx, item, standing, value, seen)
     announce(tx, item, before, revision, now)
     return seq, False, False
+
+
+class Seen(NamedTuple):
+    """What whoever answers had before them."""
+
+    page_id: int | None
+    page_kind: str | None
+    prelabel: str | None
+    score: float | None
+
+
+def _seen_before(tx: Tx, own: StandingVote | None, corrected: str) -> Seen:
+    """By the vote that is corrected. Raises conflict where it does not stand."""
+    if own is None or own.vote_id != corrected:
+        raise ApiError("conflict", "the vote to correct is not your standing vote here")
+    return Seen(*tx.vote_page(corrected), own.prelabel, None)
+
+
+def _seen_on(tx: Tx, project: Project, lease: Lease) -> Seen:
+    page, prelabel = tx.page(lease.page_id), lease.prelabel
+    if prelabel is not None and project.shapes:
+        prelabel = plain(prelabel)  # as an answer that lets it stand, which has no scores
+    return Seen(lease.page_id, page[0] if page else "manual", prelabel, lease.prelabel_score)
+
+
+def _note_changes(tx: Tx, item: Item, vote: StandingVote, value: str, seen: Seen) -> None:
+    """What a person has changed of the model's shapes; those that were brought in are not its."""
+    preset = None if item.preset is None else plain(item.preset)
+    if seen.prelabel is None or seen.prelabel == preset:
+        return
+    page = None if seen.page_id is None else tx.page(seen.page_id)
+    tx.add_shape_changes(
+        item.project_id, item.item_id, vote.vote_id, vote.user_id, page[2] if page else None,
+        changes(seen.prelabel, value),
+    )  # fmt: skip
 
 
 def _history_row(tx: Tx, row: Any, schema: Schema) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from chorus.server.services.remerging import remerge
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
+from chorus.server.storage.tx.items import QueueRow
 
 CHUNK = 250
 """Items per transaction: a vote waits behind one chunk at most, some ten milliseconds. Larger ones
@@ -66,6 +67,24 @@ class Plan(msgspec.Struct):
     """Order of prelabeled pages by item: alike items side by side, blocks shuffled."""
     audit_share: float = 0.0
     choice: Choice = msgspec.field(default_factory=Choice)
+
+
+class Spot(NamedTuple):
+    """Where an open item lies from now on."""
+
+    queue: str
+    pos: int
+    block: int
+    chosen: int
+    """See `Item.chosen`."""
+
+    def is_as(self, row: QueueRow) -> bool:
+        """It waits for hands where it did, and nothing was shown of it."""
+        return (
+            self.queue == row.queue == "manual"
+            and (self.pos, self.chosen) == (row.queue_pos, row.chosen)
+            and row.pre_value is None
+        )
 
 
 def prelabel_places(
@@ -125,79 +144,31 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     model's view alone.
     """
     delta = Delta()
-    views: list[tuple[int, Prediction]] = []
-    rows = []
     prelabeled = 0
-    voted = []
+    rows: list[tuple[Any, ...]] = []
+    views: list[tuple[int, Prediction]] = []
     stay: list[tuple[int, Prediction]] = []
+    voted: list[int] = []
     for row in tx.queues_of(item_ids):
-        (
-            item_id, state, queue, queue_pos, pre_value, rank, n_labels, chosen, fresh, preset,
-            priority, picked,
-        ) = row  # fmt: skip
-        guess = plan.predictions.get(item_id)
-        preset_waits = preset is not None and queue == "prelabeled"
-        if state not in OPEN_STATES or queue_pos >= MORE_VOTES or preset_waits:
+        guess = plan.predictions.get(row.item_id)
+        preset_waits = row.preset is not None and row.queue == "prelabeled"
+        if row.state not in OPEN_STATES or row.queue_pos >= MORE_VOTES or preset_waits:
             if guess is not None:
-                views.append((item_id, guess))
+                views.append((row.item_id, guess))
             continue
-        if n_labels:
-            voted.append(item_id)
-        place = plan.clusters.get(item_id)
-        target: str = "clustered" if place is not None else "manual"
-        if guess is not None:
-            target = queue_for(
-                value=guess.value,
-                score=guess.score,
-                threshold=plan.limits[guess.value],
-                prelabel=plan.prelabel,
-                clustered=place is not None,
-                was_prelabeled=queue == "prelabeled",
-                was_value=pre_value,
-            )
-        easy = guess is not None and plan.limits.easy(guess)
-        shown = guess if target == "prelabeled" else None
-        if target == "prelabeled":
-            prelabeled += 1
-            at = plan.places.get(item_id, len(plan.places))
-            pos, block = plan.number * ROUND_SPAN + at, at // BLOCK
-        elif target == "clustered" and place is not None:
-            pos, block = plan.number * ROUND_SPAN + place.block * 100 + place.pos, place.block
-        elif fresh:
-            pos, block = plan.choice.manual.get(item_id, rank), 0
-        else:
-            # Whoever has had it got it where it lay.
-            pos, block = queue_pos if queue == "manual" else rank, 0
-        if fresh:
-            by_choice = plan.choice.manual if target == "manual" else plan.choice.clustered
-            by_chance = BY_HAND if priority or picked else 0
-            chosen = plan.number if target != "prelabeled" and item_id in by_choice else by_chance
-        here = target == queue == "manual" and pos == queue_pos and pre_value is None
-        if here and chosen == row.chosen and guess is not None:
+        if row.n_labels:
+            voted.append(row.item_id)
+        spot = _spot(plan, row, guess)
+        prelabeled += spot.queue == "prelabeled"
+        if guess is not None and spot.is_as(row):
             # Most items of a large project: only what the model says of them is new, and the
             # index of the queue, eight times as many pages as the rows, stays untouched.
-            stay.append((item_id, guess))
+            stay.append((row.item_id, guess))
             continue
-        if target != queue:
-            delta.queue[queue] -= 1
-            delta.queue[target] += 1
-        rows.append(
-            (
-                target,
-                pos,
-                block,
-                shown.value if shown else None,
-                shown.score if shown else None,
-                guess.value if guess else None,
-                guess.score if guess else None,
-                guess.probs if guess else None,
-                place.odd if place and target == "clustered" else None,
-                plan.number if easy else 0,
-                target == "prelabeled" and audit.chosen(rank, plan.audit_share),
-                chosen,
-                item_id,
-            )
-        )
+        if spot.queue != row.queue:
+            delta.queue[row.queue] -= 1
+            delta.queue[spot.queue] += 1
+        rows.append(_stored(plan, row, guess, spot))
     tx.set_queues(rows)
     _set_views(tx, stay, plan.number, plan.limits)
     if rows:
@@ -206,6 +177,59 @@ def land_chunk(tx: Tx, project_id: str, plan: Plan, item_ids: Sequence[int], now
     _remerge(tx, project_id, voted, now)
     land_views(tx, project_id, views, plan.number, plan.limits, now)
     return prelabeled
+
+
+def _spot(plan: Plan, row: QueueRow, guess: Prediction | None) -> Spot:
+    """Where the round puts an open item (pure)."""
+    place = plan.clusters.get(row.item_id)
+    queue = "manual" if place is None else "clustered"
+    if guess is not None:
+        queue = queue_for(
+            value=guess.value,
+            score=guess.score,
+            threshold=plan.limits[guess.value],
+            prelabel=plan.prelabel,
+            clustered=place is not None,
+            was_prelabeled=row.queue == "prelabeled",
+            was_value=row.pre_value,
+        )
+    chosen = row.chosen
+    if row.fresh:
+        by_choice = plan.choice.manual if queue == "manual" else plan.choice.clustered
+        by_chance = BY_HAND if row.priority or row.picked else 0
+        chosen = plan.number if queue != "prelabeled" and row.item_id in by_choice else by_chance
+    if queue == "prelabeled":
+        at = plan.places.get(row.item_id, len(plan.places))
+        return Spot(queue, plan.number * ROUND_SPAN + at, at // BLOCK, chosen)
+    if queue == "clustered" and place is not None:
+        pos = plan.number * ROUND_SPAN + place.block * 100 + place.pos
+        return Spot(queue, pos, place.block, chosen)
+    if row.fresh:
+        return Spot(queue, plan.choice.manual.get(row.item_id, row.rank), 0, chosen)
+    # Whoever has had it got it where it lay.
+    return Spot(queue, row.queue_pos if row.queue == "manual" else row.rank, 0, chosen)
+
+
+def _stored(plan: Plan, row: QueueRow, guess: Prediction | None, spot: Spot) -> tuple[Any, ...]:
+    """As `tx.set_queues` takes it."""
+    shown = guess if spot.queue == "prelabeled" else None
+    place = plan.clusters.get(row.item_id) if spot.queue == "clustered" else None
+    easy = guess is not None and plan.limits.easy(guess)
+    return (
+        spot.queue,
+        spot.pos,
+        spot.block,
+        shown.value if shown else None,
+        shown.score if shown else None,
+        guess.value if guess else None,
+        guess.score if guess else None,
+        guess.probs if guess else None,
+        place.odd if place else None,
+        plan.number if easy else 0,
+        shown is not None and audit.chosen(row.rank, plan.audit_share),
+        spot.chosen,
+        row.item_id,
+    )
 
 
 def land_views(

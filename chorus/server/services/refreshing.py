@@ -32,8 +32,8 @@ from chorus.server.errors import ApiError
 from chorus.server.formats.blobfiles import Size, blob_path
 from chorus.server.formats.folder import IMAGE_SUFFIXES, TEXT_SUFFIXES
 from chorus.server.formats.images import MAX_BYTES, Fault, Prepared
+from chorus.server.services.adding import add_items
 from chorus.server.services.data_sources import DataSources, public_refresh
-from chorus.server.services.importing import add_items
 from chorus.server.services.preparing import Call, prepare
 from chorus.server.storage.blobs import BlobStore
 from chorus.server.storage.cache import Cache

@@ -92,9 +92,6 @@ def job_fields(job: Job) -> dict[str, Any]:
     }
 
 
-SUSPENDED = "Prelabels are suspended: the model has to prove itself anew."
-
-
 Stay = Literal["all", "proven", "none"]
 """Which of the prelabels shown so far stay, where the model still says the same: all of them, those
 only that this round proves anew, or none."""
@@ -129,6 +126,24 @@ def audit_round(tx: Tx, project_id: str, now: int) -> tuple[Project, Audit, Stay
         tx.open_anew(project_id)
         return project, found, "proven"
     return project, found, "all"
+
+
+def why_suspended(found: Audit, project: Project) -> str:
+    """For people, when none of the prelabels stay."""
+    if not found.breached:
+        return "Prelabels are suspended: the model has to prove itself anew."
+    if project.shapes:
+        return (
+            f"Predicted boxes are suspended: on {found.n} pictures that people labeled without"
+            f" being shown them, {found.right / found.n:.0%} of a picture's boxes were right on"
+            f" average, less than the {project.target:.0%} it had promised. The detector has to"
+            " prove itself anew."
+        )
+    return (
+        f"Prelabels are suspended: of {found.n} items that people labeled without being shown the"
+        f" model's answer it was right on {found.right}, less often than the {project.target:.0%}"
+        " it had promised. It has to prove itself anew."
+    )
 
 
 def _promised_less(tx: Tx, project: Project) -> int:

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.audit import Audit
 from chorus.server.domain.features import Backbones, usable
 from chorus.server.domain.model import Round
 from chorus.server.domain.ordering import CHOSEN_SHARE, chooses
@@ -26,7 +25,7 @@ from chorus.server.services.detector_run import DetectorRun
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
 from chorus.server.services.round_jobs import Jobs, RoundJobs
-from chorus.server.services.round_records import SUSPENDED, audit_round, finish
+from chorus.server.services.round_records import audit_round, finish, why_suspended
 from chorus.server.services.round_state import (
     Line,
     Paths,
@@ -147,10 +146,8 @@ class RoundRun:
             lambda tx: audit_round(tx, project_id, now_ms())
         )
         withheld = None
-        if found.breached:
-            withheld = _broken(found, project.target)
-        elif stay == "none":
-            withheld = SUSPENDED
+        if stay == "none":
+            withheld = why_suspended(found, project)
         elif partial and card["threshold"] is not None:
             # It would reach some of the items only, and use up the proof for the others: labels
             # of sure items count no more once prelabels began, and such items are still open.
@@ -207,14 +204,6 @@ class RoundRun:
             "purity": results.get("cluster", {}).get("purity"),
             "clusters": msgspec.to_builtins(served) if served.blocks else None,
         }  # fmt: skip
-
-
-def _broken(found: Audit, target: float) -> str:
-    return (
-        f"Prelabels are suspended: of {found.n} items that people labeled without being shown"
-        f" the model's answer it was right on {found.right}, less often than the {target:.0%} it"
-        " had promised. It has to prove itself anew."
-    )
 
 
 def _labeled_hashes(path: Path) -> list[str]:

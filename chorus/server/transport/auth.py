@@ -97,6 +97,16 @@ async def require_user(request: HTTPConnection) -> CurrentUser:
     return user
 
 
+async def require_admin(
+    request: HTTPConnection, otherwise: str = "this needs the role admin"
+) -> CurrentUser:
+    """Raises not_signed_in, forbidden with these words."""
+    user = await require_user(request)
+    if not user.admin:
+        raise ApiError("forbidden", otherwise)
+    return user
+
+
 async def require_unlimited(request: HTTPConnection) -> CurrentUser:
     """For what opens further doors: a token that is not for everything, or that ends, must not
     make itself a way around that. Raises not_signed_in, forbidden."""

@@ -14,10 +14,10 @@ from chorus.server.errors import ApiError
 from chorus.server.logs import request_id
 from chorus.server.services import Services
 from chorus.server.services.accounts import CurrentUser
-from chorus.server.services.assigning import Stream
 from chorus.server.services.claims import Reviewer
 from chorus.server.services.labeling import PageVote, VoteCast
 from chorus.server.services.projects import Change
+from chorus.server.services.streams import Stream
 from chorus.server.transport.answers_filter import AnswersBody, answers_of
 from chorus.server.transport.hub import Hub, Outbox
 from chorus.server.transport.protocol import Command, decode_body, error_body, push_frame

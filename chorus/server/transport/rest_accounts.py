@@ -16,6 +16,7 @@ from chorus.server.transport.auth import (
     COOKIE,
     address_of,
     current_user,
+    require_admin,
     require_unlimited,
     require_user,
     set_session,
@@ -167,22 +168,16 @@ async def setup(request: Request) -> Response:
     return _signed_in(request, {"user": user.public()}, cookie)
 
 
-async def _require_admin(request: Request) -> None:
-    user = await require_user(request)
-    if not user.admin:
-        raise ApiError("forbidden", "this needs the role admin")
-
-
 @api("Everybody with an account", "admin", answer=answers.Users)
 async def users(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     return reply({"users": await services(request).accounts.users()})
 
 
 @api("Make an account", "admin", body=NewUser, answer=messages.User, errors=("conflict",))
 @once
 async def add_user(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     body = await body_of(request, NewUser)
     if body.admin:
         await require_unlimited(request)
@@ -200,7 +195,7 @@ async def add_user(request: Request) -> Response:
     errors=("conflict",),
 )
 async def change_user(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     body = await body_of(request, ChangeUser)
     if body.admin is not None:
         await require_unlimited(request)
@@ -213,7 +208,7 @@ async def change_user(request: Request) -> Response:
 async def reset_password(request: Request) -> Response:
     """For a password that was forgotten, or that others know: their sessions end, and the link
     signs them in to choose another one. Tokens stay. One's own is changed by its owner."""
-    await _require_admin(request)
+    await require_admin(request)
     user = await require_unlimited(request)
     token = await services(request).accounts.reset_password(
         request.path_params["user_id"], user.user_id
@@ -225,7 +220,7 @@ async def reset_password(request: Request) -> Response:
 async def person_data(request: Request) -> Response:
     """A JSON object with a list of rows for each table. It tells which of their answers were
     checks, so it is not for the eyes of somebody who still works here."""
-    await _require_admin(request)
+    await require_admin(request)
     await require_unlimited(request)
     path, login = await services(request).erasing.export(request.path_params["user_id"])
     plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in login)
@@ -240,7 +235,7 @@ async def person_data(request: Request) -> Response:
 async def erase_person(request: Request) -> Response:
     """At once: account, address, tokens, sessions, memberships. In the background: their name in
     the log. Votes and decisions stay under a pseudonym."""
-    await _require_admin(request)
+    await require_admin(request)
     user = await require_unlimited(request)
     body = await body_of(request, Erase)
     found = await services(request).erasing.erase(
@@ -251,7 +246,7 @@ async def erase_person(request: Request) -> Response:
 
 @api("Make a link that signs a person in", "admin", answer=answers.Link)
 async def signin_link(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     await require_unlimited(request)
     token = await services(request).accounts.signin_link(request.path_params["user_id"])
     return reply({"url": _signin_url(request, token)})

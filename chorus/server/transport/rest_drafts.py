@@ -12,7 +12,7 @@ from chorus.client import answers
 from chorus.server.errors import ApiError
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.drafts import Initialize
-from chorus.server.transport.auth import require_user
+from chorus.server.transport.auth import require_admin
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services, uploaded
 from chorus.server.transport.once import once
@@ -20,10 +20,7 @@ from chorus.server.transport.rest_instructions import Preview, picture_of, show_
 
 
 async def admin(request: Request) -> CurrentUser:
-    user = await require_user(request)
-    if not user.admin:
-        raise ApiError("forbidden", "only an admin makes projects")
-    return user
+    return await require_admin(request, "only an admin makes projects")
 
 
 def _id(request: Request) -> str:

@@ -7,8 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from chorus.client import answers
-from chorus.server.errors import ApiError
-from chorus.server.transport.auth import require_user
+from chorus.server.transport.auth import require_admin, require_user
 from chorus.server.transport.described import api
 from chorus.server.transport.http import reply, services
 
@@ -19,11 +18,6 @@ async def _supervised(request: Request) -> str:
     project_id: str = request.path_params["project_id"]
     await services(request).projects.require(user, project_id, "supervisor")
     return project_id
-
-
-async def _require_admin(request: Request) -> None:
-    if not (await require_user(request)).admin:
-        raise ApiError("forbidden", "this needs the role admin")
 
 
 @api("Open invitations to a project", "supervisor", answer=answers.OpenInvites)
@@ -41,13 +35,13 @@ async def end_of_project(request: Request) -> Response:
 
 @api("All open invitations", "admin", answer=answers.OpenInvites)
 async def open_of_server(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     return reply({"invites": await services(request).inviting.open(None)})
 
 
 @api("End any invitation", "admin", status=204, errors=("not_found",))
 async def end_of_server(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     await services(request).inviting.end(request.path_params["invite_id"], None)
     return Response(status_code=204)
 

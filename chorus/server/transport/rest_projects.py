@@ -16,7 +16,7 @@ from chorus.server.errors import ApiError
 from chorus.server.formats.sniff import DICOM_TYPE
 from chorus.server.services.accounts import CurrentUser
 from chorus.server.services.projects import Change, NewProject
-from chorus.server.transport.auth import SAFE_METHODS, require_user
+from chorus.server.transport.auth import SAFE_METHODS, require_admin, require_user
 from chorus.server.transport.described import Query, api, paging
 from chorus.server.transport.http import body_of, item_id_of, number, reply, services, uploaded
 from chorus.server.transport.once import once
@@ -71,9 +71,7 @@ async def projects(request: Request) -> Response:
 @api("Make a project", "admin", body=NewProject, answer=messages.Project, status=201)
 @once
 async def add_project(request: Request) -> Response:
-    user = await require_user(request)
-    if not user.admin:
-        raise ApiError("forbidden", "only an admin makes projects")
+    user = await require_admin(request, "only an admin makes projects")
     new = await body_of(request, NewProject)
     return reply(await services(request).projects.create(user, new), 201)
 
@@ -153,9 +151,7 @@ async def drop_member(request: Request) -> Response:
 )
 @once
 async def start_import(request: Request) -> Response:
-    user = await require_user(request)
-    if not user.admin:
-        raise ApiError("forbidden", "only an admin may read folders of the server")
+    user = await require_admin(request, "only an admin may read folders of the server")
     project_id = request.path_params["project_id"]
     await services(request).projects.require(user, project_id, "supervisor")
     services(request).projects.require_open(project_id)

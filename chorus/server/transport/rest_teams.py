@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from chorus.client import answers
 from chorus.server.errors import ApiError
-from chorus.server.transport.auth import require_user
+from chorus.server.transport.auth import require_admin
 from chorus.server.transport.described import api
 from chorus.server.transport.http import body_of, reply, services
 from chorus.server.transport.once import once
@@ -26,12 +26,6 @@ class TeamRoleGiven(msgspec.Struct):
     role: str
 
 
-async def _require_admin(request: Request) -> None:
-    user = await require_user(request)
-    if not user.admin:
-        raise ApiError("forbidden", "this needs the role admin")
-
-
 def _team(request: Request) -> str:
     return str(request.path_params["team_id"])
 
@@ -43,14 +37,14 @@ async def _all(request: Request, status: int = 200) -> Response:
 
 @api("Teams", "admin", answer=answers.Teams)
 async def teams(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     return await _all(request)
 
 
 @api("Make a team", "admin", body=NamedTeam, answer=answers.Teams, status=201, errors=("conflict",))
 @once
 async def add_team(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     body = await body_of(request, NamedTeam)
     await services(request).teams.put(None, body.name)
     return await _all(request, 201)
@@ -58,7 +52,7 @@ async def add_team(request: Request) -> Response:
 
 @api("Rename a team", "admin", body=NamedTeam, answer=answers.Teams, errors=("conflict",))
 async def rename_team(request: Request) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     body = await body_of(request, NamedTeam)
     await services(request).teams.put(_team(request), body.name)
     return await _all(request)
@@ -67,7 +61,7 @@ async def rename_team(request: Request) -> Response:
 @api("Dissolve a team", "admin", answer=answers.Teams)
 async def drop_team(request: Request) -> Response:
     """Its people leave the projects in which they were by this team alone; their votes stay."""
-    await _require_admin(request)
+    await require_admin(request)
     await services(request).teams.drop(_team(request))
     return await _all(request)
 
@@ -83,7 +77,7 @@ async def drop_person(request: Request) -> Response:
 
 
 async def _set_person(request: Request, there: bool) -> Response:
-    await _require_admin(request)
+    await require_admin(request)
     user_id = request.path_params["user_id"]
     await services(request).teams.set_person(_team(request), user_id, there)
     return await _all(request)

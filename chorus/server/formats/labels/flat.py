@@ -13,7 +13,8 @@ from chorus.server.formats.export_csv import cell_text
 from chorus.server.formats.labels.errors import Bad, BadLabels
 from chorus.server.formats.labels.records import knows, row_of
 from chorus.server.formats.labels.rows import Entry, Problem
-from chorus.server.formats.texts import BadText, encoding_of
+from chorus.server.formats.tables import excess, separator_of
+from chorus.server.formats.texts import BadText, encoding_in
 
 LINE_MAX = 16 << 20
 _UNKNOWN = (
@@ -25,15 +26,13 @@ _UNKNOWN = (
 def read_csv(path: Path, sets: bool) -> Iterator[Entry]:
     """Raises `BadLabels` for what is no such table."""
     try:
-        with path.open("rb") as head:
-            encoding = encoding_of(head.read(4))
+        encoding = encoding_in(path)
     except BadText as bad:
         raise BadLabels(str(bad)) from None
     csv.field_size_limit(LINE_MAX)
     with path.open(encoding=encoding, newline="") as file:
         try:
-            header_line = file.readline(LINE_MAX)
-            separator = max(",\t;", key=header_line.count)
+            separator = separator_of(file.readline(LINE_MAX))
             file.seek(0)
             reader = csv.reader(file, delimiter=separator, strict=True)
             header = [cell.strip().lower() for cell in next(reader, [])]
@@ -45,10 +44,8 @@ def read_csv(path: Path, sets: bool) -> Iterator[Entry]:
                 place = f"line {reader.line_num}"
                 if not any(cell.strip() for cell in cells):
                     continue
-                if any(cell.strip() for cell in cells[len(header) :]):
-                    # Half a class, perhaps: a separator in it, and no quotes.
-                    reason = f"it has {len(cells)} cells, and the first line {len(header)}"
-                    yield Problem(place=place, name=cells[0][:200], reason=reason)
+                if (reason := excess(cells, len(header))) is not None:
+                    yield Problem(place=place, name=cells[0][:200], reason=f"it {reason}")
                     continue
                 values = [cell_text(c) if ours else c.strip() for c in cells]
                 record: dict[str, Any] = dict(zip(header, values, strict=False))

@@ -107,17 +107,6 @@ class VoteSql(Base):
     def clear_standing(self, item_id: int) -> None:
         self.run("DELETE FROM standing WHERE item_id = ?", (item_id,))
 
-    def votes_of_item(self, item_id: int) -> list[Any]:
-        """Every vote ever cast on an item, with the voter's name and whether it stands."""
-        return self.rows(
-            "SELECT v.vote_id, v.user_id, p.name, v.kind, v.value, v.created_at, v.duration_ms,"
-            " v.page_kind, v.prelabel, v.supersedes, s.vote_id IS NOT NULL FROM vote v"
-            " JOIN person p ON p.user_id = v.user_id"
-            " LEFT JOIN standing s ON s.item_id = v.item_id AND s.user_id = v.user_id"
-            " AND s.vote_id = v.vote_id WHERE v.item_id = ? ORDER BY v.seq",
-            (item_id,),
-        )
-
     def history(
         self, project_id: str, user_id: str, before: int, limit: int, wanted: Answers
     ) -> list[Any]:

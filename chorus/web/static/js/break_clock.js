@@ -2,7 +2,7 @@
 
 /** Nothing done for so long is a break. */
 export const PAUSE_MS = 5 * 60_000;
-export const LATER_MS = 10 * 60_000;
+const LATER_MS = 10 * 60_000;
 
 export class BreakClock {
   /** @param {number} minutes of work after which a break is due; 0: never */

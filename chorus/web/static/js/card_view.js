@@ -1,6 +1,6 @@
 /** One round's threshold card as pictures and tables. */
 import { Chart } from "./charts.js";
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { count, percent, plural } from "./format.js";
 import { heat } from "./heat.js";
 import { curveOption, learningOption, reliabilityOption } from "./model_charts.js";
@@ -170,7 +170,7 @@ function perClass(table, card, classes) {
     some("threshold") && ["Threshold", (r) => (r.threshold == null ? "none" : r.threshold.toFixed(3))],
   ].filter(Boolean);
   fill(table,
-    el("thead", {}, el("tr", {}, el("th", {}, "Class"), ...columns.map(([name]) => el("th", { class: "num" }, name)))),
+    thead(["Class", ...columns.map(([name]) => name)], { numbers: 1 }),
     el("tbody", {}, ...rows.map((r) => el("tr", {},
       el("td", {}, el("span", { class: "swatch", vars: { c: classes[r.class]?.color ?? "transparent" } }), " ", classes[r.class]?.name ?? r.class),
       ...columns.map(([, value]) => el("td", { class: "num" }, value(r)))))));

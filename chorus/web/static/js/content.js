@@ -48,32 +48,54 @@ export async function whyMissing(url) {
 }
 
 /**
- * A picture that did not come is asked for again: after a moment, then twice as long each time, and
- * at once when the browser is online again, while it is still the one to show.
+ * When to ask again for what did not come: after a moment, then twice as long each time, and at once
+ * when the browser is online again.
+ */
+class Patience {
+  /** @param {() => void} ask */
+  constructor(ask) {
+    this._again = () => {
+      this._stop();
+      ask();
+    };
+    this._timer = 0;
+    this.over();
+  }
+
+  /** It did not come. */
+  wait() {
+    this._stop();
+    this._timer = setTimeout(this._again, this._ms);
+    this._ms = Math.min(2 * this._ms, AGAIN_MOST_MS);
+    addEventListener("online", this._again);
+  }
+
+  /** It came, or is wanted no more. */
+  over() {
+    this._stop();
+    this._ms = AGAIN_MS;
+  }
+
+  _stop() {
+    clearTimeout(this._timer);
+    removeEventListener("online", this._again);
+  }
+}
+
+/**
+ * A picture that did not come is asked for again while it is still the one to show.
  * @param {HTMLImageElement} image @param {() => boolean} [wanted] is there still a place for it?
  */
 export function keepAsking(image, wanted = () => image.isConnected) {
   let url = "";
-  let wait = AGAIN_MS;
-  let timer = 0;
-  const stop = () => {
-    clearTimeout(timer);
-    removeEventListener("online", again);
-  };
-  const again = () => {
-    stop();
+  const patience = new Patience(() => {
     if (wanted() && image.src === url) image.src = url;
-  };
-  image.addEventListener("load", () => {
-    stop();
-    url = "";
   });
+  image.addEventListener("load", () => patience.over());
   image.addEventListener("error", () => {
-    stop();
-    wait = image.src === url ? Math.min(2 * wait, AGAIN_MOST_MS) : AGAIN_MS;
+    if (image.src !== url) patience.over();
     url = image.src;
-    timer = setTimeout(again, wait);
-    addEventListener("online", again);
+    patience.wait();
   });
 }
 
@@ -140,23 +162,27 @@ const near = new IntersectionObserver((seen) => {
   }
 }, { rootMargin: "400px" });
 
-/** Show at once what is here; what is not comes later, tried again while the node is in the page. */
+/** Show at once what is here; what is not comes later, asked for again while the node is in the page. */
 function whenThere(node, url, show) {
   const here = texts.get(url);
   if (here) {
     show(here);
     return;
   }
-  node.dataset.state = "coming";
-  texts.load(url).then(
-    (fields) => {
-      node.dataset.state = "";
-      show(fields);
-    },
-    (error) => {
-      node.dataset.state = "missing";
-      setText(node, _("This text could not be loaded: %(why)s", { why: error.message }));
-      setTimeout(() => node.isConnected && whenThere(node, url, show), AGAIN_MS);
-    },
-  );
+  const patience = new Patience(() => node.isConnected && ask());
+  const ask = () => {
+    node.dataset.state = "coming";
+    texts.load(url).then(
+      (fields) => {
+        node.dataset.state = "";
+        show(fields);
+      },
+      (error) => {
+        node.dataset.state = "missing";
+        setText(node, _("This text could not be loaded: %(why)s", { why: error.message }));
+        patience.wait();
+      },
+    );
+  };
+  ask();
 }

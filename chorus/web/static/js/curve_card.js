@@ -1,5 +1,5 @@
 /** The card of progress over time, with a forecast of the end. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { Chart, tooltip } from "./charts.js";
 import { count, plural } from "./format.js";
 import { STATES } from "./progress_card.js";
@@ -48,7 +48,7 @@ export class CurveCard {
     const shown = this._points.filter((_, i, all) => (all.length - 1 - i) % step === 0).reverse();
     const num = (text) => el("td", { class: "num" }, text);
     fill(this._table,
-      el("thead", {}, el("tr", {}, el("th", {}, "Time"), ...STACK.map((s) => el("th", { class: "num" }, NAMES[s])))),
+      thead(["Time", ...STACK.map((s) => NAMES[s])], { numbers: 1 }),
       el("tbody", {}, ...shown.map((p) => el("tr", {}, el("td", {}, moment(p.at, true)), ...STACK.map((s) => num(count(p[s])))))));
   }
 }
@@ -68,7 +68,7 @@ export function moment(ms, exact = false) {
 const WINDOWS = [[3_600_000, "hour"], [24 * 3_600_000, "day"], [7 * 24 * 3_600_000, "week"]];
 
 /** @param {any} forecast @param {any} last */
-export function forecastWords(forecast, last) {
+function forecastWords(forecast, last) {
   if (last && last.labeled + last.in_progress + last.unlabeled + last.needs_review > 0 && !open(last)) return "Every item has its votes.";
   if (!forecast) return "When it ends is known after ten items and ten votes.";
   const window = WINDOWS.find(([ms]) => forecast.window_ms <= ms)?.[1] ?? "week";

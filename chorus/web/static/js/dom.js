@@ -53,6 +53,18 @@ export function $(selector, root = document) {
   return found;
 }
 
+/**
+ * A table's head.
+ * @param {string[]} heads
+ * @param {{numbers?: number, actions?: boolean}} [how] `numbers`: from this column on there are
+ *   figures; `actions`: buttons are in a last one
+ */
+export function thead(heads, { numbers = heads.length, actions = false } = {}) {
+  return el("thead", {}, el("tr", {},
+    ...heads.map((head, i) => el("th", { scope: "col", class: i < numbers ? null : "num" }, head)),
+    actions ? el("th", {}, el("span", { class: "visually-hidden" }, "Actions")) : null));
+}
+
 /** Change text only when it differs: screen readers announce what really changed. */
 export function setText(node, text) {
   if (node.textContent !== String(text)) node.textContent = String(text);

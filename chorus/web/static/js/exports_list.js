@@ -1,5 +1,5 @@
 /** Past exports, and the one that is being made: live, to download again, to delete. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { api } from "./api.js";
 import { FORMATS, bytes, filterWords } from "./export_words.js";
 import { count } from "./format.js";
@@ -42,9 +42,8 @@ export class ExportsList {
     $("#past-none").hidden = this._exports.length > 0;
     table.hidden = !this._exports.length;
     if (!table.tHead) {
-      const heads = ["Made", "By", "Format", "What"].map((text) => el("th", { scope: "col" }, text));
-      const numbers = ["Items", "Labeled", "Votes", "Size"].map((text) => el("th", { scope: "col", class: "num" }, text));
-      fill(table, el("thead", {}, el("tr", {}, ...heads, ...numbers, el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))), el("tbody"));
+      const heads = ["Made", "By", "Format", "What", "Items", "Labeled", "Votes", "Size"];
+      fill(table, thead(heads, { numbers: 4, actions: true }), el("tbody"));
     }
     // Rows stay the same elements while they do: whoever has a button in focus keeps it.
     const kept = new Map();

@@ -1,5 +1,5 @@
 /** Inviting many at once: check the list, see what each line does, make the links, take them along. */
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, thead } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError, valuesOf } from "./form.js";
 import { plural } from "./format.js";
@@ -29,7 +29,7 @@ export function inviteList(projects, done) {
   function table(people, made) {
     const heads = ["Line", "Login", "Name", "Role", "Project", made ? "Link" : ""];
     return el("div", { class: "table-scroll" }, el("table", { class: "table" },
-      el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)))),
+      thead(heads),
       el("tbody", {}, ...people.map((p) => el("tr", {},
         el("td", { class: "muted" }, p.line), el("td", {}, p.login), el("td", {}, p.name), el("td", {}, p.role), el("td", {}, p.project),
         el("td", {}, p.url ? el("code", { class: "small" }, p.url) : doesWords(p)))))));

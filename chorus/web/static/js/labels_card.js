@@ -1,5 +1,5 @@
 /** How the labels are distributed, beside those that are known to be right. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { Chart, labelsOption } from "./charts.js";
 import { count, percent } from "./format.js";
 import { NO_CLASS } from "./chips.js";
@@ -37,7 +37,7 @@ export class LabelsCard {
     const head = ["Class", "Labeled", "Share", ...(knownTotal ? ["Gold", "Share of gold"] : [])];
     const num = (text) => el("td", { class: "num" }, text);
     fill($("#labels-table"),
-      el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i ? "num" : "" }, h)))),
+      thead(head, { numbers: 1 }),
       el("tbody", {}, ...this._rows.map((r) => el("tr", {},
         el("td", {}, el("a", { href: this._items(r.key) }, r.name)), num(count(r.value)), num(items ? percent(r.value / items) : "–"),
         ...(knownTotal ? [num(count(r.known)), num(percent(gold ? r.known / gold : null))] : [])))));

@@ -1,5 +1,5 @@
 /** Labels from elsewhere: a file is looked through, its findings are shown, and then it lands. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { api, decode, offline } from "./api.js";
 import { showError, valuesOf } from "./form.js";
 import { count, plural } from "./format.js";
@@ -110,7 +110,7 @@ export class LabelsIn {
     if (before?.import_id !== one.import_id || before?.state !== one.state) this._choices(one);
     fill($("#result-faults"), one.errors?.length
       ? el("table", { class: "table" },
-        el("thead", {}, el("tr", {}, ...["Where", "What", "Why not"].map((t) => el("th", { scope: "col" }, t)))),
+        thead(["Where", "What", "Why not"]),
         el("tbody", {}, ...one.errors.map((e) => el("tr", {}, el("td", {}, e.place), el("td", {}, e.name), el("td", {}, e.reason)))))
       : null);
     $("#result-undo").hidden = !(one.state === "done" && one.kind === "labels" && one.done > 0);
@@ -190,7 +190,7 @@ export class LabelsIn {
     const table = $("#brought");
     table.hidden = !imports.length;
     fill(table,
-      el("thead", {}, el("tr", {}, ...["When", "By", "File", "As", "Outcome"].map((t) => el("th", { scope: "col" }, t)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))),
+      thead(["When", "By", "File", "As", "Outcome"], { actions: true }),
       el("tbody", {}, ...imports.map((one) => el("tr", {},
         el("td", {}, when.format(one.created_at)), el("td", {}, one.by ?? ""), el("td", {}, one.file), el("td", {}, KINDS[one.kind]),
         el("td", {}, one.state === "done" ? `${count(one.done)} brought in` : STATES[one.state] ?? one.state),

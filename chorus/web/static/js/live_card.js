@@ -45,7 +45,7 @@ export function showFigures(list, figures, values) {
   for (const [key, , text] of figures) setText($(`[data-key="${key}"] dd`, list), text(values));
 }
 
-export class LiveCard {
+class LiveCard {
   /** @param {{project_id: string, name: string}} project */
   constructor(project) {
     this._name = el("a", { href: `/p/${project.project_id}` }, project.name);

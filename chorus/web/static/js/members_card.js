@@ -1,5 +1,5 @@
 /** A project's people: roles changed in place, teams, links to invite by. */
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, thead } from "./dom.js";
 import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { onSubmit } from "./form.js";
@@ -15,8 +15,7 @@ export function membersCard(root, project, admin) {
     const [{ members }, { teams }] = await Promise.all([api("GET", `${root}/members`), api("GET", `${root}/teams`), invites.show()]);
     const of = teamsByPerson(teams);
     const heads = ["Name", "Login", "Teams", "Role", "Last seen", "Their time"];
-    const head = el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions"))));
-    fill($("#members"), ...(members.length ? [head, el("tbody", {}, ...members.map((m) => row(m, of.get(m.user_id) ?? [])))]
+    fill($("#members"), ...(members.length ? [thead(heads, { actions: true }), el("tbody", {}, ...members.map((m) => row(m, of.get(m.user_id) ?? [])))]
       : [el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, "Nobody yet: make an invitation link.")))]));
     showTeams(teams);
   }

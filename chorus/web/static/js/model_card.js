@@ -1,5 +1,5 @@
 /** The model: figures of its last round, why there are no prelabels, its five jobs. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { count, percent, plural, seconds } from "./format.js";
 import { moreNeeded } from "./model_words.js";
 
@@ -109,7 +109,7 @@ function rows(done) {
   const head = ["Round", "Labels", "Took", "Accuracy", "Threshold", "Lower bound", "Coverage", "Prelabels", "Clustered"];
   const num = (text) => el("td", { class: "num" }, text);
   fill($("#rounds-table"),
-    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i ? "num" : "" }, h)))),
+    thead(head, { numbers: 1 }),
     el("tbody", {}, ...done.slice().reverse().map((r) =>
       el("tr", {}, el("td", {}, r.number), num(count(r.labels)), num(seconds(r.seconds)), num(percent(r.model_accuracy)),
         num(r.threshold == null ? "–" : r.threshold.toFixed(3)), num(percent(r.lower_bound)), num(percent(r.coverage, 0)),

@@ -1,5 +1,5 @@
 /** The model's room: its jobs, each round's card, how it came about, what can be taken away. */
-import { $, boot, el, fill, setText } from "./dom.js";
+import { $, boot, el, fill, setText, thead } from "./dom.js";
 import { api } from "./api.js";
 import { CardView } from "./card_view.js";
 import { Chart } from "./charts.js";
@@ -123,7 +123,7 @@ function renderHistory() {
   $("#history-table").dataset.drawn = key;
   const num = (text) => el("td", { class: "num" }, text);
   fill($("#history-table"),
-    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i > 1 ? "num" : "" }, h)))),
+    thead(head, { numbers: 2 }),
     el("tbody", {}, ...list.map((r) => el("tr", { "aria-current": r.number === shown ? "true" : null },
       el("td", {}, el("button", { class: "link", type: "button", "aria-label": `Show round ${r.number}`, onclick: () => choose(r.number) }, r.number)),
       el("td", { title: r.state === "done" ? "" : (r.reason ?? "") }, r.state),

@@ -1,5 +1,5 @@
 /** Invitations that can still be used: for whom, by whom, until when, and an end to them. */
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, thead } from "./dom.js";
 import { acting } from "./acting.js";
 import { api } from "./api.js";
 import { count, moment, plural } from "./format.js";
@@ -21,7 +21,7 @@ export function openInvites(path, everywhere) {
     $("#open-invites").hidden = !invites.length;
     const heads = ["For", "Role", ...(everywhere ? ["Project"] : []), "Made by", "Uses left", "Until"];
     fill($("#invites"),
-      el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))),
+      thead(heads, { actions: true }),
       el("tbody", {}, ...invites.map(row)));
   }
 

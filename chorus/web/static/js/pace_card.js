@@ -1,5 +1,5 @@
 /** What each way of working costs, and how alike the pages of clusters turn out. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { Chart, tooltip } from "./charts.js";
 import { count, percent } from "./format.js";
 
@@ -17,9 +17,7 @@ export function renderPace(pace) {
   setText($("#pace-note"), pace.note);
   $("#pace-views").hidden = views.length === 0;
   fill($("#pace-views"),
-    el("thead", {}, el("tr", {},
-      el("th", {}, "Way"), el("th", { class: "num" }, "Seconds"), el("th", { class: "num" }, "Middle half"),
-      el("th", { class: "num" }, "Errors"), el("th", { class: "num" }, "95 % sure"), el("th", { class: "num" }, "Answers"))),
+    thead(["Way", "Seconds", "Middle half", "Errors", "95 % sure", "Answers"], { numbers: 1 }),
     el("tbody", {}, ...views.map(viewRow)));
   renderClusters(pace);
 }
@@ -50,7 +48,7 @@ function renderClusters({ rounds, by_hand, worth_from, clusters }) {
   chart ??= new Chart($("#purity-chart"), purityOption);
   chart.set({ rounds: measured, hand: by_hand?.pages >= 8 ? by_hand.alike : null, worth: worth_from });
   fill($("#purity-table"),
-    el("thead", {}, el("tr", {}, ...["Round", "Pages", "Expected alike", "Turned out"].map((h) => el("th", { class: "num" }, h)), el("th", {}, ""))),
+    thead(["Round", "Pages", "Expected alike", "Turned out", ""], { numbers: 0 }),
     el("tbody", {}, ...[...measured].reverse().map((r) =>
       el("tr", {},
         ...[r.round, count(r.pages), percent(r.expected, 0), percent(r.alike, 0)].map((text) => el("td", { class: "num" }, text)),

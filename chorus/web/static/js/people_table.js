@@ -1,5 +1,5 @@
 /** The table of people: what each is in projects and teams, changed in place. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { ago } from "./format.js";
 import { sayEnded } from "./open_invites.js";
 import { clockIn, found } from "./people_words.js";
@@ -36,7 +36,7 @@ export class PeopleTable {
     const held = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.key;
     setText($("#shown"), shown.length === this._people.length ? "" : `${shown.length} of ${this._people.length}`);
     fill($("#users"),
-      el("thead", {}, el("tr", {}, ...HEADS.map((h) => el("th", { scope: "col" }, h)), el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))),
+      thead(HEADS, { actions: true }),
       el("tbody", {}, ...shown.map((u) => this._row(u))));
     if (held) $("#users").querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
   }

@@ -1,6 +1,6 @@
 /** The quality page: how good the work is, who is how good, and what to do about it. */
 import { api } from "./api.js";
-import { $, boot, el, fill, setText } from "./dom.js";
+import { $, boot, el, fill, setText, thead } from "./dom.js";
 import { ago, count, percent } from "./format.js";
 import { heat } from "./heat.js";
 import { serverNow } from "./server_time.js";
@@ -99,13 +99,13 @@ function renderGold({ items, rate }) {
 }
 
 function renderPeople(people, any) {
-  const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Practice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through", ""];
+  const head = ["Name", "Skill", "Right on gold", "Same answer twice", "Practice", "Labels", "Agrees with others", "Seconds each", "Skips", "Prelabels changed", "Wrong prelabels let through"];
   if (!people.length) {
     fill($("#people"), el("tbody", {}, el("tr", {}, el("td", { class: "muted" }, any ? "Nobody of this team is in this project." : "Nobody is in this project yet."))));
     return;
   }
   fill($("#people"),
-    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i > 1 ? "num" : "" }, h)))),
+    thead(head, { numbers: 2, actions: true }),
     el("tbody", {}, ...people.map(personRow)));
 }
 
@@ -197,7 +197,7 @@ function renderTags(tags, classes) {
   const num = (text) => el("td", { class: "num" }, text);
   const head = ["Class", "Right", "Wrong", "Missed", `Right when ${task.shapes ? "drawn" : "ticked"}`, "Found"];
   fill($("#confusion"),
-    el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", { class: i ? "num" : "" }, h)))),
+    thead(head, { numbers: 1 }),
     el("tbody", {}, ...tags.map((t, i) => el("tr", {},
       el("td", {}, el("a", { href: reviewOf(classes[i], { disagreement: "people" }) }, classes[i])),
       num(count(t.right)), num(count(t.wrong)), num(count(t.missed)), num(percent(t.precision)), num(percent(t.recall))))));
@@ -230,7 +230,7 @@ function renderPairs({ raters, kappa, shared }, people) {
 function renderTakebacks(found) {
   $("#taken").hidden = !found.length;
   fill($("#takebacks"),
-    el("thead", {}, el("tr", {}, ...["Whose", "From", "To", "Items", "By", "When", ""].map((h) => el("th", {}, h)))),
+    thead(["Whose", "From", "To", "Items", "By", "When"], { actions: true }),
     el("tbody", {}, ...found.map((t) => el("tr", {},
       el("td", {}, t.name), el("td", {}, t.since ? when(t.since) : "the beginning"), el("td", {}, when(t.until)),
       el("td", {}, count(t.votes)), el("td", {}, t.by), el("td", {}, t.pending ? "taking effect …" : ago(t.created_at)),

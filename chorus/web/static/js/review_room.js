@@ -17,7 +17,7 @@ const HEARTBEAT_MS = 10_000;
 const CANDIDATES = 20;
 const CHUNK = 100;
 /** How long a removal can be taken back before it is sent at all. */
-export const GRACE_MS = 1000;
+const GRACE_MS = 1000;
 
 const BECOMES = {
   approve: "labeled", change: "labeled", requeue: "unlabeled", remove: "removed",

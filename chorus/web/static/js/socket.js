@@ -19,7 +19,7 @@ const FINAL = new Set(["session_ended", "replaced"]);
 export class ConnectionLost extends Error {}
 
 /** How long to wait before try number `attempt` (0, 1, …), in ms, for a `random` in [0, 1). */
-export function waitBefore(attempt, random) {
+function waitBefore(attempt, random) {
   const most = Math.min(WAIT_MOST_MS, WAIT_FIRST_MS * 2 ** attempt);
   return Math.max(WAIT_FIRST_MS, most * (0.5 + random / 2));
 }

@@ -1,5 +1,5 @@
 /** A person's API tokens: make one, see each once made, revoke. */
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, thead } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { ago, moment } from "./format.js";
@@ -22,9 +22,8 @@ export function tokensCard(projects) {
     const { tokens } = await api("GET", "/api/tokens");
     $("#tokens").hidden = !tokens.length;
     $("#no-tokens").hidden = tokens.length > 0;
-    const heads = ["Name", "May", "Last used", "Ends"].map((text) => el("th", { scope: "col" }, text));
     fill($("#tokens"),
-      el("thead", {}, el("tr", {}, ...heads, el("th", {}, el("span", { class: "visually-hidden" }, "Actions")))),
+      thead(["Name", "May", "Last used", "Ends"], { actions: true }),
       el("tbody", {}, ...tokens.map(row)));
   }
 

@@ -1,5 +1,5 @@
 /** Fine-tuning in the model's room: the newest one, what came of it, and what can be done. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, setText, thead } from "./dom.js";
 import { count, percent, plural, seconds } from "./format.js";
 
 const CHIPS = {
@@ -43,7 +43,7 @@ export class TuningView {
       el("td", { class: "num" }, percent(found.accuracy)), el("td", { class: "num" }, found.loss.toFixed(3)));
     fill(table,
       el("caption", { class: "small muted" }, `Heads taught on ${plural(newest.heads_from, "item")} and judged on ${plural(newest.judged_on, "other")}, none of which the network has learned from`),
-      el("thead", {}, el("tr", {}, el("th", {}, "Features of"), el("th", { class: "num" }, "Right"), el("th", { class: "num" }, "Loss"))),
+      thead(["Features of", "Right", "Loss"], { numbers: 1 }),
       el("tbody", {}, row("the networks as they come", newest.before), row("these and the tuned one", newest.after)));
   }
 }

@@ -1,5 +1,5 @@
 /** A project's webhooks: make one, try it, see what was sent to it and how it was taken. */
-import { $, boot, el, fill } from "./dom.js";
+import { $, boot, el, fill, thead } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit, showError } from "./form.js";
 import { moment, plural } from "./format.js";
@@ -58,9 +58,8 @@ function card(hook, deliveries) {
 
 function table(deliveries) {
   if (!deliveries.length) return el("p", { class: "muted" }, "Nothing yet.");
-  const heads = ["When", "Sent", "Try", "Answer"];
   return el("div", { class: "table-scroll" }, el("table", { class: "table" },
-    el("thead", {}, el("tr", {}, ...heads.map((h) => el("th", { scope: "col" }, h)))),
+    thead(["When", "Sent", "Try", "Answer"]),
     el("tbody", {}, ...deliveries.slice(0, SHOWN).map((d) => el("tr", {},
       el("td", { class: "muted" }, moment(d.at)), el("td", {}, d.events ? plural(d.events, "event") : "test"), el("td", {}, d.attempt),
       el("td", {}, el("span", { class: "chip-plain", dataset: { tone: d.error ? "bad" : "good" } }, outcome(d))))))));

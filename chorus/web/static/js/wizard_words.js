@@ -23,7 +23,7 @@ export function estimate({ items, votes_min, votes_max, gold_rate, gold, seconds
 }
 
 /** 0.4 → "24 min", 3.25 → "3.3 h", 120 → "120 h". */
-export function hoursWords(hours) {
+function hoursWords(hours) {
   if (hours < 1) return `${Math.max(1, Math.round(hours * 60))} min`;
   return `${hours < 20 ? hours.toFixed(1) : count(Math.round(hours))} h`;
 }

@@ -11,7 +11,7 @@
 export const LEAST = 2;
 
 /** Which sides of a box each of its handles moves. */
-export const HANDLES = {
+const HANDLES = {
   nw: [-1, -1], n: [0, -1], ne: [1, -1], e: [1, 0], se: [1, 1], s: [0, 1], sw: [-1, 1], w: [-1, 0],
 };
 

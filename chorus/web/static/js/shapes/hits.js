@@ -15,7 +15,7 @@ import { boundsOf, covers } from "./shapes.js";
  * @param {number} near how far the pointer may be off
  * @returns {?string}
  */
-export function handleAt([x, y, w, h], [px, py], near) {
+function handleAt([x, y, w, h], [px, py], near) {
   const place = (from, length, p) => {
     const within = Math.min(near, length / 3);
     if (p < from - near || p > from + length + near) return null;
@@ -30,7 +30,7 @@ export function handleAt([x, y, w, h], [px, py], near) {
 /**
  * What of this shape is at a point. @param {Shape} shape @returns {?Hit}
  */
-export function partAt(shape, at, near) {
+function partAt(shape, at, near) {
   const { id } = shape;
   if (shape.box) {
     const handle = shape.locked ? null : handleAt(shape.box, at, near);

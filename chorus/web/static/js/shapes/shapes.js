@@ -48,11 +48,6 @@ export function same(a, b) {
   return said(a) === said(b);
 }
 
-/** The classes there are, each once, in the order they were drawn. @param {Shape[]} shapes */
-export function classesIn(shapes) {
-  return [...new Set(shapes.map((s) => s.cls))];
-}
-
 /** How many there are of each class, most first. @returns {[string, number][]} */
 export function tally(shapes) {
   const counts = new Map();

@@ -7,7 +7,7 @@
  */
 
 /** So many CSS pixels for one of the picture's: to the pixel, and not further. */
-export const CLOSEST = 40;
+const CLOSEST = 40;
 /** Small pictures are shown larger, but not as a blur. */
 const ENLARGE_MOST = 4;
 const MARGIN = 12;

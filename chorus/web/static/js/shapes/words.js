@@ -44,7 +44,7 @@ export function moreWords(shape, shown) {
 }
 
 /** Who says so: without a score it is no model's answer, but the one from before a new start. */
-export function originWords({ score: sure }) {
+function originWords({ score: sure }) {
   return sure === null ? _("earlier label") : _("model %(score)s", { score: score(sure) });
 }
 
