@@ -224,12 +224,11 @@ def decide(
         votes = tx.standing(item.item_id)
         count(item, votes, project, tx.params(project))
     else:
-        if preset:
-            _preset(item)
+        made = preset and _preset(item)
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
         body["set_aside"] = [_as_event(v) for v in was]
-        body["preset"] = preset
+        body["preset"] = made
         tx.clear_standing(item.item_id)
         votes = []
         count(item, votes, project, tx.params(project))
@@ -269,13 +268,22 @@ def outcome(
     return review, value, requeued
 
 
-def _preset(item: Item) -> None:
-    """Let people find the item's label so far where the model's answer would be."""
-    item.preset = item.label if item.label is not None else item.provisional
-    if item.preset is None:
-        return
-    item.queue, item.queue_pos, item.queue_block = "prelabeled", item.rank, 0
-    item.pre_value, item.pre_score, item.odd = item.preset, None, None
+def _preset(item: Item) -> bool:
+    """Let people find the item's label so far where the model's answer would be: was there any?
+    Where it has only been skipped they find nothing, or still the preset that nobody has
+    confirmed: among old labels the model's answer to the old question would be taken for one."""
+    label = item.label if item.label is not None else item.provisional
+    if label is not None:
+        item.preset = label
+        item.queue, item.queue_pos, item.queue_block = "prelabeled", item.rank, 0
+        item.pre_value, item.pre_score, item.odd = label, None, None
+        return True
+    if not item.shows_preset:
+        item.preset = None
+        if item.queue == "prelabeled" and not item.audit:  # of what is hidden nobody is misled
+            item.queue, item.queue_pos, item.queue_block = "manual", item.rank, 0
+            item.pre_value = item.pre_score = None
+    return False
 
 
 def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> None:
