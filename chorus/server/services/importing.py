@@ -370,13 +370,14 @@ class Importing:
                 faults.append(Fault(entry.name, "marked as gold, but without a label"))
                 continue
             good.append((result, label, entry.gold))
-        added = await self._store.write(
+        came = await self._store.write(
             lambda tx: add_items(tx, job.project_id, job.created_by or "", good, now_ms())
         )
-        running.added += added
-        running.duplicates += len(good) - added
-        running.done += len(good)
-        await self._keep_faults(running, faults)
+        known = len(good) - came.added - len(came.untaken)
+        running.added += came.added
+        running.duplicates += known
+        running.done += came.added + known
+        await self._keep_faults(running, faults + came.untaken)
 
     async def _keep_faults(self, running: Running, faults: list[Fault]) -> None:
         running.faulty += len(faults)
@@ -437,20 +438,29 @@ def new_job(tx: Tx, project_id: str, user_id: str) -> Job:
     return job
 
 
+class Came(NamedTuple):
+    """What `add_items` did."""
+
+    added: int
+    untaken: list[Fault]
+    """What is known already and stays as it is, although another label came with it."""
+
+
 def add_items(
     tx: Tx,
     project_id: str,
     user_id: str,
     pictures: Iterable[tuple[Prepared, str | None, bool]],
     now: int,
-) -> int:
-    """Insert what is new; returns how many were added. pictures: (picture or text, canonical label
-    or None, whether the label is gold)."""
+) -> Came:
+    """Insert what is new. pictures: (picture or text, canonical label or None, whether the label is
+    gold)."""
     project = tx.project(project_id)
     assert project is not None
     delta = Delta()
     added = 0
     labeled: list[Item] = []
+    untaken: list[Fault] = []
     gold = 0
     later = [a for a in tx.assignments(project_id) if a.wanted.later and a.state != "ending"]
     for picture, label, is_gold in pictures:
@@ -467,6 +477,7 @@ def add_items(
         settle(item, project, now)
         item_id = tx.add_item(item)
         if item_id is None:
+            untaken += _untaken(tx, picture, item)
             continue
         item.item_id = item_id
         added += 1
@@ -479,7 +490,21 @@ def add_items(
         seq = tx.emit(project_id, now, "items.added", body)
         for item in labeled:
             tx.add_review(project_id, item.item_id, user_id, "import", item.review_value, seq, now)
-    return added
+    return Came(added, untaken)
+
+
+def _untaken(tx: Tx, picture: Prepared, new: Item) -> Iterator[Fault]:
+    """Why of `new`, whose content is known already, the label or its being gold was not taken."""
+    if new.label is None:
+        return
+    (item,) = tx.items_by_content(new.project_id, [new.content_hash])
+    if item.label != new.label:
+        what = "its label was not taken"
+    elif new.gold and not item.gold:
+        what = "it was not made gold"
+    else:
+        return
+    yield Fault(picture.name, f"in the project already, as {item.name}, and stays so: {what}")
 
 
 def rank_of(seed: int, content_hash: str) -> int:
