@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import pickle
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -247,22 +248,31 @@ class Tuner:
 
     def _keep(self) -> None:
         part = self._state.with_name(self._state.name + ".tmp")
-        own = {
-            name: weight for name, weight in self.network.named_parameters() if weight.requires_grad
-        }
         torch.save(
             {
-                "step": self.step, "losses": self.losses, "sum": self._sum, "own": own,
+                "step": self.step, "losses": self.losses, "sum": self._sum, "own": self._own(),
                 "optimizer": self._optimizer.state_dict(),
             },
             part,
         )  # fmt: skip
         os.replace(part, self._state)
 
+    def _own(self) -> dict[str, torch.Tensor]:
+        """What it learns, by name."""
+        return {n: w for n, w in self.network.named_parameters() if w.requires_grad}
+
     def _resume(self) -> None:
-        stored: dict[str, Any] = torch.load(
-            self._state, map_location=self.device, weights_only=True
-        )
+        """Go on where the state stands. From one that is damaged, or of another network, it begins
+        anew, or it would fail at every try."""
+        try:
+            stored: dict[str, Any] = torch.load(
+                self._state, map_location=self.device, weights_only=True
+            )
+            found = {name: weight.shape for name, weight in stored["own"].items()}
+        except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
+            return
+        if found != {name: weight.shape for name, weight in self._own().items()}:
+            return
         self.network.load_state_dict(stored["own"], strict=False)
         self._optimizer.load_state_dict(stored["optimizer"])
         self.step, self.losses, self._sum = stored["step"], stored["losses"], stored["sum"]

@@ -174,6 +174,33 @@ async def test_a_page_that_was_taken_away_is_replaced_once(bench: Bench, tmp_pat
     assert await other.next_page() is not None, "one person holds all of them"
 
 
+async def test_what_was_taken_away_does_not_come_back_as_a_replacement(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Of ten items four are taken from a person, who gets others; where one of these is settled
+    elsewhere, the next of all is not one that was taken."""
+    project = await bench.make(pictures(tmp_path, 10), page_size=4)
+    token = await bench.person()
+    stream = await bench.labeler(token, credit=1)
+    page = await page_of(stream)
+    taken = {item.item_id for item in page.items}
+    one = f"/api/projects/{project.project_id}"
+    async with Rest(bench.server.url, token) as own:
+        await bench.admin.request(
+            "POST", f"{one}/people/{(await own.me()).user_id}/take-page", json={}
+        )
+    await eventually(stream, lambda: page.page_id not in stream.pages)
+    page = await page_of(stream)
+    decision = {"action": "change", "value": {"class": project.classes[0].name}}
+    for left in (4, 4, 3):
+        held = page.items[0]
+        await bench.admin.request("POST", f"{one}/items/{held.item_id}/review", json=decision)
+        await eventually(stream, lambda held=held: held not in page.items)
+        now = [item.item_id for item in page.items]
+        assert len(now) == left
+        assert not taken & set(now)
+
+
 async def test_what_breaks_in_a_callback_is_heard_by_all_who_wait(bench: Bench) -> None:
     def broken(stats: object) -> None:
         raise RuntimeError("a mistake of the program's")

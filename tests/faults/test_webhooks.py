@@ -21,6 +21,7 @@ from chorus.server.domain.model import Webhook
 from chorus.server.domain.webhooks import GIVE_UP_MS, MOST_MS, gives_up, signature, wait_ms
 from chorus.server.errors import ApiError as ServerError
 from chorus.server.services.accounts import leave
+from chorus.server.services.fitting import ANSWER_BYTES
 from chorus.server.services.news import News
 from chorus.server.services.webhooks import NewWebhook, WebhookChange, Webhooks
 from chorus.server.storage.outbound import Outbound, Refused, parts_of, public
@@ -170,6 +171,38 @@ async def test_signed_tried_again_and_nothing_lost(
                 pass  # the answer is on its way into the database
         await ask("DELETE", path)
         assert (await ask("GET", "/webhooks"))["webhooks"] == []
+
+
+async def test_large_events_come_a_few_at_a_time(
+    server: TestServer, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(tmp_path / "in", 1))
+        one = f"/api/projects/{bench.project.project_id}"
+        order = {"url": receiver.url, "types": ["project.changed"]}
+        hook = (await bench.admin.request("POST", f"{one}/webhooks", json=order)).json()
+        path = f"{one}/webhooks/{hook['webhook_id']}"
+        await bench.admin.request("PATCH", path, json={"active": False})
+        texts = [str(n).rjust(100_000, "x") for n in range(24)]
+        assert sum(map(len, texts)) > ANSWER_BYTES
+        for text in texts:
+            await bench.admin.change_project(bench.project.project_id, instructions=text)
+        await bench.admin.request("PATCH", path, json={"active": True})
+        await receiver.until(lambda: len(receiver.seqs()) == len(texts))
+        sent = [event for _, body in receiver.messages for event in json.loads(body)["events"]]
+        assert [event["body"]["instructions"] for event in sent] == texts
+        assert max(len(body) for _, body in receiver.messages) < ANSWER_BYTES + 1000
+        # Nor does the list of what was changed come at once.
+        told: list[Any] = []
+        before: int | None = 0
+        while before is not None:
+            url = f"{one}/changes?limit=200&before={before}"
+            answer = await bench.admin.request("GET", url)
+            assert len(answer.content) < ANSWER_BYTES + 1000
+            told += answer.json()["changes"]
+            before = answer.json()["next"]
+        assert [t["change"]["instructions"] for t in told[: len(texts)]] == texts[::-1]
+        assert len(told) == len({t["seq"] for t in told}) > len(texts)
 
 
 async def removed(bench: Bench, user_id: str, login: str) -> None:

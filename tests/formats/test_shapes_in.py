@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chorus.server.formats.bundle import write_bundle
 from chorus.server.formats.labels.drawn import Drawn, Misplaced, ShapeIn, placed
 from chorus.server.formats.labels.errors import BadLabels
-from chorus.server.formats.labels.rows import Problem
+from chorus.server.formats.labels.rows import LabelRow, Problem
 from chorus.server.formats.media import Media
 from chorus.server.formats.rows import Drawing, ExportRow, ShapeRow
 from chorus.server.formats.spool import Spool, SpoolWriter
@@ -184,6 +184,54 @@ def test_an_image_without_annotations_says_nothing(tmp_path: Path) -> None:
     first, second = rows(found)
     assert isinstance(first.label, Drawn)
     assert second.label is None
+
+
+def several(ids: list[Any], categories: list[tuple[Any, str]], of: Any = 1) -> str:
+    """Images a.jpg, b.jpg … with these ids, and a box of the first category on `of`."""
+    images = [{"file_name": f"{'abcdef'[n]}.jpg", "id": id_} for n, id_ in enumerate(ids)]
+    return json.dumps(
+        {"images": images, "categories": [{"id": n, "name": name} for n, name in categories],
+         "annotations": [{"id": 1, "image_id": of, "category_id": categories[0][0],
+                          "bbox": [1, 2, 30, 20]}]}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (several([1, 2, 1], [(3, "cat")]), "two images have the id 1: a.jpg and c.jpg"),
+        (several(["x", "x"], [(3, "cat")]), "two images have the id 'x': a.jpg and b.jpg"),
+        (several([1, 2], [(3, "cat"), (3, "dog")]), "two categories have the id 3: cat and dog"),
+    ],
+)
+def test_an_id_that_means_two_things_is_refused_by_its_name(
+    tmp_path: Path, text: str, word: str, drawn: bool
+) -> None:
+    with pytest.raises(BadLabels, match=word):
+        read(tmp_path, "a.json", text, drawn=drawn)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_image_twice_is_no_mistake(tmp_path: Path) -> None:
+    document = json.loads(several([1, 2], [(3, "cat"), (4, "dog"), (3, "cat")]))
+    document["images"].append(document["images"][0])
+    one, other, again = rows(read(tmp_path, "a.json", json.dumps(document), drawn=True)[1])
+    assert one.label == again.label != other.label is None
+
+
+def test_images_without_ids_get_no_annotations(tmp_path: Path) -> None:
+    text = several([None, None], [(3, "cat")], of=None)
+    found = read(tmp_path, "a.json", text, drawn=True)[1]
+    assert [e.reason for e in found if isinstance(e, Problem)] == ["it is of no image of the file"]
+    assert [e.label for e in found if isinstance(e, LabelRow)] == [None, None]
+
+
+def test_ids_may_be_written_with_a_decimal_point(tmp_path: Path) -> None:
+    text = several([1.0, 2.0], [(3.0, "cat")], of=2)
+    one, other = rows(read(tmp_path, "a.json", text, drawn=True)[1])
+    assert one.label is None
+    assert isinstance(other.label, Drawn)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,28 @@ def test_turns_may_end_anywhere(tmp_path: Path, base: Backbone) -> None:
 
 
 @pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize("damage", ["a class more", "cut off", "nothing", "no state at all"])
+def test_where_it_stands_is_of_no_use_it_begins_anew(
+    tmp_path: Path, base: Backbone, damage: str
+) -> None:
+    pictures, state = shapes(tmp_path, 40), tmp_path / "state.pt"
+    Tuner(base, pictures, 1, state, 2).turn(0)
+    if damage == "a class more":
+        pictures = Pictures(pictures.paths, np.eye(3, dtype=np.float32)[[0, 1, 2, 1] * 10], False)
+    elif damage == "no state at all":
+        state.write_bytes(b"x" * 999)
+    else:
+        state.write_bytes(state.read_bytes()[: 1000 if damage == "cut off" else 0])
+    again = Tuner(base, pictures, 1, state, 2)
+    assert (again.step, again.losses) == (-1, [])
+    fresh = Tuner(base, pictures, 1, tmp_path / "fresh.pt", 2)
+    assert again.turn(600)
+    assert fresh.turn(600)
+    for name, weight in fresh.weights().items():
+        assert torch.equal(weight, again.weights()[name]), name
+
+
+@pytest.mark.usefixtures("few_steps")
 def test_only_the_last_stages_learn(tmp_path: Path, base: Backbone) -> None:
     before = load(base).state_dict()
     tuner = Tuner(base, shapes(tmp_path, 40), 1, tmp_path / "state.pt", 2)

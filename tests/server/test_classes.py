@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from chorus.client import ApiError
 from chorus.server.domain.classes import KEYS, PALETTE, folders_of, keys_of
 from chorus.server.domain.model import LabelClass, StartOver
 from chorus.server.services import landing, starting_over
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.classes import ClassChange, alter
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
@@ -165,6 +169,7 @@ async def test_a_renamed_class_is_the_same_class(bench: Bench, tmp_path: Path) -
         ({"name": "green"}, "conflict"),
         ({"name": "a/b/c/d/e/f/g"}, "bad_value"),
         ({"name": "a//b"}, "bad_value"),
+        ({"name": "a\x01b"}, "bad_value"),
         ({"color": "red"}, "bad_value"),
         ({"key": "7"}, "bad_value"),
     ):
@@ -173,6 +178,55 @@ async def test_a_renamed_class_is_the_same_class(bench: Bench, tmp_path: Path) -
         assert refused.value.code == code
     with pytest.raises(ApiError, match="votes store its place"):
         await send(bench, "DELETE", "classes/1")
+
+
+UNSEEN = ["a\x01b", "a\nb", "a\x7fb", "a\ufffeb", "a\u202eb"]
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+async def test_a_class_name_has_nothing_that_cannot_be_seen(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    """In a VOC export two such classes would be called the same."""
+    await bench.make(pictures(tmp_path, 1))
+    for ask in (
+        send(bench, "POST", "classes", classes=["fine", name]),
+        send(bench, "PATCH", "classes/1", name=name),
+        bench.admin.create_project("Another", ["fine", name]),
+        by_import(bench, name),
+    ):
+        with pytest.raises(ApiError, match="cannot be seen") as refused:
+            await ask
+        assert refused.value.code == "bad_value"
+    now = await bench.admin.request("GET", f"/api/projects/{bench.project.project_id}")
+    assert [c["name"] for c in now.json()["classes"]] == ["green", "red"]
+
+
+async def by_import(bench: Bench, name: str) -> None:
+    """Let a file of labels make a class."""
+    rest, one = bench.admin, bench.project.project_id
+    line = json.dumps({"item": "green-00000.png", "label": name}).encode()
+    dry = await rest.begin_label_import(one, "labels.jsonl", io.BytesIO(line), "labels")
+    async with asyncio.timeout(PATIENCE):
+        while dry.state != "ready":
+            dry = await rest.label_import(one, dry.import_id)
+    await rest.apply_label_import(one, dry.import_id, add_classes=True)
+
+
+def test_a_name_from_before_there_was_a_rule_may_stay() -> None:
+    """Whoever changes its colour says its name again."""
+    world = World()
+    tx = world.tx()
+    old = LabelClass("a\x01b", "#111111", None)
+    tx.change_class("p", 1, old, tx.classes("p")[1].name)
+    world.commit(tx)
+    tx = world.tx()
+    boss = CurrentUser("boss", "boss", "Boss", True)
+    schema = alter(tx, boss, "p", 1, ClassChange(name=old.name, color="#222222"))
+    world.commit(tx)
+    assert schema is not None
+    assert [c.name for c in schema.classes][1] == old.name
+    world.close()
 
 
 async def test_starting_over_keeps_old_labels_as_presets_and_can_be_taken_back(

@@ -63,6 +63,37 @@ def test_a_correction_is_in_one_message_with_its_vote_or_waits(
 
 
 @pytest.mark.timeout(60)
+async def test_it_does_not_matter_which_lease_a_vote_names(
+    server: TestServer, tmp_path: Path
+) -> None:
+    """The one that counts is the person's own newest one of the item."""
+    async with Bench(server) as bench:
+        project = await bench.make(pictures(tmp_path / "p", 4), votes_min=2, votes_max=2)
+        async with (
+            connect(bench, await bench.person()) as ann,
+            connect(bench, await bench.person()) as ben,
+        ):
+            pages = []
+            for ws in (ann, ben):
+                raw = Raw(ws, project)
+                await raw.ask("labeling.open", tab="t", page_size=4, credit=1)
+                pages.append((await raw.until("page"))["body"])
+            mine = pages[1]["items"]
+            others = {item["item_id"]: item["lease_id"] for item in pages[0]["items"]}
+            names = [others[mine[0]["item_id"]], mine[0]["lease_id"], "no lease", None]
+            votes = [
+                {
+                    "vote_id": f"named-{n:04d}", "item_id": item["item_id"], "lease_id": lease_id,
+                    "kind": "label", "value": {"class": "red"}, "duration_ms": 700,
+                }
+                for n, (item, lease_id) in enumerate(zip(mine, names, strict=True))
+            ]  # fmt: skip
+            kept = (await raw.ask("votes.cast", votes=votes))["body"]["votes"]
+            assert all("seq" in one for one in kept)
+        assert len(await bench.votes()) == 4
+
+
+@pytest.mark.timeout(60)
 async def test_a_page_in_one_message(server: TestServer, tmp_path: Path) -> None:
     async with Bench(server) as bench:
         project = await bench.make(pictures(tmp_path / "p", 9))

@@ -8,7 +8,8 @@ import pytest
 
 from chorus.server.formats.labels.drawn import Drawn, ShapeIn
 from chorus.server.formats.labels.rows import Said
-from chorus.server.services import label_ops, landing
+from chorus.server.services import label_ops, landing, review
+from chorus.server.services.dashboard import snapshot
 from chorus.server.services.label_ops import Op, Options
 from chorus.server.services.round_files import Prediction
 from chorus.server.storage.tx import Tx
@@ -58,6 +59,53 @@ def test_what_was_brought_in_outlives_a_decision_that_is_taken_back(world: World
     world.decide(1, "requeue")
     world.decide(1, "undo")
     assert shown(world, "u0") == {"class": "dog", "score": None}
+
+
+def send_back(world: World) -> None:
+    """As a start over does with "old labels filled in"."""
+    tx = world.tx()
+    item = tx.item(1)
+    assert item is not None
+    review.decide(tx, item, "boss", "requeue", None, world.now, preset=True)
+    world.commit(tx)
+
+
+def skip(world: World, user_id: str) -> object:
+    """What they were shown."""
+    found = shown(world, user_id)
+    world.cast(user_id, 1, None, "skip")
+    return found
+
+
+def test_what_was_only_skipped_comes_back_with_nothing_filled_in(world: World) -> None:
+    round_says(world, "2")
+    assert skip(world, "u0") == {"class": "cow", "score": 0.9}
+    send_back(world)
+    assert snapshot(Tx(world.db), "p").queue == {"manual": 1, "clustered": 0, "prelabeled": 0}
+    assert shown(world, "u1") is None
+
+
+def test_an_old_label_that_was_only_skipped_is_still_an_old_label(world: World) -> None:
+    for user_id in ("u0", "u1"):
+        world.deal(user_id, 1)
+        world.cast(user_id, 1, "1")
+    send_back(world)
+    assert skip(world, "u2") == {"class": "dog", "score": None}
+    send_back(world)
+    world.set(prelabel=False)  # it is no answer of the model's
+    assert shown(world, "u2") == {"class": "dog", "score": None}
+
+
+def test_what_was_brought_in_and_only_skipped_stays(world: World) -> None:
+    bring_in(world, ["dog"])
+    assert skip(world, "u0") == {"class": "dog", "score": None}
+    send_back(world)
+    assert shown(world, "u0") == {"class": "dog", "score": None}
+    world.leave("u0")
+    world.decide(1, "undo")
+    world.decide(1, "requeue")
+    world.set(prelabel=False)
+    assert shown(world, "u1") == {"class": "dog", "score": None}
 
 
 def test_boxes_that_were_brought_in_with_scores_are_no_round_s() -> None:

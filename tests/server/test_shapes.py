@@ -12,6 +12,7 @@ import pytest
 
 from chorus.client.errors import ApiError
 from chorus.client.labeler import LabelerStream
+from chorus.client.messages import Frame
 from chorus.server.domain.classes import LEVELS_MAX, NAME_MAX
 from chorus.server.domain.shapes import POINTS_IN_ALL_MAX, POINTS_MAX
 from chorus.server.services.fitting import ANSWER_BYTES
@@ -19,7 +20,7 @@ from chorus.server.transport.hub import OUTBOX_MAX
 from chorus.server.transport.socket import LARGE
 from tests.server.test_multilabel import items, refusal, seen
 from tests.server.test_review import Room
-from tests.servers import Bench, eventually, page_of, pictures
+from tests.servers import PATIENCE, Bench, eventually, page_of, pictures
 
 CLASSES = ["RBC", "WBC"]
 GREEN, RED = "green-00000.png", "red-00001.png"
@@ -352,4 +353,35 @@ async def test_many_large_answers_come_a_few_at_a_time_and_the_connection_stays(
             listed += [item["item_id"] for item in reply["items"]]
             after = reply["next"]
         assert sorted(listed) == sorted(mine)
+    for path, key, at_most in (("items", "after", 200), ("events", "since", 1000)):
+        told: list[dict[str, Any]] = []
+        cursor: int | None = 0
+        while cursor is not None:
+            asked = {key: cursor, "limit": at_most}
+            url = f"/api/projects/{bench.project.project_id}/{path}"
+            answer = await bench.admin.request("GET", url, params=asked)
+            assert len(answer.content) < ANSWER_BYTES + 1000
+            found = answer.json()
+            told += found[path]
+            cursor = found["next"] if found[path] else None
+        if path == "items":
+            assert [item["item_id"] for item in told] == sorted(mine)
+        else:
+            assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
+    # All the log at once is more than may wait for a reader: it comes as fast as it is read.
+    follower = await bench.socket(await bench.person("supervisor"))
+    pushed: list[int | None] = []
+    last = asyncio.Event()
+
+    def on_frame(frame: Frame) -> None:
+        pushed.append(frame.seq)
+        if frame.seq == told[-1]["seq"]:
+            last.set()
+
+    body = {"topic": f"project/{bench.project.project_id}/events", "since": 0}
+    await follower.subscribe("subscribe", lambda: body, on_frame)
+    async with asyncio.timeout(PATIENCE):
+        await last.wait()
+    assert pushed[: len(told)] == [event["seq"] for event in told]
+    assert follower.connections == 1
     assert stream.socket.connections == room.socket.connections == 1

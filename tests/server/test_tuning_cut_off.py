@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chorus.server.domain.model import Round
+from chorus.server.domain.model import LabelClass, Round
 from chorus.server.services import round_files
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.feature_passes import FeaturePasses
@@ -18,7 +18,7 @@ from chorus.server.services.round_state import Line, Paths, RoundState
 from chorus.server.services.tuning import DRAWN, STATE, Tunings
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
-from tests.server.world import World
+from tests.server.world import CLASSES, World
 from tests.servers import PATIENCE
 
 ITEMS = 40
@@ -29,12 +29,15 @@ class Worker:
 
     def __init__(self) -> None:
         self.trained = 0
+        self.classes: set[int] = set()
         self.judging = asyncio.Event()
         self.judges = False
 
     async def __call__(
         self, function: str, params: dict[str, Any], *_: Any
     ) -> tuple[dict[str, Any], int]:
+        if "classes" in params:
+            self.classes.add(params["classes"])
         if function.endswith(".turn"):
             return self._turn(Path(params["state"])), 1
         if function.endswith(".compare"):
@@ -124,11 +127,25 @@ async def test_cut_off_while_it_is_judged_it_is_not_trained_again(
     assert not (folder / STATE).exists(), "it is large"
 
 
-@pytest.mark.parametrize("before", [None, "7"])
+async def test_a_class_added_meanwhile_does_not_end_it(world: World, tmp_path: Path) -> None:
+    """It goes on with those it began with: what it has learned so far fits no others."""
+    first = Worker()
+    await lives(world, tmp_path, first)
+    tx = world.tx()
+    tx.add_class("p", len(CLASSES), LabelClass("owl", "#111111"))
+    world.commit(tx)
+    again = Worker()
+    again.judges = True
+    await lives(world, tmp_path, again)
+    assert first.classes == again.classes == {len(CLASSES)}
+
+
+@pytest.mark.parametrize("before", [None, "7", "1", "7 3"])
 async def test_what_may_not_be_marked_is_drawn_anew(
     world: World, tmp_path: Path, before: str | None
 ) -> None:
-    """A stop before all were marked; or what lies there is of a fine-tuning before this one."""
+    """A stop before all were marked; or what lies there is of a fine-tuning before this one, or of
+    an older version, which did not say how many classes there were."""
     folder = tmp_path / "rounds/p/tuning"
     await lives(world, tmp_path, Worker())
     drawn, marked = (folder / "items.tsv").read_text(), tuned(world)
@@ -143,5 +160,5 @@ async def test_what_may_not_be_marked_is_drawn_anew(
     again.judges = True
     await lives(world, tmp_path, again)
     assert ((folder / "items.tsv").read_text(), tuned(world)) == (drawn, marked)
-    assert (folder / DRAWN).read_text() == "1"
+    assert (folder / DRAWN).read_text() == f"1 {len(CLASSES)}"
     assert again.trained == 2, "of what was learned from other items nothing is kept"

@@ -120,6 +120,28 @@ async def test_a_table_goes_with_all_files_of_a_large_folder(bench: Bench, tmp_p
     assert (await bench.stats()).counts.labeled == 0
 
 
+async def test_a_label_of_what_is_there_already_is_told_where_it_is_not_taken(
+    bench: Bench, tmp_path: Path
+) -> None:
+    one, other = (path.read_bytes() for path in sorted(pictures(tmp_path, 2).iterdir()))
+    await bench.make()
+    files = {
+        "a.png": one, "b.png": one, "c.png": other, "d.png": other, "e.png": other,
+        "labels.csv": b"path,label\nb.png,red\nc.png,green\nd.png,green\ne.png,red\n",
+    }  # fmt: skip
+    job = await sent(bench, files)
+    assert (job.added, job.duplicates, job.faulty, job.total) == (2, 1, 2, 5)
+    assert {f.name: f.reason for f in job.errors} == {
+        "b.png": "in the project already, as a.png, and stays so: its label was not taken",
+        "e.png": "in the project already, as c.png, and stays so: its label was not taken",
+    }
+    stats = await bench.stats()
+    assert (stats.counts.unlabeled, stats.labels) == (1, {"green": 1, "red": 0})
+    job = await sent(bench, {"c.png": other, "g.csv": b"path,label,gold\nc.png,green,1\n"})
+    assert (job.added, job.duplicates, job.faulty) == (0, 0, 1)
+    assert job.errors[0].reason.endswith("it was not made gold")
+
+
 async def test_hidden_files_are_left_out(bench: Bench, tmp_path: Path) -> None:
     (picture,) = pictures(tmp_path, 1).iterdir()
     await bench.make()

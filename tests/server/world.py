@@ -156,7 +156,7 @@ class World:
                 (Prepared(f"{self._pictures}.jpg", content, 8, 8, "image/jpeg", 1), label, gold)
             )
         tx = self.tx()
-        added = add_items(tx, "p", "admin", pictures, self.now)
+        added = add_items(tx, "p", "admin", pictures, self.now).added
         self.commit(tx)
         return added
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chorus.server.domain.model import LabelClass
+from chorus.server.domain.names import is_plain
 from chorus.server.errors import ApiError
 
 GROUP = "/"
@@ -26,6 +27,7 @@ PALETTE = (
     "#f84690", "#d71908", "#b62eb0", "#0d95da", "#768b09", "#6d7198", "#80946d", "#ac6ad8",
 )  # fmt: skip
 """Every colour stands out by 3 : 1 from a light and a dark page, and from the others."""
+NO_CHARACTERS = "\ufffe\uffff"
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -54,6 +56,9 @@ def check_name(name: str, barred: str | None) -> str:
         if not 1 <= len(level.strip()) <= NAME_MAX:
             what = "a class name" if len(levels) == 1 else f"each level of {name[:200]!r}"
             raise ApiError("bad_value", f"{what} has 1 to {NAME_MAX} characters")
+    if not is_plain(name) or any(c in NO_CHARACTERS for c in name):
+        # XML cannot write most of them, and in what is written instead two classes may be one.
+        raise ApiError("bad_value", f"the class name {name!r} has characters that cannot be seen")
     if barred is not None and barred in name:
         # It stands between the names of a set in tables.
         raise ApiError("bad_value", f"a class name of label sets has no {barred!r} in it")

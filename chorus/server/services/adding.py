@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from chorus.server.domain.model import BY_HAND, Item, Project
-from chorus.server.formats.images import Prepared
+from chorus.server.formats.images import Fault, Prepared
 from chorus.server.services.recording import Delta, settle
 from chorus.server.storage.tx import Tx
+
+
+class Came(NamedTuple):
+    """What `add_items` did."""
+
+    added: int
+    untaken: list[Fault]
+    """What is known already and stays as it is, although another label came with it."""
 
 
 def add_items(
@@ -19,14 +28,15 @@ def add_items(
     user_id: str,
     pictures: Iterable[tuple[Prepared, str | None, bool]],
     now: int,
-) -> int:
-    """Insert what is new; returns how many were added. pictures: (picture or text, canonical label
-    or None, whether the label is gold)."""
+) -> Came:
+    """Insert what is new. pictures: (picture or text, canonical label or None, whether the label is
+    gold)."""
     project = tx.project(project_id)
     assert project is not None
     delta = Delta()
     added = 0
     labeled: list[Item] = []
+    untaken: list[Fault] = []
     gold = 0
     later = [a for a in tx.assignments(project_id) if a.wanted.later and a.state != "ending"]
     for picture, label, is_gold in pictures:
@@ -43,6 +53,7 @@ def add_items(
         settle(item, project, now)
         item_id = tx.add_item(item)
         if item_id is None:
+            untaken += _untaken(tx, picture, item)
             continue
         item.item_id = item_id
         added += 1
@@ -55,7 +66,21 @@ def add_items(
         seq = tx.emit(project_id, now, "items.added", body)
         for item in labeled:
             tx.add_review(project_id, item.item_id, user_id, "import", item.review_value, seq, now)
-    return added
+    return Came(added, untaken)
+
+
+def _untaken(tx: Tx, picture: Prepared, new: Item) -> Iterator[Fault]:
+    """Why of `new`, whose content is known already, the label or its being gold was not taken."""
+    if new.label is None:
+        return
+    (item,) = tx.items_by_content(new.project_id, [new.content_hash])
+    if item.label != new.label:
+        what = "its label was not taken"
+    elif new.gold and not item.gold:
+        what = "it was not made gold"
+    else:
+        return
+    yield Fault(picture.name, f"in the project already, as {item.name}, and stays so: {what}")
 
 
 def rank_of(seed: int, content_hash: str) -> int:

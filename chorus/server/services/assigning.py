@@ -427,12 +427,15 @@ class Assigning:
             stream.push("note", {"seq": event.seq, "at": event.at, **event.body})
 
     async def _item_closed(self, stream: Stream, page_id: int, item_id: int) -> None:
+        avoid = self._not_yet(stream)
+
         def fn(tx: Tx) -> tuple[dict[str, Any] | None, bool]:
             replacement = None
             if not stream.closed:  # else nobody would see it, and it would be held for long
                 replacement = dealing.replace(
-                    tx, stream.project_id, stream.user_id, stream.tab, page_id, item_id, now_ms()
-                )
+                    tx, stream.project_id, stream.user_id, stream.tab, page_id, item_id, now_ms(),
+                    avoid,
+                )  # fmt: skip
             alive = any(
                 x.released_at is None or x.release_reason in ("voted", "skipped")
                 for x in tx.leases_of_page(page_id)

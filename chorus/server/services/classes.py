@@ -84,47 +84,7 @@ class Classes:
         """Another name, colour or key; votes store the class's place, so none changes. Project
         JSON. Raises `ApiError`: not_found, bad_value, conflict."""
 
-        def fn(tx: Tx) -> Schema | None:
-            project = _project(tx, project_id)
-            classes = tx.classes(project_id)
-            if not 0 <= index < len(classes):
-                raise ApiError("not_found", "no such class")
-            old = classes[index]
-            barred = SEPARATOR if project.multilabel else None
-            new = LabelClass(
-                old.name if change.name is msgspec.UNSET else check_name(change.name, barred),
-                old.color if change.color is msgspec.UNSET else check_color(change.color),
-                old.key if change.key is msgspec.UNSET else check_key(change.key, len(classes)),
-            )
-            if new == old:
-                return None
-            if any(c.name == new.name for i, c in enumerate(classes) if i != index):
-                raise ApiError("conflict", f"there is a class {new.name!r} already")
-            if new.key is not None:
-                # A key that another class was given moves over here.
-                for i, other in enumerate(classes):
-                    if i != index and other.key == new.key:
-                        freed = msgspec.structs.replace(other, key=None)
-                        tx.change_class(project_id, i, freed, other.name)
-            tx.change_class(project_id, index, new, old.name)
-            classes[index] = new
-            differs = [f for f in ("name", "color", "key") if getattr(old, f) != getattr(new, f)]
-            tx.emit(
-                project_id, now_ms(), "project.changed",
-                {
-                    "user_id": user.user_id,
-                    "by": user.name,
-                    "classes": [c.name for c in classes],
-                    "class": {
-                        "index": index,
-                        "from": {f: getattr(old, f) for f in differs},
-                        "to": {f: getattr(new, f) for f in differs},
-                    },
-                },
-            )  # fmt: skip
-            return tx.schema(project)
-
-        schema = await self._store.write(fn)
+        schema = await self._store.write(lambda tx: alter(tx, user, project_id, index, change))
         if schema is not None:
             self._projects.put_schema(project_id, schema)
         return await self._projects.get_for(user, project_id)
@@ -197,6 +157,53 @@ def insert(
             )
         )  # fmt: skip
     return tx.schema(project), due
+
+
+def alter(
+    tx: Tx, user: CurrentUser, project_id: str, index: int, change: ClassChange
+) -> Schema | None:
+    """The transaction of a changed class: the schema with it, None where nothing is new. Raises
+    `ApiError`: not_found, bad_value, conflict."""
+    project = _project(tx, project_id)
+    classes = tx.classes(project_id)
+    if not 0 <= index < len(classes):
+        raise ApiError("not_found", "no such class")
+    old = classes[index]
+    barred = SEPARATOR if project.multilabel else None
+    # A name given before there was a rule may stay.
+    renamed = change.name not in (msgspec.UNSET, old.name)
+    new = LabelClass(
+        check_name(str(change.name), barred) if renamed else old.name,
+        old.color if change.color is msgspec.UNSET else check_color(change.color),
+        old.key if change.key is msgspec.UNSET else check_key(change.key, len(classes)),
+    )
+    if new == old:
+        return None
+    if any(c.name == new.name for i, c in enumerate(classes) if i != index):
+        raise ApiError("conflict", f"there is a class {new.name!r} already")
+    if new.key is not None:
+        # A key that another class was given moves over here.
+        for i, other in enumerate(classes):
+            if i != index and other.key == new.key:
+                freed = msgspec.structs.replace(other, key=None)
+                tx.change_class(project_id, i, freed, other.name)
+    tx.change_class(project_id, index, new, old.name)
+    classes[index] = new
+    differs = [f for f in ("name", "color", "key") if getattr(old, f) != getattr(new, f)]
+    tx.emit(
+        project_id, now_ms(), "project.changed",
+        {
+            "user_id": user.user_id,
+            "by": user.name,
+            "classes": [c.name for c in classes],
+            "class": {
+                "index": index,
+                "from": {f: getattr(old, f) for f in differs},
+                "to": {f: getattr(new, f) for f in differs},
+            },
+        },
+    )  # fmt: skip
+    return tx.schema(project)
 
 
 def _counted(name: str, count: int) -> dict[str, Any]:

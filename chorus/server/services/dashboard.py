@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from chorus.server.domain.timeline import Point, votes_at
 from chorus.server.domain.values import NONE
 from chorus.server.errors import ApiError
 from chorus.server.services import timeline
+from chorus.server.services.fitting import fitting
 from chorus.server.services.projects import Projects
 from chorus.server.services.spending import Rules, spending
 from chorus.server.services.timeline import Timeline, figures_of
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 PACE_WINDOWS_MS = (3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000)
 """Of the forecast: the first in which there were enough votes."""
+
+READ_CHUNK = 50
+"""Events read together where they are taken as far as they fit an answer."""
 
 
 def snapshot(tx: Tx, project_id: str) -> Board:
@@ -391,6 +395,25 @@ class Dashboard:
 
         return await self._store.read(fn)
 
+    async def log(
+        self, project_id: str, since: int, limit: int
+    ) -> tuple[list[dict[str, Any]], str]:
+        """(events after `since` as `{"seq", "type", "at", "body"}`, epoch): at most `limit`, and
+        fewer if they are large. Raises not_found."""
+
+        def fn(tx: Tx) -> tuple[list[dict[str, Any]], str]:
+            project = tx.project(project_id)
+            if project is None:
+                raise ApiError("not_found", "no such project")
+            found = _few_at_a_time(tx, project_id, since, limit)
+            rows = (
+                {"seq": e.seq, "type": e.type, "at": e.at, "body": self.public_event(e)}
+                for e in found
+            )
+            return list(fitting(rows)), project.epoch
+
+        return await self._store.read(fn)
+
     def public_event(self, event: Event) -> dict[str, Any]:
         """An event's body as it goes over the wire: class names in place of stored values."""
         schema = self._projects.schema(event.project_id)
@@ -402,6 +425,13 @@ class Dashboard:
             body["labels"] = schema.counted(body["labels"])
         body["at"] = event.at
         return body
+
+
+def _few_at_a_time(tx: Tx, project_id: str, since: int, limit: int) -> Iterator[Event]:
+    """Events after `since`; few are read that are not taken, because one may be megabytes."""
+    while limit > 0 and (events := tx.events_since(project_id, since, min(limit, READ_CHUNK))):
+        yield from events
+        since, limit = events[-1].seq, limit - len(events)
 
 
 def forecast(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import msgspec
@@ -282,12 +282,14 @@ def _leases(
 
 
 def replace(
-    tx: Tx, project_id: str, user_id: str, tab: str, page_id: int, closed_item: int, now: int
-) -> dict[str, Any] | None:
+    tx: Tx, project_id: str, user_id: str, tab: str, page_id: int, closed_item: int, now: int,
+    not_yet: Collection[int] = (),
+) -> dict[str, Any] | None:  # fmt: skip
     """One more item for a manual page that lost `closed_item`; None where it just shrinks.
 
     Clustered and prelabeled pages shrink: a stranger among alike items would cost more than
     it brings. So does one with nothing else left to answer: its holder is about to have another.
+    And one for which there are only items of `not_yet`: what is left on it comes before those.
     """
     project = tx.project(project_id)
     page = tx.page(page_id)
@@ -298,8 +300,10 @@ def replace(
     if all(lease.released_at is not None for lease in leases):
         return None
     pools = [pool for tier in tiers(tx.pools(project_id, user_id)) for pool in tier]
-    heads = (tx.next_items(project_id, "manual", user_id, 0, 1, assigned=pool) for pool in pools)
-    items = _still(tx, project, next(filter(None, heads), []), now)
+    want = 1 + len(not_yet)
+    heads = (tx.next_items(project_id, "manual", user_id, 0, want, assigned=pool) for pool in pools)
+    others = (item for head in heads for item in head if item.item_id not in not_yet)
+    items = _still(tx, project, list(islice(others, 1)), now)
     if not items:
         return None
     pos = next((x.pos for x in leases if x.item_id == closed_item), 0)

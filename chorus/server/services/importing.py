@@ -369,13 +369,14 @@ class Importing:
                 faults.append(Fault(entry.name, "marked as gold, but without a label"))
                 continue
             good.append((result, label, entry.gold))
-        added = await self._store.write(
+        came = await self._store.write(
             lambda tx: add_items(tx, job.project_id, job.created_by or "", good, now_ms())
         )
-        running.added += added
-        running.duplicates += len(good) - added
-        running.done += len(good)
-        await self._keep_faults(running, faults)
+        known = len(good) - came.added - len(came.untaken)
+        running.added += came.added
+        running.duplicates += known
+        running.done += came.added + known
+        await self._keep_faults(running, faults + came.untaken)
 
     async def _keep_faults(self, running: Running, faults: list[Fault]) -> None:
         running.faulty += len(faults)

@@ -38,6 +38,8 @@ class PageVote(msgspec.Struct):
     value: dict[str, Any] | None = None
     duration_ms: int = 0
     lease_id: str | int | None = None
+    """For whoever reads messages. What counts is the newest lease that the person had of the item:
+    nobody chooses by naming an older one what they had been shown."""
     supersedes: str | None = None
 
 

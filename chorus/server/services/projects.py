@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,13 +22,14 @@ from chorus.server.domain.classes import (
     keys_of,
 )  # fmt: skip
 from chorus.server.domain.grants import role_by
-from chorus.server.domain.model import PAGE_SIZES, LabelClass, Project, User
+from chorus.server.domain.model import PAGE_SIZES, Event, LabelClass, Project, User
 from chorus.server.domain.ordering import ORDERINGS
 from chorus.server.domain.tasks import TASK_TYPES, is_multilabel, is_shapes, is_text
 from chorus.server.domain.values import SEPARATOR, Schema
 from chorus.server.errors import ApiError
 from chorus.server.services import remerging
 from chorus.server.services.accounts import CurrentUser, join, leave
+from chorus.server.services.fitting import fitting
 from chorus.server.services.prose import to_html
 from chorus.server.services.remerging import Remerging
 from chorus.server.storage.store import Store
@@ -537,8 +538,12 @@ class Projects:
         limit = max(1, min(limit, 200))
 
         def fn(tx: Tx) -> dict[str, Any]:
-            out = []
             events = tx.changes(project_id, before or 1 << 62, limit)
+            out = list(fitting(shown(tx, events)))
+            more = len(out) < len(events) or len(events) == limit
+            return {"changes": out, "next": out[-1]["seq"] if more else None}
+
+        def shown(tx: Tx, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
             for event in events:
                 body = dict(event.body)
                 user_id = str(body.pop("user_id", ""))
@@ -547,8 +552,7 @@ class Projects:
                     user = tx.user(user_id)
                     by = user.name if user else user_id
                 who = {"seq": event.seq, "at": event.at, "user_id": user_id, "by": by}
-                out.append({**who, "change": body})
-            return {"changes": out, "next": events[-1].seq if len(events) == limit else None}
+                yield {**who, "change": body}
 
         return await self._store.read(fn)
 

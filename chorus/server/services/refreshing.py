@@ -473,7 +473,7 @@ def _bring(
     pictures: Sequence[Prepared],
 ) -> Outcome:  # fmt: skip
     source = running.source
-    added = add_items(
+    came = add_items(
         tx, source.project_id, source.created_by, [(p, None, False) for p in pictures], now_ms()
     )
     kept = [row for row in after if row is not None]
@@ -487,8 +487,8 @@ def _bring(
     states = Counter(row.state for row in kept)
     found = Outcome(
         done=len(before),
-        added=added,
-        duplicates=len(pictures) - added,
+        added=came.added,
+        duplicates=len(pictures) - came.added,
         faulty=states["faulty"],
         changed=states["changed"],
         gone=states["gone"],

@@ -56,19 +56,22 @@ class Review:
     async def items(
         self, project_id: str, state: str | None, after: int, limit: int, votes: bool
     ) -> dict[str, Any]:
-        """`{"items": [ReviewItem], "total", "next"}` in order of item_id."""
+        """`{"items": [ReviewItem], "total", "next"}` in order of item_id. At most `limit` items,
+        and fewer if they are large."""
         if state is not None and state not in STATES:
             raise ApiError("bad_value", f"state must be one of {', '.join(STATES)}")
         limit = max(1, min(limit, LIST_MAX))
         schema = self._projects.schema(project_id)
 
         def fn(tx: Tx) -> dict[str, Any]:
-            items = tx.items_in_state(project_id, state, after, limit)
+            found = tx.items_in_state(project_id, state, after, limit)
+            items = list(fitting(_few_at_a_time(tx, found, schema, votes)))
+            more = len(items) < len(found) or len(found) == limit
             total = tx.count_states(project_id)
             return {
-                "items": _review_items(tx, items, schema, votes),
+                "items": items,
                 "total": total.get(state, 0) if state else sum(total.values()),
-                "next": items[-1].item_id if len(items) == limit else None,
+                "next": items[-1]["item_id"] if more else None,
             }
 
         return await self._store.read(fn)
@@ -221,12 +224,11 @@ def decide(
         votes = tx.standing(item.item_id)
         count(item, votes, project, tx.params(project))
     else:
-        if preset:
-            _preset(item)
+        made = preset and _preset(item)
         item.review = item.review_value = None
         item.requeue_seq = project.last_seq
         body["set_aside"] = [_as_event(v) for v in was]
-        body["preset"] = preset
+        body["preset"] = made
         tx.clear_standing(item.item_id)
         votes = []
         count(item, votes, project, tx.params(project))
@@ -266,13 +268,22 @@ def outcome(
     return review, value, requeued
 
 
-def _preset(item: Item) -> None:
-    """Let people find the item's label so far where the model's answer would be."""
-    item.preset = item.label if item.label is not None else item.provisional
-    if item.preset is None:
-        return
-    item.queue, item.queue_pos, item.queue_block = "prelabeled", item.rank, 0
-    item.pre_value, item.pre_score, item.odd = item.preset, None, None
+def _preset(item: Item) -> bool:
+    """Let people find the item's label so far where the model's answer would be: was there any?
+    Where it has only been skipped they find nothing, or still the preset that nobody has
+    confirmed: among old labels the model's answer to the old question would be taken for one."""
+    label = item.label if item.label is not None else item.provisional
+    if label is not None:
+        item.preset = label
+        item.queue, item.queue_pos, item.queue_block = "prelabeled", item.rank, 0
+        item.pre_value, item.pre_score, item.odd = label, None, None
+        return True
+    if not item.shows_preset:
+        item.preset = None
+        if item.queue == "prelabeled" and not item.audit:  # of what is hidden nobody is misled
+            item.queue, item.queue_pos, item.queue_block = "manual", item.rank, 0
+            item.pre_value = item.pre_score = None
+    return False
 
 
 def _undo(tx: Tx, item: Item, body: dict[str, Any], delta: Delta, now: int) -> None:
@@ -358,14 +369,20 @@ def _cursor(after: str) -> tuple[int | None, int]:
 
 
 def _doubted(tx: Tx, found: Sequence[tuple[int, Item]], schema: Schema) -> Iterator[dict[str, Any]]:
-    """ReviewItems, each with its doubt. Drawings are made a few at a time: so many may be taken."""
+    """ReviewItems, each with its votes and its doubt."""
+    items = _few_at_a_time(tx, [item for _, item in found], schema, True)
+    for item, (doubt, _) in zip(items, found, strict=True):
+        item["doubt"] = doubt
+        yield item
+
+
+def _few_at_a_time(
+    tx: Tx, items: Sequence[Item], schema: Schema, votes: bool
+) -> Iterator[dict[str, Any]]:
+    """ReviewItems. Drawings are made a few at a time: so many may be taken."""
     step = DRAWN if schema.shapes else LIST_MAX
-    for start in range(0, len(found), step):
-        some = found[start : start + step]
-        items = _review_items(tx, [item for _, item in some], schema, True)
-        for item, (doubt, _) in zip(items, some, strict=True):
-            item["doubt"] = doubt
-            yield item
+    for start in range(0, len(items), step):
+        yield from _review_items(tx, items[start : start + step], schema, votes)
 
 
 def _review_items(

@@ -11,6 +11,7 @@ from typing import Any
 from chorus.server.domain.features import Backbones
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.errors import ApiError
+from chorus.server.services.fitting import fitting
 from chorus.server.services.labeling import media
 from chorus.server.services.projects import Projects
 from chorus.server.storage.store import Store
@@ -107,7 +108,7 @@ class Similar:
                 if item.state in states
             ]
             items.sort(key=lambda i: (-scores[i.content_hash], i.item_id))
-            return [
+            rows = (
                 {
                     **media(item),
                     "state": item.state,
@@ -117,7 +118,8 @@ class Similar:
                     "similarity": scores[item.content_hash],
                 }
                 for item in items[:limit]
-            ]
+            )
+            return list(fitting(rows))
 
         return await self._store.read(fn)
 

@@ -18,7 +18,7 @@ import msgspec
 from chorus.server.clock import now_ms
 from chorus.server.domain import tuning as rules
 from chorus.server.domain.events import Board
-from chorus.server.domain.model import Project, Tuning
+from chorus.server.domain.model import Project, Round, Tuning
 from chorus.server.domain.tasks import is_multilabel
 from chorus.server.errors import ApiError, JobFailed
 from chorus.server.services import tuning_files
@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 TURN_S = 4.0
 """A round waits for one turn at most."""
 DRAWN = "drawn"
-"""In a fine-tuning's folder: its number, once its items are drawn and marked."""
+"""In a fine-tuning's folder: its number and how many classes there were, once its items are drawn
+and marked."""
 STATE = "state.pt"
 """There, too: where the training stands. Until all is over, so that what a stop cuts off after the
 last turn does not train anew."""
@@ -116,10 +117,12 @@ class Tunings:
             folder = self._paths.rounds / project_id / "tuning"
             project = await self._store.read(lambda tx: tx.project(project_id))
             assert project is not None
-            if fresh or not await asyncio.to_thread(_drawn, opened, folder):
-                await self._draw(opened, project, folder)
-            figures = await self._train(opened, project, state, folder)
-            await self._judge(opened, project, state, folder, figures)
+            classes = None if fresh else await asyncio.to_thread(_drawn, opened, folder)
+            if classes is None:
+                classes = await self._draw(opened, project, folder)
+            params = self._params(project, state, folder, classes)
+            figures = await self._train(opened, state, params)
+            await self._judge(opened, state, folder, params, figures)
         except JobFailed as error:
             if record is not None:
                 await self._end(record, "failed", {"reason": str(error)})
@@ -136,10 +139,14 @@ class Tunings:
             state.tuning = None
             self.changed(project_id)
 
-    async def _draw(self, record: Tuning, project: Project, folder: Path) -> None:
-        newest = await self._store.read(
-            lambda tx: [r for r in tx.rounds(record.project_id) if r.state == "done"][-1]
-        )
+    async def _draw(self, record: Tuning, project: Project, folder: Path) -> int:
+        """Returns how many classes there are now: it goes on with these, whatever is added."""
+
+        def read(tx: Tx) -> tuple[Round, int]:
+            done = [r for r in tx.rounds(record.project_id) if r.state == "done"]
+            return done[-1], len(tx.classes(record.project_id))
+
+        newest, classes = await self._store.read(read)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         await asyncio.to_thread(folder.mkdir, parents=True)
         drawn = await asyncio.to_thread(
@@ -156,12 +163,12 @@ class Tunings:
             )
         # Last: what a stop cuts off before this is drawn anew, so that nothing is learned from an
         # item that is not marked.
-        await asyncio.to_thread((folder / DRAWN).write_text, str(record.number))
+        await asyncio.to_thread((folder / DRAWN).write_text, f"{record.number} {classes}")
+        return classes
 
     async def _train(
-        self, record: Tuning, project: Project, state: RoundState, folder: Path
+        self, record: Tuning, state: RoundState, params: dict[str, Any]
     ) -> dict[str, Any]:
-        params = await self._params(project, state, folder)
         while True:
             # People wait for a round; the worker is its alone while it runs.
             await self._no_round.wait()
@@ -174,7 +181,7 @@ class Tunings:
                 return found
 
     async def _judge(
-        self, record: Tuning, project: Project, state: RoundState, folder: Path,
+        self, record: Tuning, state: RoundState, folder: Path, params: dict[str, Any],
         figures: dict[str, Any],
     ) -> None:  # fmt: skip
         """Is it better, on items that it has not seen? Then all items go through it."""
@@ -184,7 +191,6 @@ class Tunings:
             await self._no_round.wait()
             await self._features.job(folder, backbone, hashes, lambda share, attempt: None)
         await self._no_round.wait()
-        params = await self._params(project, state, folder)
         after = f"{before}+{figures['backbone']}"
         found, _ = await self._line.call(
             "chorus.ml.finetune_jobs.compare",
@@ -205,8 +211,9 @@ class Tunings:
         else:
             await asyncio.to_thread(self._forget, figures["backbone"])
 
-    async def _params(self, project: Project, state: RoundState, folder: Path) -> dict[str, Any]:
-        classes = await self._store.read(lambda tx: len(tx.classes(project.project_id)))
+    def _params(
+        self, project: Project, state: RoundState, folder: Path, classes: int
+    ) -> dict[str, Any]:
         return {
             "folder": str(folder),
             "state": str(folder / STATE),
@@ -271,12 +278,14 @@ def _labels(board: Board) -> int:
     return int(done[-1]["labels"]) if done else 0
 
 
-def _drawn(record: Tuning, folder: Path) -> bool:
-    """Its items are drawn and marked, and these are not those of the one before."""
+def _drawn(record: Tuning, folder: Path) -> int | None:
+    """How many classes there were when its items were drawn; None: they are not yet, or not all are
+    marked (or those that are, are of the one before, or of an older version, which did not say)."""
     try:
-        return (folder / DRAWN).read_text() == str(record.number)
+        number, _, classes = (folder / DRAWN).read_text().partition(" ")
     except FileNotFoundError:
-        return False
+        return None
+    return int(classes) if number == str(record.number) and classes.isdigit() else None
 
 
 def _open(tx: Tx, project_id: str, base: str) -> tuple[Tuning, bool]:

@@ -31,6 +31,7 @@ from chorus.server.domain.webhooks import (
     wait_ms,
 )
 from chorus.server.errors import ApiError
+from chorus.server.services.fitting import fitting
 from chorus.server.services.news import News
 from chorus.server.storage.outbound import Outbound, Refused
 from chorus.server.storage.store import Store
@@ -259,16 +260,18 @@ class Webhooks:
             return since
         types = set(msgspec.json.decode(hook.types))
         wanted = [e for e in events if not types or e.type in types]
-        upto = wanted[BATCH - 1].seq if len(wanted) > BATCH else events[-1].seq
-        wanted = wanted[:BATCH]
         if not wanted:
+            upto = events[-1].seq
             if upto - hook.delivered_seq > SKIP:
                 await self._store.write(lambda tx: _advance(tx, hook, upto))
             return upto
-        message_id = f"{hook.webhook_id}_{wanted[0].seq}_{wanted[-1].seq}"
-        bodies = [
-            {"seq": e.seq, "type": e.type, "at": e.at, "body": self._public(e)} for e in wanted
-        ]
+        rows = (
+            {"seq": e.seq, "type": e.type, "at": e.at, "body": self._public(e)}
+            for e in wanted[:BATCH]
+        )
+        bodies = list(fitting(rows))
+        upto = wanted[len(bodies) - 1].seq if len(bodies) < len(wanted) else events[-1].seq
+        message_id = f"{hook.webhook_id}_{bodies[0]['seq']}_{bodies[-1]['seq']}"
         status, error, ms = await self._send(hook, message_id, "events", bodies)
 
         def fn(tx: Tx) -> None:
@@ -276,7 +279,7 @@ class Webhooks:
             if tx.webhook(hook.webhook_id) is None:  # removed meanwhile
                 return
             attempt = hook.failures + 1
-            tx.add_delivery(hook, message_id, len(wanted), attempt, status, error, ms, now)
+            tx.add_delivery(hook, message_id, len(bodies), attempt, status, error, ms, now)
             if error is None:
                 _advance(tx, hook, upto)
                 return

@@ -37,6 +37,9 @@ SERVER_EVERY_S = 1.0
 GOODBYE_S = 2.0
 REPLAY_CHUNK = 500
 REPLAY_MAX = 5000
+REPLAY_BYTES = 2 << 20
+"""A replay waits while more than so much waits for its reader: it must never be what closes it, or
+whoever has missed many large events would come back to the same for ever."""
 SUBS_MAX = 20
 """Subscriptions of one socket to one project, and as many to the server; a page has three at most.
 (Not to all projects together: an overview has one to each, however many there are.)"""
@@ -56,6 +59,7 @@ class Outbox:
         self._latest: dict[str, Frame] = {}
         self._size = 0
         self._bell = Bell()
+        self._room = asyncio.Event()
         self.closing: str | None = None
         self.barred = False
         """What let it in has ended: whoever reads nothing, and so keeps the socket open, does
@@ -74,6 +78,17 @@ class Outbox:
             self.close("slow")
         self._bell.ring()
 
+    @property
+    def full(self) -> bool:
+        """Is it too full for what can wait?"""
+        return self.closing is None and self._size > REPLAY_BYTES
+
+    async def room(self) -> None:
+        """Wait until it is not `full`."""
+        while self.full:
+            self._room.clear()
+            await self._room.wait()
+
     def put_latest(self, key: str, frame: Frame) -> None:
         """A newer frame of the same key takes the place of one not sent yet."""
         if self.closing is not None:
@@ -88,6 +103,7 @@ class Outbox:
         if self.closing is None:
             self._frames.append((None, plain_frame("bye", {"reason": reason})))
             self.closing = reason
+            self._room.set()
             self._bell.ring()
 
     async def drain(self, send: Callable[[list[Frame]], Awaitable[None]]) -> str:
@@ -95,6 +111,8 @@ class Outbox:
         while True:
             while self._frames:
                 await send(self._take())
+                if not self.full:
+                    self._room.set()
             if self.closing is not None:
                 return self.closing
             await self._bell.rung()
@@ -124,6 +142,8 @@ class EventSub:
         self.last = since
         self.held: list[Event] | None = []
         """Events that came while the log is being replayed; None once live."""
+        self.waiting = False
+        """The replay waits for the reader: what comes meanwhile is read from the log."""
 
 
 class Hub:
@@ -337,11 +357,17 @@ class Hub:
 
     async def replay(self, project_id: str, follower: EventSub) -> None:
         """Send what happened since the follower's last event, then go live."""
-        while True:
+        outbox = follower.outbox
+        while outbox.closing is None:
+            follower.held, waited = [], False
             events, seq, _ = await self._events_since(project_id, follower.last, REPLAY_CHUNK)
             for event in events:
+                if outbox.full:
+                    follower.waiting = waited = True
+                    await outbox.room()
+                    follower.waiting = False
                 self._send_event(follower, event, self._tail(event))
-            if not events or follower.last >= seq:
+            if not waited and (not events or follower.last >= seq):
                 break
         held, follower.held = follower.held or [], None
         for event in held:
@@ -367,7 +393,8 @@ class Hub:
                 tail = self._tail(event)
                 for follower in followers.values():
                     if follower.held is not None:
-                        follower.held.append(event)
+                        if not follower.waiting:
+                            follower.held.append(event)
                     elif event.seq > follower.last:
                         self._send_event(follower, event, tail)
         for project_id in {e.project_id for e in events}:

@@ -36,14 +36,11 @@ async def events(request: Request) -> Response:
     if since < 0:
         _, last, epoch = await dashboard.events_since(project_id, 1 << 62, 1)
         return reply({"events": [], "next": last, "epoch": epoch})
-    found, _, epoch = await dashboard.events_since(project_id, since, limit)
+    found, epoch = await dashboard.log(project_id, since, limit)
     if not found and wait_ms:
         await kept.news.after(project_id, since, wait_ms / 1000)
-        found, _, epoch = await dashboard.events_since(project_id, since, limit)
-    shown = [
-        {"seq": e.seq, "type": e.type, "at": e.at, "body": dashboard.public_event(e)} for e in found
-    ]
-    return reply({"events": shown, "next": found[-1].seq if found else since, "epoch": epoch})
+        found, epoch = await dashboard.log(project_id, since, limit)
+    return reply({"events": found, "next": found[-1]["seq"] if found else since, "epoch": epoch})
 
 
 def routes() -> list[BaseRoute]:

@@ -31,6 +31,9 @@ from chorus.server.formats.labels.rows import (
 )
 from chorus.server.formats.labels.shapes import outline
 
+NAMES = ("file_name", "absolute_url", "coco_url")
+"""Fields in which an image is named."""
+
 
 def read_coco(document: dict[str, Any], sets: bool, drawn: bool = False) -> Iterator[Entry]:
     """`sets`: labels are sets of classes; `drawn`: boxes or polygons. Raises `BadLabels`."""
@@ -41,15 +44,11 @@ def read_coco(document: dict[str, Any], sets: bool, drawn: bool = False) -> Iter
         isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list)
     ):
         raise BadLabels("COCO has the lists images, annotations and categories")
-    try:
-        classes = {c["id"]: str(c["name"]) for c in categories}
-    except (TypeError, KeyError):
-        raise BadLabels("each of the categories needs an id and a name") from None
-    reader = _Reader(classes, sets, _shares(annotations) if drawn else None)
+    reader = _Reader(_classes(categories), sets, _shares(annotations) if drawn else None)
     open_images = document.get("unlabeled")
     if not isinstance(open_images, list):
         open_images = []
-    known = {_id(i) for i in [*images, *open_images] if isinstance(i, dict)}
+    known = _known([*images, *open_images])
     for number, annotation in enumerate(annotations):
         place = f"annotation {number + 1}"
         if not isinstance(annotation, dict) or _id(annotation, "image_id") not in known:
@@ -57,7 +56,7 @@ def read_coco(document: dict[str, Any], sets: bool, drawn: bool = False) -> Iter
         else:
             reader.annotations[_id(annotation, "image_id")].append((place, annotation))
     for vote in document.get("votes") or []:
-        if isinstance(vote, dict):
+        if isinstance(vote, dict) and _id(vote, "image_id") in known:
             reader.votes[_id(vote, "image_id")].append(vote)
     for number, image in enumerate(images):
         yield reader.entry(f"image {number + 1}", image)
@@ -65,9 +64,41 @@ def read_coco(document: dict[str, Any], sets: bool, drawn: bool = False) -> Iter
         yield reader.entry(f"unlabeled {number + 1}", image, is_open=True)
 
 
-def _id(record: dict[str, Any], field: str = "id") -> int | str | None:
+def _classes(categories: list[Any]) -> dict[Any, str]:
+    """Category id -> name. Raises `BadLabels`."""
+    classes: dict[Any, str] = {}
+    try:
+        for category in categories:
+            number, name = category["id"], str(category["name"])
+            if classes.setdefault(number, name) != name:
+                raise BadLabels(
+                    f"two categories have the id {number!r}: {classes[number]} and {name}"
+                )
+    except (TypeError, KeyError):
+        raise BadLabels("each of the categories needs an id and a name") from None
+    return classes
+
+
+def _known(images: list[Any]) -> set[int | float | str]:
+    """The ids of all pictures. Raises `BadLabels` where two share one: whose annotations those are
+    nobody could tell."""
+    named: dict[int | float | str, list[Any]] = {}
+    for image in images:
+        number = _id(image) if isinstance(image, dict) else None
+        if number is None:
+            continue
+        names = [image.get(field) for field in (*NAMES, "content_hash")]
+        if named.setdefault(number, names) != names:
+            pair = named[number], names
+            both = " and ".join(str(next(filter(None, n), "?"))[:200] for n in pair)
+            raise BadLabels(f"two images have the id {number!r}: {both}")
+    return set(named)
+
+
+def _id(record: dict[str, Any], field: str = "id") -> int | float | str | None:
+    """None: there is none. Some tools write whole numbers with a decimal point."""
     value = record.get(field)
-    return value if isinstance(value, int | str) else None
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else None
 
 
 def _shares(annotations: Iterable[Any]) -> bool:
@@ -103,7 +134,7 @@ class _Reader:
         """`is_open`: it is one without a label."""
         if not isinstance(image, dict):
             return Problem(place=place, name="", reason="it is no object")
-        named = [image.get(k) for k in ("file_name", "absolute_url", "coco_url")]
+        named = [image.get(field) for field in NAMES]
         try:
             row = LabelRow(
                 place=place, names=names_of(*named), hashes=hashes_of(image.get("content_hash"))
@@ -112,13 +143,14 @@ class _Reader:
                 raise Bad("it has no file_name")
             if not is_open:
                 self._say(row, image)
-            row.votes = [v for raw in self.votes[_id(image)] if (v := self._vote(raw, image))]
+            votes = self.votes.get(_id(image), [])
+            row.votes = [v for raw in votes if (v := self._vote(raw, image))]
         except Bad as bad:
             return Problem(place=place, name=str(named[0] or "")[:200], reason=str(bad))
         return row
 
     def _say(self, row: LabelRow, image: dict[str, Any]) -> None:
-        annotations = self.annotations[_id(image)]
+        annotations = self.annotations.get(_id(image), [])
         if self._shares is not None:
             if annotations or image.get("state") == "labeled":
                 row.label = self._drawn(annotations, image)
