@@ -166,8 +166,10 @@ export class Session extends EventTarget {
     this.pageSize = size;
     this._changed();
     const keep = this.queue.filter(touched).map((p) => p.page_id);
+    const stays = this.current !== null && (this.current.correcting || touched(this.current));
     try {
       await this._request("labeling.size", { page_size: size, keep });
+      if (stays) this._note(_("This page stays as it is; the next ones are of %(n)s.", { n: size }));
     } catch (error) {
       this.pageSize = before;
       this._changed();
