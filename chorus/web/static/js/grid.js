@@ -37,6 +37,8 @@ export class Grid {
     this._tiles = new Map();
     this._page = null;
     this._focus = null;
+    /** @type {?number} the item that a pointer is on: what moves under a finger is not hit twice */
+    this._pointed = null;
     /** @type {Map<number, number>} room that a text took, in squares of its letters' height */
     this._areas = new Map();
     root.dataset.of = task.thing;
@@ -52,6 +54,7 @@ export class Grid {
     this._root.hidden = page === null;
     if (page === null) {
       this._page = null;
+      this._focus = null;
       return;
     }
     const key = `${page.page_id}/${page.correcting}/${page.items.map((i) => i.item_id)}`;
@@ -60,7 +63,18 @@ export class Grid {
       this._build(page);
     }
     page.items.forEach((item, index) => this._draw(page, item, index));
-    this._focus = page.items[page.focus]?.item_id ?? null;
+    const focus = page.items[page.focus]?.item_id ?? null;
+    if (focus !== this._focus && focus !== this._pointed) this._reveal(focus);
+    this._focus = focus;
+    this._pointed = null;
+  }
+
+  /**
+   * Bring an item into view where not all of them fit: on a phone, or on a page enlarged by the browser.
+   * Nobody is to answer what they do not see.
+   */
+  _reveal(id) {
+    this._tiles.get(id)?.node.scrollIntoView({ block: "nearest" });
   }
 
   /** Give the focused tile the keyboard, unless the person is in some other control. */
@@ -68,11 +82,8 @@ export class Grid {
     const tile = this._tiles.get(page.items[page.focus]?.item_id);
     const active = document.activeElement;
     if (!tile || active === tile.node) return;
-    if (active === document.body || active === null || this._root.contains(active)) {
-      tile.node.focus({ preventScroll: true });
-      // More texts than the room holds even in part can be scrolled through.
-      if (this._task.text) tile.node.scrollIntoView({ block: "nearest" });
-    }
+    const free = active === document.body || active === null || this._root.contains(active);
+    if (free) tile.node.focus({ preventScroll: true });
   }
 
   /** How many columns there are on the screen. */
@@ -161,7 +172,10 @@ export class Grid {
         class: "tile",
         dataset: { item: String(id) },
         tabIndex: -1,
-        onclick: () => this._on.focus(id),
+        onclick: () => {
+          this._pointed = id;
+          this._on.focus(id);
+        },
         // A double click in a text marks a word.
         ondblclick: () => body === null && this._on.zoom(id),
       },

@@ -420,7 +420,7 @@ document.addEventListener("keydown", (event) => {
   if (board && session.current && !session.paused && board.drawing.run(intent)) return;
   RUN[intent.type]?.(intent);
 });
-document.addEventListener("pointerdown", () => session.awake());
+for (const sign of ["pointerdown", "wheel"]) document.addEventListener(sign, () => session.awake(), { passive: true });
 
 const CLICKS = {
   ...(board ? { "#do-redo": RUN.redo, "#do-comment": RUN.comment } : { "#do-select": RUN.selectAll, "#do-clear": RUN.clear }),

@@ -22,6 +22,8 @@ const PAGES_AHEAD = 2;
 /** So long after the server could not open our pages we ask again. */
 const OPEN_AGAIN_MS = 2_000;
 const HISTORY = 90;
+/** A page at work says so after this share of the time after which it would be taken back. */
+const SIGN_SHARE = 0.25;
 
 export class Session extends EventTarget {
   /**
@@ -56,6 +58,8 @@ export class Session extends EventTarget {
     /** @type {?string} why there is no page, as the server says */
     this.empty = null;
     this._known = new Set();
+    /** When the server last heard that somebody is here. */
+    this._heard = performance.now();
     /** Is it known which pages this tab holds? */
     this._opened = false;
     socket.addEventListener("open", () => this._open());
@@ -166,8 +170,10 @@ export class Session extends EventTarget {
     this.pageSize = size;
     this._changed();
     const keep = this.queue.filter(touched).map((p) => p.page_id);
+    const stays = this.current !== null && (this.current.correcting || touched(this.current));
     try {
       await this._request("labeling.size", { page_size: size, keep });
+      if (stays) this._note(_("This page stays as it is; the next ones are of %(n)s.", { n: size }));
     } catch (error) {
       this.pageSize = before;
       this._changed();
@@ -186,11 +192,18 @@ export class Session extends EventTarget {
     this._changed();
   }
 
-  /** Somebody is here: pages held back from an empty chair may come again. */
+  /**
+   * Somebody is here: pages held back from an empty chair may come again, and what is worked at for
+   * long without an answer, as a picture with many shapes, is not taken for forsaken.
+   */
   awake() {
-    if (this.empty !== "idle") return;
-    this.empty = null;
+    const idle = this.empty === "idle";
+    const now = performance.now();
+    if (!idle && now - this._heard < this.project.lease_ms * SIGN_SHARE) return;
+    this._heard = now;
     this._ask("labeling.credit", { n: 0 });
+    if (!idle) return;
+    this.empty = null;
     this._changed();
   }
 
@@ -296,6 +309,11 @@ export class Session extends EventTarget {
   _pageClosed({ page_id, reason }) {
     const page = this.queue.find((p) => p.page_id === page_id);
     if (!page) return;
+    if (reason === "expired" && drawn(page)) {
+      // Nobody has said that the drawing is done. It can be finished and sent all the same.
+      this._replace(page, { ...page, extra: true });
+      return;
+    }
     const sends = toSend(page, true);
     const sent = sends.length > 0 && this._cast(page, sends);
     if (sent || (reason === "taken_back" && page === this.current)) {
@@ -389,6 +407,11 @@ export class Session extends EventTarget {
     this._drafts.keep(this.queue, this.told, this._opened);
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+/** Has a person drawn on this page? Practice begins anew instead. */
+function drawn(page) {
+  return page.kind !== "practice" && Object.values(page.answers).some((a) => a.by === "person" && a.shapes);
 }
 
 function closedWords(reason, sent) {
