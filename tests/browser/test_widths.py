@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, TimeoutError, expect
 
 from chorus.simulate.setup import add_person
-from tests.browser.pages import signed_in
+from tests.browser.pages import open_review, signed_in
 from tests.browser.test_accessible import addresses
 from tests.browser.test_setup import admin_page
-from tests.servers import Bench, TestServer, pictures
+from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
 pytestmark = pytest.mark.browser
 
@@ -91,3 +92,24 @@ async def test_a_long_name_leaves_the_table_of_people_its_buttons(
         box = await row.bounding_box()
         assert box is not None
         assert box["height"] < 120, box
+
+
+async def test_in_a_small_window_review_lays_nothing_over_anything(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    """A tablet held sideways and upright, and a laptop at 150 %."""
+    await bench.make(pictures(folder, 4), page_size=4, votes_min=2, votes_max=2)
+    for answer in ("green", "red"):
+        stream = await bench.labeler(credit=1)
+        await vote_page(stream, await page_of(stream), answer)
+    page = await signed_in(browser, bench, "supervisor")
+    await open_review(page, bench)
+    for width, height in ((800, 600), (768, 1024), (853, 533)):
+        await page.set_viewport_size({"width": width, "height": height})
+        parts = [".rv-picture", ".rv-caption", ".rv-right"]
+        boxes = [await page.locator(part).bounding_box() for part in parts]
+        for (upper, lower), (above, below) in zip(pairwise(parts), pairwise(boxes), strict=True):
+            assert above is not None
+            assert below is not None
+            assert above["y"] + above["height"] <= below["y"] + 1, (upper, lower, width)
+        await page.get_by_role("button", name="Send back").click(trial=True)
