@@ -113,3 +113,22 @@ async def test_in_a_small_window_review_lays_nothing_over_anything(
             assert below is not None
             assert above["y"] + above["height"] <= below["y"] + 1, (upper, lower, width)
         await page.get_by_role("button", name="Send back").click(trial=True)
+
+
+async def test_long_names_of_classes_are_not_written_over_each_other(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    classes = [
+        f"Kingdom animalia, a subgroup with quite a long name, number {n}" for n in range(40)
+    ]
+    await bench.make(pictures(folder, 4), page_size=4, classes=classes)
+    page = await signed_in(browser, bench, "supervisor")
+    for room in ("label", "review?state=all&view=single"):
+        await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/{room}")
+        names = page.locator(".class-button .class-name")
+        await expect(names).to_have_count(40)
+        await expect(names.first).to_be_visible()
+        over = await page.locator(".class-button").evaluate_all(
+            "all => all.filter(b => b.scrollHeight > b.clientHeight + 1).length"
+        )
+        assert over == 0, room
