@@ -52,6 +52,36 @@ async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
         await boxes_by_the_wizard(page, bench)
 
 
+async def test_a_wrong_folder_is_said_and_forgotten_when_the_data_is_elsewhere(
+    browser: Browser, bench: Bench
+) -> None:
+    page = await admin_page(browser, bench)
+    await page.goto(f"{bench.server.url}/projects/new")
+    await page.get_by_label("Name", exact=True).fill(f"Elsewhere {secrets.token_hex(3)}")
+    following = page.get_by_role("button", name="Next")
+    await following.click()
+    await following.click()
+    await page.get_by_text("On the server", exact=True).click()
+    problem = page.locator("#problem")
+    await page.get_by_role("button", name="Look").click()
+    await expect(problem).to_contain_text("Name a folder or a table")
+    await page.get_by_label("Folder or table on the server").fill("/no/such/folder")
+    await expect(problem).to_be_hidden()
+    await following.click()
+    await expect(problem).to_contain_text("no folder /no/such/folder")
+    await page.get_by_text("On this computer", exact=True).click()
+    await expect(problem).to_be_hidden()
+    await following.click()
+    await expect(page.get_by_role("heading", name="Classes")).to_be_visible()
+    # What the server would refuse at the very end is said here.
+    await page.locator("#list").fill("a\n1/2/3/4/5/6/7")
+    await following.click()
+    await expect(problem).to_contain_text("“1/2/3/4/5/6/7” has 7 levels")
+    await page.locator("#list").fill("a\n\nb\nb\n")
+    await following.click()
+    await expect(page.get_by_role("heading", name="Instructions", exact=True)).to_be_visible()
+
+
 async def boxes_by_the_wizard(page: Page, bench: Bench) -> None:
     """It asks for what matters to boxes, with their own target, and for nothing else."""
     name = f"Boxes {secrets.token_hex(3)}"

@@ -129,6 +129,27 @@ def test_what_a_preview_says_is_what_the_change_does(
         world.close()
 
 
+def test_an_item_that_goes_to_review_is_not_counted_as_settled_too() -> None:
+    world = World(votes_min=3, votes_max=3, people=4)
+    try:
+        world.add(2)
+        for user, second in (("u0", "1"), ("u1", "2")):
+            world.deal(user, 2)
+            first, *_ = (item.item_id for item in world.items())
+            for lease in world.leases(user):
+                world.cast(user, lease.item_id, "1" if lease.item_id == first else second)
+        tx = Tx(world.db)
+        now = tx.project("p")
+        assert now is not None
+        found = previewing.Found()
+        then = msgspec.structs.replace(now, votes_min=2, votes_max=2)
+        previewing.look(tx, now, then, 0, found)
+        assert found.moves == {("in_progress", "labeled"): 1, ("in_progress", "needs_review"): 1}
+        assert (found.public()["settle"], found.public()["to_review"]) == (1, 1)
+    finally:
+        world.close()
+
+
 async def test_a_preview_changes_nothing(bench: Bench, tmp_path: Path) -> None:
     await bench.make(pictures(tmp_path, 6), page_size=6)
     stream = await bench.labeler(credit=1)

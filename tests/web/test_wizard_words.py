@@ -53,6 +53,10 @@ BASE: dict[str, Any] = {
     [
         ("name", {"name": " "}, "name"),
         ("classes", {"classes": [{"name": "a"}]}, "list"),
+        ("classes", {"classes": [{"name": "a"}, {"name": "1/2/3/4/5/6/7"}]}, "list"),
+        ("classes", {"classes": [{"name": "a"}, {"name": "b" * 101}]}, "list"),
+        ("classes", {"classes": [{"name": str(n)} for n in range(2001)]}, "list"),
+        ("classes", {"classes": [{"name": "a|b"}], "task_type": "multilabel"}, "list"),
         ("data", {"source": {"kind": "server", "path": ""}}, "path"),
         ("quality", {"votes_min": 3}, "votes_max"),
         ("quality", {"target": 1}, "target"),

@@ -64,7 +64,10 @@ class Found:
     def public(self) -> dict[str, Any]:
         left = self.moves.items()
         opened = sum(n for (a, b), n in left if a not in OPEN_STATES and b in OPEN_STATES)
-        settled = sum(n for (a, b), n in left if a in OPEN_STATES and b not in OPEN_STATES)
+        # What the votes cannot settle goes to review, and is counted there.
+        settled = sum(
+            n for (a, b), n in left if a in OPEN_STATES and b not in {*OPEN_STATES, "needs_review"}
+        )
         review = sum(n for (a, b), n in left if b == "needs_review" and a != b)
         return {
             "items": self.items,

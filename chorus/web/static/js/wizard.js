@@ -148,6 +148,7 @@ function follow() {
 }
 
 form.addEventListener("input", (e) => {
+  problem(null);
   read();
   if (e.target === fields.list) takeList();
   if (e.target.name === "seconds") showEstimate();
@@ -163,7 +164,11 @@ form.addEventListener("change", (e) => {
       write();
     }
   }
-  if (e.target.name === "source" || e.target.name === "task_type") data.look();
+  if (e.target.name === "source" || e.target.name === "task_type") {
+    // What was found elsewhere, or was wrong there, says nothing of this.
+    answers.found = null;
+    data.look();
+  }
   if (e.target.name === "task_type") seconds();
   follow();
   changed();
@@ -250,6 +255,10 @@ const data = wizardData({
     follow();
     changed();
   },
+});
+$("#look").addEventListener("click", () => {
+  read();
+  problem(fields.path.value.trim() ? null : missingIn("data", answers));
 });
 const prose = proseEditor($('[data-step="instructions"]'), {
   preview: "/api/drafts/preview", pictures: async () => `/api/drafts/${await draft()}/pictures`,

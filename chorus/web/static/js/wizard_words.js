@@ -1,10 +1,14 @@
 /** What the wizard works out and says: an estimate of the work, what is missing, a word a step. Pure. */
 import { count, percent, plural } from "./format.js";
+import { LEVELS_MAX } from "./class_tree.js";
 import { taskOf } from "./task.js";
 
 /** Seconds an item takes where this server has measured nothing yet; to be changed in the summary. */
 export const ASSUMED_S = { multiclass: 2, multilabel: 4, boxes: 30, polygons: 90, "text-multiclass": 6, "text-multilabel": 8 };
 const CROWD_S = 3600;
+/** As the server has it, which refuses what is more. */
+const NAME_MAX = 100;
+const CLASSES_MAX = 2000;
 
 /**
  * Work without the model's help: every item by hand, and where votes_max is more than votes_min,
@@ -48,7 +52,8 @@ export function missingIn(step, a) {
       if (a.source.kind === "place" && !/^\w+:\/\/./.test(a.source.place?.url ?? "")) return ["place_url", "Give the place's address, such as s3://bucket/folder, or choose “Later”."];
       return a.found?.error ? ["path", a.found.error] : null;
     case "classes":
-      return a.classes.length >= needed ? null : ["list", needed === 1 ? "At least one class is needed." : "At least two classes are needed."];
+      if (a.classes.length < needed) return ["list", needed === 1 ? "At least one class is needed." : "At least two classes are needed."];
+      return refusedClass(a.classes, multi);
     case "quality":
       if (!(a.votes_min >= 1 && a.votes_min <= a.votes_max && a.votes_max <= 100)) return ["votes_max", "Votes at most must not be fewer than votes at least."];
       if (!(a.target >= 0.5 && a.target < 1)) return ["target", "Right must be 50 to 99.9 %."];
@@ -61,6 +66,19 @@ export function missingIn(step, a) {
     default:
       return null;
   }
+}
+
+/** The first thing about the classes that the server would refuse. */
+function refusedClass(classes, multi) {
+  if (classes.length > CLASSES_MAX) return ["list", `These are ${count(classes.length)} classes; a project has at most ${count(CLASSES_MAX)}.`];
+  for (const { name } of classes) {
+    const shown = `“${name.length > 60 ? `${name.slice(0, 60)}…` : name}”`;
+    const levels = name.split("/");
+    if (levels.length > LEVELS_MAX) return ["list", `${shown} has ${levels.length} levels; there are at most ${LEVELS_MAX}.`];
+    if (levels.some((level) => [...level.trim()].length > NAME_MAX)) return ["list", `${shown} is too long: a name has at most ${NAME_MAX} characters.`];
+    if (multi && name.includes("|")) return ["list", `${shown} has a | in it, which stands between the classes of a set in tables.`];
+  }
+  return null;
 }
 
 /** Do the data's labels come in with it? Of a folder on the server only pictures do. */
