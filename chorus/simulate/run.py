@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,7 @@ from chorus.simulate import audit, freerun, lockstep
 from chorus.simulate.answers import Truth, load
 from chorus.simulate.box_work import BoxWork
 from chorus.simulate.boxes import read_gold_boxes
-from chorus.simulate.options import Options
+from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.person import Budget, Classifier, Person, Worker
 from chorus.simulate.setup import add_person, import_pictures, import_texts
 from chorus.simulate.tally import Tally, report
@@ -44,13 +44,16 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
     sets = options.multilabel
     boxes: BoxWork | None = None
     worker: Worker
+    known: Callable[[str], bool]
     if options.boxes and options.gold is not None:
         gold = read_gold_boxes(options.gold)
         truth, classes = Truth({}), gold.classes
         tally = Tally(truth)
         worker = boxes = BoxWork(gold, options, tally)
+        known = boxes.knows
     else:
         truth, answers, classes = load(options)
+        known = answers.knows
         tally = Tally(truth)
         worker = Classifier(answers, tally, sets)
     async with AsyncExitStack() as stack:
@@ -60,6 +63,7 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         project = await _make_project(admin, options, classes)
         watcher.phase("importing")
         await _import(admin, project, options, upload=process is None, watcher=watcher)
+        _check_names(await audit.names(admin, project.project_id), known)
         watcher.phase("making accounts")
         run = secrets.token_hex(3)
         _, supervisor = await add_person(
@@ -141,6 +145,13 @@ async def _import(
         await import_texts(
             admin, project.project_id, options.texts, upload=upload, on_progress=show
         )
+
+
+def _check_names(names: Sequence[str], known: Callable[[str], bool]) -> None:
+    """Otherwise everybody would skip everything, and the report would be of nothing."""
+    if not any(map(known, names)):
+        called = f" (they are called {names[0]!r} and so on)" if names else ""
+        raise BadOptions(f"no answer is to any of the items{called}: do the names differ?")
 
 
 def _consensus(project: Project) -> str:

@@ -13,9 +13,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from chorus.client import ApiError
 from chorus.client.cli import export, import_
 from chorus.simulate.cli import simulate as simulate_command
-from chorus.simulate.options import Options
+from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.run import simulate
 from tests.servers import TestServer, pictures, right
 
@@ -109,6 +110,22 @@ def test_it_drives_a_running_server_by_upload(data: Path, server: TestServer) ->
     assert (report["labeled"], report["server_rss_mb"]) == (40, None)
     again = asyncio.run(simulate(options(data, server)))
     assert again["labeled"] == 40
+
+
+@pytest.mark.parametrize("free_running", [False, True])
+def test_answers_that_no_project_has_stop_it(
+    data: Path, server: TestServer, monkeypatch: pytest.MonkeyPatch, free_running: bool
+) -> None:
+    """Not a report of nothing: every answer would be refused."""
+    monkeypatch.setattr("chorus.simulate.person.answer_of", lambda label, multilabel: f"{label}?")
+    with pytest.raises(ApiError, match=r"green\?|red\?"):
+        asyncio.run(simulate(options(data, server, free_running=free_running)))
+
+
+def test_answers_to_none_of_the_items_stop_it(data: Path, server: TestServer) -> None:
+    (data / "gold.csv").write_text("item,label\nimages/1.png,cat\nimages/2.png,dog\n")
+    with pytest.raises(BadOptions, match=r"they are called '.*\.png'"):
+        asyncio.run(simulate(options(data, server)))
 
 
 def test_the_command_writes_the_report_and_a_table(data: Path) -> None:
