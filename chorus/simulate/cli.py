@@ -38,6 +38,9 @@ class _Bar(Watcher):
             self._task, completed=job.added + job.duplicates + job.faulty, total=job.total or None
         )
 
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"note: {text}", highlight=False, soft_wrap=True, markup=False)
+
     def working(self, tally: Tally, stats: Stats) -> None:
         counts, assist = stats.counts, stats.assist
         model = f"round {assist.round.number}" if assist.round is not None else "no model yet"

@@ -33,6 +33,9 @@ class Watcher:
     def importing(self, job: Job) -> None:
         """Pictures come in."""
 
+    def note(self, text: str) -> None:
+        """Something about the data that whoever reads the report should know."""
+
     def working(self, tally: Tally, stats: Stats) -> None:
         """The supervisor's numbers have changed."""
 
@@ -62,8 +65,9 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         admin = await stack.enter_async_context(Rest(url, token))
         project = await _make_project(admin, options, classes)
         watcher.phase("importing")
-        await _import(admin, project, options, upload=process is None, watcher=watcher)
-        _check_names(await audit.names(admin, project.project_id), known)
+        job = await _import(admin, project, options, upload=process is None, watcher=watcher)
+        for text in _left_out(job, await audit.names(admin, project.project_id), known):
+            watcher.note(text)
         watcher.phase("making accounts")
         run = secrets.token_hex(3)
         _, supervisor = await add_person(
@@ -135,23 +139,33 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
 
 async def _import(
     admin: Rest, project: Project, options: Options, *, upload: bool, watcher: Watcher
-) -> None:
-    show = watcher.importing
-    if options.images is not None:
-        await import_pictures(
-            admin, project.project_id, options.images, upload=upload, on_progress=show
+) -> Job:
+    if options.texts is not None:
+        return await import_texts(
+            admin, project.project_id, options.texts, upload=upload, on_progress=watcher.importing
         )
-    elif options.texts is not None:
-        await import_texts(
-            admin, project.project_id, options.texts, upload=upload, on_progress=show
-        )
+    assert options.images is not None
+    return await import_pictures(
+        admin, project.project_id, options.images, upload=upload, on_progress=watcher.importing
+    )
 
 
-def _check_names(names: Sequence[str], known: Callable[[str], bool]) -> None:
-    """Otherwise everybody would skip everything, and the report would be of nothing."""
-    if not any(map(known, names)):
+def _left_out(job: Job, names: Sequence[str], known: Callable[[str], bool]) -> list[str]:
+    """What of the data is not in the report, for people. Raises `BadOptions` where no item has an
+    answer: everybody would skip everything, and the report would be of nothing."""
+    unknown = [name for name in names if not known(name)]
+    if len(unknown) == len(names):
         called = f" (they are called {names[0]!r} and so on)" if names else ""
         raise BadOptions(f"no answer is to any of the items{called}: do the names differ?")
+    out = []
+    if job.faulty:
+        first = f", as {job.errors[0].name!r}: {job.errors[0].reason}" if job.errors else ""
+        out.append(f"could not be imported: {job.faulty}{first}")
+    if job.duplicates:
+        out.append(f"duplicates left out: {job.duplicates}")
+    if unknown:
+        out.append(f"without an answer, so skipped: {len(unknown)}, as {unknown[0]!r}")
+    return out
 
 
 def _consensus(project: Project) -> str:

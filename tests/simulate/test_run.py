@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,24 @@ def test_answers_to_none_of_the_items_stop_it(data: Path, server: TestServer) ->
     (data / "gold.csv").write_text("item,label\nimages/1.png,cat\nimages/2.png,dog\n")
     with pytest.raises(BadOptions, match=r"they are called '.*\.png'"):
         asyncio.run(simulate(options(data, server)))
+
+
+def test_what_is_not_in_the_report_is_said(data: Path, server: TestServer) -> None:
+    twin = sorted((data / "images").glob("*.png"))[0]
+    (data / "images" / "broken.png").write_bytes(b"not a picture")
+    shutil.copy(twin, data / "images" / f"z{twin.name}")
+    gold = (data / "gold.csv").read_text().splitlines()
+    (data / "gold.csv").write_text("\n".join(gold[:-2]))
+    done = chorus(
+        "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
+        "--no-assist", "--url", server.url, "--token", server.token,
+        "--report", str(data / "r.json"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "could not be imported: 1, as 'broken.png': " in done.stderr
+    assert "duplicates left out: 1" in done.stderr
+    assert "without an answer, so skipped: 2, as" in done.stderr
+    assert json.loads((data / "r.json").read_text())["skipped"] == 2
 
 
 def test_the_command_writes_the_report_and_a_table(data: Path) -> None:
