@@ -211,7 +211,9 @@ def simulate(
             raise BadOptions(f"--report: no folder {report.parent}")
         with _progress(console) as progress:
             result = asyncio.run(_until_stopped(options, _Bar(progress)))
-    except (BadOptions, ChorusError, ServerFailed, httpx.TransportError) as error:
+    except httpx.TransportError as error:
+        _fail(console, f"{url or 'the server'}: {error or repr(error)}")
+    except (BadOptions, ChorusError, ServerFailed) as error:
         _fail(console, str(error) or repr(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped")

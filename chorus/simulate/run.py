@@ -153,13 +153,19 @@ async def _import(
 def _left_out(job: Job, names: Sequence[str], known: Callable[[str], bool]) -> list[str]:
     """What of the data is not in the report, for people. Raises `BadOptions` where no item has an
     answer: everybody would skip everything, and the report would be of nothing."""
+    first = f", as {job.errors[0].name!r}: {job.errors[0].reason}" if job.errors else ""
+    if not names:
+        raise BadOptions(
+            f"nothing to label was found; files that were refused: {job.faulty}{first}"
+        )
     unknown = [name for name in names if not known(name)]
     if len(unknown) == len(names):
-        called = f" (they are called {names[0]!r} and so on)" if names else ""
-        raise BadOptions(f"no answer is to any of the items{called}: do the names differ?")
+        raise BadOptions(
+            f"no answer is to any of the items (they are called {names[0]!r} and so on): do the"
+            " names differ?"
+        )
     out = []
     if job.faulty:
-        first = f", as {job.errors[0].name!r}: {job.errors[0].reason}" if job.errors else ""
         out.append(f"could not be imported: {job.faulty}{first}")
     if job.duplicates:
         out.append(f"duplicates left out: {job.duplicates}")

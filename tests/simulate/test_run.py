@@ -129,6 +129,13 @@ def test_answers_to_none_of_the_items_stop_it(data: Path, server: TestServer) ->
         asyncio.run(simulate(options(data, server)))
 
 
+def test_a_folder_without_pictures_stops_it(data: Path, server: TestServer) -> None:
+    (data / "images" / "empty").mkdir()
+    (data / "images" / "empty" / "notes.docx").write_bytes(b"no picture")
+    with pytest.raises(BadOptions, match=r"nothing to label .* 1, as 'notes.docx'"):
+        asyncio.run(simulate(options(data, server, images=data / "images" / "empty")))
+
+
 def test_what_is_not_in_the_report_is_said(data: Path, server: TestServer) -> None:
     twin = sorted((data / "images").glob("*.png"))[0]
     (data / "images" / "broken.png").write_bytes(b"not a picture")
@@ -176,6 +183,19 @@ def test_bad_input_is_named_before_anything_starts(data: Path) -> None:
         (["--images", "nowhere", "--gold", str(data / "gold.csv")], "nowhere"),
         (["--images", images], "--gold or --votes"),
         (["--images", images, "--gold", str(data / "no.csv")], "no.csv"),
+        (
+            [
+                "--images",
+                images,
+                "--gold",
+                str(data / "gold.csv"),
+                "--url",
+                "http://127.0.0.1:1",
+                "--token",
+                "x",
+            ],
+            "http://127.0.0.1:1: ",
+        ),
         (["--images", images, "--gold", str(data / "gold.csv"), "--accuracy", "high"], "high"),
     ]:
         done = chorus("simulate", *arguments, "--report", str(data / "r.json"))
