@@ -16,10 +16,11 @@ from typer.testing import CliRunner, Result
 
 from chorus.client import ApiError
 from chorus.client.cli import export, import_
+from chorus.simulate import lockstep
 from chorus.simulate.cli import simulate as simulate_command
 from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.run import simulate
-from tests.servers import TestServer, pictures, right
+from tests.servers import Bench, TestServer, pictures, right
 
 FIELDS = (
     "items", "labeled", "needs_review", "skipped", "accuracy", "accuracy_all", "votes",
@@ -71,6 +72,18 @@ def test_the_same_seed_gives_the_same_report(data: Path, server: TestServer) -> 
     assert 80 <= first["votes"] == first["stored_votes"] == first["acked_votes"] <= 120
     assert first["lost_votes"] == first["duplicate_votes"] == first["over_votes"] == 0
     assert first["page_wait_ms"]["zero_share"] is None
+
+
+async def test_a_model_that_comes_no_further_is_named(data: Path, server: TestServer) -> None:
+    async with Bench(server) as bench:
+        await bench.make(data / "images")
+        project_id = bench.project.project_id
+        watch = await bench.watch()
+        gate = lockstep.Gate(bench.admin, watch, project_id, assist=False, patience=0.1)
+        stats = await gate.settled(0)
+        assert (await gate.settled(stats.seq)).seq == stats.seq
+        with pytest.raises(lockstep.Stuck, match=r"come no further .*: Clustering and prelabels"):
+            await gate.settled(stats.seq + 1)
 
 
 def test_free_running_people_share_the_work(data: Path, server: TestServer) -> None:
