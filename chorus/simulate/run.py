@@ -120,6 +120,8 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         items = await audit.items(rest, project.project_id, sets)
         stats = await rest.stats(project.project_id)
         quality = await rest.quality(project.project_id)
+        if project.prelabel and not tally.prelabels_shown and stats.assist.prelabel_reason:
+            watcher.note(stats.assist.prelabel_reason)
         whole = report(
             tally,
             stats,

@@ -142,6 +142,16 @@ def test_answers_to_none_of_the_items_stop_it(data: Path, server: TestServer) ->
         asyncio.run(simulate(options(data, server)))
 
 
+def test_why_there_were_no_prelabels_is_said(data: Path, server: TestServer) -> None:
+    done = chorus(
+        "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
+        "--free-running", "--max-labels", "5", "--url", server.url, "--token", server.token,
+        "--report", str(data / "r.json"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "note: The model needs" in done.stderr
+
+
 def test_a_folder_without_pictures_stops_it(data: Path, server: TestServer) -> None:
     (data / "images" / "empty").mkdir()
     (data / "images" / "empty" / "notes.docx").write_bytes(b"no picture")
