@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from random import Random
 from typing import Protocol
 
 from chorus.simulate.labels import classes_of, flipped, normal
+from chorus.simulate.names import ByName
 from chorus.simulate.options import BadOptions, Options
+from chorus.simulate.tables import rows_of
 from chorus.simulate.texts import labels_of
 
 
@@ -17,23 +18,16 @@ class Answers(Protocol):
     def answer(self, labeler: int, name: str, prelabel: str | None) -> str | None:
         """The label this labeler gives the item, or None: they skip it. Asked once per vote."""
 
+    def knows(self, name: str) -> bool:
+        """Is there an answer to this item?"""
 
-class Truth:
-    """Gold answers, by item name; a name in a folder is also found by its last part."""
 
-    def __init__(self, labels: dict[str, str]) -> None:
-        self._labels = labels
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def get(self, name: str) -> str | None:
-        found = self._labels.get(name)
-        return found if found is not None else self._labels.get(PurePosixPath(name).name)
+class Truth(ByName[str]):
+    """Gold answers, by item name."""
 
     @property
     def labels(self) -> set[str]:
-        return set(self._labels.values())
+        return set(self.values())
 
 
 class Noisy:
@@ -66,6 +60,9 @@ class Noisy:
             return prelabel
         return own
 
+    def knows(self, name: str) -> bool:
+        return self._truth.get(name) is not None
+
     def _wrong(self, gold: str, random: Random) -> str:
         if self._multilabel:
             return flipped(gold, random.choice(self._classes))
@@ -77,14 +74,14 @@ class Recorded:
     """Answers of real people: the n-th person who answers an item gives its n-th answer."""
 
     def __init__(self, votes: dict[str, list[str]], follow: float, truth: Truth, seed: int) -> None:
-        self._votes = votes
+        self._votes = ByName(votes)
         self._given: dict[str, int] = {}
         self._follow = follow
         self._truth = truth
         self._seed = seed
 
     def answer(self, labeler: int, name: str, prelabel: str | None) -> str | None:
-        votes = self._votes.get(name) or self._votes.get(PurePosixPath(name).name) or []
+        votes = self._votes.get(name) or []
         nth = self._given.get(name, 0)
         if nth >= len(votes):
             return None
@@ -96,18 +93,21 @@ class Recorded:
                 return prelabel
         return votes[nth]
 
+    def knows(self, name: str) -> bool:
+        return bool(self._votes.get(name))
+
 
 def load(options: Options) -> tuple[Truth, Answers, list[str]]:
     """(gold answers, what people answer, class names sorted). Raises `BadOptions`."""
     sets = options.multilabel
     gold: dict[str, str] = {}
     if options.gold is not None:
-        gold = read_gold(options.gold)
+        gold = read_gold(options.gold, sets)
     elif options.texts is not None and options.votes is None:
-        gold = labels_of(options.texts, sets)
-    truth = Truth({name: normal(label, sets) for name, label in gold.items()})
-    recorded = _read_votes(options.votes) if options.votes is not None else {}
-    recorded = {name: [normal(v, sets) for v in votes] for name, votes in recorded.items()}
+        texts = labels_of(options.texts, sets)
+        gold = {item: normal(label, sets) for item, label in texts.items()}
+    truth = Truth(gold)
+    recorded = _read_votes(options.votes, sets) if options.votes is not None else {}
     classes = sorted(classes_of(truth.labels.union(*recorded.values()), sets))
     if len(classes) < (1 if sets else 2):
         raise BadOptions(f"the answers hold {'no' if sets else 'fewer than two'} classes")
@@ -119,28 +119,25 @@ def load(options: Options) -> tuple[Truth, Answers, list[str]]:
     return truth, people, classes
 
 
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            if missing:
-                raise BadOptions(f"{path.name}: no column {', '.join(missing)}")
-            return list(reader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadOptions(f"{path}: {error}") from error
+def read_gold(path: Path, sets: bool = False) -> dict[str, str]:
+    """Item -> label, by the columns `item` and `label`. An empty label is none at all, or where
+    labels are `sets` the set of no class. Raises `BadOptions`."""
+    found: dict[str, str] = {}
+    for item, label in rows_of(path, ("item", "label")):
+        label = normal(label, sets)
+        if found.setdefault(item, label) != label:
+            raise BadOptions(f"{path.name}: two labels of {item!r}: {found[item]!r}, {label!r}")
+    return {item: label for item, label in found.items() if label or sets}
 
 
-def read_gold(path: Path) -> dict[str, str]:
-    return {row["item"]: row["label"] for row in _rows(path, ("item", "label"))}
-
-
-def _read_votes(path: Path) -> dict[str, list[str]]:
+def _read_votes(path: Path, sets: bool) -> dict[str, list[str]]:
+    """Item -> its answers in order; an empty one as in `read_gold`."""
     numbered: dict[str, list[tuple[int, str]]] = {}
-    for row in _rows(path, ("item", "nth", "label")):
+    for item, number, label in rows_of(path, ("item", "nth", "label")):
         try:
-            nth = int(row["nth"])
+            nth = int(number)
         except ValueError as error:
-            raise BadOptions(f"{path.name}: nth is not a number: {row['nth']!r}") from error
-        numbered.setdefault(row["item"], []).append((nth, row["label"]))
+            raise BadOptions(f"{path.name}: nth is not a number: {number!r}") from error
+        if label or sets:
+            numbered.setdefault(item, []).append((nth, normal(label, sets)))
     return {item: [label for _, label in sorted(votes)] for item, votes in numbered.items()}

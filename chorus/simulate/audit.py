@@ -79,6 +79,12 @@ async def items(rest: Rest, project_id: str, multilabel: bool = False) -> list[I
     ]
 
 
+async def names(rest: Rest, project_id: str) -> list[str]:
+    """What the items are called."""
+    text = await rest.export(project_id, "export.csv")
+    return [_cell(row["item"]) for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+
 def _cell(text: str) -> str:
     """A text cell without the ' that exports put before what a spreadsheet would run."""
     return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@") else text

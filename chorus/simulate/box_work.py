@@ -51,6 +51,10 @@ class BoxWork:
 
     # -- while people work
 
+    def knows(self, name: str) -> bool:
+        """Is it known what is on this picture?"""
+        return self._gold.get(name) is not None
+
     def answer(self, person: int, page: Page, items: Sequence[PageItem]) -> list[Given]:
         return [self._one(person, page, item) for item in items]
 

@@ -9,13 +9,14 @@ import contextlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from chorus.simulate.names import ByName
 from chorus.simulate.options import BadOptions
 
 SAME = 0.5
@@ -41,19 +42,12 @@ class GoldPicture(msgspec.Struct, frozen=True):
     boxes: tuple[Box, ...]
 
 
-class GoldBoxes:
-    """A COCO file's boxes by item name; a name in a folder is also found by its last part."""
+class GoldBoxes(ByName[GoldPicture]):
+    """A COCO file's boxes by item name."""
 
     def __init__(self, pictures: Mapping[str, GoldPicture], classes: Sequence[str]) -> None:
-        self._pictures = dict(pictures)
+        super().__init__(pictures)
         self.classes = list(classes)
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def get(self, name: str) -> GoldPicture | None:
-        found = self._pictures.get(name)
-        return found if found is not None else self._pictures.get(PurePosixPath(name).name)
 
 
 def read_gold_boxes(path: Path) -> GoldBoxes:

@@ -38,6 +38,9 @@ class _Bar(Watcher):
             self._task, completed=job.added + job.duplicates + job.faulty, total=job.total or None
         )
 
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"note: {text}", highlight=False, soft_wrap=True, markup=False)
+
     def working(self, tally: Tally, stats: Stats) -> None:
         counts, assist = stats.counts, stats.assist
         model = f"round {assist.round.number}" if assist.round is not None else "no model yet"
@@ -208,7 +211,9 @@ def simulate(
             raise BadOptions(f"--report: no folder {report.parent}")
         with _progress(console) as progress:
             result = asyncio.run(_until_stopped(options, _Bar(progress)))
-    except (BadOptions, ChorusError, ServerFailed, httpx.TransportError) as error:
+    except httpx.TransportError as error:
+        _fail(console, f"{url or 'the server'}: {error or repr(error)}")
+    except (BadOptions, ChorusError, ServerFailed) as error:
         _fail(console, str(error) or repr(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped")

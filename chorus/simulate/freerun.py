@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
-from chorus.client import LabelerStream
+from chorus.client import ChorusError, LabelerStream
 from chorus.client.messages import Page
 from chorus.simulate.person import Budget, Person, open_items
 from chorus.simulate.tally import Tally
@@ -47,15 +47,26 @@ class _Crew:
 
 
 async def run(people: Sequence[Person], tally: Tally, budget: Budget, think_ms: int) -> None:
-    """Work until nothing is left to hand out or the budget is spent."""
+    """Work until nothing is left to hand out or the budget is spent. Raises `ChorusError`."""
     crew = _Crew(people, tally)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_work(p, crew, tally, budget, think_ms)) for p in people]
-        await crew.done.wait()
-        for person in people:
-            await person.socket.flushed()
-        for task in tasks:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_work(p, crew, tally, budget, think_ms)) for p in people]
+            await crew.done.wait()
+            for person in people:
+                await person.socket.flushed()
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failed:
+        found = failed.subgroup(ChorusError)
+        if found is None:
+            raise
+        raise _first(found) from failed
+
+
+def _first(group: BaseExceptionGroup[ChorusError]) -> ChorusError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 async def _work(person: Person, crew: _Crew, tally: Tally, budget: Budget, think_ms: int) -> None:

@@ -8,31 +8,54 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chorus.client import LabelerStream, Rest, StatsWatch
+from chorus.client import ChorusError, LabelerStream, Rest, StatsWatch
 from chorus.client.messages import Stats
 from chorus.simulate.person import Budget, Person, open_items
 
 PATIENCE = 1800.0
-"""Seconds to wait for a round (or the features of all items) before giving up."""
+"""Seconds without any progress of a round (or the features of all items) before giving up. The
+server runs a job that does nothing for ten minutes again, three times at most."""
+
+
+class Stuck(ChorusError):
+    """The model has not come further for `PATIENCE`; the message says what the server says."""
 
 
 class Gate:
     """Lets people work only while the model has nothing to do."""
 
-    def __init__(self, rest: Rest, watch: StatsWatch, project_id: str, *, assist: bool) -> None:
+    def __init__(
+        self, rest: Rest, watch: StatsWatch, project_id: str, *, assist: bool,
+        patience: float = PATIENCE,
+    ) -> None:  # fmt: skip
         self._rest = rest
         self._watch = watch
         self._project_id = project_id
         self._assist = assist
+        self._patience = patience
 
     async def settled(self, seq: int) -> Stats:
-        """Wait until the server has digested event `seq` and no round is due or running."""
+        """Wait until the server has digested event `seq` and no round is due or running, however
+        long that takes while the model comes further. Raises `Stuck`."""
         stats = await self._rest.stats(self._project_id)
         self._watch.offer(stats)
-        if self._quiet(stats, seq):
-            return stats
-        async with asyncio.timeout(PATIENCE):
-            return await self._watch.until(lambda s: self._quiet(s, seq))
+        while not self._quiet(stats, seq):
+            stats = await self._further(stats, seq)
+        return stats
+
+    async def _further(self, stats: Stats, seq: int) -> Stats:
+        """Wait for quiet, or for anything else to have changed."""
+        before = _progress(stats)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._watch.until(
+                    lambda s: self._quiet(s, seq) or _progress(s) != before
+                )
+        except TimeoutError:
+            why = stats.assist.prelabel_reason or "the server does not say why"
+            raise Stuck(
+                f"the model has come no further for {self._patience:.0f} seconds: {why}"
+            ) from None
 
     def _quiet(self, stats: Stats, seq: int) -> bool:
         assist = stats.assist
@@ -42,6 +65,13 @@ class Gate:
             or stats.measuring
         )  # fmt: skip
         return stats.seq >= seq and featurized and rests
+
+
+def _progress(stats: Stats) -> object:
+    """Changes while the model comes further."""
+    assist = stats.assist
+    jobs = [(job.job_id, job.state, job.progress, job.attempts) for job in assist.jobs]
+    return stats.seq, assist.featurize_pass, assist.featurized, jobs, assist.tuning.newest
 
 
 async def run(people: Sequence[Person], gate: Gate, budget: Budget) -> None:

@@ -92,6 +92,10 @@ class Options(Struct):
             raise BadOptions(f"--ordering is one of {', '.join(ORDERINGS)}")
         if not 1 <= self.votes_min <= self.votes_max:
             raise BadOptions("1 ≤ --votes-min ≤ --votes-max")
+        if self.max_labels is not None and self.max_labels < 0:
+            raise BadOptions("--max-labels must be at least 0")
+        if self.think_ms < 0:
+            raise BadOptions("--think-ms must be at least 0")
         if (self.url is None) != (self.token is None):
             raise BadOptions("--url and --token go together")
         if self.url is not None and (self.detector or self.detector_weights):

@@ -118,7 +118,8 @@ class Person:
         return self._worker.answer(self.number, page, items)
 
     async def cast(self, answers: Sequence[Given], duration_ms: int) -> int:
-        """Send all at once, as Enter does. Returns the highest seq once all are kept."""
+        """Send all at once, as Enter does. Returns the highest seq once all are kept. Raises
+        `ApiError` for an answer that the project does not have."""
         acks = await asyncio.gather(*(self._cast(a, duration_ms) for a in answers))
         return max((ack.seq for ack in acks if ack is not None), default=0)
 
@@ -134,6 +135,8 @@ class Person:
         try:
             ack = await self.socket.cast(vote)
         except ApiError as error:
+            if error.code == "bad_value":
+                raise  # no race with others: no answer like this is ever taken
             self._tally.refused[error.code] += 1
             return None
         self._tally.ack_ms.append((monotonic() - sent) * 1000)

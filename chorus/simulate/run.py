@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,7 @@ from chorus.simulate import audit, freerun, lockstep
 from chorus.simulate.answers import Truth, load
 from chorus.simulate.box_work import BoxWork
 from chorus.simulate.boxes import read_gold_boxes
-from chorus.simulate.options import Options
+from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.person import Budget, Classifier, Person, Worker
 from chorus.simulate.setup import add_person, import_pictures, import_texts
 from chorus.simulate.tally import Tally, report
@@ -33,6 +33,9 @@ class Watcher:
     def importing(self, job: Job) -> None:
         """Pictures come in."""
 
+    def note(self, text: str) -> None:
+        """Something about the data that whoever reads the report should know."""
+
     def working(self, tally: Tally, stats: Stats) -> None:
         """The supervisor's numbers have changed."""
 
@@ -44,13 +47,16 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
     sets = options.multilabel
     boxes: BoxWork | None = None
     worker: Worker
+    known: Callable[[str], bool]
     if options.boxes and options.gold is not None:
         gold = read_gold_boxes(options.gold)
         truth, classes = Truth({}), gold.classes
         tally = Tally(truth)
         worker = boxes = BoxWork(gold, options, tally)
+        known = boxes.knows
     else:
         truth, answers, classes = load(options)
+        known = answers.knows
         tally = Tally(truth)
         worker = Classifier(answers, tally, sets)
     async with AsyncExitStack() as stack:
@@ -59,7 +65,9 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         admin = await stack.enter_async_context(Rest(url, token))
         project = await _make_project(admin, options, classes)
         watcher.phase("importing")
-        await _import(admin, project, options, upload=process is None, watcher=watcher)
+        job = await _import(admin, project, options, upload=process is None, watcher=watcher)
+        for text in _left_out(job, await audit.names(admin, project.project_id), known):
+            watcher.note(text)
         watcher.phase("making accounts")
         run = secrets.token_hex(3)
         _, supervisor = await add_person(
@@ -112,6 +120,8 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         items = await audit.items(rest, project.project_id, sets)
         stats = await rest.stats(project.project_id)
         quality = await rest.quality(project.project_id)
+        if project.prelabel and not tally.prelabels_shown and stats.assist.prelabel_reason:
+            watcher.note(stats.assist.prelabel_reason)
         whole = report(
             tally,
             stats,
@@ -131,16 +141,39 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
 
 async def _import(
     admin: Rest, project: Project, options: Options, *, upload: bool, watcher: Watcher
-) -> None:
-    show = watcher.importing
-    if options.images is not None:
-        await import_pictures(
-            admin, project.project_id, options.images, upload=upload, on_progress=show
+) -> Job:
+    if options.texts is not None:
+        return await import_texts(
+            admin, project.project_id, options.texts, upload=upload, on_progress=watcher.importing
         )
-    elif options.texts is not None:
-        await import_texts(
-            admin, project.project_id, options.texts, upload=upload, on_progress=show
+    assert options.images is not None
+    return await import_pictures(
+        admin, project.project_id, options.images, upload=upload, on_progress=watcher.importing
+    )
+
+
+def _left_out(job: Job, names: Sequence[str], known: Callable[[str], bool]) -> list[str]:
+    """What of the data is not in the report, for people. Raises `BadOptions` where no item has an
+    answer: everybody would skip everything, and the report would be of nothing."""
+    first = f", as {job.errors[0].name!r}: {job.errors[0].reason}" if job.errors else ""
+    if not names:
+        raise BadOptions(
+            f"nothing to label was found; files that were refused: {job.faulty}{first}"
         )
+    unknown = [name for name in names if not known(name)]
+    if len(unknown) == len(names):
+        raise BadOptions(
+            f"no answer is to any of the items (they are called {names[0]!r} and so on): do the"
+            " names differ?"
+        )
+    out = []
+    if job.faulty:
+        out.append(f"could not be imported: {job.faulty}{first}")
+    if job.duplicates:
+        out.append(f"duplicates left out: {job.duplicates}")
+    if unknown:
+        out.append(f"without an answer, so skipped: {len(unknown)}, as {unknown[0]!r}")
+    return out
 
 
 def _consensus(project: Project) -> str:

@@ -47,6 +47,18 @@ def _cut_off() -> World:
     return world
 
 
+def _many_skips() -> World:
+    """40 items that one person skipped and two have labeled."""
+    world = World(2, 3, skips_max=2, people=3, consensus="one_coin")
+    world.now = now_ms()
+    world.add(FIRST_VOTES)
+    for user_id, kind in (("u2", "skip"), ("u0", "label"), ("u1", "label")):
+        world.deal(user_id, FIRST_VOTES)
+        for item in world.items():
+            world.cast(user_id, item.item_id, "0" if kind == "label" else None, kind)
+    return world
+
+
 def _project(tx: Tx) -> Project:
     project = tx.project("p")
     assert project is not None
@@ -77,6 +89,9 @@ class Server:
     async def start(self) -> None:
         await self.skills.start()
         self.skills.on_events([Event("p", 0, "gold.marked", {}, self._world.now)])
+
+    async def asks_for_more(self) -> bool:
+        return self.skills.estimating(await self._boards.get("p"))
 
     async def tried(self) -> None:
         """Until an estimate has come to its end, well or not."""
@@ -138,5 +153,18 @@ async def test_the_next_estimate_waits_for_the_last_one(
     now = _project(Tx(world.db))
     assert server.landed == [1]
     assert (now.landed_rev, now.estimate_rev) == (2, 2)
+    assert world.findings() == []
+    world.close()
+
+
+async def test_skips_ask_for_no_other_estimate(tmp_path: Path) -> None:
+    """They are in none, so that one would follow the other for ever."""
+    world = _many_skips()
+    server = Server(world, tmp_path, _in_a_thread)
+    await server.start()
+    await server.tried()
+    assert server.landed == [0]
+    assert not await server.asks_for_more()
+    await server.stop()
     assert world.findings() == []
     world.close()

@@ -56,12 +56,47 @@ def test_recorded_votes_go_to_the_nth_person(tmp_path: Path) -> None:
         ("item,label\n", "fewer than two classes"),
         ("file,label\na,b\n", "no column item"),
         ("item,label\na.png,cat\n", "fewer than two classes"),
+        ("item,label\na.png,cat\nb.png,dog\na.png,dog\n", "two labels of 'a.png'"),
     ],
 )
 def test_bad_gold_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "gold.csv").write_text(text)
     with pytest.raises(BadOptions, match=message):
         load(Options(images=tmp_path, gold=tmp_path / "gold.csv"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "item,label\na.png,cat\nb.png,dog\n",
+        "\ufeffitem,label\r\na.png,cat\r\nb.png,dog\r\n",
+        "Item, Label\na.png, cat\nb.png , dog\n",
+        "item;label\na.png;cat\nb.png;dog\n",
+        "label\titem\ncat\ta.png\ndog\tb.png\n",
+        "item,label\na.png,cat\nb.png,dog\n\na.png,cat\nc.png,\nd.png\n",
+    ],
+)
+def test_gold_is_read_as_people_write_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "gold.csv").write_bytes(text.encode())
+    truth, people, classes = load(Options(images=tmp_path, gold=tmp_path / "gold.csv"))
+    assert classes == ["cat", "dog"]
+    assert [truth.get(name) for name in ("a.png", "sub/b.png")] == ["cat", "dog"]
+    assert [people.knows(name) for name in ("a.png", "c.png", "d.png")] == [True, False, False]
+
+
+def test_recorded_votes_are_read_as_people_write_them(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text(
+        "item, nth, label\na.png, 1, cat\na.png, 2,\nb.png, 1, dog\n"
+    )
+    _, people, classes = load(Options(images=tmp_path, votes=tmp_path / "votes.csv"))
+    assert classes == ["cat", "dog"]
+    assert [people.answer(k, "a.png", None) for k in (0, 1)] == ["cat", None]
+    assert [people.knows(name) for name in ("b.png", "c.png")] == [True, False]
+
+
+def test_names_are_the_same_however_accents_are_composed() -> None:
+    truth = Truth({"caf\N{LATIN SMALL LETTER E WITH ACUTE}.jpg": "a"})
+    assert truth.get("bar/cafe\N{COMBINING ACUTE ACCENT}.jpg") == "a"
 
 
 def test_a_wrong_set_has_one_class_too_many_or_too_few() -> None:
@@ -94,6 +129,8 @@ def test_bad_options_are_named(tmp_path: Path) -> None:
         (Options(images=tmp_path, gold=tmp_path, page_size=5), "--page-size"),
         (Options(images=tmp_path, gold=tmp_path, votes_min=3, votes_max=2), "--votes-min"),
         (Options(images=tmp_path, gold=tmp_path, url="http://x"), "--token"),
+        (Options(images=tmp_path, gold=tmp_path, max_labels=-1), "--max-labels"),
+        (Options(images=tmp_path, gold=tmp_path, think_ms=-1), "--think-ms"),
         (Options(images=tmp_path, gold=tmp_path, task="boxes"), "--task"),
         (Options(images=tmp_path, gold=tmp_path, set_rule="any"), "--set-rule"),
     ]:

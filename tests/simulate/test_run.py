@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from chorus.client import ApiError
 from chorus.client.cli import export, import_
+from chorus.simulate import lockstep
 from chorus.simulate.cli import simulate as simulate_command
-from chorus.simulate.options import Options
+from chorus.simulate.options import BadOptions, Options
 from chorus.simulate.run import simulate
-from tests.servers import TestServer, pictures, right
+from tests.servers import Bench, TestServer, pictures, right
 
 FIELDS = (
     "items", "labeled", "needs_review", "skipped", "accuracy", "accuracy_all", "votes",
@@ -71,6 +74,18 @@ def test_the_same_seed_gives_the_same_report(data: Path, server: TestServer) -> 
     assert first["page_wait_ms"]["zero_share"] is None
 
 
+async def test_a_model_that_comes_no_further_is_named(data: Path, server: TestServer) -> None:
+    async with Bench(server) as bench:
+        await bench.make(data / "images")
+        project_id = bench.project.project_id
+        watch = await bench.watch()
+        gate = lockstep.Gate(bench.admin, watch, project_id, assist=False, patience=0.1)
+        stats = await gate.settled(0)
+        assert (await gate.settled(stats.seq)).seq == stats.seq
+        with pytest.raises(lockstep.Stuck, match=r"come no further .*: Clustering and prelabels"):
+            await gate.settled(stats.seq + 1)
+
+
 def test_free_running_people_share_the_work(data: Path, server: TestServer) -> None:
     report = asyncio.run(
         simulate(options(data, server, accuracy=[1.0], free_running=True, votes_min=2, votes_max=3))
@@ -111,6 +126,57 @@ def test_it_drives_a_running_server_by_upload(data: Path, server: TestServer) ->
     assert again["labeled"] == 40
 
 
+@pytest.mark.parametrize("free_running", [False, True])
+def test_answers_that_no_project_has_stop_it(
+    data: Path, server: TestServer, monkeypatch: pytest.MonkeyPatch, free_running: bool
+) -> None:
+    """Not a report of nothing: every answer would be refused."""
+    monkeypatch.setattr("chorus.simulate.person.answer_of", lambda label, multilabel: f"{label}?")
+    with pytest.raises(ApiError, match=r"green\?|red\?"):
+        asyncio.run(simulate(options(data, server, free_running=free_running)))
+
+
+def test_answers_to_none_of_the_items_stop_it(data: Path, server: TestServer) -> None:
+    (data / "gold.csv").write_text("item,label\nimages/1.png,cat\nimages/2.png,dog\n")
+    with pytest.raises(BadOptions, match=r"they are called '.*\.png'"):
+        asyncio.run(simulate(options(data, server)))
+
+
+def test_why_there_were_no_prelabels_is_said(data: Path, server: TestServer) -> None:
+    done = chorus(
+        "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
+        "--free-running", "--max-labels", "5", "--url", server.url, "--token", server.token,
+        "--report", str(data / "r.json"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "note: The model needs" in done.stderr
+
+
+def test_a_folder_without_pictures_stops_it(data: Path, server: TestServer) -> None:
+    (data / "images" / "empty").mkdir()
+    (data / "images" / "empty" / "notes.docx").write_bytes(b"no picture")
+    with pytest.raises(BadOptions, match=r"nothing to label .* 1, as 'notes.docx'"):
+        asyncio.run(simulate(options(data, server, images=data / "images" / "empty")))
+
+
+def test_what_is_not_in_the_report_is_said(data: Path, server: TestServer) -> None:
+    twin = sorted((data / "images").glob("*.png"))[0]
+    (data / "images" / "broken.png").write_bytes(b"not a picture")
+    shutil.copy(twin, data / "images" / f"z{twin.name}")
+    gold = (data / "gold.csv").read_text().splitlines()
+    (data / "gold.csv").write_text("\n".join(gold[:-2]))
+    done = chorus(
+        "simulate", "--images", str(data / "images"), "--gold", str(data / "gold.csv"),
+        "--no-assist", "--url", server.url, "--token", server.token,
+        "--report", str(data / "r.json"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "could not be imported: 1, as 'broken.png': " in done.stderr
+    assert "duplicates left out: 1" in done.stderr
+    assert "without an answer, so skipped: 2, as" in done.stderr
+    assert json.loads((data / "r.json").read_text())["skipped"] == 2
+
+
 def test_the_command_writes_the_report_and_a_table(data: Path) -> None:
     """As people run it, with a server of its own."""
     command = [
@@ -140,6 +206,19 @@ def test_bad_input_is_named_before_anything_starts(data: Path) -> None:
         (["--images", "nowhere", "--gold", str(data / "gold.csv")], "nowhere"),
         (["--images", images], "--gold or --votes"),
         (["--images", images, "--gold", str(data / "no.csv")], "no.csv"),
+        (
+            [
+                "--images",
+                images,
+                "--gold",
+                str(data / "gold.csv"),
+                "--url",
+                "http://127.0.0.1:1",
+                "--token",
+                "x",
+            ],
+            "http://127.0.0.1:1: ",
+        ),
         (["--images", images, "--gold", str(data / "gold.csv"), "--accuracy", "high"], "high"),
     ]:
         done = chorus("simulate", *arguments, "--report", str(data / "r.json"))

@@ -74,6 +74,11 @@ class Board(msgspec.Struct):
     def open_items(self) -> int:
         return self.counts["unlabeled"] + self.counts["in_progress"]
 
+    @property
+    def label_votes(self) -> int:
+        """Standing votes without skips and flags."""
+        return sum(stats.labels for stats in self.labelers.values())
+
 
 def blank(project_id: str, epoch: str) -> Board:
     """The board before the first event."""

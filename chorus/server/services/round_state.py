@@ -135,7 +135,7 @@ def evidence_of(board: Board, state: RoundState) -> dict[str, int]:
 def evidence_total(board: Board, state: RoundState) -> int:
     """How much there is to learn from: a label set counts once, whatever is in it."""
     if state.weighs:
-        return sum(stats.labels for stats in board.labelers.values())
+        return board.label_votes
     return board.counts["labeled"]
 
 

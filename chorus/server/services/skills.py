@@ -44,9 +44,10 @@ class _State:
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.votes = 0
-        """Standing votes when the last estimate was made."""
+        """Standing label votes when the last estimate was made: skips say nothing of skills, and
+        are not in it."""
         self.rested = 0
-        """Standing votes from which on there may be another one."""
+        """Standing label votes from which on there may be another one."""
         self.wanted = False
         self.enabled = False
         self.again: asyncio.TimerHandle | None = None
@@ -90,7 +91,7 @@ class Skills:
         begins = project_id not in self._states
         state = self._states.setdefault(project_id, _State())
         state.enabled, state.votes = await self._store.read(fn)
-        if begins and board.votes < state.votes:
+        if begins and board.label_votes < state.votes:
             # Some were taken back, and a stop came before the estimate that this asks for.
             state.wanted = state.enabled
         return state
@@ -122,7 +123,7 @@ class Skills:
             return False
         grown = state.votes + max(20, int(state.votes * GROWTH))
         enough = max(FIRST_VOTES, grown, state.rested)
-        return board.votes >= enough or (state.wanted and board.votes > 0)
+        return board.label_votes >= enough or (state.wanted and board.label_votes > 0)
 
     def estimating(self, board: Board) -> bool:
         """A new estimate is due, or being made, or landing."""
@@ -147,7 +148,7 @@ class Skills:
                 return
             folder = self._folder / project_id / "skills"
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            before = (await self._boards.still(project_id)).votes
+            before = (await self._boards.still(project_id)).label_votes
             votes = await self._store.read(lambda tx: write_votes(tx, project_id, folder))
             state.votes = max(state.votes, votes)
             result, _ = await self._run_job(
@@ -162,7 +163,7 @@ class Skills:
             await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate))
             await self._remerging.wake(project_id)
             state.votes = votes
-            now = (await self._boards.get(project_id)).votes
+            now = (await self._boards.get(project_id)).label_votes
             state.rested = now + REST * max(0, now - before)
         except JobFailed as error:
             log.error("no estimate of %s: %s", project_id, error)
