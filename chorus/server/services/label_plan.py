@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chorus.server.domain.classes import check_name
 from chorus.server.domain.model import Item, LabelClass, StandingVote, User
-from chorus.server.domain.values import Schema
+from chorus.server.domain.values import SEPARATOR, Schema
+from chorus.server.errors import ApiError
 from chorus.server.formats.labels.drawn import Drawn
 from chorus.server.formats.labels.read import entries
 from chorus.server.formats.labels.rows import LabelRow, Problem, Said, meant
@@ -257,6 +259,8 @@ class Planner:
             op.value = names_in(op.value)
         names = [n for said in (op.value, op.prelabel) if said is not None for n in names_in(said)]
         missing = [name for name in dict.fromkeys(names) if name not in self._classes]
+        for name in missing:
+            self._could_be(name)
         # Whether it fits does not depend on which class: those still to be made count, too.
         known, schema = self._classes | dict.fromkeys(missing, "0"), self._all(missing)
         value = None
@@ -295,6 +299,13 @@ class Planner:
         else:
             self.summary.ready += 1
         return True
+
+    def _could_be(self, name: str) -> None:
+        """May a class be called so? Raises `Refused`."""
+        try:
+            check_name(name, SEPARATOR if self._schema.multilabel else None)
+        except ApiError as error:
+            raise Refused(error.message) from None
 
     def _all(self, missing: Sequence[str]) -> Schema:
         """The project's schema with these classes, too."""
