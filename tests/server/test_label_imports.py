@@ -22,6 +22,8 @@ from chorus.server.domain.model import Job
 from chorus.server.formats.labels.read import read_labels
 from chorus.server.formats.labels.rows import LabelRow
 from chorus.server.services import label_imports, label_plan
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.classes import insert
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.label_imports import About, land_chunk
 from chorus.server.services.label_ops import Options
@@ -271,6 +273,20 @@ def test_what_no_class_may_be_called_is_a_mistake_of_the_line(make: Callable[...
     assert [fault[2] for fault in desk.faults] == [
         "a class name has 1 to 100 characters", "'a/b/c/d/e/f/g' has more than 6 levels",
     ]  # fmt: skip
+
+
+def test_blanks_around_a_class_say_nothing(make: Callable[..., Desk]) -> None:
+    desk = make()
+    categories = [{"id": 1, "name": " cat"}, {"id": 2, "name": "owl "}]
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)]
+    annotations = [{"image_id": n, "category_id": n} for n in (1, 2)]
+    parts = {"images": images, "annotations": annotations, "categories": categories}
+    summary = desk.dry(json.dumps(parts), "in.json", kind="labels")
+    assert (summary.ready, summary.classes, summary.unknown_classes) == (1, 1, {"owl": 1})
+    tx = desk.world.tx()
+    insert(tx, CurrentUser("u0", "ada", "Ada", True), "p", list(summary.unknown_classes), "go_on")
+    desk.world.commit(tx)
+    assert desk.land().done == 2
 
 
 def test_a_class_is_known_by_its_former_name(make: Callable[..., Desk]) -> None:

@@ -255,6 +255,7 @@ class Planner:
 
     def _fits(self, op: Op, item: Item, votes: list[StandingVote]) -> bool:
         """Is it still to be done? Raises `Refused` for what the line itself has wrong."""
+        op.value, op.prelabel = _trimmed(op.value), _trimmed(op.prelabel)
         if op.value is not None and not isinstance(op.value, Drawn):
             op.value = names_in(op.value)
         names = [n for said in (op.value, op.prelabel) if said is not None for n in names_in(said)]
@@ -322,6 +323,14 @@ class Planner:
                 user = None
             self._users[login] = user
         return self._users[login]
+
+
+def _trimmed(value: Said | None) -> Said | None:
+    """Without blanks around the names of classes, as these are made."""
+    if isinstance(value, Drawn):
+        shapes = [msgspec.structs.replace(one, name=one.name.strip()) for one in value.shapes]
+        return msgspec.structs.replace(value, shapes=shapes)
+    return None if value is None else [name.strip() for name in value]
 
 
 def plan(
