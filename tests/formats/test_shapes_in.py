@@ -326,6 +326,39 @@ def test_text_files_without_names_of_classes_say_what_is_missing(tmp_path: Path)
     assert read(tmp_path / "other", "x.zip", data, drawn=True)[0] == "coco"
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "word"),
+    [
+        ("classes.txt", "cat\n\ndog\n", "line 2 is empty"),
+        ("data.yaml", "names:\n  0: cat\n  0: dog\n", "the number 0: cat and dog"),
+        ("data.yaml", "names: {1: cat, 01: dog}\n", "the number 1: cat and dog"),
+    ],
+)
+def test_it_is_clear_which_class_a_number_means(
+    tmp_path: Path, file: str, text: str, word: str
+) -> None:
+    data = zipped({file: text, "labels/a.txt": "1 .5 .5 .2 .4\n"})
+    with pytest.raises(BadLabels, match=word):
+        read(tmp_path, "x.zip", data, drawn=True)
+
+
+def test_empty_lines_after_the_last_class_say_nothing(tmp_path: Path) -> None:
+    data = zipped({"classes.txt": "cat\ndog\n\n \n", "labels/a.txt": "1 .5 .5 .2 .4\n"})
+    (row,) = rows(read(tmp_path, "x.zip", data, drawn=True)[1])
+    assert isinstance(row.label, Drawn)
+    assert [s.name for s in row.label.shapes] == ["dog"]
+
+
+def test_a_vote_of_no_image_is_told(tmp_path: Path) -> None:
+    document = {
+        **json.loads(coco()), "votes": [{"image_id": 9, "labeler": "ann", "kind": "skip"}, 7]
+    }  # fmt: skip
+    found = read(tmp_path, "a.json", json.dumps(document), "votes", drawn=True)[1]
+    told = [(p.place, p.reason) for p in found if isinstance(p, Problem)]
+    reason = "it is of no image of the file"
+    assert told == [("vote 1", reason), ("vote 2", reason)]
+
+
 def test_voc_may_leave_the_ending_of_a_name_out(tmp_path: Path) -> None:
     text = "<annotation><folder>in</folder><filename>{}</filename></annotation>"
     for name, stem in (("a", True), ("a.jpg", False)):

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from chorus.server.domain.events import apply
 from chorus.server.domain.model import OPEN_STATES
 from chorus.server.domain.queue import MORE_VOTES as MORE
+from chorus.server.domain.shapes import POINTS_IN_ALL_MAX
 from chorus.server.services import landing, remerging, supervising
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.round_files import Place, Prediction
 from chorus.server.storage.tx import Tx
+from chorus.server.transport.hub import OUTBOX_MAX
 from tests.server.world import World
 
 VALUES = st.sampled_from(["0", "1", "2"])
@@ -48,6 +50,28 @@ def answered(items: int, people: int = 3) -> World:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervising, "CHUNK", 3)
     monkeypatch.setattr(remerging, "WRITE_CHUNK", 3)
+
+
+def test_drawings_that_are_taken_back_fit_every_follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large each of them is: an event goes to a socket as a whole."""
+    monkeypatch.undo()
+    world = World(task_type="boxes")
+    world.add(40)
+    while (dealt := world.deal("u0", 1)).page is not None:
+        for entry in dealt.page["items"]:
+            world.cast("u0", entry["item_id"], "[[0,0,0,4,4]]")
+    taken = world.take_back("u0", 0, world.now)
+    while not landed(world, taken):
+        pass
+    events = [e for e in Tx(world.db).events_since("p", 0, 10_000) if e.type == "votes.taken_back"]
+    sizes = [len(e.body["votes"]) for e in events]  # type: ignore[arg-type]
+    assert sum(sizes) == 40
+    number = len("1234.56,")
+    largest = POINTS_IN_ALL_MAX * 2 * number
+    assert max(sizes) * largest < OUTBOX_MAX
+    assert {i.state for i in world.items()} == {"unlabeled"}
+    assert world.findings() == []
+    world.close()
 
 
 @settings(max_examples=40, deadline=None)

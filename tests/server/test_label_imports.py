@@ -16,11 +16,14 @@ import pytest
 from chorus.client import Rest
 from chorus.client.errors import ApiError
 from chorus.client.messages import LabelImport
+from chorus.server.domain.classes import CLASSES_MAX
 from chorus.server.domain.events import apply, blank
 from chorus.server.domain.model import Job
 from chorus.server.formats.labels.read import read_labels
 from chorus.server.formats.labels.rows import LabelRow
 from chorus.server.services import label_imports, label_plan
+from chorus.server.services.accounts import CurrentUser
+from chorus.server.services.classes import insert
 from chorus.server.services.dashboard import snapshot
 from chorus.server.services.label_imports import About, land_chunk
 from chorus.server.services.label_ops import Options
@@ -260,6 +263,32 @@ def test_what_a_vote_was_shown_needs_its_class_too(make: Callable[..., Desk]) ->
     assert desk.land().done == 1
 
 
+def test_what_no_class_may_be_called_is_a_mistake_of_the_line(make: Callable[..., Desk]) -> None:
+    """A column of texts taken for one of labels, say: it asks for no class to be made."""
+    desk = make()
+    long, deep = "x" * 5000, "/".join("abcdefg")
+    lines = f"item,label\n1.jpg,{long}\n2.jpg,{deep}\n3.jpg,owl\n"
+    summary = desk.dry(lines, kind="labels")
+    assert (summary.faulty, summary.classes, summary.unknown_classes) == (2, 1, {"owl": 1})
+    assert [fault[2] for fault in desk.faults] == [
+        "a class name has 1 to 100 characters", "'a/b/c/d/e/f/g' has more than 6 levels",
+    ]  # fmt: skip
+
+
+def test_blanks_around_a_class_say_nothing(make: Callable[..., Desk]) -> None:
+    desk = make()
+    categories = [{"id": 1, "name": " cat"}, {"id": 2, "name": "owl "}]
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)]
+    annotations = [{"image_id": n, "category_id": n} for n in (1, 2)]
+    parts = {"images": images, "annotations": annotations, "categories": categories}
+    summary = desk.dry(json.dumps(parts), "in.json", kind="labels")
+    assert (summary.ready, summary.classes, summary.unknown_classes) == (1, 1, {"owl": 1})
+    tx = desk.world.tx()
+    insert(tx, CurrentUser("u0", "ada", "Ada", True), "p", list(summary.unknown_classes), "go_on")
+    desk.world.commit(tx)
+    assert desk.land().done == 2
+
+
 def test_a_class_is_known_by_its_former_name(make: Callable[..., Desk]) -> None:
     """So an export from before it was renamed can still be brought in."""
     desk = make()
@@ -417,13 +446,15 @@ async def test_nothing_goes_in_that_nobody_allowed(bench: Bench, tmp_path: Path)
 async def test_what_a_file_needs_is_made_as_a_whole_or_not_at_all(
     bench: Bench, tmp_path: Path
 ) -> None:
-    await bench.make(pictures(tmp_path / "in", 4))
+    room_for_one = [f"class {n}" for n in range(CLASSES_MAX - 1)]
+    await bench.make(pictures(tmp_path / "in", 4), classes=room_for_one)
     project_id = bench.project.project_id
-    person, too_long = f"new-{bench.project.project_id}", "x" * 200
-    content = f"item,label,labeler\ngreen-00000.png,{too_long},{person}\n".encode()
+    person = f"new-{bench.project.project_id}"
+    lines = [f"green-00000.png,one more,{person}", f"red-00001.png,and another,{person}"]
+    content = "\n".join(["item,label,labeler", *lines]).encode()
     one = await bench.admin.begin_label_import(project_id, "l.csv", content, "votes")
     one = await until(bench, one, "ready")
-    with pytest.raises(ApiError, match="characters"):
+    with pytest.raises(ApiError, match=f"at most {CLASSES_MAX} classes"):
         await bench.admin.apply_label_import(
             project_id, one.import_id, add_classes=True, add_people=True
         )

@@ -66,6 +66,17 @@ async def test_a_table_with_labels_and_gold_says_by_line_what_is_wrong(
     assert (again.added, again.duplicates) == (0, 297)
 
 
+async def test_what_is_told_of_a_table_is_short(bench: Bench, tmp_path: Path) -> None:
+    """Also where a column of texts was taken for that of the labels."""
+    project = await make(bench)
+    rows = [["id", "title", "label"]] + [[f"r{n}", str(n), "字" * 100_000] for n in range(20)]
+    source = table(tmp_path / "rows.csv", rows)
+    job = await brought(bench, await bench.admin.import_csv(project.project_id, source))
+    assert (job.added, job.faulty) == (0, 20)
+    assert all(f.reason.startswith("unknown class '字字") for f in job.errors)
+    assert sum(len(f.reason) for f in job.errors) < 50_000
+
+
 async def test_columns_are_chosen_and_a_table_without_them_is_refused(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ def check_name(name: str, barred: str | None) -> str:
     name = name.strip()
     levels = name.split(GROUP)
     if len(levels) > LEVELS_MAX:
-        raise ApiError("bad_value", f"{name!r} has more than {LEVELS_MAX} levels")
+        raise ApiError("bad_value", f"{name[:200]!r} has more than {LEVELS_MAX} levels")
     for level in levels:
         if not 1 <= len(level.strip()) <= NAME_MAX:
             what = "a class name" if len(levels) == 1 else f"each level of {name[:200]!r}"

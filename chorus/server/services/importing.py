@@ -26,6 +26,7 @@ from chorus.server.formats.tables import BadTable
 from chorus.server.formats.textrows import Plan, Row, Stretch, Table
 from chorus.server.services import sources
 from chorus.server.services.adding import add_items
+from chorus.server.services.fitting import fitting
 from chorus.server.services.preparing import Call, prepare
 from chorus.server.services.projects import Projects
 from chorus.server.services.sources import Entry, Listing, Options, Rows
@@ -401,6 +402,8 @@ class Importing:
             if job is None or job.project_id != project_id:
                 raise ApiError("not_found", "no such job")
             counts = msgspec.json.decode(job.result) if job.result else {}
+            faults = tx.faults(job_id, FAULTS_SHOWN)
+            errors = ({"name": name, "reason": reason} for name, reason in faults)
             return {
                 "added": 0,
                 "duplicates": 0,
@@ -412,7 +415,7 @@ class Importing:
                 "state": job.state,
                 "progress": job.progress,
                 "error": job.error,
-                "errors": [{"name": n, "reason": r} for n, r in tx.faults(job_id, FAULTS_SHOWN)],
+                "errors": list(fitting(errors)),
             }
 
         return await self._store.read(fn)

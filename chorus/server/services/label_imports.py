@@ -33,6 +33,7 @@ from chorus.server.services import label_plan
 from chorus.server.services.accounts import CurrentUser, insert_user, join
 from chorus.server.services.background import Tasks
 from chorus.server.services.classes import Classes, insert
+from chorus.server.services.fitting import fitting
 from chorus.server.services.label_ops import Landing, Nothing, Op, Options, Refused, apply_op
 from chorus.server.services.label_plan import FAULTS, NAMED, Summary
 from chorus.server.services.projects import Projects
@@ -298,11 +299,8 @@ class LabelImports:
 
         def fn(tx: Tx) -> dict[str, Any]:
             job, about = _job(tx, project_id, import_id)
-            errors = []
-            for where, reason in tx.faults(import_id, FAULTS):
-                place, _, name = where.partition("\t")
-                errors.append({"place": place, "name": name, "reason": reason})
-            return {**self._public(tx, job, about), "errors": errors}
+            errors = fitting(_error(*fault) for fault in tx.faults(import_id, FAULTS))
+            return {**self._public(tx, job, about), "errors": list(errors)}
 
         return await self._store.read(fn)
 
@@ -431,6 +429,12 @@ def _job(tx: Tx, project_id: str, import_id: str) -> tuple[Job, About]:
     if job is None or job.project_id != project_id or job.kind != KIND:
         raise ApiError("not_found", "no such import of labels")
     return job, _load(job)
+
+
+def _error(where: str, reason: str) -> dict[str, Any]:
+    """A line that cannot be used, as people see it."""
+    place, _, name = where.partition("\t")
+    return {"place": place, "name": name, "reason": reason}
 
 
 def _load(job: Job) -> About:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chorus.server.domain.classes import check_name
 from chorus.server.domain.model import Item, LabelClass, StandingVote, User
-from chorus.server.domain.values import Schema
+from chorus.server.domain.values import SEPARATOR, Schema
+from chorus.server.errors import ApiError
 from chorus.server.formats.labels.drawn import Drawn
 from chorus.server.formats.labels.read import entries
 from chorus.server.formats.labels.rows import LabelRow, Problem, Said, meant
@@ -253,10 +255,13 @@ class Planner:
 
     def _fits(self, op: Op, item: Item, votes: list[StandingVote]) -> bool:
         """Is it still to be done? Raises `Refused` for what the line itself has wrong."""
+        op.value, op.prelabel = _trimmed(op.value), _trimmed(op.prelabel)
         if op.value is not None and not isinstance(op.value, Drawn):
             op.value = names_in(op.value)
         names = [n for said in (op.value, op.prelabel) if said is not None for n in names_in(said)]
         missing = [name for name in dict.fromkeys(names) if name not in self._classes]
+        for name in missing:
+            self._could_be(name)
         # Whether it fits does not depend on which class: those still to be made count, too.
         known, schema = self._classes | dict.fromkeys(missing, "0"), self._all(missing)
         value = None
@@ -296,6 +301,13 @@ class Planner:
             self.summary.ready += 1
         return True
 
+    def _could_be(self, name: str) -> None:
+        """May a class be called so? Raises `Refused`."""
+        try:
+            check_name(name, SEPARATOR if self._schema.multilabel else None)
+        except ApiError as error:
+            raise Refused(error.message) from None
+
     def _all(self, missing: Sequence[str]) -> Schema:
         """The project's schema with these classes, too."""
         if not missing:
@@ -311,6 +323,14 @@ class Planner:
                 user = None
             self._users[login] = user
         return self._users[login]
+
+
+def _trimmed(value: Said | None) -> Said | None:
+    """Without blanks around the names of classes, as these are made."""
+    if isinstance(value, Drawn):
+        shapes = [msgspec.structs.replace(one, name=one.name.strip()) for one in value.shapes]
+        return msgspec.structs.replace(value, shapes=shapes)
+    return None if value is None else [name.strip() for name in value]
 
 
 def plan(

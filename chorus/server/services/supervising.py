@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from chorus.server.clock import now_ms
-from chorus.server.domain.model import Item, StandingVote, Takeback
+from chorus.server.domain.model import Item, Project, StandingVote, Takeback
 from chorus.server.errors import ApiError
 from chorus.server.services.assigning import release
 from chorus.server.services.background import Tasks
@@ -25,6 +25,8 @@ from chorus.server.storage.tx import Tx
 CHUNK = 100
 """Votes per transaction and event: a labeler's vote waits behind one at most, and an event stays
 small enough to be sent to every follower."""
+DRAWN_CHUNK = 10
+"""The same of drawings, each of which may be hundreds of kilobytes."""
 SHOWN = 50
 
 
@@ -151,19 +153,22 @@ def land(tx: Tx, takeback_id: int, now: int) -> bool:
     takeback = tx.takeback(takeback_id)
     if takeback is None or takeback.pending_after is None:
         return False
-    votes = tx.votes_in(takeback, takeback.pending_after, CHUNK)
+    project = tx.project(takeback.project_id)
+    assert project is not None
+    most = min(CHUNK, DRAWN_CHUNK) if project.shapes else CHUNK
+    votes = tx.votes_in(takeback, takeback.pending_after, most)
     items = sorted({item_id for _, item_id in votes})
     if items:
-        _restand(tx, takeback, items, now)
-    last = votes[-1][0] if len(votes) == CHUNK else None
+        _restand(tx, project, takeback, items, now)
+    last = votes[-1][0] if len(votes) == most else None
     tx.set_takeback_pending(takeback_id, last)
     return last is not None
 
 
-def _restand(tx: Tx, takeback: Takeback, item_ids: Sequence[int], now: int) -> None:
+def _restand(
+    tx: Tx, project: Project, takeback: Takeback, item_ids: Sequence[int], now: int
+) -> None:
     """Find anew which vote of the person counts on these items, and what follows from it."""
-    project = tx.project(takeback.project_id)
-    assert project is not None
     user_id = takeback.user_id
     votes: list[list[dict[str, Any] | None]] = []
     changed = []

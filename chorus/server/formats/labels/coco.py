@@ -55,8 +55,12 @@ def read_coco(document: dict[str, Any], sets: bool, drawn: bool = False) -> Iter
             yield Problem(place=place, name="", reason="it is of no image of the file")
         else:
             reader.annotations[_id(annotation, "image_id")].append((place, annotation))
-    for vote in document.get("votes") or []:
-        if isinstance(vote, dict) and _id(vote, "image_id") in known:
+    votes = document.get("votes")
+    for number, vote in enumerate(votes if isinstance(votes, list) else []):
+        if not isinstance(vote, dict) or _id(vote, "image_id") not in known:
+            reason = "it is of no image of the file"
+            yield Problem(place=f"vote {number + 1}", name="", reason=reason)
+        else:
             reader.votes[_id(vote, "image_id")].append(vote)
     for number, image in enumerate(images):
         yield reader.entry(f"image {number + 1}", image)

@@ -87,8 +87,13 @@ def class_names(files: list[Path]) -> dict[int, str]:
         except UnicodeDecodeError:
             raise BadLabels(f"{path.name} is not UTF-8 text") from None
         if path.suffix.lower() not in (".yaml", ".yml"):
-            lines = [line.strip() for line in text.splitlines()]
-            return dict(enumerate(line for line in lines if line))
+            lines = [line.strip() for line in text.rstrip().splitlines()]
+            if "" in lines:
+                raise BadLabels(
+                    f"{path.name}, line {lines.index('') + 1} is empty: it is not clear which"
+                    " numbers the classes after it have"
+                )
+            return dict(enumerate(lines))
         names = _of_yaml(path.name, text)
         if names is not None:
             return names
@@ -99,6 +104,7 @@ def _of_yaml(file: str, text: str) -> dict[int, str] | None:
     try:
         # All scalars as they are written: a class may be called "yes" or "1.0".
         document: Any = yaml.load(text, yaml.BaseLoader)
+        pairs = _pairs(yaml.compose(text, yaml.BaseLoader))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadLabels(f"{file} is no YAML: {error}") from None
     names = document.get("names") if isinstance(document, dict) else None
@@ -108,7 +114,26 @@ def _of_yaml(file: str, text: str) -> dict[int, str] | None:
         return None
     if not all(n.isdecimal() and isinstance(name, str) for n, name in names.items()):
         raise BadLabels(f"names in {file} are no list of classes")
-    return {int(n): name for n, name in names.items()}
+    numbered: dict[int, str] = {}
+    for n, name in pairs or names.items():
+        if numbered.setdefault(int(n), name) != name:
+            both = f"{numbered[int(n)]} and {name}"
+            raise BadLabels(f"two names in {file} have the number {int(n)}: {both}")
+    return numbered
+
+
+def _pairs(document: Any) -> list[tuple[str, str]]:
+    """Number and name of each class as they are written, where `names` are a mapping: in what YAML
+    makes of it, the last one of a number takes the place of the others."""
+    if not isinstance(document, yaml.MappingNode):
+        return []
+    return [
+        (number.value, name.value)
+        for key, names in document.value
+        if key.value == "names" and isinstance(names, yaml.MappingNode)
+        for number, name in names.value
+        if isinstance(name, yaml.ScalarNode)
+    ]
 
 
 def _index(files: list[Path]) -> dict[str, str]:

@@ -10,6 +10,9 @@ from chorus.server.domain.model import Job, Round
 from chorus.server.domain.values import parts
 from chorus.server.storage.tx.base import JOB, ROUND, Base, marks, same
 
+FAULT_MAX = 1000
+"""Characters: a file's path, or the longest name that a class may have, with what is said of it."""
+
 
 class RoundRow(NamedTuple):
     """What of an item the model's input needs."""
@@ -113,7 +116,8 @@ class RoundSql(Base):
         ]
 
     def add_fault(self, job_id: str, name: str, reason: str) -> None:
-        self.run("INSERT INTO fault VALUES (?,?,?)", (job_id, name, reason))
+        """The beginnings of both: either may have a cell of a table in it, of megabytes."""
+        self.run("INSERT INTO fault VALUES (?,?,?)", (job_id, name[:FAULT_MAX], reason[:FAULT_MAX]))
 
     def faults(self, job_id: str, limit: int) -> list[tuple[str, str]]:
         return self.rows("SELECT name, reason FROM fault WHERE job_id = ? LIMIT ?", (job_id, limit))
