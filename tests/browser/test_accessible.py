@@ -138,3 +138,23 @@ async def test_the_keyboard_is_trapped_nowhere(
         # Through the page, out of it, and round again: the browser's own chrome is `body` here.
         for wanted in ("tile", "do-submit", "do-help", "class-button", "skip-link", "brand"):
             assert any(wanted in name for name in reached), (wanted, reached)
+
+
+async def test_what_a_key_has_done_is_said_to_those_who_do_not_see_it(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4, task_type="multilabel")
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        said = page.locator("#said")
+        await expect(said).to_have_role("status")
+        await page.keyboard.press("1")
+        await expect(said).to_have_text("Picture 1, answered green")
+        await page.keyboard.press("2")
+        await expect(said).to_have_text("Picture 1, answered green, red")
+        await page.keyboard.press("u")
+        await expect(said).to_have_text("Picture 1, answered green")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("s")
+        await expect(said).to_have_text("Picture 2, answered Skipped")

@@ -82,6 +82,7 @@ const grid = board ?? new Grid(
       openComments(false, [id]);
     },
     arranged: () => fitFirst(),
+    said: (words) => setText($("#said"), words),
     untag: (id, name) => session.act({ type: "untag", item_id: id, cls: name }),
   },
   colors,
