@@ -158,3 +158,29 @@ async def test_what_a_key_has_done_is_said_to_those_who_do_not_see_it(
         await page.keyboard.press("ArrowRight")
         await page.keyboard.press("s")
         await expect(said).to_have_text("Picture 2, answered Skipped")
+
+
+async def test_focus_and_what_is_pressed_are_seen_in_the_systems_own_colours(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    """High contrast takes shadows and backgrounds away."""
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4)
+        page = await signed_in(browser, bench)
+        await page.emulate_media(forced_colors="active")
+        await open_labeling(page, bench)
+        await page.keyboard.press("Space")
+        look = "e => { const s = getComputedStyle(e); return [s.outlineStyle, s.backgroundColor]; }"
+
+        async def looks(selector: str) -> list[str]:
+            found: list[str] = await page.locator(selector).first.evaluate(look)
+            return found
+
+        here, there = [await looks(f'.tile[data-focused="{on}"]') for on in ("true", "false")]
+        assert (here[0], there[0]) == ("solid", "none")
+        for button in (".tile-select", "#sizes button"):
+            on, off = [
+                (await looks(f'{button}[aria-pressed="{pressed}"]'))[1]
+                for pressed in ("true", "false")
+            ]
+            assert on != off, button
