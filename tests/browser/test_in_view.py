@@ -18,9 +18,9 @@ pytestmark = pytest.mark.browser
 
 MANY = [f"class {n:02}" for n in range(1, 13)]
 HIDDEN = """tile => {
-    const [box, bar] = [tile, document.querySelector(".classes")].map(e => e.getBoundingClientRect());
-    const top = document.querySelector(".top").getBoundingClientRect().bottom;
-    return Math.max(top - box.top, box.bottom - bar.top, 0);
+    const of = selector => document.querySelector(selector).getBoundingClientRect();
+    const box = tile.getBoundingClientRect();
+    return Math.max(of(".top").bottom - box.top, box.bottom - of(".classes").top, 0);
 }"""
 """Pixels of a picture above or below what is to be seen, where the classes are at the bottom."""
 
@@ -100,6 +100,7 @@ async def test_a_message_is_not_in_the_way_of_what_it_asks_for(
         await page.set_viewport_size({"width": 390, "height": 844})
         await submit.click(position={"x": 4, "y": 4})
         await expect(page.locator("#today")).to_have_text("1")
+        assert await toast.count() == 0, "it was about the picture before"
 
 
 async def test_all_of_a_dozen_classes_are_in_view_where_there_is_room(
