@@ -138,3 +138,49 @@ async def test_the_keyboard_is_trapped_nowhere(
         # Through the page, out of it, and round again: the browser's own chrome is `body` here.
         for wanted in ("tile", "do-submit", "do-help", "class-button", "skip-link", "brand"):
             assert any(wanted in name for name in reached), (wanted, reached)
+
+
+async def test_what_a_key_has_done_is_said_to_those_who_do_not_see_it(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4, task_type="multilabel")
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        said = page.locator("#said")
+        await expect(said).to_have_role("status")
+        await page.keyboard.press("1")
+        await expect(said).to_have_text("Picture 1, answered green")
+        await page.keyboard.press("2")
+        await expect(said).to_have_text("Picture 1, answered green, red")
+        await page.keyboard.press("u")
+        await expect(said).to_have_text("Picture 1, answered green")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("s")
+        await expect(said).to_have_text("Picture 2, answered Skipped")
+
+
+async def test_focus_and_what_is_pressed_are_seen_in_the_systems_own_colours(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    """High contrast takes shadows and backgrounds away."""
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 8), page_size=4)
+        page = await signed_in(browser, bench)
+        await page.emulate_media(forced_colors="active")
+        await open_labeling(page, bench)
+        await page.keyboard.press("Space")
+        look = "e => { const s = getComputedStyle(e); return [s.outlineStyle, s.backgroundColor]; }"
+
+        async def looks(selector: str) -> list[str]:
+            found: list[str] = await page.locator(selector).first.evaluate(look)
+            return found
+
+        here, there = [await looks(f'.tile[data-focused="{on}"]') for on in ("true", "false")]
+        assert (here[0], there[0]) == ("solid", "none")
+        for button in (".tile-select", "#sizes button"):
+            on, off = [
+                (await looks(f'{button}[aria-pressed="{pressed}"]'))[1]
+                for pressed in ("true", "false")
+            ]
+            assert on != off, button

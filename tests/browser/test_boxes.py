@@ -167,6 +167,40 @@ async def test_what_was_sent_is_corrected_and_comes_back_after_a_reload(
         ]  # fmt: skip
 
 
+async def test_a_correction_that_one_key_too_many_has_left_is_gone_on_with(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(cells(folder, 6), **BOXES)
+        page = await signed_in(browser, bench)
+        canvas = await open_drawing(page, bench)
+        await canvas.drag((20, 30), (80, 90))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#today")).to_have_text("1")
+        await page.locator(".mosaic").click()
+        await canvas.has(1)
+        await page.keyboard.press("r")
+        for x in (120, 200, 280):
+            await canvas.drag((x, 100), (x + 40, 140))
+        await canvas.has(4)
+        # The first lets the box go, the second the picture.
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".banner-title")).to_have_text("Tasks manual")
+        await expect(page.locator(".toast")).to_contain_text("not saved")
+        await page.locator(".mosaic").click()
+        await canvas.has(4)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".banner-title")).to_have_text("Tasks manual")
+        await page.locator(".mosaic").click()
+        await canvas.has(4)
+        # Left as it was, it is left without a word.
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".banner-title")).to_have_text("Tasks manual")
+        watch = await bench.watch()
+        await watch.until(lambda s: s.labels.get("RBC") == 4)
+
+
 async def test_polygons_get_points_and_lose_them(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:

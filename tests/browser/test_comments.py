@@ -66,6 +66,35 @@ async def test_a_flag_with_a_question_is_answered(
         await expect(page.locator(".thread-unread")).to_be_hidden()
 
 
+async def test_words_that_were_not_sent_are_there_when_the_dialog_opens_again(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 12), page_size=4)
+        page = await signed_in(browser, bench)
+        await open_labeling(page, bench)
+        field = page.locator("#comment textarea")
+        await page.keyboard.press("c")
+        await page.keyboard.type("Half of it is")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#comment")).to_be_hidden()
+        # Not about another picture.
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("f")
+        await expect(field).to_have_value("")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("ArrowLeft")
+        await page.keyboard.press("f")
+        await expect(field).to_have_value("Half of it is")
+        await page.keyboard.type(" green.")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".thread")).to_contain_text("Half of it is green.")
+        await page.keyboard.press("ArrowLeft")
+        await page.keyboard.press("c")
+        await expect(page.locator("#comment .comment-entry")).to_have_count(1)
+        await expect(field).to_have_value("")
+
+
 async def test_a_comment_written_offline_arrives(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:

@@ -11,15 +11,16 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.browser.drawing import CLASSES, cells, open_drawing
 from tests.browser.pages import open_labeling, signed_in
 from tests.browser.test_accessible import violations
+from tests.server.test_blindness import with_gold
 from tests.servers import Bench, TestServer, pictures
 
 pytestmark = pytest.mark.browser
 
 MANY = [f"class {n:02}" for n in range(1, 13)]
 HIDDEN = """tile => {
-    const [box, bar] = [tile, document.querySelector(".classes")].map(e => e.getBoundingClientRect());
-    const top = document.querySelector(".top").getBoundingClientRect().bottom;
-    return Math.max(top - box.top, box.bottom - bar.top, 0);
+    const of = selector => document.querySelector(selector).getBoundingClientRect();
+    const box = tile.getBoundingClientRect();
+    return Math.max(of(".top").bottom - box.top, box.bottom - of(".classes").top, 0);
 }"""
 """Pixels of a picture above or below what is to be seen, where the classes are at the bottom."""
 
@@ -99,6 +100,7 @@ async def test_a_message_is_not_in_the_way_of_what_it_asks_for(
         await page.set_viewport_size({"width": 390, "height": 844})
         await submit.click(position={"x": 4, "y": 4})
         await expect(page.locator("#today")).to_have_text("1")
+        assert await toast.count() == 0, "it was about the picture before"
 
 
 async def test_all_of_a_dozen_classes_are_in_view_where_there_is_room(
@@ -154,3 +156,28 @@ async def test_a_page_that_is_begun_says_that_another_size_comes_later(
         await page.locator('#sizes button[data-size="6"]').click()
         await expect(page.locator(".toast")).to_contain_text("the next ones are of 6")
         await expect(page.locator(".tile")).to_have_count(4)
+
+
+async def test_no_line_above_the_pictures_makes_a_narrow_window_scroll_sideways(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        await with_gold(bench, folder, 12, 4, page_size=4, gold_rate=0, practice=4)
+        page = await signed_in(browser, bench)
+        await page.set_viewport_size({"width": 360, "height": 640})
+        wide = "document.documentElement.scrollWidth"
+        await open_labeling(page, bench)
+        title = page.locator(".banner-title")
+        await expect(title).to_contain_text("Practice, 1 to 4")
+        assert await page.evaluate(wide) == 360
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(title).to_contain_text("of 4 right")
+        assert await page.evaluate(wide) == 360
+        await page.keyboard.press("Enter")
+        for key in ("a", "1", "Enter"):
+            await page.keyboard.press(key)
+        await expect(page.locator(".mosaic")).to_have_count(1)
+        await page.keyboard.press("u")
+        await expect(title).to_have_text("Correcting an earlier page")
+        assert await page.evaluate(wide) == 360

@@ -17,6 +17,8 @@ export class CommentDialog {
     this._on = on;
     this._items = [];
     this._flag = false;
+    /** @type {Map<string, string>} what was written and not sent when the dialog was left, by what it is about */
+    this._drafts = new Map();
     this._field = $("textarea", dialog);
     const form = $("form", dialog);
     form.addEventListener("submit", (e) => {
@@ -30,8 +32,15 @@ export class CommentDialog {
       form.requestSubmit();
     });
     $(".dialog-close", dialog).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => on.closed());
+    dialog.addEventListener("close", () => {
+      this._drafts.set(this._about, this._field.value);
+      on.closed();
+    });
     comments.addEventListener("comment", (e) => this._arrived(e.detail));
+  }
+
+  get _about() {
+    return this._items.map((i) => i.item_id).join();
   }
 
   get isOpen() {
@@ -54,7 +63,7 @@ export class CommentDialog {
       : _("Only you and the supervisors see this."));
     setText($(".comment-send", this._dialog), flag ? _("Flag") : _("Send"));
     this._field.required = !flag;
-    this._field.value = "";
+    this._field.value = this._drafts.get(this._about) ?? "";
     this._show([]);
     this._dialog.showModal();
     this._field.focus();
@@ -83,6 +92,7 @@ export class CommentDialog {
     const text = this._field.value.trim();
     if (!text && !this._flag) return;
     if (text) for (const item of this._items) this._comments.write(item.item_id, text);
+    this._field.value = "";
     this._dialog.close();
     if (this._flag) this._on.flag(this._items.map((i) => i.item_id));
     else this._on.sent();

@@ -24,8 +24,9 @@ export class Grid {
    * @param {HTMLElement} root the list element
    * @param {import("./task.js").Task} task
    * @param {{focus: (id: number) => void, toggle: (id: number) => void,
-   *   zoom: (id: number) => void, comment: (id: number) => void, untag: (id: number, name: string) => void,
-   *   arranged: () => void}} on `arranged`: texts have got their places
+   *   said: (words: string) => void, zoom: (id: number) => void, comment: (id: number) => void, untag: (id: number, name: string) => void,
+   *   arranged: () => void}} on `arranged`: texts have got their places; `said`: what one item is said
+   *   to be now, for those who do not see it
    * @param {(name: string) => Record<string, string>} colors
    */
   constructor(root, task, on, colors) {
@@ -57,12 +58,16 @@ export class Grid {
       this._focus = null;
       return;
     }
+    const before = new Map([...this._tiles].map(([id, tile]) => [id, tile.said]));
     const key = `${page.page_id}/${page.correcting}/${page.items.map((i) => i.item_id)}`;
     if (this._page !== key) {
       this._page = key;
       this._build(page);
     }
     page.items.forEach((item, index) => this._draw(page, item, index));
+    const answered = page.items.filter(({ item_id: id }) => before.has(id) && before.get(id) !== "" && before.get(id) !== this._tiles.get(id).said);
+    // Of many at once the line above the items says enough.
+    if (answered.length === 1) this._on.said(this._tiles.get(answered[0].item_id).node.getAttribute("aria-label"));
     const focus = page.items[page.focus]?.item_id ?? null;
     if (focus !== this._focus && focus !== this._pointed) this._reveal(focus);
     this._focus = focus;

@@ -63,7 +63,7 @@ const letters = new TypeSize();
 const autoSize = new AutoSize(project.project_id, task.text);
 const board = Board && new Board($("#drawing"), $(".shape-list"), task, {
   draw: (id, shapes, merge) => session.act({ type: "draw", item_id: id, shapes, merge }),
-  note: (text) => toast(text, "warn"),
+  note: hint,
   chosen: () => classes.mark(board.marked),
   classes: () => session.project.classes.map((c) => c.name),
 }, colors);
@@ -82,6 +82,7 @@ const grid = board ?? new Grid(
       openComments(false, [id]);
     },
     arranged: () => fitFirst(),
+    said: (words) => setText($("#said"), words),
     untag: (id, name) => session.act({ type: "untag", item_id: id, cls: name }),
   },
   colors,
@@ -89,6 +90,18 @@ const grid = board ?? new Grid(
 const strip = new RecentStrip($("#recent"), (id) => session.correct(id), colors);
 
 // -- showing
+
+/** @type {HTMLElement[]} what was said about the page in view: it is not true of the next one */
+let hints = [];
+
+function hint(text) {
+  hints.push(toast(text, "warn"));
+}
+
+function dropHints() {
+  for (const note of hints) note.remove();
+  hints = [];
+}
 
 let shown = null;
 let looked = false;
@@ -101,6 +114,7 @@ function look(page) {
   shown = id;
   looked = false;
   clearTimeout(looking);
+  dropHints();
   looking = setTimeout(() => {
     looked = true;
     render();
@@ -305,7 +319,7 @@ function nothing() {
   const page = session.current;
   if (!page || session.paused || page.verdicts) return;
   const why = board.nothing();
-  if (why) toast(why, "warn");
+  if (why) hint(why);
   else sendDrawn(page);
 }
 
@@ -320,15 +334,15 @@ function submit() {
   if (page && unseen(page)) return;
   if (board && page && !page.verdicts && !session.paused) {
     const why = board.holdsBack();
-    if (why) toast(why, "warn");
+    if (why) hint(why);
     else sendDrawn(page);
     return;
   }
   const lacking = session.submit();
   if (!lacking) return;
-  toast(task.text
+  hint(task.text
     ? ngettext("%(n)s text needs an answer first.", "%(n)s texts need an answer first.", lacking)
-    : ngettext("%(n)s picture needs an answer first.", "%(n)s pictures need an answer first.", lacking), "warn");
+    : ngettext("%(n)s picture needs an answer first.", "%(n)s pictures need an answer first.", lacking));
   grid.takeKeyboard(session.current);
 }
 

@@ -48,6 +48,8 @@ export class Session extends EventTarget {
     this.queue = [];
     /** @type {?import("./page_state.js").PageState} an earlier page being corrected */
     this.correcting = null;
+    /** @type {Map<any, import("./page_state.js").PageState>} corrections that were left and not saved */
+    this._unsaved = new Map();
     /**
      * @type {?import("./page_state.js").PageState} a practice page that was sent: what was right is
      * shown until the person goes on
@@ -117,6 +119,7 @@ export class Session extends EventTarget {
     // What cannot be sent stays in view, to be made simpler.
     if (!this._cast(page, toSend(page))) return 0;
     if (this.correcting) {
+      this._unsaved.delete(page.page_id);
       this.correcting = null;
     } else {
       this.dispatchEvent(new CustomEvent("sending"));
@@ -153,15 +156,25 @@ export class Session extends EventTarget {
   /** Open an earlier page to correct it. */
   correct(pageId) {
     const page = this.recent.find((p) => p.page_id === pageId);
-    if (!page || this.paused) return;
-    this.correcting = reopen(page, this._answering);
+    if (!page || this.paused || this.correcting?.page_id === pageId) return;
+    this._layAside();
+    this.correcting = this._unsaved.get(pageId) ?? reopen(page, this._answering);
     this._changed();
   }
 
-  /** Back to the page in hand, with nothing corrected. */
+  /** Back to the page in hand. */
   leaveCorrection() {
+    this._layAside();
     this.correcting = null;
     this._changed();
+  }
+
+  /** Nothing that was changed gets lost by one key too many. */
+  _layAside() {
+    const page = this.correcting;
+    if (!page || (!toSend(page).length && !missing(page))) return;
+    this._unsaved.set(page.page_id, page);
+    this._note(_("The correction is not saved. Open that page again to go on with it."), "warn");
   }
 
   async resize(size) {
@@ -268,6 +281,7 @@ export class Session extends EventTarget {
     if (!names.size) return;
     this.queue = this.queue.map((page) => renamed(page, names));
     if (this.correcting) this.correcting = renamed(this.correcting, names);
+    for (const [id, page] of this._unsaved) this._unsaved.set(id, renamed(page, names));
     this.recent = this.recent.map((page) => ({
       ...page, items: page.items.map((item) => renamedItem(item, names)),
     }));

@@ -6,7 +6,7 @@ const MOST = 3;
 
 let box = null;
 
-/** @param {string} text @param {"info"|"good"|"warn"|"bad"} [tone] */
+/** @param {string} text @param {"info"|"good"|"warn"|"bad"} [tone] @returns {HTMLElement} to be removed earlier */
 export function toast(text, tone = "info") {
   if (!box) {
     box = el("div", { class: "toasts", role: "status", "aria-live": "polite" });
@@ -18,4 +18,5 @@ export function toast(text, tone = "info") {
   const note = el("div", { class: "toast", dataset: { tone } }, text);
   box.append(note);
   setTimeout(() => note.remove(), SHOWN_MS);
+  return note;
 }
