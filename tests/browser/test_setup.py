@@ -154,6 +154,33 @@ async def test_what_another_supervisor_has_set_meanwhile_stays(
     assert "name" not in before[0]["change"]
 
 
+async def test_every_room_says_that_a_project_is_archived(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    await bench.make(pictures(folder, 4), page_size=4)
+    at = f"{bench.server.url}/p/{bench.project.project_id}"
+    page = await admin_page(browser, bench)
+    watching = await signed_in(browser, bench, "supervisor")
+    await watching.goto(at)
+    pause = watching.get_by_role("button", name="Pause", exact=True)
+    await expect(pause).to_be_enabled()
+    await expect(watching.locator("#feed")).to_be_empty()
+    said = page.get_by_role("link", name="archived", exact=True)
+    await page.goto(f"{at}/settings")
+    await page.get_by_role("button", name="Archive", exact=True).click()
+    await expect(said).to_be_visible()
+    # There is nothing to pause, and whoever has the dashboard open sees why.
+    await expect(pause).to_be_hidden()
+    await expect(watching.get_by_role("link", name="archived", exact=True)).to_be_visible()
+    for room in ("review", "quality", "model", "data"):
+        await page.goto(f"{at}/{room}")
+        await expect(said).to_be_visible()
+    await said.click()
+    await page.get_by_role("button", name="Bring it back, paused").click()
+    await expect(said).to_be_hidden()
+    await expect(watching.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+
+
 async def test_labelers_see_new_names_and_read_new_instructions(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:
