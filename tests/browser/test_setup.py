@@ -112,6 +112,68 @@ async def boxes_by_the_wizard(page: Page, bench: Bench) -> None:
     assert (made.iou, made.target, made.votes_max) == (0.6, 0.6, 3)
 
 
+async def test_what_another_supervisor_has_set_meanwhile_stays(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    await bench.make(pictures(folder, 4), page_size=4, votes_max=3)
+    pages = [await signed_in(browser, bench, "supervisor") for _ in range(2)]
+    for page in pages:
+        await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    first, second = pages
+    name = f"Renamed {secrets.token_hex(3)}"
+    await first.get_by_label("Name", exact=True).fill(name)
+    await first.get_by_label("Votes are merged by").select_option("majority")
+    await first.get_by_label("Prelabels", exact=True).check()
+    await first.get_by_role("button", name="Save", exact=True).click()
+    await expect(first.locator("#saved")).to_be_visible()
+    await second.get_by_label("Practice before the first page").fill("3")
+    await second.get_by_label("Votes at most").fill("2")
+    await second.get_by_role("button", name="Save", exact=True).click()
+    effect = second.get_by_role("button", name="Apply it")
+    await expect(effect.or_(second.locator("#saved"))).to_be_visible()
+    if await effect.is_visible():
+        await effect.click()
+    await expect(second.locator("#saved")).to_be_visible()
+    made = await bench.admin.project(bench.project.project_id)
+    assert (made.name, made.consensus, made.prelabel) == (name, "majority", True)
+    assert (made.practice, made.votes_max) == (3, 2)
+    # And is seen, with nothing left that would be saved again.
+    await expect(second.get_by_label("Name", exact=True)).to_have_value(name)
+    await expect(second.get_by_label("Votes are merged by")).to_have_value("majority")
+    await expect(second.get_by_label("Prelabels", exact=True)).to_be_checked()
+    changes = f"/api/projects/{bench.project.project_id}/changes"
+    before = (await bench.admin.request("GET", changes)).json()["changes"]
+    assert set(before[0]["change"]) >= {"practice", "votes_max"}
+    assert "name" not in before[0]["change"]
+
+
+async def test_every_room_says_that_a_project_is_archived(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    await bench.make(pictures(folder, 4), page_size=4)
+    at = f"{bench.server.url}/p/{bench.project.project_id}"
+    page = await admin_page(browser, bench)
+    watching = await signed_in(browser, bench, "supervisor")
+    await watching.goto(at)
+    pause = watching.get_by_role("button", name="Pause", exact=True)
+    await expect(pause).to_be_enabled()
+    await expect(watching.locator("#feed")).to_be_empty()
+    said = page.get_by_role("link", name="archived", exact=True)
+    await page.goto(f"{at}/settings")
+    await page.get_by_role("button", name="Archive", exact=True).click()
+    await expect(said).to_be_visible()
+    # There is nothing to pause, and whoever has the dashboard open sees why.
+    await expect(pause).to_be_hidden()
+    await expect(watching.get_by_role("link", name="archived", exact=True)).to_be_visible()
+    for room in ("review", "quality", "model", "data"):
+        await page.goto(f"{at}/{room}")
+        await expect(said).to_be_visible()
+    await said.click()
+    await page.get_by_role("button", name="Bring it back, paused").click()
+    await expect(said).to_be_hidden()
+    await expect(watching.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+
+
 async def test_labelers_see_new_names_and_read_new_instructions(
     server: TestServer, browser: Browser, folder: Path
 ) -> None:

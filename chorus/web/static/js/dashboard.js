@@ -63,6 +63,9 @@ function renderFigures(figures, doneRounds, points) {
 function renderLive() {
   const stats = live;
   paused = stats.state === "paused";
+  // What is only read is neither paused nor resumed.
+  $("#archived").hidden = stats.state !== "archived";
+  $("#pause").hidden = stats.state === "archived";
   renderFigures(stats, stats.assist.rounds, curve.points);
   renderPace(stats.pace);
   renderModel(stats.assist, { target: project.target, open: sum(stats.queue) });

@@ -37,6 +37,34 @@ export function valuesOf(form) {
   return values;
 }
 
+/**
+ * Of `valuesOf`, those that are not what the page came with or `written` put there since: what
+ * somebody else has changed meanwhile stays theirs.
+ * @param {HTMLFormElement} form
+ */
+export function changedIn(form) {
+  const changed = new Set([...form.elements].filter((field) => field.name && isChanged(field)).map((field) => field.name));
+  return Object.fromEntries(Object.entries(valuesOf(form)).filter(([name]) => changed.has(name)));
+}
+
+function isChanged(field) {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((o) => o.defaultSelected));
+  return field.value !== field.defaultValue;
+}
+
+/** Put values into the fields of those names, as what is there now. @param {HTMLFormElement} form @param {Record<string, any>} values */
+export function written(form, values) {
+  for (const field of form.elements) {
+    if (!(field.name in values)) continue;
+    const value = values[field.name];
+    if (field.type === "checkbox") field.checked = field.defaultChecked = value;
+    else if (field.type === "radio") field.checked = field.defaultChecked = field.value === String(value);
+    else if (field.options) for (const option of field.options) option.selected = option.defaultSelected = option.value === String(value);
+    else field.value = field.defaultValue = String(value);
+  }
+}
+
 /** Show why it did not work, at the end of the form; the field it names is marked. */
 export function showError(form, error) {
   form.querySelector(".error")?.remove();

@@ -17,6 +17,7 @@ export function lifeCard(root, project, changed) {
 
   function show() {
     const { state } = project();
+    $("#archived").hidden = state !== "archived";
     setText($("#state-now"), { running: "Running: people get pages.", paused: "Paused: nobody gets a page; what is in hand still counts.", archived: "Archived: out of labelers' lists, and only read." }[state] ?? state);
     toggle.hidden = state === "archived";
     setText(toggle, state === "paused" ? "Resume" : "Pause");

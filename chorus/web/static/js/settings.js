@@ -7,7 +7,7 @@ import { instructionsCard } from "./instructions_card.js";
 import { lifeCard } from "./life_card.js";
 import { importForm } from "./import_form.js";
 import { inviteList } from "./invite_list.js";
-import { onSubmit, showError } from "./form.js";
+import { changedIn, onSubmit, showError, written } from "./form.js";
 import { membersCard } from "./members_card.js";
 import { agreed, effectWords } from "./effect.js";
 import { sourcesCard } from "./sources.js";
@@ -29,18 +29,28 @@ const take = (next) => {
 const life = lifeCard(root, () => project, (next) => (project = next));
 classesCard(root, project, take);
 instructionsCard(root, () => project, take);
-onSubmit($("#settings-form"), async (values) => {
+const PERCENT = ["target", "gold_rate", "audit_share", "iou", "shape_agreement"];
+const rules = /** @type {HTMLFormElement} */ ($("#settings-form"));
+
+/** The rules as they are now, those too that somebody else has changed since the page came. */
+function showRules() {
+  const shares = PERCENT.filter((name) => name in project).map((name) => [name, Math.round(project[name] * 1000) / 10]);
+  written(rules, { ...project, ...Object.fromEntries(shares), detector: project.networks === 1 ? 1 : 0 });
+}
+
+onSubmit(rules, async () => {
   $("#saved").hidden = true;
-  const change = { ...values };
-  for (const name of ["target", "gold_rate", "audit_share", "iou", "shape_agreement"]) {
-    if (name in change) change[name] /= 100;
-  }
+  const change = changedIn(rules);
+  for (const name of PERCENT) if (name in change) change[name] /= 100;
   if ("detector" in change) change.networks = Number(change.detector);
   delete change.detector;
-  const effect = await api("POST", `${root}/preview`, change);
-  const words = effectWords(effect, taskOf(project).thing);
-  if (words.length && !(await agreed(words))) return;
-  take(await api("PATCH", root, change));
+  if (Object.keys(change).length) {
+    const effect = await api("POST", `${root}/preview`, change);
+    const words = effectWords(effect, taskOf(project).thing);
+    if (words.length && !(await agreed(words))) return;
+    take(await api("PATCH", root, change));
+  } else take(await api("GET", root));
+  showRules();
   $("#saved").hidden = false;
 });
 
