@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,9 @@ TABLES = (".csv", ".tsv")
 
 POLL_FIRST_S, POLL_GROWTH, POLL_MOST_S = 0.01, 1.5, 0.2
 """Pauses between two looks at a job: a small import is over in a moment, a large one takes long."""
+
+_NOT_IN_FORMS = re.compile(r'["\x00-\x1f]')
+"""Characters that forms write as %22 and the like, which nothing tells from a name with these."""
 
 OnProgress = Callable[[Job], None]
 
@@ -95,10 +99,15 @@ def _pack(folder: Path, files: Sequence[Path], target: BinaryIO) -> None:
     target.seek(0)
 
 
-def _batches(folder: Path, files: Sequence[Path]) -> Iterator[Mapping[str, bytes]]:
-    batch: dict[str, bytes] = {}
+def _batches(folder: Path, files: Sequence[Path]) -> Iterator[Mapping[str, bytes | BinaryIO]]:
+    odd = [p for p in files if _NOT_IN_FORMS.search(p.relative_to(folder).as_posix())]
+    if odd:
+        with tempfile.TemporaryFile() as packed:
+            _pack(folder, odd, packed)
+            yield {"folder.zip": packed}
+    batch: dict[str, bytes | BinaryIO] = {}
     size = 0
-    for path in files:
+    for path in sorted(set(files) - set(odd)):
         content = path.read_bytes()
         if batch and (len(batch) >= UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
             yield batch

@@ -1,4 +1,4 @@
-"""Pages of near neighbours: blocks of nine over the embedding, found through HNSW."""
+"""Pages of near neighbours: blocks over the embedding, found through HNSW."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCK = 9
+"""Items in a block, if nothing else is said."""
 NEIGHBOURS = 48
 EF = 96
 CLUSTERED = 30_000
@@ -90,16 +91,19 @@ class SetViews:
         return float(mean[at]), chance[:, at]
 
 
-def make_blocks(embedding: Floats, views: Views, seed: int, threads: int) -> Blocks:
-    """embedding (n, h): every item gets a place in exactly one block of BLOCK items (the last may
-    be smaller). Block numbers are in random order, so that labeling block after block stays near a
-    random sample."""
+def make_blocks(
+    embedding: Floats, views: Views, seed: int, threads: int, size: int = BLOCK
+) -> Blocks:
+    """embedding (n, h): every item gets a place in exactly one block of `size` items (the last may
+    be smaller). `size` is that of a page: three actions answer all that are alike on one, so what
+    is left over of a larger block costs each of its items more. Block numbers are in random order,
+    so that labeling block after block stays near a random sample."""
     n = len(embedding)
     rng = np.random.default_rng(seed)
     if n == 0:
         return Blocks(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32), 0.0, 0.0)
     unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-9)
-    groups = _group(unit.astype(np.float32), views, seed, threads)
+    groups = _group(unit.astype(np.float32), views, seed, threads, size)
     block = np.empty(n, dtype=np.int64)
     pos = np.empty(n, dtype=np.int64)
     odd = np.empty(n, dtype=np.float32)
@@ -113,7 +117,7 @@ def make_blocks(embedding: Floats, views: Views, seed: int, threads: int) -> Blo
         block[members] = number
         pos[members] = np.arange(len(members))
         shares.append(share)
-    return Blocks(block, pos, odd, float(np.mean(shares)), _random_purity(views, n, rng))
+    return Blocks(block, pos, odd, float(np.mean(shares)), _random_purity(views, n, size, rng))
 
 
 def sampled(ids: Ints, among: Bools, most: int) -> Bools:
@@ -136,17 +140,17 @@ def _scattered(ids: Ints) -> NDArray[np.uint64]:
     return out
 
 
-def _random_purity(views: Views, n: int, rng: np.random.Generator) -> float:
-    pages = [rng.choice(n, size=min(BLOCK, n), replace=False) for _ in range(200)]
+def _random_purity(views: Views, n: int, size: int, rng: np.random.Generator) -> float:
+    pages = [rng.choice(n, size=min(size, n), replace=False) for _ in range(200)]
     return float(np.mean([views.common(p)[0] for p in pages]))
 
 
-def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int]]:
-    """Greedy: the surest item not yet placed takes its nearest eight; what cannot fill a block
+def _group(unit: Floats, views: Views, seed: int, threads: int, size: int) -> list[list[int]]:
+    """Greedy: the surest item not yet placed takes its nearest; what cannot fill a block
     is searched again among what is left, until little is."""
     left = np.arange(len(unit))
     groups: list[list[int]] = []
-    while len(left) > 2 * BLOCK:
+    while len(left) > 2 * size:
         near = _neighbours(unit[left], seed, threads)
         if near is None:
             break
@@ -158,8 +162,8 @@ def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int
                 continue
             row = near[first]
             row = row[free[row]]
-            row = row[row != first][: BLOCK - 1]
-            if len(row) < BLOCK - 1:
+            row = row[row != first][: size - 1]
+            if len(row) < size - 1:
                 continue
             members = [int(first), *(int(i) for i in row)]
             free[members] = False
@@ -170,7 +174,7 @@ def _group(unit: Floats, views: Views, seed: int, threads: int) -> list[list[int
             break
     # The rest, by what the model takes them for.
     left = left[np.lexsort((-views.sure[left], views.kind[left]))]
-    groups += [[int(i) for i in left[at : at + BLOCK]] for at in range(0, len(left), BLOCK)]
+    groups += [[int(i) for i in left[at : at + size]] for at in range(0, len(left), size)]
     return groups
 
 

@@ -111,8 +111,8 @@ def train(params: dict[str, Any]) -> dict[str, Any]:
     params of this and the following jobs: round_dir, store, backbone, tuned (the number of the
     fine-tuning whose network is among the backbones; none, when it is missing), classes, multilabel
     (whether labels are sets of classes; no, when it is missing), target, prelabel (whether
-    prelabels are wanted), ordering (what to label next; at random, when it is missing), seed,
-    progress, threads.
+    prelabels are wanted), ordering (what to label next; at random, when it is missing), block
+    (items in a cluster; nine, when it is missing), seed, progress, threads.
     Raises `ValueError` when fewer than two labeled rows have features.
     """
     began = time.perf_counter()
@@ -325,7 +325,8 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
         if card.get("multilabel")
         else ClassViews(probabilities[kept])
     )
-    blocks = make_blocks(embedding[kept], views, int(params["seed"]), int(params["threads"]))
+    size = int(params.get("block", BLOCK))
+    blocks = make_blocks(embedding[kept], views, int(params["seed"]), int(params["threads"]), size)
     kept_ids = ids[kept]
     write_table(
         round_dir / "clusters.tsv",
@@ -340,7 +341,7 @@ def cluster(params: dict[str, Any]) -> dict[str, Any]:
     )
     chosen = acquire.choose_blocks(
         params.get("ordering", "random"), doubts[kept], embedding[kept], blocks.block,
-        -(-acquire.batch_size(card["labels"]) // BLOCK), int(params["seed"]),
+        -(-acquire.batch_size(card["labels"]) // size), int(params["seed"]),
     )  # fmt: skip
     write_tsv(
         round_dir / "next_blocks.tsv",

@@ -96,6 +96,11 @@ class Options(Struct):
             raise BadOptions("--max-labels must be at least 0")
         if self.think_ms < 0:
             raise BadOptions("--think-ms must be at least 0")
+        if self.labelers < self.votes_min:
+            raise BadOptions(
+                f"{self.labelers} --labelers cannot give an item {self.votes_min} answers"
+                " (--votes-min): nothing would be decided"
+            )
         if (self.url is None) != (self.token is None):
             raise BadOptions("--url and --token go together")
         if self.url is not None and (self.detector or self.detector_weights):

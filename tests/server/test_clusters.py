@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -345,18 +346,18 @@ async def test_what_a_stop_of_the_server_cuts_off_is_done_at_the_next_start(worl
 CLASSES = ["green", "red", "grey", "blue"]
 
 
-async def clustered(bench: Bench, folder: Path) -> None:
+async def clustered(bench: Bench, folder: Path, page_size: int = 9) -> None:
     """A project whose first round has put most pictures on clustered pages. Two answers to each
     item: one person alone settles nothing, and no further round comes."""
     bench.project = await bench.admin.create_project(
         "Clusters", CLASSES, cluster=True, prelabel=False, votes_min=2, votes_max=2,
-        consensus="majority", page_size=9, gold_rate=0, ordering="random",
+        consensus="majority", page_size=page_size, gold_rate=0, ordering="random",
     )  # fmt: skip
     await bench.admin.import_folder(bench.project.project_id, pictures(folder, 260))
     watch = await bench.watch()
     await watch.until(lambda s: s.assist.featurized == s.assist.featurize_total >= 260)
     people = [await bench.labeler(credit=1) for _ in range(2)]
-    for _ in range(3):
+    for _ in range(math.ceil(27 / page_size)):
         for person in people:
             page = await page_of(person)
             assert page.kind == "manual"
@@ -364,6 +365,16 @@ async def clustered(bench: Bench, folder: Path) -> None:
     for person in people:
         await person.close()
     await watch.until(lambda s: bool(s.queue.get("clustered")) and not s.assist.running)
+
+
+async def test_pages_of_any_size_are_full_of_alike_items(bench: Bench, tmp_path: Path) -> None:
+    """What is left over of a larger cluster would be a page of two that takes three actions."""
+    await clustered(bench, tmp_path, page_size=4)
+    person = await bench.labeler(credit=1)
+    for _ in range(6):
+        page = await page_of(person)
+        assert (page.kind, len(page.items)) == ("clustered", 4)
+        await vote_page(person, page)
 
 
 async def measured(bench: Bench, watch: StatsWatch) -> Stats:

@@ -13,6 +13,7 @@ from chorus.client.errors import ApiError
 from chorus.client.messages import Job
 from chorus.client.upload import UPLOAD_FILES, follow, upload_folder
 from chorus.server.services.sources import Options, of_table, of_upload, tables_in
+from chorus.simulate import audit
 from chorus.simulate.setup import import_pictures
 from tests.servers import Bench, pictures
 
@@ -177,3 +178,17 @@ async def test_no_file_takes_the_place_of_another(bench: Bench, tmp_path: Path) 
     assert (job.added, [fault.name for fault in job.errors]) == (1, ["x.zip"])
     job = await sent(bench, {"y.zip": zips["y.zip"]})
     assert job.added == 1
+
+
+async def test_names_with_any_characters_arrive_as_they_are(bench: Bench, tmp_path: Path) -> None:
+    """Forms write a quotation mark as %22, as if that were its name."""
+    names = ['5" nail.png', "a\tb.png", "100%22.png", "sub/\u00fc \u4e2d.png", "plain.png"]
+    folder = tmp_path / "odd"
+    (folder / "sub").mkdir(parents=True)
+    for path, name in zip(sorted(pictures(tmp_path / "pictures", 5).iterdir()), names, strict=True):
+        path.rename(folder / name)
+    await bench.make()
+    job = await upload_folder(bench.admin, bench.project.project_id, folder)
+    assert (job.added, job.faulty, job.total) == (5, 0, 5)
+    found = await audit.names(bench.admin, bench.project.project_id)
+    assert sorted(found) == sorted(names)

@@ -131,6 +131,10 @@ def test_bad_options_are_named(tmp_path: Path) -> None:
         (Options(images=tmp_path, gold=tmp_path, url="http://x"), "--token"),
         (Options(images=tmp_path, gold=tmp_path, max_labels=-1), "--max-labels"),
         (Options(images=tmp_path, gold=tmp_path, think_ms=-1), "--think-ms"),
+        (
+            Options(images=tmp_path, gold=tmp_path, labelers=2, votes_min=3, votes_max=3),
+            "2 --labelers cannot give an item 3 answers",
+        ),
         (Options(images=tmp_path, gold=tmp_path, task="boxes"), "--task"),
         (Options(images=tmp_path, gold=tmp_path, set_rule="any"), "--set-rule"),
     ]:

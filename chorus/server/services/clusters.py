@@ -179,7 +179,7 @@ def figures(tx: Tx, project_id: str) -> dict[str, Any]:
     return {
         "rounds": told,
         "by_hand": msgspec.to_builtins(purity.turnout(hand)),
-        "worth_from": round(purity.worth_from(_size(project)), 4),
+        "worth_from": round(purity.worth_from(page_items(project)), 4),
         "clusters": _said(project, records),
     }
 
@@ -188,7 +188,8 @@ SHOWN = 100
 """Rounds, the newest."""
 
 
-def _size(project: Project) -> int:
+def page_items(project: Project) -> int:
+    """Items of a clustered page; there are none where a page has one item."""
     return project.page_size if project.page_size > 1 else BLOCK
 
 
@@ -199,7 +200,8 @@ def _said(project: Project, records: Mapping[int, dict[str, Any]]) -> dict[str, 
         return None
     body = done[-1]
     number, made, gone = body["number"], body.get("clusters"), body.get("withdrawn")
-    least = f"a page of {_size(project)} is worth it from {purity.worth_from(_size(project)):.0%}"
+    size = page_items(project)
+    least = f"a page of {size} is worth it from {purity.worth_from(size):.0%}"
     if gone is not None:
         return {
             "state": "paused",

@@ -106,6 +106,7 @@ class RoundRun:
             "target": project.target,
             "prelabel": project.prelabel,
             "ordering": project.ordering,
+            "block": clusters.page_items(project),
             "seed": project.seed % 2**31,
             "threads": self._threads,
             "models": str(self._paths.models),

@@ -150,7 +150,7 @@ class Skills:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             before = (await self._boards.still(project_id)).label_votes
             votes = await self._store.read(lambda tx: write_votes(tx, project_id, folder))
-            state.votes = max(state.votes, votes)
+            state.votes = max(state.votes, before)
             result, _ = await self._run_job(
                 "chorus.server.jobs.estimate.estimate",
                 {"folder": str(folder), "progress": str(folder / "progress")},
@@ -162,7 +162,9 @@ class Skills:
             await self._remerging.wake(project_id)
             await self._store.persist(lambda tx: _keep(tx, project_id, votes, estimate))
             await self._remerging.wake(project_id)
-            state.votes = votes
+            # As the board counts them, like what it is compared with: a difference that stays would
+            # ask for another estimate for ever.
+            state.votes = before
             now = (await self._boards.get(project_id)).label_votes
             state.rested = now + REST * max(0, now - before)
         except JobFailed as error:
