@@ -364,24 +364,12 @@ async def running(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     app.state.services, app.state.hub, app.state.version = services, hub, __version__
 
     await projects.load()
-    await timeline.start()
-    await assigning.start()
-    await assignments.start()
     await asyncio.to_thread(BlobStore(settings.cache).sweep)
-    await importing.start()
-    await exports.start()
-    await refreshing.start()
-    await label_imports.start()
-    await rounds.start()
-    await skills.start()
-    await remerging.start()
-    await starting.start()
-    await deleting.start()
-    await erasing.start()
-    await drafts.start()
-    await cloning.start()
-    await supervising.start()
-    await pace.start()
+    for part in (
+        timeline, assigning, assignments, importing, exports, refreshing, label_imports, rounds,
+        skills, remerging, starting, deleting, erasing, drafts, cloning, supervising, pace,
+    ):  # fmt: skip
+        await part.start()
     if not await accounts.has_admin():
         accounts.setup_token = secrets.token_urlsafe(24)
         app.state.setup_token = accounts.setup_token

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.pages import open_room, signed_in
+from tests.browser.pages import admin_page, open_room, signed_in
 from tests.browser.test_accessible import no_barrier
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
@@ -92,3 +92,28 @@ async def test_a_supervisor_brings_labels_in(
         await boss.get_by_role("button", name="Take them back").click()
         await watch.until(lambda stats: stats.counts.labeled == 0)
         assert errors == []
+
+
+async def test_files_are_dropped_where_they_are_wanted(
+    server: TestServer, browser: Browser, folder: Path, tmp_path: Path
+) -> None:
+    async with Bench(server) as bench:
+        await bench.make(pictures(folder, 2))
+        page = await admin_page(browser, bench)
+        await open_room(page, bench, "data")
+        place = page.locator("#labels-drop")
+        labels = ["labels.csv", "path,label\ngreen-00000.png,green\n"]
+        dropped = await page.evaluate_handle(
+            """([name, text]) => {
+                const dropped = new DataTransfer();
+                dropped.items.add(new File([text], name));
+                return dropped;
+            }""",
+            labels,
+        )
+        await place.dispatch_event("dragover", {"dataTransfer": dropped})
+        await expect(place).to_have_attribute("data-over", "true")
+        await place.dispatch_event("drop", {"dataTransfer": dropped})
+        await expect(place).to_have_attribute("data-over", "false")
+        await page.get_by_role("button", name="Look through").click()
+        await expect(page.locator("#result-said")).to_contain_text("1 would go in")

@@ -342,7 +342,7 @@ class World:
 
     def undo(self, takeback_id: int) -> None:
         tx = self.tx()
-        supervising.undo(tx, "p", takeback_id, "u0", self.now)
+        supervising.undo(tx, "p", takeback_id, self.now)
         self.commit(tx)
 
     # -- looking

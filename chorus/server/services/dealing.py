@@ -89,36 +89,8 @@ def deal(
         taken = [] if avoid else [i for i in items if not (i.item_id in checked or i.priority)]
         for item in taken:
             floors[floor_key(queue, item.assigned)] = item.queue_pos + 1
-        page_id = tx.add_page(project_id, user_id, tab, kind, size, round_number, now)
-        schema = tx.schema(project)
-        delta = Delta()
-        leased = _leases(
-            tx, project, items, user_id, tab, page_id, kind, delta, now, checks=checked
-        )  # fmt: skip
-        tx.emit(
-            project_id,
-            now,
-            "page.opened",
-            {
-                "page_id": page_id,
-                "user_id": user_id,
-                "kind": kind,
-                "item_ids": [i.item_id for i in items],
-                **delta.body(),
-            },
-        )
         return Dealt(
-            page={
-                "page_id": page_id,
-                "kind": kind,
-                "size": size,
-                "round": round_number,
-                "expires_at": now + project.lease_ms,
-                "items": [
-                    page_item(item, lease, schema, None)
-                    for item, lease in zip(items, leased, strict=True)
-                ],
-            }
+            _open(tx, project, user_id, tab, size, kind, round_number, items, checked, now)
         )
     if not tx.has_items(project_id):
         return Dealt(reason="no_items")
@@ -152,33 +124,54 @@ def _practice(
     if not items:
         return Dealt(reason="practice" if held else None)
     items = items[:size]
-    page_id = tx.add_page(project.project_id, user_id, tab, "practice", size, None, now)
-    leased = _leases(
-        tx, project, items, user_id, tab, page_id, "practice", Delta(), now,
-        checks={item.item_id for item in items},
-    )  # fmt: skip
+    checks = {item.item_id for item in items}
+    page = _open(tx, project, user_id, tab, size, "practice", None, items, checks, now)
+    page["practice"] = practising.place(tx, project, user_id, page["page_id"])
+    return Dealt(page)
+
+
+def _open(
+    tx: Tx, project: Project, user_id: str, tab: str, size: int, kind: PageKind,
+    round_number: int | None, items: Sequence[Item], checks: Collection[int], now: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Hand items out on a page of their own; the page as it is pushed. checks: see `_leases`."""
+    page_id = tx.add_page(project.project_id, user_id, tab, kind, size, round_number, now)
+    delta = Delta()
+    leased = _leases(tx, project, items, user_id, tab, page_id, kind, delta, now, checks=checks)
+    _tell_opened(tx, project.project_id, user_id, page_id, kind, items, delta, now)
+    schema = tx.schema(project)
+    shown = [
+        page_item(item, lease, schema, None) for item, lease in zip(items, leased, strict=True)
+    ]
+    return _page(page_id, kind, size, round_number, now + project.lease_ms, shown)
+
+
+def _tell_opened(
+    tx: Tx, project_id: str, user_id: str, page_id: int, kind: PageKind, items: Sequence[Item],
+    delta: Delta, now: int,
+) -> None:  # fmt: skip
     body = {
         "page_id": page_id,
         "user_id": user_id,
-        "kind": "practice",
-        "item_ids": [i.item_id for i in items],
+        "kind": kind,
+        "item_ids": [item.item_id for item in items],
+        **delta.body(),
     }
-    tx.emit(project.project_id, now, "page.opened", body)
-    schema = tx.schema(project)
-    return Dealt(
-        page={
-            "page_id": page_id,
-            "kind": "practice",
-            "size": size,
-            "round": None,
-            "expires_at": now + project.lease_ms,
-            "practice": practising.place(tx, project, user_id, page_id),
-            "items": [
-                page_item(item, lease, schema, None)
-                for item, lease in zip(items, leased, strict=True)
-            ],
-        }
-    )
+    tx.emit(project_id, now, "page.opened", body)
+
+
+def _page(
+    page_id: int, kind: str, size: int, round_number: int | None, expires_at: int,
+    items: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "page_id": page_id,
+        "kind": kind,
+        "size": size,
+        "round": round_number,
+        "expires_at": expires_at,
+        "items": items,
+    }
 
 
 def _round(queue: PageKind, first: Item) -> int | None:
@@ -311,18 +304,7 @@ def replace(
     (lease,) = _leases(
         tx, project, items, user_id, tab, page_id, "manual", delta, now, pos=pos
     )  # fmt: skip
-    tx.emit(
-        project_id,
-        now,
-        "page.opened",
-        {
-            "page_id": page_id,
-            "user_id": user_id,
-            "kind": "manual",
-            "item_ids": [items[0].item_id],
-            **delta.body(),
-        },
-    )
+    _tell_opened(tx, project_id, user_id, page_id, "manual", items, delta, now)
     return page_item(items[0], lease, tx.schema(project), None)
 
 
@@ -344,16 +326,7 @@ def held_pages(tx: Tx, project: Project, user_id: str, tab: str) -> list[dict[st
             expires_at = max(expires_at, lease.expires_at)
             given = _answer(tx, lease, kind, schema)
             items.append(page_item(item, lease, schema, given))
-        pages.append(
-            {
-                "page_id": page_id,
-                "kind": kind,
-                "size": size,
-                "round": round_number,
-                "expires_at": expires_at,
-                "items": items,
-            }
-        )
+        pages.append(_page(page_id, kind, size, round_number, expires_at, items))
         if kind == "practice":
             pages[-1]["practice"] = practising.place(tx, project, user_id, page_id)
     return pages

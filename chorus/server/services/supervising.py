@@ -63,11 +63,11 @@ class Supervising:
             self._wake(project_id, done["takeback_id"])
         return done
 
-    async def undo(self, project_id: str, takeback_id: int, by: str) -> dict[str, Any]:
+    async def undo(self, project_id: str, takeback_id: int) -> dict[str, Any]:
         """Returns `{"items", "pending"}`. Raises not_found, conflict (undone already)."""
 
         def fn(tx: Tx) -> dict[str, Any]:
-            return undo(tx, project_id, takeback_id, by, now_ms())
+            return undo(tx, project_id, takeback_id, now_ms())
 
         done = await self._store.write(fn)
         if done["pending"]:
@@ -133,7 +133,7 @@ def take_back(tx: Tx, project_id: str, which: TakeBack, by: str, now: int) -> di
     return {"takeback_id": takeback_id, "items": items, "pending": pending}
 
 
-def undo(tx: Tx, project_id: str, takeback_id: int, by: str, now: int) -> dict[str, Any]:
+def undo(tx: Tx, project_id: str, takeback_id: int, now: int) -> dict[str, Any]:
     """The first transaction, as of `take_back`."""
     found = tx.takeback(takeback_id)
     if found is None or found.project_id != project_id:

@@ -56,7 +56,7 @@ async def votes_take_back(ctx: Context, id: int, body: VotesTakeBack) -> dict[st
 
 @command("votes.restore", VotesRestore, "supervisor")
 async def votes_restore(ctx: Context, id: int, body: VotesRestore) -> dict[str, Any]:
-    return await ctx.services.supervising.undo(body.project_id, body.takeback_id, ctx.user.user_id)
+    return await ctx.services.supervising.undo(body.project_id, body.takeback_id)
 
 
 @command("gold.mark", GoldMark, "supervisor")

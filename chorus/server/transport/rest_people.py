@@ -146,12 +146,12 @@ async def take_back(request: Request) -> Response:
 
 @api("Let them count again", "supervisor", answer=answers.TakenBack)
 async def restore(request: Request) -> Response:
-    user, project_id = await member_of(request, "supervisor")
+    _, project_id = await member_of(request, "supervisor")
     try:
         takeback_id = int(request.path_params["takeback_id"])
     except ValueError:
         raise ApiError("not_found", "no such takeback") from None
-    found = await services(request).supervising.undo(project_id, takeback_id, user.user_id)
+    found = await services(request).supervising.undo(project_id, takeback_id)
     return reply(found)
 
 

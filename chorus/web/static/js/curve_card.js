@@ -1,5 +1,5 @@
 /** The card of progress over time, with a forecast of the end. */
-import { $, el, fill, setText, thead } from "./dom.js";
+import { $, el, fill, num, setText, thead } from "./dom.js";
 import { Chart, tooltip } from "./charts.js";
 import { count, plural } from "./format.js";
 import { STATES } from "./progress_card.js";
@@ -46,7 +46,6 @@ export class CurveCard {
     if (!this._table.closest("details").open) return;
     const step = Math.max(1, Math.ceil(this._points.length / TABLE_ROWS));
     const shown = this._points.filter((_, i, all) => (all.length - 1 - i) % step === 0).reverse();
-    const num = (text) => el("td", { class: "num" }, text);
     fill(this._table,
       thead(["Time", ...STACK.map((s) => NAMES[s])], { numbers: 1 }),
       el("tbody", {}, ...shown.map((p) => el("tr", {}, el("td", {}, moment(p.at, true)), ...STACK.map((s) => num(count(p[s])))))));

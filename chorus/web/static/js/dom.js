@@ -65,6 +65,11 @@ export function thead(heads, { numbers = heads.length, actions = false } = {}) {
     actions ? el("th", {}, el("span", { class: "visually-hidden" }, "Actions")) : null));
 }
 
+/** A table's cell with a figure. */
+export function num(text) {
+  return el("td", { class: "num" }, text);
+}
+
 /** Change text only when it differs: screen readers announce what really changed. */
 export function setText(node, text) {
   if (node.textContent !== String(text)) node.textContent = String(text);
@@ -73,6 +78,20 @@ export function setText(node, text) {
 /** A listener for clicks that leaves out the second of a double click: it is about what the first has brought, which nobody has seen. */
 export function firstClick(run) {
   return (event) => event.detail > 1 || run(event);
+}
+
+/**
+ * What is dropped on a node, which says (`data-over`) when something is over it.
+ * @param {HTMLElement} node @param {(dropped: DataTransfer) => void} take
+ */
+export function onDrop(node, take) {
+  for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
+    node.addEventListener(type, (event) => {
+      event.preventDefault();
+      node.dataset.over = String(type === "dragenter" || type === "dragover");
+      if (type === "drop") take(event.dataTransfer);
+    });
+  }
 }
 
 /** What the server put into the page for its script. */

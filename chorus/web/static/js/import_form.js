@@ -1,5 +1,5 @@
 /** Bringing data in: files chosen or dropped, a path on the server, and which columns to show. */
-import { $, el, fill, setText } from "./dom.js";
+import { $, el, fill, onDrop, setText } from "./dom.js";
 import { api } from "./api.js";
 import { onSubmit } from "./form.js";
 import { followJob, isTable, uploadFiles } from "./importing.js";
@@ -27,14 +27,7 @@ export function importForm(root, task) {
     await send([...e.target.files]);
     e.target.value = "";
   });
-  const drop = $("#drop");
-  for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
-    drop.addEventListener(type, (event) => {
-      event.preventDefault();
-      drop.dataset.over = String(type === "dragenter" || type === "dragover");
-      if (type === "drop") send([...event.dataTransfer.files]);
-    });
-  }
+  onDrop($("#drop"), ({ files }) => send([...files]));
   const folder = document.querySelector("#folder-form");
   if (!folder) return;
   onSubmit(folder, async ({ path, columns = "" }) => {

@@ -1,5 +1,5 @@
 /** How the labels are distributed, beside those that are known to be right. */
-import { $, el, fill, setText, thead } from "./dom.js";
+import { $, el, fill, num, setText, thead } from "./dom.js";
 import { Chart, labelsOption } from "./charts.js";
 import { count, percent } from "./format.js";
 import { NO_CLASS } from "./chips.js";
@@ -35,7 +35,6 @@ export class LabelsCard {
     this._chart.set(this._rows);
     setText($("#known-note"), knownTotal ? `◆ as among ${count(gold)} gold` : "");
     const head = ["Class", "Labeled", "Share", ...(knownTotal ? ["Gold", "Share of gold"] : [])];
-    const num = (text) => el("td", { class: "num" }, text);
     fill($("#labels-table"),
       thead(head, { numbers: 1 }),
       el("tbody", {}, ...this._rows.map((r) => el("tr", {},

@@ -1,5 +1,5 @@
 /** Labels from elsewhere: a file is looked through, its findings are shown, and then it lands. */
-import { $, el, fill, setText, thead } from "./dom.js";
+import { $, el, fill, onDrop, setText, thead } from "./dom.js";
 import { api, decode, offline } from "./api.js";
 import { showError, valuesOf } from "./form.js";
 import { count, plural } from "./format.js";
@@ -27,14 +27,7 @@ export class LabelsIn {
   _listen() {
     const input = $("#labels-file");
     input.addEventListener("change", () => this._choose(input.files[0] ?? null));
-    const drop = $("#labels-drop");
-    for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
-      drop.addEventListener(type, (event) => {
-        event.preventDefault();
-        drop.dataset.over = String(type === "dragenter" || type === "dragover");
-        if (type === "drop") this._choose(event.dataTransfer.files[0] ?? null);
-      });
-    }
+    onDrop($("#labels-drop"), ({ files }) => this._choose(files[0] ?? null));
     this._form.addEventListener("change", () => this._offer());
     this._form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,5 +1,5 @@
 /** The model: figures of its last round, why there are no prelabels, its five jobs. */
-import { $, el, fill, setText, thead } from "./dom.js";
+import { $, el, fill, num, setText, thead } from "./dom.js";
 import { count, percent, plural, seconds } from "./format.js";
 import { moreNeeded } from "./model_words.js";
 
@@ -107,7 +107,6 @@ function jobs(assist) {
 
 function rows(done) {
   const head = ["Round", "Labels", "Took", "Accuracy", "Threshold", "Lower bound", "Coverage", "Prelabels", "Clustered"];
-  const num = (text) => el("td", { class: "num" }, text);
   fill($("#rounds-table"),
     thead(head, { numbers: 1 }),
     el("tbody", {}, ...done.slice().reverse().map((r) =>

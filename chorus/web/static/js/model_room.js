@@ -1,5 +1,5 @@
 /** The model's room: its jobs, each round's card, how it came about, what can be taken away. */
-import { $, boot, el, fill, setText, thead } from "./dom.js";
+import { $, boot, el, fill, num, setText, thead } from "./dom.js";
 import { api } from "./api.js";
 import { CardView } from "./card_view.js";
 import { Chart } from "./charts.js";
@@ -121,7 +121,6 @@ function renderHistory() {
   const key = JSON.stringify([list, shown]);
   if (key === $("#history-table").dataset.drawn) return;
   $("#history-table").dataset.drawn = key;
-  const num = (text) => el("td", { class: "num" }, text);
   fill($("#history-table"),
     thead(head, { numbers: 2 }),
     el("tbody", {}, ...list.map((r) => el("tr", { "aria-current": r.number === shown ? "true" : null },

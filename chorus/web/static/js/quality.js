@@ -1,6 +1,6 @@
 /** The quality page: how good the work is, who is how good, and what to do about it. */
 import { api } from "./api.js";
-import { $, boot, el, fill, setText, thead } from "./dom.js";
+import { $, boot, el, fill, num, setText, thead } from "./dom.js";
 import { ago, count, percent } from "./format.js";
 import { heat } from "./heat.js";
 import { serverNow } from "./server_time.js";
@@ -110,7 +110,6 @@ function renderPeople(people, any) {
 }
 
 function personRow(p) {
-  const num = (text) => el("td", { class: "num" }, text);
   const of = (part, whole) => (whole ? `${count(part)} of ${count(whole)}` : "–");
   const poor = p.skill !== null && p.skill.high < POOR;
   return el("tr", { dataset: { user: p.user_id, paused: String(p.paused), poor: String(poor) } },
@@ -194,7 +193,6 @@ const reviewOf = (name, more) => `/p/${project.project_id}/review?${new URLSearc
 
 /** Of label sets and shapes: by class, how many ticks or shapes were right, wrong, and left out. */
 function renderTags(tags, classes) {
-  const num = (text) => el("td", { class: "num" }, text);
   const head = ["Class", "Right", "Wrong", "Missed", `Right when ${task.shapes ? "drawn" : "ticked"}`, "Found"];
   fill($("#confusion"),
     thead(head, { numbers: 1 }),

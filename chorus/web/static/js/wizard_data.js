@@ -1,5 +1,5 @@
 /** The wizard's data: files sent to the draft in bearable parts, or a place on the server. */
-import { $, el, fill } from "./dom.js";
+import { $, el, fill, onDrop } from "./dom.js";
 import { api, decode, offline } from "./api.js";
 import { count, plural } from "./format.js";
 import { inParts } from "./importing.js";
@@ -45,14 +45,7 @@ export function wizardData(wizard) {
       e.target.value = "";
     });
   }
-  const drop = $("#drop");
-  for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
-    drop.addEventListener(type, async (event) => {
-      event.preventDefault();
-      drop.dataset.over = String(type === "dragenter" || type === "dragover");
-      if (type === "drop") send(await droppedFiles(event.dataTransfer));
-    });
-  }
+  onDrop($("#drop"), async (dropped) => send(await droppedFiles(dropped)));
   $("#drop-files").addEventListener("click", async () => {
     await api("DELETE", `/api/drafts/${await wizard.draft()}/files`);
     await look();
