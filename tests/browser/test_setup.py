@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
 from tests.browser.pages import admin_page, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, pictures
@@ -145,6 +145,44 @@ async def test_what_another_supervisor_has_set_meanwhile_stays(
     before = (await bench.admin.request("GET", changes)).json()["changes"]
     assert set(before[0]["change"]) >= {"practice", "votes_max"}
     assert "name" not in before[0]["change"]
+
+
+async def test_instructions_do_not_replace_those_of_another_without_a_word(
+    browser: Browser, bench: Bench, folder: Path
+) -> None:
+    await bench.make(pictures(folder, 4), page_size=4, instructions="As it was.")
+    pages = [await signed_in(browser, bench, "supervisor") for _ in range(2)]
+    for page in pages:
+        await page.goto(f"{bench.server.url}/p/{bench.project.project_id}/settings")
+    first, second = pages
+    save = [page.get_by_role("button", name="Save the instructions") for page in pages]
+    await first.locator("#instructions").fill("Look twice.")
+    await save[0].click()
+    await expect(first.locator(".toast")).to_contain_text("Saved")
+    # One's own next one asks nothing: nobody accepts a dialog here.
+    await first.locator("#instructions").fill("Look three times.")
+    await save[0].click()
+    await expect(first.locator("#history")).to_contain_text("Instructions")
+
+    asked: list[str] = []
+    answers = [False, True]
+
+    async def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await (dialog.accept() if answers.pop(0) else dialog.dismiss())
+
+    second.on("dialog", answer)
+    await second.locator("#instructions").fill("Mine.")
+    await save[1].click()
+    await expect(save[1]).to_be_enabled()
+    assert len(asked) == 1
+    assert "Somebody else has changed the instructions" in asked[0]
+    kept = await bench.admin.project(bench.project.project_id)
+    assert kept.instructions == "Look three times."
+    await expect(second.locator("#instructions")).to_have_value("Mine.")
+    await save[1].click()
+    await expect(second.locator(".toast")).to_contain_text("Saved")
+    assert (await bench.admin.project(bench.project.project_id)).instructions == "Mine."
 
 
 async def test_every_room_says_that_a_project_is_archived(

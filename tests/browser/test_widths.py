@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from chorus.simulate.setup import add_person
 from tests.browser.pages import open_review, signed_in
-from tests.browser.test_accessible import addresses
+from tests.browser.test_accessible import addresses, something_of_everything
 from tests.browser.test_setup import admin_page
 from tests.servers import Bench, TestServer, page_of, pictures, vote_page
 
@@ -50,6 +50,7 @@ async def test_no_page_scrolls_sideways(server: TestServer, browser: Browser, fo
         await bench.make(pictures(folder, 9), page_size=9, classes=["green", unbroken()[:100]])
         project_id = bench.project.project_id
         await bench.admin.change_project(project_id, name=unbroken())
+        await something_of_everything(bench)
         page = await admin_page(browser, bench)
         found: list[str] = []
         for path in addresses(project_id):

@@ -7,6 +7,7 @@ import { taskOf } from "./task.js";
 import { toast } from "./toast.js";
 
 const LOOK_MS = 5_000;
+const OVER_THEIRS = "Somebody else has changed the instructions since this page came. Put yours in place of theirs? If not, yours stay in the field and theirs in force; another tab of this page shows them.";
 
 /**
  * @param {string} root of the project's REST routes
@@ -21,6 +22,14 @@ export function instructionsCard(root, project, changed) {
     template: () => templateOf(project().name, project().classes, taskOf(project()).thing),
   });
 
+  let known = project().instructions;
+
+  /** A text is saved whole: what somebody else has written meanwhile would be gone without a word. */
+  async function mayReplace(mine) {
+    const theirs = (await api("GET", root)).instructions;
+    return theirs === known || theirs === mine || confirm(OVER_THEIRS);
+  }
+
   async function readers() {
     if (document.hidden) return;
     fill($("#readers"), readersLine(await api("GET", `${root}/instructions`)));
@@ -28,8 +37,10 @@ export function instructionsCard(root, project, changed) {
   const look = () => readers().catch(() => {});
 
   onSubmit(form, async ({ instructions, quiet }) => {
+    if (!(await mayReplace(instructions))) return;
     const before = project().instructions_rev;
     changed(await api("PATCH", root, { instructions, quiet }));
+    known = project().instructions;
     const asked = project().instructions_rev > before;
     toast(asked ? "Saved. Labelers are told, and confirm before they go on." : "Saved.", "good");
     form.elements.quiet.checked = false;
