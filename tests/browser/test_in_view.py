@@ -119,6 +119,23 @@ async def test_all_of_a_dozen_classes_are_in_view_where_there_is_room(
         await page.get_by_role("link", name="All my answers").click(trial=True)
 
 
+async def test_groups_of_classes_stay_one_row_on_a_phone(
+    server: TestServer, browser: Browser, folder: Path
+) -> None:
+    async with Bench(server) as bench:
+        classes = [f"upper body/{name}" for name in ("shirt", "vest")] + ["feet/shoe"]
+        await bench.make(pictures(folder, 12), page_size=4, classes=classes)
+        page = await signed_in(browser, bench)
+        await page.set_viewport_size({"width": 360, "height": 640})
+        await open_labeling(page, bench)
+        group = await page.locator(".class-group").first.bounding_box()
+        bar = await page.locator(".classes").bounding_box()
+        assert group is not None
+        assert bar is not None
+        assert group["height"] < 30, "a line"
+        assert bar["height"] < 80
+
+
 async def test_words_are_not_cut_off(server: TestServer, browser: Browser, folder: Path) -> None:
     async with Bench(server) as bench:
         names = ["a long-sleeved shirt", "red"]
