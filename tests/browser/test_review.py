@@ -77,7 +77,7 @@ async def test_three_items_by_a_key_each_and_one_taken_back(
         watch = await bench.watch()
         await watch.until(lambda s: s.counts.removed == 1)
         await page.keyboard.press("Enter")
-        await expect(page.locator("#nothing h2")).to_have_text("All reviewed")
+        await expect(page.locator("#nothing h2")).to_have_text("Nothing to review")
 
 
 async def test_two_reviewers_share_the_inbox(
@@ -176,7 +176,7 @@ async def test_a_new_case_and_a_note_arrive_by_themselves(
         await bench.make(pictures(folder, 20), page_size=4)
         boss = await signed_in(browser, bench, "supervisor")
         await open_review(boss, bench)
-        await expect(boss.locator("#nothing h2")).to_have_text("All reviewed")
+        await expect(boss.locator("#nothing h2")).to_have_text("Nothing to review")
         labeler = await signed_in(browser, bench)
         await open_labeling(labeler, bench)
         colleague = await bench.labeler(page_size=1, credit=1)
@@ -411,7 +411,7 @@ async def test_everything_that_matches_is_decided_and_taken_back(
         await page.locator("#select-rest").click()
         await page.keyboard.press("2")
         await expect(page.locator("#done")).to_have_text(f"{count} items changed to red")
-        await expect(page.locator("#nothing h2")).to_have_text("All reviewed")
+        await expect(page.locator("#nothing h2")).to_have_text("Nothing to review")
         assert (await bench.stats()).labels["red"] == count
         await page.keyboard.press("u")
         await expect(page.locator("#done")).to_have_text(f"{count} decisions taken back")

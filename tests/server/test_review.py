@@ -150,6 +150,8 @@ async def test_every_vote_is_shown_and_filters_hold(bench: Bench, tmp_path: Path
         split["item_id"]
     ]
     assert (await room.refused("review.list", state="all", **{"class": "no"})).code == "bad_value"
+    crossed = await room.refused("review.list", confidence_min=0.9, confidence_max=0.1)
+    assert "nothing is sure from 0.9 to 0.1" in crossed.message
 
 
 async def test_two_reviewers_never_get_the_same_item(bench: Bench, tmp_path: Path) -> None:

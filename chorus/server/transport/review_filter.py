@@ -60,6 +60,9 @@ def filter_of(services: Services, project_id: str, body: FilterBody, reader: str
             "disagreement=model and prelabel_changed compare whole answers, and no two drawings are"
             " the same: of shapes the quality page counts what was changed",
         )
+    least, most = body.confidence_min, body.confidence_max
+    if least is not None and most is not None and least > most:
+        raise ApiError("bad_value", f"nothing is sure from {least:g} to {most:g}")
     value, part = class_of(schema, body.class_name)
     guess, guess_part = class_of(schema, body.guess)
     return Filter(

@@ -101,7 +101,7 @@ function curveOption(css, { points, forecast, now }) {
       type: "time", axisLabel: { color: css("--ink-3"), hideOverlap: true }, splitLine: { show: false },
       axisLine: { lineStyle: { color: css("--line-strong") } },
     },
-    yAxis: { type: "value", min: 0, max: total || 1, axisLabel: { color: css("--ink-3"), formatter: (v) => (v === total && !round(total) ? "" : count(v)) }, splitLine: { lineStyle: { color: css("--line") } } },
+    yAxis: { type: "value", min: 0, max: total || 1, minInterval: 1, axisLabel: { color: css("--ink-3"), formatter: (v) => (v === total && !round(total) ? "" : count(v)) }, splitLine: { lineStyle: { color: css("--line") } } },
     series: [
       ...STACK.map(area),
       {

@@ -134,7 +134,7 @@ function emptyWords() {
   if (room.filter.like) return ["Nothing left that looks like it", "G goes back to one at a time, the tabs above to the lists."];
   if (active(room.filter)) return ["Nothing matches", "Loosen the filters above, or clear them."];
   return {
-    needs_review: ["All reviewed", "Items appear here by themselves when people disagree or flag one."],
+    needs_review: ["Nothing to review", "Items appear here by themselves when people disagree or flag one."],
     skipped: ["Nothing was skipped", "What people skip too often appears here by itself."],
     in_progress: ["Nothing in progress", "Items appear here while people label them."],
     labeled: ["Nothing labeled yet", "Items appear here as soon as their votes agree."],
