@@ -17,7 +17,7 @@ export class CommentDialog {
     this._on = on;
     this._items = [];
     this._flag = false;
-    /** @type {Map<string, string>} what was written and not sent when the dialog was left, by what it is about */
+    /** @type {Map<string, string>} what was written and not sent, by what it is about */
     this._drafts = new Map();
     this._field = $("textarea", dialog);
     const form = $("form", dialog);
@@ -32,10 +32,8 @@ export class CommentDialog {
       form.requestSubmit();
     });
     $(".dialog-close", dialog).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => {
-      this._drafts.set(this._about, this._field.value);
-      on.closed();
-    });
+    dialog.addEventListener("close", () => on.closed());
+    this._field.addEventListener("input", () => this._drafts.set(this._about, this._field.value));
     comments.addEventListener("comment", (e) => this._arrived(e.detail));
   }
 
@@ -92,7 +90,7 @@ export class CommentDialog {
     const text = this._field.value.trim();
     if (!text && !this._flag) return;
     if (text) for (const item of this._items) this._comments.write(item.item_id, text);
-    this._field.value = "";
+    this._drafts.delete(this._about);
     this._dialog.close();
     if (this._flag) this._on.flag(this._items.map((i) => i.item_id));
     else this._on.sent();
