@@ -1,5 +1,6 @@
 /** Classes as groups by their paths (`Clothing/Tops/Shirt`), and lists of them as text. Pure. */
 
+export const LEVELS_MAX = 6;
 const COLOR = /\s*[,;\t ]\s*(#[0-9a-f]{6})$/i;
 
 /**
