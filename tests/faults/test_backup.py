@@ -669,6 +669,8 @@ def test_moments_and_names() -> None:
     with pytest.raises(BackupError, match="that time"):
         chosen(known, None, 1767225599_000)
     assert new_id(1767225600_000, known) == "20260101T000000Z-3"
+    assert new_id(1767225600_000, known[1:]) == "20260101T000000Z-3", "newest, though 1 is free"
+    assert new_id(1767225601_000, known) == "20260101T000001Z"
     assert superfluous(known, 0) == []
     assert superfluous(known, 1) == known[:1]
     for line in (

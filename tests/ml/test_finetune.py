@@ -44,7 +44,7 @@ def shapes(folder: Path, count: int) -> Pictures:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finetune, "STEPS_MIN", 6)
+    monkeypatch.setattr(finetune, "STEPS_MIN", 40)
     monkeypatch.setattr(finetune, "PASSES", 1)
 
 
@@ -136,10 +136,10 @@ def test_a_network_that_learned_is_better_where_it_never_looked(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discs and squares in any colour, before a network that knows nothing."""
-    monkeypatch.setattr(finetune, "STEPS_MIN", 40)
+    monkeypatch.setattr(finetune, "STEPS_MIN", 100)
     monkeypatch.setattr(finetune, "PASSES", 1)
     monkeypatch.setattr(finetune, "BATCH", 16)
-    monkeypatch.setattr(finetune, "LEARNING_RATE", 3e-3)  # it starts from nothing
+    monkeypatch.setattr(finetune, "LEARNING_RATE", 1e-2)  # it starts from nothing
     folder = tmp_path / "round"
     folder.mkdir()
     round_ = Round(folder, models, 220)

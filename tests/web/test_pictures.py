@@ -90,6 +90,7 @@ def test_what_could_not_be_fetched_ahead_is_fetched_again_later_and_the_rest_onc
                 timers.shift().fn();
                 keep(dot, "/one.png");
                 count();
+                await settled();  // or it fails in the next test
                 return counts;
             } finally {
                 window.setTimeout = real;

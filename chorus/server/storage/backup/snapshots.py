@@ -128,13 +128,11 @@ def object_of(sha256: str, packed: bool = False) -> str:
 
 
 def new_id(at_ms: int, taken: Sequence[str]) -> str:
-    """By the second; a clock that was set back takes no other's name."""
+    """By the second; of several in one second the newest has the highest number, whichever of them
+    are gone. A clock that was set back takes no other's name."""
     stamp = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    number, found = 1, stamp
-    while found in taken:
-        number += 1
-        found = f"{stamp}-{number}"
-    return found
+    same = [number for other, number in map(_order, taken) if other == stamp]
+    return f"{stamp}-{max(same) + 1}" if same else stamp
 
 
 def ids(names: Iterable[str]) -> list[str]:

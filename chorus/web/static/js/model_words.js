@@ -5,9 +5,9 @@ const BEYOND = "More labels than there are open items would be needed: people ma
 
 /**
  * How many labels until there may be prelabels, to follow the reason why there are none.
- * @param {?number} needed @param {number} left items without a label; where there are none, nothing is to be said @param {string} what is counted: "label" or "vote"
+ * @param {?number} needed @param {number} left items without a label; 0: nothing is to be said @param {string} what is counted: "label" or "vote"
  */
 export function moreNeeded(needed, left, what) {
-  if (!needed || !left) return "";
+  if (!needed || left === 0) return "";
   return needed > left ? ` ${BEYOND}` : ` About ${plural(needed, `more ${what}`)}.`;
 }
