@@ -94,9 +94,8 @@ class Waits(Struct):
 class Told(Struct):
     """What one process of people found."""
 
-    acks: Waits = field(default_factory=Waits)
-    by_second: dict[int, Waits] = field(default_factory=dict)
-    """The same by the second, from the beginning on, in which the votes were sent."""
+    acks: dict[int, Waits] = field(default_factory=dict)
+    """By the second, from the beginning on, in which the votes were sent."""
     pages: Waits = field(default_factory=Waits)
     """From the end of a page until the next one was there."""
     lags: Waits = field(default_factory=Waits)
@@ -117,8 +116,7 @@ class Told(Struct):
 
     def acked(self, second: int, seconds: float) -> None:
         """A vote that was sent in that second was kept after so many."""
-        self.acks.add(seconds)
-        self.by_second.setdefault(second, Waits()).add(seconds)
+        self.acks.setdefault(second, Waits()).add(seconds)
 
 
 def slope(points: list[tuple[float, float]]) -> float:

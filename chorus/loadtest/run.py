@@ -273,15 +273,14 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
 def _report(
     plan: Plan, told: list[Told], server: dict[str, Any], lost: int, doubled: int
 ) -> Report:
-    whole = Told()
+    whole, acks = Told(), Waits()
     refused: Counter[str] = Counter()
     for one in told:
-        for mine, other in (
-            (whole.acks, one.acks), (whole.pages, one.pages), (whole.lags, one.lags),
-        ):  # fmt: skip
-            mine.merge(other)
-        for second, waits in one.by_second.items():
-            whole.by_second.setdefault(second, Waits()).merge(waits)
+        whole.pages.merge(one.pages)
+        whole.lags.merge(one.lags)
+        for second, waits in one.acks.items():
+            whole.acks.setdefault(second, Waits()).merge(waits)
+            acks.merge(waits)
         refused.update(one.refused)
         whole.failures += one.failures
     seconds = plan.minutes * 60
@@ -303,11 +302,10 @@ def _report(
         failures=whole.failures[:20],
         reconnects=sum(one.reconnects for one in told),
         starved=sum(one.starved for one in told),
-        ack=whole.acks.summary(),
-        slow_share=round(whole.acks.over(SLOW_MS) / max(1, votes), 5),
+        ack=acks.summary(),
+        slow_share=round(acks.over(SLOW_MS) / max(1, votes), 5),
         ack_by_second=[
-            {"second": second, **waits.summary()}
-            for second, waits in sorted(whole.by_second.items())
+            {"second": second, **waits.summary()} for second, waits in sorted(whole.acks.items())
         ],
         page_wait=whole.pages.summary(),
         dashboards={
