@@ -18,7 +18,7 @@ from chorus.server.domain.model import Project, Webhook
 from chorus.server.errors import ApiError
 from chorus.server.services import cloning
 from chorus.server.services.accounts import CurrentUser, leave
-from chorus.server.services.bulk import Bulks
+from chorus.server.services.bulk import WRITE_CHUNK, Bulks
 from chorus.server.services.cloning import Clone, Cloning
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.erasing import Erasing
@@ -176,6 +176,29 @@ async def test_a_decision_for_all_that_has_failed_goes_on_when_asked_again() -> 
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ask(), 0.01)
         assert bulks.get("p", "a-bulk-of-mine")["done"] == 5
+
+
+async def test_a_decision_for_all_that_is_stopped_ends_with_the_chunk_it_is_in() -> None:
+    world = World()
+    world.add(3 * WRITE_CHUNK)
+    async with opened(world) as store:
+        projects = Projects(store, Remerging(store))
+        await projects.load()
+        bulks = Bulks(store, Review(store, projects))
+        ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def follow(told: dict[str, Any]) -> None:
+            if told["done"] == WRITE_CHUNK:
+                bulks.cancel("p", "a-bulk-of-mine")
+            if told["state"] != "running":
+                ended.set_result(told)
+
+        bulks.decide(
+            "p", "a-bulk-of-mine", Filter(state=None), "u0", "remove", None, None, follow
+        )  # fmt: skip
+        told = await asyncio.wait_for(ended, 60)
+        assert (told["state"], told["done"]) == ("cancelled", WRITE_CHUNK)
+        assert sum(i.state == "removed" for i in world.items()) == WRITE_CHUNK
 
 
 @pytest.mark.parametrize("partial", [False, True])
