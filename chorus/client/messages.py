@@ -55,6 +55,8 @@ class Project(Struct):
     """A network's last stages learn from the project's labels."""
     networks: int = 0
     """Of the server's networks so many, the first ones, look at its items; 0: all."""
+    second_look: bool = True
+    """Somebody else is asked where the model contradicts an item's only vote."""
     practice: int = 0
     """Gold items that come, with their answers, before a person's first real page."""
     gold_rate: float | None = None
@@ -195,6 +197,17 @@ class Counts(Struct):
     items: int = 0
 
 
+class SecondLooks(Struct):
+    """Where the model contradicted an item's only vote, up to a round."""
+
+    asked: int = 0
+    """Items that the round itself asked others about."""
+    items: int = 0
+    """… and all rounds did."""
+    changed: int = 0
+    """Of these those labeled as the model said."""
+
+
 class RoundStats(Struct):
     """One turn of the model as the dashboard shows it; `seconds` is wall time."""
 
@@ -212,6 +225,7 @@ class RoundStats(Struct):
     clustered: int | None = None
     purity: float | None = None
     backbone: str | None = None
+    doubted: SecondLooks | None = None
     reason: str | None = None
 
 

@@ -152,13 +152,21 @@ def _card(
         )
         card["labels_needed"] = max(card["labels_needed"] or 0, start - n)
     else:
-        best = max((p["accuracy"] for p in curve), default=0.0)
-        bound = max((p["lower_bound"] for p in curve), default=0.0)
-        card["reason"] = (
-            f"No prelabels yet: on its surest answers the model is {being_right} {best:.1%} of the"
-            f" time, which proves {bound:.1%} at best; the target is {target:.0%}."
-        )
+        card["reason"] = _why_none(curve, target, being_right)
     return card
+
+
+def _why_none(curve: list[dict[str, float]], target: float, being_right: str) -> str:
+    """Why no share of the surest answers proves the target."""
+    best = max((p["accuracy"] for p in curve), default=0.0)
+    bound = max((p["lower_bound"] for p in curve), default=0.0)
+    known = (
+        f"No prelabels yet: on its surest answers the model is {being_right} {best:.1%} of the time"
+    )
+    if bound < target:
+        return f"{known}, which proves {bound:.1%} at best; the target is {target:.0%}."
+    # By the luckiest share of several, which is no proof (see `validate.find_threshold`).
+    return f"{known}, but these are still too few to prove {target:.0%}."
 
 
 def _reliability(scores: Floats, right: Bools) -> list[dict[str, float]]:

@@ -18,6 +18,8 @@ Bools = NDArray[np.bool_]
 
 NEAREST = 8
 """Neighbours of a row that it may be grouped with: as many as are beside it on a page."""
+GROWTH = 1.5
+"""Groups may be so much larger than those that did not suffice."""
 CHUNK = 1024
 """Rows whose distances to all others are in memory at once."""
 TESTED = 2048
@@ -34,23 +36,34 @@ def twin_groups(rows: Floats, evidence: Bools, fresh: Floats, most: int) -> Ints
 
     Rows that chance has brought one by one are as far from their nearest labeled neighbour as open
     ones are. If the evidence is nearer, by more than chance would make it (Smirnov's test,
-    one-sided), it has twins that open items lack. Then whatever is nearer than the distance at
-    which the two differ most is grouped: it follows from the data, since what is near among one
-    kind of pictures is far among another.
+    one-sided), it has twins that open items lack. Then what is nearer than the distance at which
+    the two differ most is grouped: it follows from the data, since what is near among one kind of
+    pictures is far among another. Groups are as small as suffices for the evidence to be no nearer
+    to the rows of other groups than open items are to labeled ones: larger ones would test the
+    model on what is farther than anything it will see.
     """
     groups = np.arange(len(rows))
     if len(rows) <= NEAREST or not evidence.any() or not len(fresh) or most < 2:
         return groups
     random = np.random.default_rng(len(rows))
     tested = random.permutation(np.flatnonzero(evidence))[:TESTED]
-    own, _ = _nearest(rows[tested], rows, 1, without=tested)
-    reach = _reach(own[:, 0], _nearest(fresh, rows, 1)[0][:, 0])
+    own = np.sort(_nearest(rows[tested], rows, 1, without=tested)[0][:, 0])
+    theirs = np.sort(_nearest(fresh, rows, 1)[0][:, 0])
+    reach = _reach(own, theirs)
     if reach is None:
         return groups
     far, near = _nearest(rows, rows, NEAREST, without=groups)
     row, nth = np.nonzero(far <= reach)
     order = np.argsort(far[row, nth], kind="stable")
-    return _joined(groups, row[order], near[row, nth][order], most)
+    row, other = row[order], near[row, nth][order]
+    size = 2
+    while True:
+        joined = _joined(groups, row, other, min(size, most))
+        apart = np.where(joined[near] == joined[:, None], np.inf, far).min(axis=1)
+        left = np.sort(apart[evidence])
+        if size >= most or not (_beyond(left, theirs)[left <= reach] > 0).any():
+            return joined
+        size = math.ceil(size * GROWTH)
 
 
 def _nearest(
@@ -76,14 +89,19 @@ def _nearest(
 
 def _reach(labeled: Floats, fresh: Floats) -> float | None:
     """The distance at which the share of `labeled` within it exceeds that of `fresh` most; None, if
-    chance might have made it so."""
-    at = np.sort(labeled)
-    beyond = np.arange(1, len(at) + 1) / len(at) - np.searchsorted(
-        np.sort(fresh), at, side="right"
-    ) / len(fresh)
-    by_chance = math.sqrt(math.log(1 / RISK) / 2 * (1 / len(at) + 1 / len(fresh)))
+    chance might have made it so. Both sorted."""
+    beyond = _beyond(labeled, fresh)
+    by_chance = math.sqrt(math.log(1 / RISK) / 2 * (1 / len(labeled) + 1 / len(fresh)))
     best = int(beyond.argmax())
-    return float(at[best]) if beyond[best] > by_chance else None
+    return float(labeled[best]) if beyond[best] > by_chance else None
+
+
+def _beyond(labeled: Floats, fresh: Floats) -> NDArray[np.float64]:
+    """By how much the share of `labeled` within each of its distances exceeds that of `fresh`. Both
+    sorted."""
+    within = np.arange(1, len(labeled) + 1) / len(labeled)
+    share: NDArray[np.float64] = within - np.searchsorted(fresh, labeled, "right") / len(fresh)
+    return share
 
 
 def _joined(groups: Ints, one: Ints, other: Ints, most: int) -> Ints:

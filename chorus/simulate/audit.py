@@ -35,6 +35,9 @@ class ItemRow(Struct):
     state: str
     label: str | None
     provisional: str | None
+    item_id: int = 0
+    second_look: bool = False
+    """The model contradicted its only vote: the rules ask for one or two more."""
 
 
 class Integrity(Struct):
@@ -74,6 +77,8 @@ async def items(rest: Rest, project_id: str, multilabel: bool = False) -> list[I
             row["state"],
             cell(_cell(row["label"]), multilabel),
             cell(_cell(row["provisional"]), multilabel),
+            int(row["item_id"]),
+            row["second_look"] == "1",
         )
         for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
@@ -96,8 +101,10 @@ def check(
     votes_min: int,
     votes_max: int,
     consensus: str = "majority",
+    looked_again: Collection[int] = (),
 ) -> Integrity:
-    """Compare the stored votes with what was acknowledged and with the rules."""
+    """Compare the stored votes with what was acknowledged and with the rules. looked_again: items
+    that a second person was asked about."""
     rows = list(rows)
     ids = Counter(row.vote_id for row in rows)
     standing = [row for row in rows if row.standing]
@@ -107,20 +114,22 @@ def check(
         standing_labels=sum(row.kind == "label" for row in standing),
         lost=sum(vote_id not in ids for vote_id in acked),
         duplicate=sum(n - 1 for n in ids.values()) + sum(n - 1 for n in pairs.values()),
-        over=over_votes(standing, votes_min, votes_max, consensus),
+        over=over_votes(standing, votes_min, votes_max, consensus, looked_again),
     )
 
 
 def over_votes(
-    standing: Iterable[VoteRow], votes_min: int, votes_max: int, consensus: str = "majority"
-) -> int:
+    standing: Iterable[VoteRow], votes_min: int, votes_max: int, consensus: str = "majority",
+    looked_again: Collection[int] = (),
+) -> int:  # fmt: skip
     """Labels beyond what the rules allowed, replayed in the order they were cast.
 
     One more label is allowed while there are fewer than `votes_min`, or fewer than `votes_max`
     and no label has more than half of them (`consensus` "by_class", of label sets: one of the
     classes has exactly half). Methods that weigh people may ask for
     `votes_max` labels whatever those say (what was known of people then is in no export), so
-    for them only what exceeds that is too much.
+    for them only what exceeds that is too much. An item that is `looked_again` at may have two,
+    and a third where those differ.
     """
     given: dict[int, list[str]] = {}
     over = 0
@@ -129,7 +138,9 @@ def over_votes(
             continue
         votes = given.setdefault(row.item_id, [])
         n = len(votes)
-        over += n >= votes_max or (n >= votes_min and _decided(votes, consensus))
+        again = row.item_id in looked_again
+        least, most = (max(2, votes_min), max(3, votes_max)) if again else (votes_min, votes_max)
+        over += n >= most or (n >= least and _decided(votes, consensus))
         votes.append(row.label)
     return over
 
@@ -160,6 +171,21 @@ def accuracy(rows: Iterable[ItemRow], truth: Truth) -> tuple[float | None, float
         elif row.state == "needs_review":
             right_all += row.provisional == gold
     return (right / labeled if labeled else None, right_all / known if known else None)
+
+
+def second_looks(rows: Iterable[VoteRow], items: Iterable[ItemRow]) -> dict[str, int]:
+    """Items that others were asked about because the model contradicted their only vote, and those
+    of them whose label is another one now."""
+    again = {item.item_id: item for item in items if item.second_look}
+    first: dict[int, str | None] = {}
+    for row in rows:
+        if row.standing and row.kind == "label" and row.item_id in again:
+            first.setdefault(row.item_id, row.label)
+    changed = sum(
+        item.state == "labeled" and item.label != first.get(item_id)
+        for item_id, item in again.items()
+    )
+    return {"items": len(again), "changed": changed}
 
 
 def tags_f1(rows: Iterable[ItemRow], truth: Truth) -> float | None:

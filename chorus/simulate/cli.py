@@ -132,6 +132,12 @@ def simulate(
             help="What is labeled next by hand: random, uncertain or auto (the project's default)."
         ),
     ] = None,
+    no_second_look: Annotated[
+        bool,
+        typer.Option(
+            "--no-second-look", help="Nobody is asked again where the model contradicts a vote."
+        ),
+    ] = False,
     fine_tune: Annotated[
         bool,
         typer.Option("--fine-tune", help="The network's last stages learn from the labels, too."),
@@ -195,6 +201,7 @@ def simulate(
         cluster=not (no_assist or no_cluster) and texts is None,
         prelabel=not (no_assist or no_prelabel),
         ordering="random" if no_assist else ordering,
+        second_look=not (no_second_look or no_assist),
         fine_tune=fine_tune and not no_assist,
         detector=detector,
         detector_weights=detector_weights,
@@ -249,7 +256,7 @@ def _progress(console: Console) -> Progress:
 
 def _table(result: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
-    prelabels, pages = result["prelabels"], result["pages"]
+    prelabels, pages, looks = result["prelabels"], result["pages"], result["second_looks"]
     rows: list[tuple[str, object]] = [
         ("labeled", f"{result['labeled']} of {result['items']}"),
         ("needs review, skipped", f"{result['needs_review']}, {result['skipped']}"),
@@ -261,6 +268,7 @@ def _table(result: dict[str, Any]) -> Table:
             "lost, over, duplicate votes",
             f"{result['lost_votes']}, {result['over_votes']}, {result['duplicate_votes']}",
         ),
+        ("looked at again, changed", f"{looks['items']}, {looks['changed']}"),
         ("actions per item", result["actions_per_item"]),
         ("pages", ", ".join(f"{n} {kind}" for kind, n in pages.items())),
         (

@@ -46,6 +46,7 @@ class Options(Struct):
     cluster: bool = True
     prelabel: bool = True
     ordering: str | None = None
+    second_look: bool = True
     fine_tune: bool = False
     detector: str | None = None
     detector_weights: Path | None = None
@@ -159,6 +160,7 @@ class Options(Struct):
             "cluster": self.cluster and not self.boxes,
             "prelabel": self.prelabel,
             "ordering": self.ordering,
+            "second_look": self.second_look and not self.boxes,
             "fine_tune": self.fine_tune,
             "free_running": self.free_running,
             "think_ms": self.think_ms,

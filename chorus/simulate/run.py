@@ -125,9 +125,17 @@ async def simulate(options: Options, watcher: Watcher | None = None) -> dict[str
         whole = report(
             tally,
             stats,
-            audit.check(rows, tally.acked, options.votes_min, options.votes_max, consensus),
+            audit.check(
+                rows,
+                tally.acked,
+                options.votes_min,
+                options.votes_max,
+                consensus,
+                {item.item_id for item in items if item.second_look},
+            ),
             audit.accuracy(items, truth),
             tags_f1=audit.tags_f1(items, truth) if sets else None,
+            second_looks=audit.second_looks(rows, items),
             majority_accuracy=audit.majority_accuracy(rows, truth, sets),
             labelers=audit.labelers(rows, truth, quality, logins),
             lockstep=not options.free_running,
@@ -212,6 +220,7 @@ async def _make_project(admin: Rest, options: Options, classes: list[str]) -> Pr
         "cluster": options.cluster,
         "prelabel": options.prelabel,
         **({} if options.ordering is None else {"ordering": options.ordering}),
+        "second_look": options.second_look,
         "fine_tune": options.fine_tune,
         "seed": options.seed,
     }

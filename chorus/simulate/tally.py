@@ -63,6 +63,7 @@ def report(
     accuracy: tuple[float | None, float | None],
     *,
     tags_f1: float | None,
+    second_looks: dict[str, int],
     majority_accuracy: float | None,
     labelers: list[dict[str, Any]],
     lockstep: bool,
@@ -78,7 +79,8 @@ def report(
     stays through later rounds, so a page of round 5 may show what round 3 said first.
     Beyond it: `accuracy_majority`, what the same votes are worth when all count the same (over
     items with votes), `labelers`, by person, and of label sets `accuracy_tags`, the micro-averaged
-    F1 of the classes of labeled items (`accuracy` is of whole sets).
+    F1 of the classes of labeled items (`accuracy` is of whole sets), and `second_looks`, the
+    items that others were asked about, and those whose label that changed.
     `page_wait_ms` is None in lockstep, where people wait for the model on purpose.
     """
     counts = stats.counts
@@ -117,6 +119,7 @@ def report(
         "accuracy_majority": _round(majority_accuracy),
         "labelers": labelers,
         "accuracy_tags": _round(tags_f1),
+        "second_looks": second_looks,
     }
 
 

@@ -132,6 +132,8 @@ class Episode:
     async def _set_up(self, bench: Bench, proxy: Proxy) -> None:
         assist: dict[str, Any] = {"cluster": self.model, "prelabel": self.model}
         task_type = self.rng.choice(TASK_TYPES)
+        # With one label each, the model asks others about some (second looks).
+        assist["votes_min"] = self.rng.choice([1, BUSY["votes_min"]])
         kinds: tuple[dict[str, Any], ...] = (PLAIN, RICH | {"task_type": task_type}, BUSY | assist)
         for number, rules in enumerate(kinds):
             folder = pictures(self.folder / f"pictures-{number}", 40 + 6 * self.faults)

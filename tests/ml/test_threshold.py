@@ -206,6 +206,20 @@ def test_card_says_why_there_are_no_prelabels() -> None:
     assert poor["model_accuracy"] == 0.5
 
 
+def test_the_luckiest_share_of_the_surest_answers_proves_nothing() -> None:
+    """Mistakes among the very first, and too many later: in between it looks proven."""
+    right = np.ones(700, dtype=bool)
+    right[[3, 5, *range(160, 700, 2)]] = False
+    labels = np.arange(700) % 2
+    found = make_card(
+        np.linspace(1.0, 0.5, 700), np.where(right, labels, 1 - labels), labels,
+        np.ones(700, bool), 2, 0.95, DELTA,
+    )  # fmt: skip
+    assert found["threshold"] is None
+    assert max(p["lower_bound"] for p in found["curve"]) >= 0.95
+    assert str(found["reason"]).endswith("but these are still too few to prove 95%.")
+
+
 def test_labels_given_with_the_models_help_are_no_evidence() -> None:
     assert card(200, 200, evidence=20)["threshold"] is None
 

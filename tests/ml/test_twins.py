@@ -65,6 +65,30 @@ def test_only_the_evidence_has_to_be_like_open_items() -> None:
     assert (twin_groups(rows, ~evidence, rest[60:], 30) != alone).any()
 
 
+def test_groups_are_no_larger_than_it_takes() -> None:
+    """Pictures without bursts, labeled by pages of neighbours: open ones are a little farther from
+    labeled ones, not without any near ones."""
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(1800, 6)).astype(np.float32)
+    far = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
+    labeled = np.zeros(len(rows), dtype=bool)
+    while labeled.sum() < 500:
+        page = np.argsort(far[random.integers(len(rows))])[:9]
+        labeled[page] = True
+    seen = rows[labeled]
+    groups = twin_groups(seen, np.ones(len(seen), dtype=bool), rows[~labeled], len(seen) // 5)
+    assert 1 < np.bincount(groups).max() < 40, "not everything that is near to what is near"
+    between = far[labeled][:, labeled].copy()
+    np.fill_diagonal(between, np.inf)
+    before = between.min(axis=1)
+    between[groups[:, None] == groups] = np.inf
+    after, open_ = between.min(axis=1), far[~labeled][:, labeled].min(axis=1)
+    reach = np.quantile(open_, 0.4)
+    own, left, theirs = ((some <= reach).mean() for some in (before, after, open_))
+    assert left < (own + theirs) / 2
+    assert left > theirs / 2
+
+
 @pytest.mark.parametrize(
     ("labeled", "evidence", "fresh"), [(0, 0, 9), (2, 2, 9), (40, 0, 9), (40, 40, 0)]
 )

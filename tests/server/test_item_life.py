@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from chorus.server.domain import doubts
 from chorus.server.domain.model import OPEN_STATES, Item, Lease, StandingVote
 from chorus.server.domain.queue import MORE_VOTES
 from chorus.server.errors import ApiError
@@ -53,6 +54,9 @@ class ItemLife(RuleBasedStateMachine):
         # A few answers later, so that people are asked again what they have answered before.
         self.gap = patch.object(checking, "GAP", 2)
         self.gap.start()
+        # Or of so few labels none would ever be doubted.
+        self.share = patch.object(doubts, "SHARE", 1.0)
+        self.share.start()
         self.assigned: list[int] = []
         self.loosened = False
         """Fewer votes are wanted now than people may have been handed items for."""
@@ -71,6 +75,7 @@ class ItemLife(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.world is not None:
             self.gap.stop()
+            self.share.stop()
             self.world.close()
 
     @rule(who=PEOPLE, size=st.sampled_from([1, 4, 6, 9]))
@@ -260,6 +265,29 @@ class ItemLife(RuleBasedStateMachine):
         item_id = items[nth % len(items)].item_id
         self.w.model_says(item_id, f"{value}:{chance:.4f}", self.said(value))
 
+    @rule()
+    def doubt(self) -> None:
+        """Labels by one vote that the model contradicts open again; all others stand."""
+        before = {item.item_id: item for item in self.w.items()}
+        asked = self.w.doubt()
+        now = {item.item_id: item for item in self.w.items()}
+        opened = [i for i in now.values() if i.doubted is not None and i != before[i.item_id]]
+        assert len(opened) == asked
+        for item in opened:
+            was = before[item.item_id]
+            assert (was.state, was.label_source, was.n_labels) == ("labeled", "votes", 1)
+            assert item.doubted == item.model_value != was.label
+            assert item.room == 1
+            assert not item.gold
+            assert item.state == "in_progress"
+        others = now.keys() - {item.item_id for item in opened}
+        assert all(now[item_id] == before[item_id] for item_id in others)
+
+    @rule(second_look=st.booleans(), at_once=st.booleans())
+    def look_again_or_not(self, second_look: bool, at_once: bool) -> None:
+        self.loosened = True
+        self.w.new_rules(at_once, second_look=second_look)
+
     @rule(who=PEOPLE, minutes=st.tuples(st.integers(0, 30), st.integers(0, 30)))
     def take_back(self, who: int, minutes: tuple[int, int]) -> None:
         since, until = (self.w.now - 60_000 * m for m in sorted(minutes, reverse=True))
@@ -343,7 +371,8 @@ class ItemLife(RuleBasedStateMachine):
             if item.state in OPEN_STATES:
                 project = Tx(self.w.db).project("p")
                 assert project is not None
-                wanted = min(max(project.votes_min, item.n_labels + 1), project.votes_max)
+                rules = project.rules_for(item)
+                wanted = min(max(rules.votes_min, item.n_labels + 1), rules.votes_max)
                 assert item.n_labels + item.n_leases <= wanted
             else:
                 assert item.n_leases == 0, "a settled item is held by nobody"

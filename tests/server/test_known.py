@@ -16,6 +16,7 @@ from chorus.server.errors import ApiError
 from chorus.server.services import dealing, fsck, labeling, review
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
+from chorus.server.services.remerging import recount
 from chorus.server.storage.sqlite import SqliteStore
 from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.known import Known, PageAhead, VoteAhead
@@ -197,10 +198,11 @@ answers = st.builds(
     n=st.integers(1, 3), skips=st.integers(1, 2), urgent=st.sets(st.integers(1, 16), max_size=3),
     clustered=st.integers(0, 6), prelabeled=st.integers(0, 3), assigned=st.integers(0, 2),
     paused=st.booleans(), gold=st.booleans(), begun=st.integers(0, 3), hints=st.booleans(),
+    doubted=st.integers(0, 6),
 )  # fmt: skip
 def test_pages_of_one_commit_are_the_ones_that_are_dealt_one_by_one(
     acts: list[Act], n: int, skips: int, urgent: set[int], clustered: int, prelabeled: int,
-    assigned: int, paused: bool, gold: bool, begun: int, hints: bool,
+    assigned: int, paused: bool, gold: bool, begun: int, hints: bool, doubted: int,
 ) -> None:  # fmt: skip
     worlds = [
         World(votes_min=n, votes_max=n + 1, skips_max=skips, people=6, gold_rate=0.2 * gold)
@@ -210,6 +212,7 @@ def test_pages_of_one_commit_are_the_ones_that_are_dealt_one_by_one(
         world.add(16)
         if gold:
             world.add(3, "0", gold=True)
+        _doubt(world, doubted)
         tx = world.tx()
         for item_id in range(1, 1 + clustered):
             _put_in(tx, item_id, "clustered", item_id // 3)
@@ -230,6 +233,22 @@ def test_pages_of_one_commit_are_the_ones_that_are_dealt_one_by_one(
     assert _rows(other) == _rows(one)
     for world in worlds:
         world.close()
+
+
+def _doubt(world: World, items: int) -> None:
+    """Somebody labels some, and others are to look at them again."""
+    dealt = world.deal("u5", items, tab="other") if items else None
+    given = [e["item_id"] for e in dealt.page["items"]] if dealt and dealt.page else []
+    for item_id in given:
+        world.cast("u5", item_id, "0", vote_id=f"before-{item_id:04d}")
+    tx = world.tx()
+    project = tx.project("p")
+    assert project is not None
+    found = [i for i in tx.items_by_id(given) if i.state == "labeled" and i.n_labels == 1]
+    for item in found:
+        item.doubted, item.looks = "1", 3
+    recount(tx, project, found, "labels.remerged", {}, world.now)
+    world.commit(tx)
 
 
 def _put_in(tx: Tx, item_id: int, queue: str, block: int) -> None:

@@ -20,6 +20,7 @@ from chorus.server.services import (
     assignments,
     checking,
     dealing,
+    doubting,
     fsck,
     labeling,
     landing,
@@ -328,6 +329,13 @@ class World:
         guess = Prediction(likeliest if value is None else value, float(score), view)
         landing.land_views(tx, "p", [(item_id, guess)], 1, landing.Limits({}), self.now)
         self.commit(tx)
+
+    def doubt(self) -> int:
+        """Others are asked where the model contradicts single votes; about how many items."""
+        tx = self.tx()
+        asked = doubting.doubt_some(tx, "p", self.now)
+        self.commit(tx)
+        return asked
 
     def take_back(self, user_id: str, since: int, until: int) -> int:
         tx = self.tx()

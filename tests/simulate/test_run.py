@@ -28,6 +28,7 @@ FIELDS = (
     "duplicate_votes", "actions", "actions_per_item", "pages", "cluster_purity",
     "manual_purity", "prelabels", "rounds", "ack_ms", "page_wait_ms", "seconds",
     "server_rss_mb", "settings", "version", "accuracy_majority", "labelers", "accuracy_tags",
+    "second_looks",
 )  # fmt: skip
 TIMES = {"ack_ms", "page_wait_ms", "seconds", "server_rss_mb"}
 

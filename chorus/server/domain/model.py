@@ -105,6 +105,8 @@ class Project(msgspec.Struct):
     networks: int = 0
     """Of the server's networks so many, the first ones, look at its items; 0: all. Of boxes: 1 is
     the detector that comes with Chorus, 0 the server's largest."""
+    second_look: bool = True
+    """One more person answers where the model contradicts a single vote."""
 
     @property
     def weighs(self) -> bool:
@@ -130,6 +132,12 @@ class Project(msgspec.Struct):
     @property
     def rules(self) -> Rules:
         return Rules(self.votes_min, self.votes_max, self.skips_max)
+
+    def rules_for(self, item: Item) -> Rules:
+        """Of an item that is looked at again; those of all others where nobody could tell more."""
+        if item.doubted is None or not self.second_look or item.n_skips >= self.skips_max:
+            return self.rules
+        return Rules(max(self.votes_min, 2), max(self.votes_max, item.looks), self.skips_max)
 
 
 class Item(msgspec.Struct):
@@ -197,6 +205,11 @@ class Item(msgspec.Struct):
     """Number of the assignment it belongs to (see domain/assignment); 0: everybody's."""
     picked: bool = False
     """It was assigned by what it is, not by chance."""
+    doubted: str | None = None
+    """What the model said when it contradicted the only vote (see domain/doubts); None: it never
+    has, or that vote is gone."""
+    looks: int = 0
+    """Once it is doubted: how many people may answer it."""
 
     @property
     def shows_preset(self) -> bool:

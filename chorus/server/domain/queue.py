@@ -1,7 +1,8 @@
 """The order of work within a queue: `queue_pos`, a 63-bit integer.
 
 Items that nobody has answered lie in order of rank (manual) or of the round's pages (clustered and
-prelabeled), below MORE_VOTES; those whose first votes did not suffice lie above it.
+prelabeled), below MORE_VOTES; those whose first votes did not suffice lie above it, and those whose
+only vote the model contradicts above SECOND_LOOK.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ ROUND_SPAN = 10**9
 RANK_BITS = 62
 """Ranks are below 2 ** RANK_BITS (see services/adding.rank_of)."""
 MORE_VOTES = 1 << RANK_BITS
+SECOND_LOOK = MORE_VOTES + (1 << 61)
 _STEPS = 1 << 20
 _TIE_BITS = 40
 
@@ -31,3 +33,8 @@ def more_votes_pos(confidence: float, rank: int) -> int:
     """
     step = min(_STEPS - 1, int(max(0.0, confidence) * _STEPS))
     return MORE_VOTES + (step << _TIE_BITS) + (rank >> (RANK_BITS - _TIE_BITS))
+
+
+def second_look_pos(rank: int) -> int:
+    """The place of an item that is looked at again. Returns SECOND_LOOK..2**63-1."""
+    return SECOND_LOOK + (rank >> 1)

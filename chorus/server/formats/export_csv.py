@@ -37,6 +37,7 @@ ITEM_COLUMNS = (
     "content_hash",
     "label_counts",
     "gold",
+    "second_look",
 )
 VOTE_COLUMNS = (
     "vote_id",
@@ -160,6 +161,7 @@ def _item(row: ExportRow, place: Mapping[str, int]) -> list[Any]:
         row.content_hash,
         msgspec.json.encode(counts).decode() if counts else "",
         int(row.gold),
+        int(row.second_look),
     ]
 
 

@@ -105,5 +105,7 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the model's last round said of the item …"""
     model_score: float | None = None
     """… and how sure it was."""
+    second_look: bool = False
+    """The model contradicted its only vote, so others were asked."""
     votes: list[VoteRow]
     """All votes ever cast on the item, oldest first; then all answers on checks."""

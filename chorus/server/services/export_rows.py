@@ -179,5 +179,6 @@ def _row(item: ExportItem, votes: list[VoteRow], names: Names) -> ExportRow:
         gold=bool(item.gold),
         model=names(item.model_value),
         model_score=item.model_score,
+        second_look=item.doubted is not None,
         votes=votes,
     )

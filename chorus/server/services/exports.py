@@ -43,6 +43,7 @@ READING = 0.3
 RULES = (
     "task_type", "votes_min", "votes_max", "skips_max", "consensus", "set_rule", "target",
     "iou", "shape_agreement", "prelabel", "cluster", "ordering", "gold_rate", "audit_share",
+    "second_look",
 )  # fmt: skip
 """Settings by which votes became labels."""
 

@@ -38,7 +38,7 @@ from chorus.server.storage.tx import Tx
 RULES = frozenset(
     {
         "votes_min", "votes_max", "skips_max", "target", "consensus", "set_rule", "iou",
-        "shape_agreement",
+        "shape_agreement", "second_look",
     }
 )  # fmt: skip
 """Settings by which votes add up to labels, and items need votes."""
@@ -97,6 +97,7 @@ class NewProject(msgspec.Struct):
     detector that comes with Chorus, 0 the server's largest."""
     fine_tune: bool | None = None
     """None: for pictures, where the server has a GPU."""
+    second_look: bool = True
     seed: int | None = None
 
 
@@ -126,6 +127,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     show_agreement: bool | msgspec.UnsetType = msgspec.UNSET
     fine_tune: bool | msgspec.UnsetType = msgspec.UNSET
     networks: int | msgspec.UnsetType = msgspec.UNSET
+    second_look: bool | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType = msgspec.UNSET
     quiet: bool = False
     """Of new instructions: labelers are not asked to read them (a slip of the pen)."""
@@ -392,6 +394,7 @@ class Projects:
             "practice": project.practice,
             "fine_tune": project.fine_tune,
             "networks": project.networks,
+            "second_look": project.second_look,
             "state": project.state,
             # What share of their work is checked is not for those who are checked.
             **({} if role == "labeler" else _hidden(project)),
@@ -453,6 +456,7 @@ class Projects:
             gold_rate=new.gold_rate,
             practice=new.practice,
             networks=new.networks,
+            second_look=new.second_look,
             audit_share=new.audit_share,
             set_rule=new.set_rule,
             ordering=new.ordering,

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from chorus.server.consensus import merge
 from chorus.server.consensus.decide import Witness, decide
 from chorus.server.consensus.decide_sets import SetWitness, decide_sets
@@ -18,13 +20,17 @@ from chorus.server.consensus.merged import Merged
 from chorus.server.consensus.sets import merge_sets
 from chorus.server.consensus.shapes import decide_shapes
 from chorus.server.domain import probs
+from chorus.server.domain.doubts import tells
 from chorus.server.domain.events import spread_kind
 from chorus.server.domain.items import Facts, derive, room
-from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, StandingVote
-from chorus.server.domain.queue import MORE_VOTES, more_votes_pos
+from chorus.server.domain.model import OPEN_STATES, Item, Lease, Project, Rules, StandingVote
+from chorus.server.domain.queue import MORE_VOTES, more_votes_pos, second_look_pos
 from chorus.server.domain.values import alike, parts
 from chorus.server.storage.tx import Tx
 
+TWO_OF_THREE = 0.6
+"""Confidence by Laplace's rule of succession (see consensus/majority), the model's answer being a
+vote."""
 CONFIDENCE_STEP = 1e-4
 """A change of confidence smaller than this is not worth a write."""
 
@@ -163,7 +169,9 @@ def count(item: Item, votes: Sequence[StandingVote], project: Project, params: P
     item.n_skips = kinds.count("skip")
     item.n_flags = kinds.count("flag")
     item.n_prelabel_votes = len([v for v in labels if v.prelabel is not None])
-    merged = merged_label(labels, project, params, item.model_probs)
+    if all(v.value == item.doubted for v in labels):
+        item.doubted, item.looks = None, 0  # the vote that it contradicted is gone
+    merged = merged_label(item, labels, project, params)
     item.reached = merged.reached
     item.provisional = merged.value
     item.confidence = merged.confidence if labels else None
@@ -171,10 +179,25 @@ def count(item: Item, votes: Sequence[StandingVote], project: Project, params: P
 
 
 def merged_label(
-    labels: Sequence[StandingVote], project: Project, params: Params, model_probs: str | None
+    item: Item, labels: Sequence[StandingVote], project: Project, params: Params
 ) -> Merged:
-    """What the standing label votes of one item add up to, by the project's method."""
-    rules = {"votes_min": project.votes_min, "votes_max": project.votes_max}
+    """What the standing label votes of one item add up to, by the project's method; two that
+    differ, once the model has contradicted the first, by what it said."""
+    rules = project.rules_for(item)
+    merged = _merged(labels, project, rules, params, item.model_probs)
+    if rules != project.rules and tells([v.value or "" for v in labels], item.doubted):
+        return msgspec.structs.replace(
+            merged, value=item.doubted, confidence=max(TWO_OF_THREE, merged.confidence),
+            agreement=0.5, reached=True, provisional=False,
+        )  # fmt: skip
+    return merged
+
+
+def _merged(
+    labels: Sequence[StandingVote], project: Project, asked: Rules, params: Params,
+    model_probs: str | None,
+) -> Merged:  # fmt: skip
+    rules = {"votes_min": asked.votes_min, "votes_max": asked.votes_max}
     if project.equal_votes:
         votes = [v.value or "" for v in labels]
         if project.shapes:
@@ -184,15 +207,8 @@ def merged_label(
         return merge("majority", votes, **rules)
     if project.multilabel:
         return decide_sets(params, set_witnesses_of(labels), target=project.target, **rules)
-    witnesses = witnesses_of(labels)
     model = probs.unpack(model_probs, project.class_count) if params.model_weight else None
-    return decide(
-        params,
-        witnesses,
-        model,
-        target=project.target,
-        **rules,
-    )
+    return decide(params, witnesses_of(labels), model, target=project.target, **rules)
 
 
 def witnesses_of(labels: Sequence[StandingVote]) -> list[Witness]:
@@ -209,8 +225,9 @@ def set_witnesses_of(labels: Sequence[StandingVote]) -> list[SetWitness]:
 def settle(item: Item, project: Project, now: int) -> None:
     """Set state, room and label from the item's counts and review (pure)."""
     facts = facts_of(item)
-    item.state = derive(facts, project.rules)
-    item.room = room(facts, project.rules)
+    rules = project.rules_for(item)
+    item.state = derive(facts, rules)
+    item.room = room(facts, rules)
     label: str | None = None
     source: str | None = None
     if item.state == "labeled":
@@ -236,7 +253,11 @@ def line_up(item: Item, project: Project) -> None:
         return
     if _asks_for_more(item, project):
         item.queue, item.queue_block = "manual", 0
-        item.queue_pos = more_votes_pos(item.confidence or 0.0, item.rank)
+        item.queue_pos = (
+            second_look_pos(item.rank)
+            if item.doubted is not None
+            else more_votes_pos(item.confidence or 0.0, item.rank)
+        )
         item.odd = None
         if not item.audit:  # what was hidden is still compared with the label
             item.pre_value = item.pre_score = None

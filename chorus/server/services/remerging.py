@@ -169,7 +169,7 @@ def _all_items(tx: Tx) -> Callable[[str, int, int], list[Item]]:
 
 def _differs(item: Item, votes: Sequence[StandingVote], project: Project, params: Params) -> bool:
     labels = [v for v in votes if v.kind == "label"]
-    merged = merged_label(labels, project, params, item.model_probs)
+    merged = merged_label(item, labels, project, params)
     if (merged.value, merged.reached) != (item.provisional, bool(item.reached)):
         return True
     if labels and abs(merged.confidence - (item.confidence or 0.0)) > CONFIDENCE_STEP:

@@ -74,7 +74,11 @@ def write_items(tx: Tx, project_id: str, path: Path) -> int:
             for row in rows:
                 label, soft = row.label, ""
                 waits = False
-                if params is not None:
+                doubted = row.doubted is not None and row.state == "in_progress"
+                if doubted and params is None:
+                    # Without it the model would be tested on what it does not contradict.
+                    waits, label = True, row.provisional
+                elif params is not None:
                     votes = standing.get(row.item_id, ())
                     waits = row.state == "in_progress" and row.n_labels >= project.votes_min
                     if waits:

@@ -22,6 +22,7 @@ from chorus.server.domain.values import NONE
 from chorus.server.services import choosing, clusters, landing, round_files
 from chorus.server.services.dashboard import Boards
 from chorus.server.services.detector_run import DetectorRun
+from chorus.server.services.doubting import doubt
 from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_folders import prune
 from chorus.server.services.round_jobs import Jobs, RoundJobs
@@ -188,6 +189,7 @@ class RoundRun:
             )
         )  # fmt: skip
         prelabeled = await landing.land(self._store, project_id, plan, views)
+        doubted = await doubt(self._store, project_id)
         return {
             **{
                 key: card.get(key)
@@ -198,6 +200,7 @@ class RoundRun:
             },
             "audit": card["audit"],
             "prelabeled": prelabeled,
+            "doubted": msgspec.to_builtins(doubted),
             "clustered": len(plan.clusters),
             "ordering": project.ordering,
             "chosen": len(plan.choice.manual) + len(plan.choice.clustered),

@@ -9,7 +9,7 @@ from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
-VERSION = 8
+VERSION = 9
 """schema_1.sql made the first tables; each later file takes a database one version on."""
 
 

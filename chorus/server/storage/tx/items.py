@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chorus.server.domain.model import BY_HAND, Item, Lease
-from chorus.server.domain.queue import MORE_VOTES
+from chorus.server.domain.queue import MORE_VOTES, SECOND_LOOK
 from chorus.server.storage.tx.base import ITEM, LEASE, Base, marks
 from chorus.server.storage.tx.later import DERIVED_AT, Statement, text, update_item
 
@@ -118,6 +118,8 @@ class ItemSql(Base):
         self.known.windows.changed(row, after)
         if item.priority:
             self.known.urgent.pop(item.project_id, None)
+        if item.doubted is not None:
+            self.known.second_looks.pop(item.project_id, None)
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -178,6 +180,43 @@ class ItemSql(Base):
                 (project_id, assigned, queue, from_pos, user_id, user_id, limit),
             )
         )
+
+    def has_second_looks(self, project_id: str) -> bool:
+        """Does anything wait to be looked at again?"""
+        if self.known is not None and project_id in self.known.second_looks:
+            return self.known.second_looks[project_id]
+        row = self.row(
+            "SELECT 1 FROM item WHERE project_id = ? AND doubted IS NOT NULL AND room > 0 LIMIT 1",
+            (project_id,),
+        )
+        return row is not None
+
+    def second_looks(self, project_id: str, user_id: str, limit: int, assigned: int) -> list[Item]:
+        """Items that one person may look at again; `next_items` where they lie."""
+        return self.next_items(project_id, "manual", user_id, SECOND_LOOK, limit, assigned=assigned)
+
+    def to_doubt(self, project_id: str, sure: float, limit: int) -> list[int]:
+        """Labels by one person's vote, given without a prelabel, that the model contradicts with
+        that confidence; the surest first."""
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT item_id FROM item WHERE project_id = ? AND state = 'labeled'"
+                " AND model_value <> COALESCE(label, provisional) AND label_source = 'votes'"
+                " AND n_labels = 1 AND n_prelabel_votes = 0 AND n_skips = 0 AND doubted IS NULL"
+                " AND gold = 0 AND model_score >= ? ORDER BY model_score DESC, item_id LIMIT ?",
+                (project_id, sure, limit),
+            )
+        ]
+
+    def count_doubted(self, project_id: str) -> tuple[int, int]:
+        """(items that were to be looked at again, those of them labeled as the model said)."""
+        doubted, changed = self.row(
+            "SELECT COUNT(*), COALESCE(SUM(state = 'labeled' AND label = doubted), 0) FROM item"
+            " WHERE project_id = ? AND doubted IS NOT NULL",
+            (project_id,),
+        )
+        return int(doubted), int(changed)
 
     def has_urgent(self, project_id: str) -> bool:
         """Is there anything to hand out that a supervisor wants first?"""

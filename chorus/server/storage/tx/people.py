@@ -39,6 +39,16 @@ class PeopleSql(Base):
             ),
         )
 
+    def people_at_work(self, project_id: str) -> int:
+        """Members who have answered something and are not told to pause."""
+        row = self.row(
+            "SELECT COUNT(*) FROM member m WHERE m.project_id = ? AND m.paused_at IS NULL"
+            " AND EXISTS (SELECT 1 FROM vote v WHERE v.user_id = m.user_id"
+            " AND v.project_id = m.project_id)",
+            (project_id,),
+        )
+        return int(row[0])
+
     def set_password(self, user_id: str, password_hash: str | None) -> None:
         """None: they have none any more. Whoever knew the old one is signed out."""
         self.run(

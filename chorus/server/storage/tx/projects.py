@@ -11,13 +11,13 @@ from chorus.server.domain.model import LabelClass, Project, StartOver
 from chorus.server.domain.values import Schema
 from chorus.server.storage.tx.base import PROJECT, START_OVER, Base, marks
 
-_BOOLS = ("cluster", "prelabel", "fine_tune", "show_pace", "show_agreement")
+_BOOLS = ("cluster", "prelabel", "fine_tune", "show_pace", "show_agreement", "second_look")
 SETTINGS = (
     "name", "description", "instructions", "page_size", "lease_ms", "target", "cluster",
     "prelabel", "votes_min", "votes_max", "skips_max", "consensus", "state", "gold_rate",
     "audit_share", "set_rule", "ordering", "instructions_rev", "fine_tune",
     "show_pace", "show_agreement", "practice", "iou", "shape_agreement",
-    "networks",
+    "networks", "second_look",
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def _project(row: Sequence[Any]) -> Project:
     project.fine_tune = bool(project.fine_tune)
     project.show_pace = bool(project.show_pace)
     project.show_agreement = bool(project.show_agreement)
+    project.second_look = bool(project.second_look)
     return project
 
 

@@ -61,6 +61,7 @@ class ExportItem(NamedTuple):
     gold: int
     model_value: str | None
     model_score: float | None
+    doubted: str | None
 
 
 _EXPORT = ", ".join(f"i.{c}" for c in ExportItem._fields)

@@ -31,6 +31,7 @@ class RoundRow(NamedTuple):
     chosen: int
     tuned: int
     outside: int
+    doubted: str | None
     decision: str | None
     """The action of the newest decision, where that is what the label is; "import": it came with
     the data or from a file."""

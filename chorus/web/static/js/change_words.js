@@ -5,7 +5,7 @@ const NAMES = {
   name: "Name", description: "Description", page_size: "Items on a page", lease_ms: "Time for a page", target: "Prelabels right",
   consensus: "Votes are merged by", set_rule: "Label sets are merged by", cluster: "Clustered pages", prelabel: "Prelabels",
   votes_min: "Votes at least", votes_max: "Votes at most", skips_max: "Skips at most", gold_rate: "Gold checks", practice: "Practice before the first page",
-  audit_share: "Blind audit", ordering: "What comes next by hand", fine_tune: "Fine-tuning", networks: "Networks that look at it",
+  audit_share: "Blind audit", ordering: "What comes next by hand", fine_tune: "Fine-tuning", networks: "Networks that look at it", second_look: "Second looks",
   iou: "The same shape from an overlap of", shape_agreement: "Settled from, of its shapes agreed",
 };
 const STATES = { running: "Running", paused: "Paused", archived: "Archived" };

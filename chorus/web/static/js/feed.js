@@ -53,12 +53,17 @@ function changed({ user_id: _, by, at: __, ...change }) {
   return by ? `${by}: ${said}` : said;
 }
 
+/** What others are asked about because the model contradicts it. */
+function lookedAgain(round) {
+  return round.doubted?.asked ? `, ${plural(round.doubted.asked, "label")} to look at again` : "";
+}
+
 function words(type, body, thing) {
   switch (type) {
     case "round.started":
       return `Round ${body.round.number} begins with ${plural(body.round.labels, "label")}`;
     case "round.finished":
-      return `Round ${body.round.number} done: ${plural(body.round.prelabeled ?? 0, "prelabel")}, ${body.round.clustered ?? 0} clustered`;
+      return `Round ${body.round.number} done: ${plural(body.round.prelabeled ?? 0, "prelabel")}, ${body.round.clustered ?? 0} clustered${lookedAgain(body.round)}`;
     case "round.failed":
       return `Round ${body.round.number} did not finish`;
     case "round.cancelled":

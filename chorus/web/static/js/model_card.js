@@ -45,6 +45,9 @@ function figures(assist, last, target) {
     [last?.coverage ? percent(last.coverage, 0) : "–", "of what was open is above it"],
     [percent(last?.purity, 0), "expected purity of clustered pages"],
   ];
+  if (last?.doubted?.items) {
+    values.push([count(last.doubted.changed), `labels changed by a second look, of ${count(last.doubted.items)} that the model was sure are wrong`]);
+  }
   if (!last?.shapes && assist.ordering && assist.ordering !== "random") {
     const share = percent(assist.mixing.queue, 0);
     values.push([percent(assist.mixing.labels, 0), `of the work by hand so far was chosen by the model; ${share} of what comes next is, the rest is drawn by chance to test it`]);
