@@ -12,6 +12,7 @@ from chorus.server.domain import doubts
 from chorus.server.domain.model import Item
 from chorus.server.domain.queue import SECOND_LOOK
 from chorus.server.services import round_files
+from chorus.server.services.vote_columns import VoteColumns
 from chorus.server.storage.tx import Tx
 from tests.server.world import World
 
@@ -83,6 +84,10 @@ def test_somebody_else_is_asked_and_two_of_three_decide() -> None:
     assert (after.state, after.label) == ("labeled", "0"), "who cannot tell changes nothing"
     assert world.findings() == []
     assert Tx(world.db).count_doubted("p") == (6, 1)
+    # What seemed wrong is no fair sample of how far people agree.
+    assert Tx(world.db).agreements("p") == []
+    classes = VoteColumns(Tx(world.db), "p", 3, False)
+    assert classes.alpha().items == 0
     world.close()
 
 

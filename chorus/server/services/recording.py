@@ -44,10 +44,14 @@ class Before(NamedTuple):
     queue: str
     source: str | None
     n_labels: int
+    doubted: str | None
 
     @classmethod
     def of(cls, item: Item) -> Before:
-        return cls(item.state, item.label, item.room, item.queue, item.label_source, item.n_labels)
+        return cls(
+            item.state, item.label, item.room, item.queue, item.label_source, item.n_labels,
+            item.doubted,
+        )  # fmt: skip
 
 
 Votes = Sequence[StandingVote]
@@ -104,9 +108,10 @@ class Delta:
 
     def judged(self, before: Before, was: Votes, item: Item, votes: Votes) -> None:
         """Whose answers are like the label: `was` stood beside the label before, `votes` stand
-        beside the one that the item has now."""
-        old = _alike(before.label, before.source, was)
-        new = _alike(item.label, item.label_source, votes)
+        beside the one that the item has now. One that was looked at again, because an answer
+        seemed wrong, is no fair sample."""
+        old = [] if before.doubted is not None else _alike(before.label, before.source, was)
+        new = [] if item.doubted is not None else _alike(item.label, item.label_source, votes)
         for compared, sign in ((old, -1), (new, 1)):
             for user_id, agrees in compared:
                 self.compared[user_id] += sign

@@ -122,6 +122,7 @@ class ShapeColumns(Columns):
         )
         self.prelabel = np.full_like(self.value, UNKNOWN)
         self.label = self.prelabel
+        self.again = np.zeros(len(self.item), dtype=np.bool_)
 
     def answers(self, rater: int) -> int:
         return int(self.given[rater])

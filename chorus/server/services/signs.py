@@ -112,7 +112,7 @@ class _Codes:
                 self.names.append(" + ".join(classes[int(c)] for c in ticked) or "none of them")
         # An item that one person alone has answered judges nobody.
         _, which, answers = np.unique(votes.item, return_inverse=True, return_counts=True)
-        self._witnessed = (answers[which] > 1) & (votes.label != UNKNOWN)
+        self._witnessed = (answers[which] > 1) & (votes.label != UNKNOWN) & ~votes.again
 
     def of(self, user_id: str) -> tuple[list[int], list[Judged]]:
         """(codes of all the person's votes, those of them that others can judge). Of shapes there

@@ -33,6 +33,9 @@ class Columns:
     value: Ints
     prelabel: Ints
     label: Ints
+    again: NDArray[np.bool_]
+    """(n,): of an item that several people answered because the model contradicted the first. No
+    fair sample of how far people agree."""
     sets: NDArray[np.bool_] | None = None
     """(distinct sets, classes): what each ticks. None: a label is one class."""
 
@@ -57,12 +60,12 @@ class Columns:
     def kappa(self) -> tuple[Floats, Ints]:
         """(kappa, shared items) of every two raters, each (raters, raters)."""
         n = len(self.raters)
+        item, rater = self.item[~self.again], self.rater[~self.again]
         found = [
-            agreement.cohen_kappa_matrix(self.item, self.rater, answers, n)
-            for answers in self._questions()
+            agreement.cohen_kappa_matrix(item, rater, answers, n) for answers in self._questions()
         ]
         if not found:
-            return agreement.cohen_kappa_matrix(self.item, self.rater, self.value * 0, n)
+            return agreement.cohen_kappa_matrix(item, rater, item * 0, n)
         kappas = np.stack([kappa for kappa, _ in found])
         known = (~np.isnan(kappas)).sum(axis=0)
         total = np.nansum(kappas, axis=0)
@@ -70,20 +73,25 @@ class Columns:
 
     def with_others(self) -> Floats:
         """(raters,): share of the others' votes that are the same; sets only as a whole."""
-        return agreement.with_others(self.item, self.rater, self.value, len(self.raters))
+        fair = ~self.again
+        return agreement.with_others(
+            self.item[fair], self.rater[fair], self.value[fair], len(self.raters)
+        )
 
     def _questions(self) -> list[Ints]:
-        """What was asked, as answers (n,): which class; or of each class that anybody ticked,
-        whether it applies."""
+        """What was asked, as answers to what was not looked at again: which class; or of each class
+        that anybody ticked, whether it applies."""
+        value = self.value[~self.again]
         if self.sets is None:
-            return [self.value]
+            return [value]
         used = np.flatnonzero(self.sets.any(axis=0))
-        return [self.sets[self.value, c].astype(np.int64) for c in used]
+        return [self.sets[value, c].astype(np.int64) for c in used]
 
     def _mean(self, coefficient: Any) -> Coefficient:
         """The mean over the questions for which there is a coefficient. The mean of the intervals
         is at least as wide as the mean's own, however the questions hang together."""
-        found = [coefficient(self.item, self.rater, answers) for answers in self._questions()]
+        item, rater = self.item[~self.again], self.rater[~self.again]
+        found = [coefficient(item, rater, answers) for answers in self._questions()]
         found = [one for one in found if not np.isnan(one.value)]
         if not found:
             return NOTHING
@@ -127,7 +135,7 @@ class VoteColumns(Columns):
     """Votes of one class or one set each."""
 
     def __init__(self, tx: Tx, project_id: str, classes: int, multilabel: bool) -> None:
-        rows: list[tuple[int, str, str, str | None, str | None]] = []
+        rows: list[tuple[int, str, str, str | None, str | None, int]] = []
         place = (-1, "")
         while some := tx.votes_and_labels(project_id, place, CHUNK):
             rows += some
@@ -139,7 +147,7 @@ class VoteColumns(Columns):
         self.rater = np.array([number[row[1]] for row in rows], dtype=np.int64)
         codes: dict[str, int] = {}
         if multilabel:
-            found = {value for row in rows for value in row[2:] if value is not None}
+            found = {value for row in rows for value in row[2:5] if value is not None}
             codes = {value: n for n, value in enumerate(sorted(found))}
             self.sets = np.zeros((len(codes), classes), dtype=np.bool_)
             for value, n in codes.items():
@@ -152,3 +160,4 @@ class VoteColumns(Columns):
         self.value = column([row[2] for row in rows])
         self.prelabel = column([row[3] for row in rows])
         self.label = column([row[4] for row in rows])
+        self.again = np.array([row[5] for row in rows], dtype=np.bool_)

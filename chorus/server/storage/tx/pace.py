@@ -12,8 +12,11 @@ from chorus.server.storage.tx.items import FRESH
 
 _VIEW = "CASE WHEN p.kind <> 'manual' THEN p.kind WHEN p.size > 1 THEN 'grid' ELSE 'single' END"
 """domain/pace.view_of in SQL, of page AS p."""
-_JUDGED = "i.label IS NOT NULL AND (i.label_source = 'review' OR i.n_labels > 1)"
-"""Of item AS i: its label is more than the word of the one who is judged by it."""
+_JUDGED = (
+    "i.label IS NOT NULL AND (i.label_source = 'review' OR i.n_labels > 1) AND i.doubted IS NULL"
+)
+"""Of item AS i: its label is more than the word of the one who is judged by it, and the item
+is no likelier than others to have a wrong answer."""
 
 
 class Timed(NamedTuple):

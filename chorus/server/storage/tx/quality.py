@@ -8,11 +8,12 @@ from chorus.server.storage.tx.base import Base
 class QualitySql(Base):
     def votes_and_labels(
         self, project_id: str, after: tuple[int, str], limit: int
-    ) -> list[tuple[int, str, str, str | None, str | None]]:
-        """(item_id, user_id, value, prelabel, label of the item) of standing label votes behind
-        (item_id, user_id), in that order."""
+    ) -> list[tuple[int, str, str, str | None, str | None, int]]:
+        """(item_id, user_id, value, prelabel, label of the item, 1: it was looked at again) of
+        standing label votes behind (item_id, user_id), in that order."""
         return self.rows(
-            "SELECT s.item_id, s.user_id, s.value, s.prelabel, i.label FROM standing s"
+            "SELECT s.item_id, s.user_id, s.value, s.prelabel, i.label,"
+            " i.doubted IS NOT NULL FROM standing s"
             " JOIN item i ON i.item_id = s.item_id"
             " WHERE (s.item_id, s.user_id) > (?, ?) AND s.project_id = ? AND s.kind = 'label'"
             " ORDER BY s.item_id, s.user_id LIMIT ?",

@@ -307,12 +307,13 @@ class RoundSql(Base):
 
     def agreements(self, project_id: str) -> list[tuple[str, int, int]]:
         """(user_id, labels compared, those like the item's) of standing votes on labeled items
-        that have another witness: a second vote, or a review."""
+        that have another witness: a second vote, or a review. What was looked at again because an
+        answer seemed wrong is no fair sample."""
         return self.rows(
             f"SELECT s.user_id, COUNT(*), SUM({same('s.value', 'i.label')}) FROM standing s"
             " JOIN item i ON i.item_id = s.item_id WHERE s.project_id = ? AND s.kind = 'label'"
             " AND i.state = 'labeled' AND (i.label_source <> 'votes' OR i.n_labels > 1)"
-            " GROUP BY s.user_id",
+            " AND i.doubted IS NULL GROUP BY s.user_id",
             (project_id,),
         )
 

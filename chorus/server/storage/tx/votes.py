@@ -168,7 +168,8 @@ class VoteSql(Base):
     ) -> tuple[int, int]:
         """(answers, those that the label agrees with) among the person's newest standing label
         votes on items that several people or a decision settled before that time. Gold is no part
-        of it: it would tell which items are checks."""
+        of it: it would tell which items are checks; nor what was looked at again, which is no fair
+        sample."""
         row = self.row(
             "SELECT COUNT(*), COALESCE(SUM(same), 0) FROM"
             f" (SELECT {same('v.value', 'i.label')} AS same"
@@ -176,7 +177,8 @@ class VoteSql(Base):
             " AND s.vote_id = v.vote_id JOIN item i ON i.item_id = v.item_id"
             " WHERE v.user_id = ? AND v.project_id = ? AND v.kind = 'label'"
             " AND i.state = 'labeled' AND i.gold = 0 AND i.label_at < ?"
-            " AND (i.n_labels > 1 OR i.label_source = 'review') ORDER BY v.seq DESC LIMIT ?)",
+            " AND (i.n_labels > 1 OR i.label_source = 'review')"
+            " AND i.doubted IS NULL ORDER BY v.seq DESC LIMIT ?)",
             (user_id, project_id, before, limit),
         )
         return int(row[0]), int(row[1])
