@@ -162,6 +162,11 @@ def test_they_come_before_other_work_once_they_fill_half_a_page() -> None:
     world.doubt()
     looked = [i.item_id for i in world.items()[:9]]
     user = max(world.people, key=lambda u: sum(voter(world, i) != u for i in looked))
+    urgent = world.items()[-1].item_id
+    world.prioritize([urgent])
+    dealt = world.deal(user, 1)
+    assert dealt.page is not None
+    assert [e["item_id"] for e in dealt.page["items"]] == [urgent], "a supervisor comes first"
     dealt = world.deal(user, 9)
     assert dealt.page is not None
     first = [e["item_id"] for e in dealt.page["items"]]

@@ -71,7 +71,7 @@ def deal(
     avoided: tuple[Collection[int], ...] = (not_yet, ()) if not_yet else ((),)
     urgency = (True, False) if tx.has_urgent(project_id) else (False,)
     whose = tiers(tx.pools(project_id, user_id))
-    if (again := _second_looks(tx, project, user_id, size, whose, not_yet)) is not None:
+    if True not in urgency and (again := _second_looks(tx, project, user_id, size, whose, not_yet)):
         return Dealt(_open(tx, project, user_id, tab, size, "manual", None, again, (), now))
     for avoid, urgent, tier, queue in product(avoided, urgency, range(len(whose)), ORDER):
         more = [pool for later in whose[tier + 1 :] for pool in later]
@@ -103,21 +103,21 @@ def deal(
 def _second_looks(
     tx: Tx, project: Project, user_id: str, size: int, whose: Sequence[Sequence[int]],
     not_yet: Collection[int],
-) -> list[Item] | None:  # fmt: skip
-    """A page of nothing else, before all other work: the next round is the better for it. Fewer
-    come once there is nothing better to fill a page with."""
+) -> list[Item]:  # fmt: skip
+    """A page of nothing else, before all usual work: the next round is the better for it. Fewer
+    than half a page come once there is nothing better to fill one with."""
     if (
         not project.second_look
         or project.remerge_due
         or not tx.has_second_looks(project.project_id)
     ):
-        return None
+        return []
     for pool in (pool for tier in whose for pool in tier):
         found = tx.second_looks(project.project_id, user_id, size + len(not_yet), pool)
         items = [i for i in found if i.item_id not in not_yet][:size]
         if 2 * len(items) >= size:
             return items
-    return None
+    return []
 
 
 def _still(tx: Tx, project: Project, items: list[Item], now: int) -> list[Item]:
