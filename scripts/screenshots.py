@@ -124,7 +124,8 @@ def take(signin: dict[str, str], emoji: Path, scratch: Path) -> None:
         save(boss, "model")
         project = boss.url.removesuffix("/model")
         for room in ("review", "quality", "data", "settings"):
-            boss.goto(f"{project}/{room}")
+            # Hardly anything needs review in so young a project: the doubtful labels instead.
+            boss.goto(f"{project}/{room}{'?state=labeled&order=doubt' * (room == 'review')}")
             save(boss, room)
         labeler.goto(project + "/history")
         save(labeler, "history")

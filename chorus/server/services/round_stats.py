@@ -35,7 +35,6 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
         reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
         if reason and board.queue["prelabeled"]:
             # Those of an earlier round, with which the newest one still agrees.
-            reason = reason.replace("No prelabels yet", "No further prelabels")
             reason = reason.replace("No predicted boxes yet", "No newer predicted boxes")
     elif state.feature_error:
         reason = f"The items could not be read by the model: {state.feature_error}"
