@@ -36,6 +36,7 @@ def labeled(items: int = ITEMS, people: int = 3, wrong: int = 6, **how: int) -> 
         world.model_says(item.item_id, "1:0.97,0:0.03")
     for item in world.items()[wrong : wrong + 20]:
         world.model_says(item.item_id, "1:0.6,0:0.4")
+    world.add(1)
     return world
 
 
@@ -92,25 +93,38 @@ def test_somebody_else_is_asked_and_two_of_three_decide() -> None:
 
 
 def test_where_nobody_agrees_a_supervisor_decides() -> None:
-    world = labeled(people=2)
+    world = labeled()
     assert world.doubt() == 6
     item_id = world.items()[0].item_id
-    after = look(world, others(world, item_id)[0], item_id, "2")
-    assert (after.state, after.n_labels) == ("needs_review", 2), "there is no third person"
+    look(world, others(world, item_id)[0], item_id, "2")
+    after = look(world, others(world, item_id)[0], item_id, "1")
+    assert (after.state, after.n_labels) == ("needs_review", 3)
     assert world.findings() == []
     world.close()
 
 
-def test_nobody_is_asked_twice() -> None:
-    alone = labeled(people=1)
-    assert alone.doubt() == 0
-    alone.close()
-    paused = labeled(people=2)
+def test_nothing_waits_for_somebody_who_does_not_come() -> None:
+    for people in (1, 2):
+        few = labeled(people=people)
+        assert few.doubt() == 0
+        few.close()
+    paused = labeled(people=3)
     tx = paused.tx()
     tx.set_member_paused("p", "u1", paused.now)
     paused.commit(tx)
     assert paused.doubt() == 0, "whoever is told to pause does not come"
     paused.close()
+
+
+def test_what_everybody_is_done_with_stays_done() -> None:
+    world = labeled()
+    dealt = world.deal("u0", 9)
+    assert dealt.page is not None
+    for entry in dealt.page["items"]:
+        world.cast("u0", entry["item_id"], "0")
+    assert {i.state for i in world.items()} == {"labeled"}
+    assert world.doubt() == 0
+    world.close()
 
 
 def test_what_is_not_one_persons_own_label_is_left_alone() -> None:
@@ -146,8 +160,7 @@ def test_without_second_looks_first_answers_stand_at_once() -> None:
     world.doubt()
     world.new_rules(False, second_look=False)
     world.follow()
-    assert {i.state for i in world.items()} == {"labeled"}
-    assert world.deal("u0", 9).page is None
+    assert [i.state for i in world.items()].count("labeled") == ITEMS
     assert world.doubt() == 0
     world.new_rules(False, second_look=True)
     world.follow()

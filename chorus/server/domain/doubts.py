@@ -24,6 +24,8 @@ LABELS = 500
 FRUIT = 6
 """… and so many more for each that changed a label: where people make no mistakes, they are not
 asked twice."""
+LOOKS = 3
+"""People who may answer an item once it is doubted."""
 
 
 def sure(target: float) -> float:
@@ -40,9 +42,9 @@ def room(labels: int, doubted: int, changed: int) -> int:
 
 def looks(people: int) -> int:
     """How many may answer a doubted item, of `people` who have answered anything; 0: it cannot be
-    doubted, since nobody looks at their own again. Two who differ are told apart by a third, where
-    there is one; otherwise a supervisor decides."""
-    return 0 if people < 2 else min(3, people)
+    doubted. Nobody looks at their own again, and a third person tells two apart who differ: of
+    fewer people, an item might wait for somebody who never comes."""
+    return LOOKS if people >= LOOKS else 0
 
 
 def tells(votes: Sequence[str], doubted: str | None) -> bool:

@@ -36,14 +36,18 @@ async def doubt(store: Store, project_id: str) -> Doubted:
 
 
 def doubt_some(tx: Tx, project_id: str, now: int) -> int:
-    """Returns at how many items; they wait for another person's vote from now on."""
+    """Returns at how many items; they wait for another person's vote from now on.
+
+    Only while there is work that nobody has begun: what everybody is done with stays done."""
     project = tx.project(project_id)
     assert project is not None
     looks = doubts.looks(tx.people_at_work(project_id))
     if not project.second_look or project.shapes or project.votes_min > 1 or not looks:
         return 0
-    labels = tx.count_states(project_id).get("labeled", 0)
-    room = doubts.room(labels, *tx.count_doubted(project_id))
+    states = tx.count_states(project_id)
+    if not states.get("unlabeled"):
+        return 0
+    room = doubts.room(states.get("labeled", 0), *tx.count_doubted(project_id))
     found = tx.to_doubt(project_id, doubts.sure(project.target), min(room, CHUNK))
     items = tx.items_by_id(found)
     for item in items:
