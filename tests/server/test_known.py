@@ -212,7 +212,7 @@ def test_pages_of_one_commit_are_the_ones_that_are_dealt_one_by_one(
         world.add(16)
         if gold:
             world.add(3, "0", gold=True)
-        _doubt(world, 0 if urgent or assigned or begun else doubted)
+        _doubt(world, doubted)
         tx = world.tx()
         for item_id in range(1, 1 + clustered):
             _put_in(tx, item_id, "clustered", item_id // 3)
