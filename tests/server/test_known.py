@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chorus.server.domain.queue import ROUND_SPAN
@@ -190,6 +190,14 @@ answers = st.builds(
 
 
 @settings(max_examples=300)
+@example(  # an item that an earlier look ahead knew of, given back after a later one
+    acts=[
+        Act("deal", 1, 4), Act("deal", 3, 1), Act("deal", 0, 1), Act("leave", 1), Act("deal", 2, 4),
+        Act("deal", 1, 2), Act("deal", 2, 1), Act("leave", 3), Act("deal", 3, 1),
+    ],
+    n=1, skips=1, urgent={12, 15}, clustered=0, prelabeled=1, assigned=0, paused=False, gold=False,
+    begun=0, hints=False, doubted=0,
+)  # fmt: skip
 @given(
     acts=st.lists(
         st.one_of(pages, pages, answers, others.filter(lambda act: act.what == "leave")),

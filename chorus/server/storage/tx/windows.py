@@ -52,6 +52,10 @@ class Windows:
         answered: Iterable[tuple[int, str]],
     ) -> None:  # fmt: skip
         """held, answered: (item_id, user_id)."""
+        # Of what the last one had and this one has not, nothing is known here any more.
+        for item_id in self._windows[key].item_ids if key in self._windows else ():
+            self._held.pop(item_id, None)
+            self._answered.pop(item_id, None)
         self._windows[key] = window
         for item_id in window.item_ids:
             self._held[item_id], self._answered[item_id] = set(), set()
