@@ -254,7 +254,7 @@ def _doubt(world: World, items: int) -> None:
     assert project is not None
     found = [i for i in tx.items_by_id(given) if i.state == "labeled" and i.n_labels == 1]
     for item in found:
-        item.doubted, item.looks = "1", 3
+        item.doubted = "1"
     recount(tx, project, found, "labels.remerged", {}, world.now)
     world.commit(tx)
 

@@ -24,8 +24,10 @@ LABELS = 500
 FRUIT = 6
 """… and so many more for each that changed a label: where people make no mistakes, they are not
 asked twice."""
-LOOKS = 3
-"""People who may answer an item once it is doubted."""
+PEOPLE = 3
+"""So many may answer an item once it is doubted, and so many must be at work: nobody looks at their
+own again, and a third person tells two apart who differ. With fewer an item might wait for somebody
+who never comes."""
 
 
 def sure(target: float) -> float:
@@ -38,13 +40,6 @@ def room(labels: int, doubted: int, changed: int) -> int:
     wait for it; changed: of them those labeled otherwise now."""
     most = FIRST + labels // LABELS + FRUIT * changed
     return max(0, min(int(SHARE * labels), most) - doubted)
-
-
-def looks(people: int) -> int:
-    """How many may answer a doubted item, of `people` who have answered anything; 0: it cannot be
-    doubted. Nobody looks at their own again, and a third person tells two apart who differ: of
-    fewer people, an item might wait for somebody who never comes."""
-    return LOOKS if people >= LOOKS else 0
 
 
 def tells(votes: Sequence[str], doubted: str | None) -> bool:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from chorus.server.domain import doubts
 from chorus.server.domain.tasks import is_multilabel, is_shapes
 
 State = Literal["unlabeled", "in_progress", "labeled", "needs_review", "skipped", "removed"]
@@ -137,7 +138,7 @@ class Project(msgspec.Struct):
         """Of an item that is looked at again; those of all others where nobody could tell more."""
         if item.doubted is None or not self.second_look or item.n_skips >= self.skips_max:
             return self.rules
-        return Rules(max(self.votes_min, 2), max(self.votes_max, item.looks), self.skips_max)
+        return Rules(max(self.votes_min, 2), max(self.votes_max, doubts.PEOPLE), self.skips_max)
 
 
 class Item(msgspec.Struct):
@@ -208,8 +209,6 @@ class Item(msgspec.Struct):
     doubted: str | None = None
     """What the model said when it contradicted the only vote (see domain/doubts); None: it never
     has, or that vote is gone."""
-    looks: int = 0
-    """Once it is doubted: how many people may answer it."""
 
     @property
     def shows_preset(self) -> bool:

@@ -41,8 +41,9 @@ def doubt_some(tx: Tx, project_id: str, now: int) -> int:
     Only while there is work that nobody has begun: what everybody is done with stays done."""
     project = tx.project(project_id)
     assert project is not None
-    looks = doubts.looks(tx.people_at_work(project_id))
-    if not project.second_look or project.shapes or project.votes_min > 1 or not looks:
+    if not project.second_look or project.shapes or project.votes_min > 1:
+        return 0
+    if tx.people_at_work(project_id) < doubts.PEOPLE:
         return 0
     states = tx.count_states(project_id)
     if not states.get("unlabeled"):
@@ -51,7 +52,7 @@ def doubt_some(tx: Tx, project_id: str, now: int) -> int:
     found = tx.to_doubt(project_id, doubts.sure(project.target), min(room, CHUNK))
     items = tx.items_by_id(found)
     for item in items:
-        item.doubted, item.looks = item.model_value, looks
+        item.doubted = item.model_value
     if items:
         recount(tx, project, items, "labels.remerged", {"doubted": len(items)}, now)
     return len(items)

@@ -175,7 +175,7 @@ def count(item: Item, votes: Sequence[StandingVote], project: Project, params: P
     item.n_flags = kinds.count("flag")
     item.n_prelabel_votes = len([v for v in labels if v.prelabel is not None])
     if all(v.value == item.doubted for v in labels):
-        item.doubted, item.looks = None, 0  # the vote that it contradicted is gone
+        item.doubted = None  # the vote that it contradicted is gone
     merged = merged_label(item, labels, project, params)
     item.reached = merged.reached
     item.provisional = merged.value

@@ -36,7 +36,6 @@ from chorus.server.services.round_state import (
     tuned_seen,
 )  # fmt: skip
 from chorus.server.storage.store import Store
-from chorus.server.storage.tx import Tx
 from chorus.server.storage.tx.items import OpenItem
 
 log = logging.getLogger(__name__)
@@ -158,7 +157,8 @@ class RoundRun:
         if withheld is not None:
             card["threshold"], card["reason"], card["labels_needed"] = None, withheld, None
         card["audit"] = msgspec.to_builtins(found)
-        if card["reason"] and await self._store.read(lambda tx: _prelabeled(tx, project_id)):
+        begun = any(r.get("prelabeled") for r in (await self._boards.get(project_id)).rounds)
+        if card["reason"] and begun:
             card["reason"] = card["reason"].replace("No prelabels yet", "No further prelabels")
         choosing_now = chooses(
             project.ordering, prelabel=prelabel, threshold=card["threshold"],
@@ -211,11 +211,6 @@ class RoundRun:
             "purity": results.get("cluster", {}).get("purity"),
             "clusters": msgspec.to_builtins(served) if served.blocks else None,
         }  # fmt: skip
-
-
-def _prelabeled(tx: Tx, project_id: str) -> bool:
-    """Has a round filled anything in yet?"""
-    return any(msgspec.json.decode(r.body).get("prelabeled") for r in tx.rounds(project_id))
 
 
 def _labeled_hashes(path: Path) -> list[str]:

@@ -23,7 +23,7 @@ _DERIVED = (
     "state", "room", "n_labels", "n_skips", "n_flags", "n_leases", "n_prelabel_votes", "reached",
     "provisional", "confidence", "agreement", "label", "label_source", "revision", "label_at",
     "review", "review_value", "requeue_seq", "queue", "queue_pos", "queue_block", "pre_value",
-    "pre_score", "odd", "preset", "doubted", "looks",
+    "pre_score", "odd", "preset", "doubted",
 )  # fmt: skip
 DERIVED_AT = tuple(Item.__struct_fields__.index(column) for column in _DERIVED)
 
