@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from pathlib import Path
 
-from playwright.async_api import Browser, Dialog, Page, expect
+from playwright.async_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.pages import admin_page, open_labeling, open_room, signed_in
 from tests.servers import Bench, TestServer, pictures
@@ -50,6 +51,27 @@ async def test_a_project_is_made_step_by_step_and_survives_a_closed_page(
         drafts = (await bench.admin.request("GET", "/api/drafts")).json()["drafts"]
         assert "Wardrobe" not in [d["body"]["name"] for d in drafts]
         await boxes_by_the_wizard(page, bench)
+
+
+async def test_enter_counts_while_the_unfinished_ones_are_still_asked_for(
+    browser: Browser, bench: Bench
+) -> None:
+    page = await admin_page(browser, bench)
+    came = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await came.wait()
+        await route.continue_()
+
+    await page.route("**/api/drafts", late)
+    await page.goto(f"{bench.server.url}/projects/new")
+    await page.get_by_label("Name", exact=True).fill("Early")
+    await page.keyboard.press("Enter")
+    await expect(page.locator('[data-step="task"] h1')).to_be_visible()
+    came.set()
+    await expect(page.locator("#kept")).to_have_text("Kept")
+    await expect(page.locator('[data-step="task"] h1')).to_be_visible()
+    await expect(page.locator('[data-go="name"]')).to_contain_text("Early")
 
 
 async def test_a_wrong_folder_is_said_and_forgotten_when_the_data_is_elsewhere(

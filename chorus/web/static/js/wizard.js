@@ -455,7 +455,19 @@ async function begin() {
   await showDrafts(drafts);
 }
 
+function ready() {
+  write();
+  $("#next").disabled = false;
+  go(answers.step, !wanted || answers.step !== "name");
+}
+
 const wanted = new URLSearchParams(location.search).get("draft");
+if (!wanted) {
+  // What was typed before the script was there stays; and a new one waits for nothing, or an Enter
+  // given while the unfinished ones are asked for would be lost.
+  read();
+  ready();
+}
 try {
   if (wanted) {
     const found = await api("GET", `/api/drafts/${wanted}`);
@@ -466,9 +478,7 @@ try {
 } catch (error) {
   toast(error.message, "bad");
 }
-// What was typed before the script was there stays.
-if (!wanted) read();
-write();
-$("#next").disabled = false;
-go(answers.step, !wanted || answers.step !== "name");
-if (wanted) data.look();
+if (wanted) {
+  ready();
+  data.look();
+}
