@@ -118,6 +118,8 @@ class ItemSql(Base):
         self.known.windows.changed(row, after)
         if item.priority:
             self.known.urgent.pop(item.project_id, None)
+        if item.doubted is not None:
+            self.known.second_looks.pop(item.project_id, None)
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int
@@ -181,6 +183,8 @@ class ItemSql(Base):
 
     def has_second_looks(self, project_id: str) -> bool:
         """Does anything wait to be looked at again?"""
+        if self.known is not None and project_id in self.known.second_looks:
+            return self.known.second_looks[project_id]
         row = self.row(
             "SELECT 1 FROM item WHERE project_id = ? AND doubted IS NOT NULL AND room > 0 LIMIT 1",
             (project_id,),

@@ -59,6 +59,8 @@ class Known:
         """Of (project, person): are they told to pause?"""
         self.pools: dict[tuple[str, str], list[Pool]] = {}
         self.urgent: dict[str, bool] = {}
+        self.second_looks: dict[str, bool] = {}
+        """Of a project: does anything wait to be looked at again?"""
         self.windows = Windows()
         self.last_ids: dict[str, int] = {}
         """The highest id of a table's rows, written or kept back."""
@@ -85,7 +87,7 @@ class Known:
         self.times_forgotten += 1
         for rows in (
             self.projects, self.pages, self.items, self.votes, self.leases, self.lease_of,
-            self.standing, self.schemas, self.paused, self.pools, self.urgent,
+            self.standing, self.schemas, self.paused, self.pools, self.urgent, self.second_looks,
             self.last_ids,
         ):  # fmt: skip
             rows.clear()
