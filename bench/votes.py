@@ -82,7 +82,8 @@ def summary(waves: Sequence[Sequence[float]]) -> Timing:
 
 
 class Prepared(msgspec.Struct):
-    """One wave of votes on leases that are held, for the ceiling with the same statements."""
+    """One wave of votes on leases that are held, for the ceiling with the same statements: the
+    first votes on an item cost less than its last, so each wave has its own."""
 
     database: Path
     people: list[tuple[str, str]]
@@ -101,14 +102,14 @@ class Watcher(Protocol):
 
 async def over_sockets(
     folder: Path, at_once: int, count: int = WAVES, watcher: Watcher | None = None
-) -> tuple[dict[str, Any], Prepared]:
+) -> tuple[dict[str, Any], list[Prepared]]:
     """The real thing, `count` waves of votes that are sent `at_once` together. Returns the figures,
-    and what the ceilings need."""
+    and of each wave what the ceilings need."""
     process = ServerProcess(folder / "data")
     token = process.add_user("admin", "Admin", admin=True)
     waves: list[list[float]] = []
     handout: list[float] = []
-    prepared: Prepared | None = None
+    prepared: list[Prepared] = []
     async with AsyncExitStack() as stack:
         await process.start()
         stack.push_async_callback(process.stop)
@@ -146,17 +147,15 @@ async def over_sockets(
                 ]
                 for stream in streams
             ]
-            if prepared is None:
-                copy = folder / "same.sqlite"
-                _copy(process.data_dir / "chorus.sqlite", copy)
-                prepared = Prepared(copy, people, votes, at_once)
+            copy = folder / f"same-{len(waves)}.sqlite"
+            _copy(process.data_dir / "chorus.sqlite", copy)
+            prepared.append(Prepared(copy, people, votes, at_once))
             waves.append(await timed([_sender(s.socket) for s in streams], votes, at_once))
             for stream in streams:
                 for page in list(stream.pages.values()):
                     await stream.finish(page, credit=False)
         if watcher is not None:
             await watcher.end()
-    assert prepared is not None
     figures = {**msgspec.to_builtins(summary(waves)), "pages_per_s": round(max(handout), 1)}
     return figures, prepared
 
@@ -184,12 +183,13 @@ def _copy(source: Path, target: Path) -> None:
         live.backup(copy)
 
 
-def statements(prepared: Prepared) -> dict[str, Any]:
+def statements(prepared: Sequence[Prepared]) -> dict[str, Any]:
     """Ceiling: the same votes, statements and group commit, with no network and no listeners."""
-    return msgspec.to_builtins(uvloop.run(_statements(prepared)))  # type: ignore[no-any-return]
+    waves = [uvloop.run(_statements(wave)) for wave in prepared]
+    return msgspec.to_builtins(summary(waves))  # type: ignore[no-any-return]
 
 
-async def _statements(prepared: Prepared) -> Timing:
+async def _statements(prepared: Prepared) -> list[float]:
     from chorus.server.services.labeling import Labeling, VoteCast
     from chorus.server.services.projects import Projects
     from chorus.server.services.remerging import Remerging
@@ -213,10 +213,10 @@ async def _statements(prepared: Prepared) -> Timing:
     casts = [cast_of(person) for person in prepared.people]
     wave = await timed(casts, prepared.votes, prepared.at_once)
     await store.close()
-    return summary([wave])
+    return wave
 
 
-async def echo(prepared: Prepared) -> dict[str, Any]:
+async def echo(prepared: Sequence[Prepared]) -> dict[str, Any]:
     """Ceiling: the same votes to a server that only acknowledges."""
     port = free_port()
     process = subprocess.Popen(  # noqa: ASYNC220
@@ -228,7 +228,7 @@ async def echo(prepared: Prepared) -> dict[str, Any]:
             await _ready(url)
             sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
             casts = [_sender(socket) for socket in sockets]
-            waves = [await timed(casts, prepared.votes, prepared.at_once) for _ in range(WAVES)]
+            waves = [await timed(casts, wave.votes, wave.at_once) for wave in prepared]
     finally:
         process.terminate()
         process.wait()

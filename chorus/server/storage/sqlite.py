@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter, perf_counter_ns, sleep
+from time import perf_counter, perf_counter_ns
 from typing import Any, TypeVar
 
 from chorus.server.domain.model import Event
@@ -177,7 +177,7 @@ class SqliteStore:
                 line.add(first)
                 asked = 1
                 if crowd >= CROWDED:
-                    self._gather(ended + GATHER_S)
+                    asked += self._gather(line, ended + GATHER_S)
             # Whatever has piled up while the last commit was being synced shares this one.
             while not stop:
                 try:
@@ -213,14 +213,25 @@ class SqliteStore:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
                 self._loop.call_soon_threadsafe(self._finish, *untold)
 
-    def _gather(self, until: float) -> None:
-        """Let more writes come, until that time or there are enough. Somebody who writes alone, one
-        after the other, never waits here."""
+    def _gather(self, line: Line[_Write], until: float) -> int:
+        """Let more writes come, until that time or there are enough; returns how many steps of the
+        event loop they came from. Somebody who writes alone, one after the other, never waits here.
+        """
+        asked = 0
         while self._waiting < GATHER_WRITES and not self._closed:
             left = until - perf_counter()
             if left <= 0:
                 break
-            sleep(min(left, GATHER_S / 5))
+            try:
+                more = self._queue.get(timeout=left)
+            except queue.Empty:
+                break
+            if more is None:
+                self._queue.put(None)  # the end, for who asks next
+                break
+            line.add(more)
+            asked += 1
+        return asked
 
     def _commit(self, batch: list[_Write]) -> list[Event] | None:
         """The events of what was kept; None: the commit failed, and nothing was."""
