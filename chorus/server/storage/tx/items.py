@@ -93,6 +93,8 @@ class ItemSql(Base):
         values = [int(v) if isinstance(v, bool) else v for v in msgspec.structs.astuple(item)[1:]]
         if self.known is not None:
             self.known.windows.clear()
+            if item.gold:
+                self.known.gold.pop(item.project_id, None)
         cursor = self.put(_INSERT, values)
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
@@ -101,6 +103,11 @@ class ItemSql(Base):
         SQLite writes an index anew for every column that a statement names, changed or not."""
         row = None if self.known is None else self.known.items.get(item.item_id)
         values = msgspec.structs.astuple(item)
+        if self.known is not None:
+            if item.priority:
+                self.known.urgent.pop(item.project_id, None)
+            if item.doubted is not None:
+                self.known.second_looks.pop(item.project_id, None)
         if row is None or self.known is None:
             if self.known is not None:
                 self.known.windows.clear()
@@ -116,10 +123,6 @@ class ItemSql(Base):
             after[at] = values[at]
         self.known.items[item.item_id] = after
         self.known.windows.changed(row, after)
-        if item.priority:
-            self.known.urgent.pop(item.project_id, None)
-        if item.doubted is not None:
-            self.known.second_looks.pop(item.project_id, None)
 
     def items_in_state(
         self, project_id: str, state: str | None, after: int, limit: int

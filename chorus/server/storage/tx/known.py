@@ -61,6 +61,8 @@ class Known:
         self.urgent: dict[str, bool] = {}
         self.second_looks: dict[str, bool] = {}
         """Of a project: does anything wait to be looked at again?"""
+        self.gold: dict[str, bool] = {}
+        """Of a project: is anything gold?"""
         self.windows = Windows()
         self.last_ids: dict[str, int] = {}
         """The highest id of a table's rows, written or kept back."""
@@ -88,7 +90,7 @@ class Known:
         for rows in (
             self.projects, self.pages, self.items, self.votes, self.leases, self.lease_of,
             self.standing, self.schemas, self.paused, self.pools, self.urgent, self.second_looks,
-            self.last_ids,
+            self.gold, self.last_ids,
         ):  # fmt: skip
             rows.clear()
         self.windows.clear()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from chorus.server.domain.queue import ORDER, floor_key
 from chorus.server.storage.tx.assignments import AssignmentSql
 from chorus.server.storage.tx.base import ITEM, marks, padded
+from chorus.server.storage.tx.checks import CheckSql
 from chorus.server.storage.tx.items import ItemSql
 from chorus.server.storage.tx.known import PageAhead
 from chorus.server.storage.tx.projects import ProjectSql
@@ -19,7 +20,7 @@ MOST = 256
 """Items of a queue, at most."""
 
 
-class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
+class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql, CheckSql):
     def pages_ahead(self, asked: Sequence[PageAhead]) -> None:
         """Of what is nobody's in particular: other assignments are looked at page by page."""
         if self.known is None:
@@ -38,6 +39,7 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql):
         assert known is not None
         known.urgent[project_id] = self.has_urgent(project_id)
         known.second_looks[project_id] = self.has_second_looks(project_id)
+        self.has_gold(project_id)
         known.paused.update({(project_id, user_id): False for user_id in user_ids})
         people = padded(user_ids)
         for (user_id,) in self.rows(
