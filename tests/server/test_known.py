@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chorus.server.domain.queue import ROUND_SPAN
 from chorus.server.errors import ApiError
-from chorus.server.services import dealing, fsck, labeling, review
+from chorus.server.services import checking, dealing, fsck, labeling, review
 from chorus.server.services.labeling import VoteCast
 from chorus.server.services.recording import give_back
 from chorus.server.services.remerging import recount
@@ -48,8 +48,15 @@ votes = st.builds(
 )  # fmt: skip
 deals = st.builds(Act, st.just("deal"), st.integers(0, PEOPLE - 1), st.just(4))
 others = st.builds(
-    Act, st.sampled_from(["leave", "decide"]), st.integers(0, PEOPLE - 1), st.integers(0, ITEMS - 1)
+    Act,
+    st.sampled_from(["leave", "decide", "gold"]),
+    st.integers(0, PEOPLE - 1),
+    st.integers(0, ITEMS - 1),
 )
+
+
+ALONE = ("leave", "decide", "gold")
+"""Never made together with others."""
 
 
 def _vote(act: Act, n: int) -> VoteCast:
@@ -83,6 +90,9 @@ def _fn(
         assert item is not None
         review.decide(tx, item, "boss", "change", "2", now)
 
+    def gold(tx: Tx) -> Any:
+        return checking.mark(tx, "p", [act.item + 1], True, "boss", now)[0]
+
     def cast(tx: Tx) -> Any:
         value = act.value if act.kind == "label" else None
         done = labeling.cast(tx, user, user.upper(), vote, value, now)
@@ -102,8 +112,8 @@ def _fn(
         return answer, None
     if act.what == "deal":
         return deal, PageAhead("p", user, size, floors.get("p", user))
-    if act.what in ("leave", "decide"):
-        return {"leave": leave, "decide": decide}[act.what], None
+    if act.what in ALONE:
+        return {"leave": leave, "decide": decide, "gold": gold}[act.what], None
     vote = _vote(act, n)
     return cast, VoteAhead(vote.vote_id, vote.item_id, user)
 
@@ -133,7 +143,7 @@ async def _together(world: World, acts: list[Act], floors: dealing.Floors) -> li
     asked = []
     for n, act in enumerate(acts):
         fn, ahead = _fn(world, act, n, floors)
-        asked.append(store.write(fn, repeatable=act.what not in ("leave", "decide"), ahead=ahead))
+        asked.append(store.write(fn, repeatable=act.what not in ALONE, ahead=ahead))
     found = await asyncio.gather(*asked, return_exceptions=True)
     await store.close()
     return [_said(one) for one in found]
