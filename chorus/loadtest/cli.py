@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -92,6 +93,8 @@ def table(found: Report) -> Table:
         f"{found.slow_share:.2%} of the votes, in {len(slow)} of"
         f" {len(found.ack_by_second)} seconds",
     )
+    if slow and (shares := found.server.get("shares")):
+        out.add_row("… meanwhile", meanwhile(shares, {one["second"] or 0 for one in slow}))
     out.add_row("wait for a page", _three(found.page_wait))
     out.add_row("reconnects, without a page", f"{found.reconnects}, {found.starved}")
     shown = found.dashboards
@@ -110,6 +113,29 @@ def table(found: Report) -> Table:
         )
     out.add_row("people's processor", _processor(found.clients["cpu_share"], found))
     return out
+
+
+def meanwhile(shares: list[tuple[float, float, float | None]], slow: set[float]) -> str:
+    """What the server took of a core and how often the disk let something wait, in the slow seconds
+    and in all: where neither says why, the machine itself was slow."""
+    begins = [0.0, *(end for end, _, _ in shares)]
+    bad = [
+        one
+        for begin, one in zip(begins, shares, strict=False)
+        if any(begin - 1 < second < one[0] for second in slow)
+    ]
+    words = []
+    for name, at in (("the server took", 1), ("something waited for the disk", 2)):
+        of_all, of_bad = (_mean([one[at] for one in some]) for some in (shares, bad))
+        if of_all is not None and of_bad is not None:
+            unit = " of a core" if at == 1 else " of the time"
+            words.append(f"{name} {of_bad:.0%}{unit} (in all: {of_all:.0%})")
+    return ", ".join(words)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _processor(share: float, found: Report) -> str:

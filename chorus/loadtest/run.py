@@ -38,7 +38,8 @@ Say = Callable[[str], None]
 
 
 class Report(msgspec.Struct):
-    """`server` and `clients`: processor time as a share of one core; memory in MB."""
+    """`server` and `clients`: processor time as a share of one core; memory in MB. `shares` of the
+    server: until which second, of a core, of the time in which something waited for a disk."""
 
     plan: Plan
     items: int
@@ -209,15 +210,24 @@ async def _measure(
 
 
 async def _usage(process: ServerProcess | None, seconds: float) -> dict[str, Any]:
-    """Of the server, if it is ours: memory over time and processor time."""
+    """Of the server, if it is ours: memory and processor time over time, and what the machine's
+    disk let wait meanwhile."""
     if process is None:
         return {}
     began, cpu = time.monotonic(), watch.cpu_s(process.pid)
     workers = watch.workers_cpu_s(process.pid)
     memory: list[tuple[float, float]] = []
+    shares: list[tuple[float, float, float | None]] = []
+    last, used, stalled = 0.0, cpu, watch.disk_stalled_s()
     while (now := time.monotonic() - began) < seconds:
         if (mb := watch.rss_mb(process.pid)) is not None:
             memory.append((round(now, 1), round(mb, 1)))
+        if now - last >= SAMPLE_S / 2:
+            more, waited = watch.cpu_s(process.pid), watch.disk_stalled_s()
+            disk = None if stalled is None or waited is None else (waited - stalled) / (now - last)
+            share = (more - used) / (now - last)
+            shares.append((round(now, 1), round(share, 3), disk and round(disk, 3)))
+            last, used, stalled = now, more, waited
         await asyncio.sleep(min(SAMPLE_S, seconds - now))
     span = time.monotonic() - began
     later = [(x / 60, y) for x, y in memory if x >= seconds / 2]
@@ -230,6 +240,7 @@ async def _usage(process: ServerProcess | None, seconds: float) -> dict[str, Any
         "rss_mb_max": max((mb for _, mb in memory), default=None),
         "rss_mb_per_minute_last_half": round(slope(later), 3),
         "rss_mb": memory,
+        "shares": shares,
     }
 
 

@@ -28,3 +28,12 @@ def cpu_s(pid: int) -> float:
 def workers_cpu_s(pid: int) -> float:
     """The same of its live workers together."""
     return sum(cpu_s(child) for child in descendants(pid))
+
+
+def disk_stalled_s() -> float | None:
+    """Seconds so far in which something on this machine waited for a disk (Linux's pressure stall
+    information); None: it does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        some = Path("/proc/pressure/io").read_text().splitlines()[0]
+        return int(some.rpartition("total=")[2]) / 1e6
+    return None

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from chorus.client.process import descendants
+from chorus.loadtest.cli import meanwhile
 from chorus.loadtest.crowd import LONGEST, SHORTEST, left_of_first
 from chorus.loadtest.plan import SLOW_MS, Plan, Waits, slope
 from chorus.server import cli
@@ -131,3 +132,16 @@ def test_as_many_pages_come_in_the_first_seconds_as_later() -> None:
     # Three thousand a second; a standard deviation is less than sqrt(3000) = 55.
     assert len(pages) == 40
     assert all(abs(n - people / think_s) < 5 * 55 for n in pages.values())
+
+
+def test_what_the_machine_did_in_slow_seconds_is_told_beside_all_others() -> None:
+    shares: list[tuple[float, float, float | None]] = [
+        (2.0, 0.5, 0.0), (4.0, 0.9, 0.4), (6.0, 0.4, 0.0), (8.0, 0.2, 0.0),
+    ]  # fmt: skip
+    said = meanwhile(shares, {3})
+    assert said == (
+        "the server took 90% of a core (in all: 50%),"
+        " something waited for the disk 40% of the time (in all: 10%)"
+    )
+    silent = [(end, share, None) for end, share, _ in shares]
+    assert meanwhile(silent, {3}) == "the server took 90% of a core (in all: 50%)"
