@@ -30,13 +30,14 @@ from chorus.server.services.recording import (
 from chorus.server.storage.store import Store
 from chorus.server.storage.tx import Tx
 
-READ_CHUNK = 2000
+READ_CHUNK = 500
+"""Items looked at in one go: by a thread that wants Python's lock all the while."""
 WRITE_CHUNK = 200
 """Items merged anew in one transaction: a vote waits behind one chunk at most."""
 BUSY_CHUNK = 50
 """While votes wait for the writer …"""
 SHARE = 0.2
-"""… and then merging takes at most this share of the time."""
+"""… and then looking and merging take at most this share of the time."""
 _SETTLED = ("state", "room", "label", "label_source")
 
 
@@ -121,9 +122,11 @@ class Remerging:
             return False
         after: int | None = 0
         while after is not None:
+            began_at = monotonic()
             after, items = await self._store.read(
                 lambda tx, after=after: differing(tx, project_id, after)  # type: ignore[misc]
             )
+            await self._rest(began_at)
             while items:
                 size = BUSY_CHUNK if self._store.waiting else WRITE_CHUNK
                 some, items = items[:size], items[size:]
@@ -131,8 +134,7 @@ class Remerging:
                 await self._store.persist(
                     lambda tx, some=some: remerge(tx, project_id, some, now_ms())  # type: ignore[misc]
                 )
-                if self._store.waiting:
-                    await asyncio.sleep((monotonic() - began_at) * (1 / SHARE - 1))
+                await self._rest(began_at)
 
         def end(tx: Tx) -> bool:
             tx.set_landed(project_id, began.estimate_rev)
@@ -142,6 +144,11 @@ class Remerging:
             return project.remerge_due > 0 or project.landed_rev < project.estimate_rev
 
         return await self._store.persist(end)
+
+    async def _rest(self, began_at: float) -> None:
+        """After work since then (s, monotonic): let votes have the machine, where any wait."""
+        if self._store.waiting:
+            await asyncio.sleep((monotonic() - began_at) * (1 / SHARE - 1))
 
 
 def differing(tx: Tx, project_id: str, after: int) -> tuple[int | None, list[int]]:
