@@ -186,13 +186,15 @@ class ItemSql(Base):
 
     def has_second_looks(self, project_id: str) -> bool:
         """Does anything wait to be looked at again?"""
-        if self.known is not None and project_id in self.known.second_looks:
-            return self.known.second_looks[project_id]
-        row = self.row(
-            "SELECT 1 FROM item WHERE project_id = ? AND doubted IS NOT NULL AND room > 0 LIMIT 1",
-            (project_id,),
-        )
-        return row is not None
+        known = {} if self.known is None else self.known.second_looks
+        if project_id not in known:
+            row = self.row(
+                "SELECT 1 FROM item WHERE project_id = ? AND doubted IS NOT NULL AND room > 0"
+                " LIMIT 1",
+                (project_id,),
+            )
+            known[project_id] = row is not None
+        return known[project_id]
 
     def second_looks(self, project_id: str, user_id: str, limit: int, assigned: int) -> list[Item]:
         """Items that one person may look at again; `next_items` where they lie."""

@@ -38,7 +38,7 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql, CheckSql):
         known = self.known
         assert known is not None
         known.urgent[project_id] = self.has_urgent(project_id)
-        known.second_looks[project_id] = self.has_second_looks(project_id)
+        self.has_second_looks(project_id)
         self.has_gold(project_id)
         known.paused.update({(project_id, user_id): False for user_id in user_ids})
         people = padded(user_ids)
