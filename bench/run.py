@@ -20,10 +20,12 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import exporting, fanout, importing, plots, votes
+from bench import ceilings, exporting, fanout, importing, plots, votes
 from chorus.machine import cores
 
 RESULTS = Path(__file__).parent / "results"
+RUNS = 3
+"""Of votes."""
 PARTS = ("votes", "fanout", "import", "export", "featurize", "round")
 EXPORTED = 20_000
 
@@ -79,19 +81,33 @@ def _votes(folder: Path) -> dict[str, Any]:
 
 
 def _votes_at_once(folder: Path, at_once: int) -> dict[str, Any]:
+    """The run whose ratio is in the middle: one alone is off by a tenth, as the machine goes."""
+    runs = []
+    for n in range(RUNS):
+        (folder / str(n)).mkdir(parents=True)
+        runs.append(_votes_once(folder / str(n), at_once))
+    runs.sort(key=lambda run: run["ratio_to_lower_ceiling"])
+    all_of = {key: [run[key] for run in runs] for key in runs[0] if key.startswith("ratio")}
+    return {**runs[RUNS // 2], "runs": all_of}
+
+
+def _votes_once(folder: Path, at_once: int) -> dict[str, Any]:
     # The client's loop is uvloop too: it shares the machine with the server it measures.
-    folder.mkdir()
     sockets, prepared = uvloop.run(votes.over_sockets(folder, at_once))
-    ceilings = {
-        "same statements, no network": votes.statements(prepared),
-        "echo server, no database": uvloop.run(votes.echo(prepared)),
-    }
-    lower = min(c["per_s"] for c in ceilings.values())
+    same = ceilings.statements(prepared, behind=True)
+    alone = ceilings.statements(prepared, behind=False)
+    echo = uvloop.run(ceilings.echo(prepared))
+    lower = min(same["per_s"], echo["per_s"])
     return {
         "at_once": at_once,
         "durable": sockets,
-        "ceilings": ceilings,
+        "ceilings": {
+            "same statements, no network": same,
+            "votes' transactions alone, no network": alone,
+            "echo server, no database": echo,
+        },
         "ratio_to_lower_ceiling": round(sockets["per_s"] / lower, 3),
+        "ratio_to_votes_alone": round(sockets["per_s"] / min(alone["per_s"], echo["per_s"]), 3),
     }
 
 
@@ -152,7 +168,8 @@ def _vote_rows(table: Table, found: dict[str, Any], sockets: int) -> None:
     table.add_row(
         f"durable votes/s, {sockets} sockets, {sent}",
         f"{durable['per_s']:,.0f}",
-        f"{found['ratio_to_lower_ceiling']:.2f} of the lower ceiling",
+        f"{found['ratio_to_lower_ceiling']:.2f} of the lower ceiling"
+        f" ({found['ratio_to_votes_alone']:.2f} of the votes' transactions alone)",
     )
     table.add_row("ack p50, p99", f"{durable['ack_p50_ms']}, {durable['ack_p99_ms']} ms", "")
     for name, ceiling in found["ceilings"].items():

@@ -1,26 +1,21 @@
-"""Durable votes per second over real websockets, and what the two ceilings allow."""
+"""Durable votes per second over real websockets. What can be had at most: bench/ceilings.py."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
-import httpx
 import msgspec
 import numpy as np
-import uvloop
 
 from bench import pictures
 from chorus.client import LabelerStream, Rest, Socket
-from chorus.client.ids import new_id
-from chorus.client.process import ServerProcess, free_port
+from chorus.client.process import ServerProcess
 from chorus.simulate.setup import add_person, import_pictures
 
 SOCKETS = 64
@@ -148,9 +143,9 @@ async def over_sockets(
                 for stream in streams
             ]
             copy = folder / f"same-{len(waves)}.sqlite"
-            _copy(process.data_dir / "chorus.sqlite", copy)
+            copy(process.data_dir / "chorus.sqlite", copy)
             prepared.append(Prepared(copy, people, votes, at_once))
-            waves.append(await timed([_sender(s.socket) for s in streams], votes, at_once))
+            waves.append(await timed([sender(s.socket) for s in streams], votes, at_once))
             for stream in streams:
                 for page in list(stream.pages.values()):
                     await stream.finish(page, credit=False)
@@ -160,7 +155,7 @@ async def over_sockets(
     return figures, prepared
 
 
-def _sender(socket: Socket) -> Cast:
+def sender(socket: Socket) -> Cast:
     async def cast(votes: Sequence[dict[str, Any]]) -> Any:
         if len(votes) == 1:
             return await socket.cast(votes[0])
@@ -178,69 +173,6 @@ async def _fill(stream: LabelerStream) -> None:
         await stream.change()
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
         live.backup(copy)
-
-
-def statements(prepared: Sequence[Prepared]) -> dict[str, Any]:
-    """Ceiling: the same votes, statements and group commit, with no network and no listeners."""
-    waves = [uvloop.run(_statements(wave)) for wave in prepared]
-    return msgspec.to_builtins(summary(waves))  # type: ignore[no-any-return]
-
-
-async def _statements(prepared: Prepared) -> list[float]:
-    from chorus.server.services.labeling import Labeling, VoteCast
-    from chorus.server.services.projects import Projects
-    from chorus.server.services.remerging import Remerging
-    from chorus.server.storage.sqlite import SqliteStore
-
-    store = SqliteStore(prepared.database, lambda events: None)
-    projects = Projects(store, Remerging(store))
-    await projects.load()
-    labeling = Labeling(store, projects)
-
-    def cast_of(person: tuple[str, str]) -> Cast:
-        async def cast(bodies: Sequence[dict[str, Any]]) -> Any:
-            votes = [msgspec.convert({**body, "vote_id": new_id()}, VoteCast) for body in bodies]
-            if any(
-                isinstance(kept, BaseException) for kept in await labeling.cast_page(*person, votes)
-            ):
-                raise RuntimeError("a vote was refused")
-
-        return cast
-
-    casts = [cast_of(person) for person in prepared.people]
-    wave = await timed(casts, prepared.votes, prepared.at_once)
-    await store.close()
-    return wave
-
-
-async def echo(prepared: Sequence[Prepared]) -> dict[str, Any]:
-    """Ceiling: the same votes to a server that only acknowledges."""
-    port = free_port()
-    process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "bench.echo", str(port)]
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with AsyncExitStack() as stack:
-            await _ready(url)
-            sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
-            casts = [_sender(socket) for socket in sockets]
-            waves = [await timed(casts, wave.votes, wave.at_once) for wave in prepared]
-    finally:
-        process.terminate()
-        process.wait()
-    return msgspec.to_builtins(summary(waves))  # type: ignore[no-any-return]
-
-
-async def _ready(url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
-        while True:
-            try:
-                await http.get(f"{url}/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
