@@ -142,9 +142,9 @@ async def over_sockets(
                 ]
                 for stream in streams
             ]
-            copy = folder / f"same-{len(waves)}.sqlite"
-            copy(process.data_dir / "chorus.sqlite", copy)
-            prepared.append(Prepared(copy, people, votes, at_once))
+            copied = folder / f"same-{len(waves)}.sqlite"
+            copy(process.data_dir / "chorus.sqlite", copied)
+            prepared.append(Prepared(copied, people, votes, at_once))
             waves.append(await timed([sender(s.socket) for s in streams], votes, at_once))
             for stream in streams:
                 for page in list(stream.pages.values()):
