@@ -24,7 +24,7 @@ from bench import ceilings, exporting, fanout, importing, plots, votes
 from chorus.machine import cores
 
 RESULTS = Path(__file__).parent / "results"
-RUNS = 3
+RUNS = 5
 """Of votes."""
 PARTS = ("votes", "fanout", "import", "export", "featurize", "round")
 EXPORTED = 20_000
