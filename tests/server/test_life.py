@@ -73,6 +73,13 @@ async def test_an_archived_project_is_read_only_and_comes_back(
     ):
         with pytest.raises(ApiError, match="archived"):
             await send(bench, method, path, **body)
+    socket = await bench.socket(supervisor)
+    for type in ("project.train", "tuning.start"):
+        with pytest.raises(ApiError, match="archived"):
+            await socket.request(type, {"project_id": bench.project.project_id})
+    assist = (await bench.stats()).assist
+    assert assist.train_blocked == "the project has been put away"
+    assert assist.prelabel_reason == "The project has been put away."
     # What was in hand when it was put away still counts.
     await vote_page(stream, page)
     assert (await bench.stats()).counts.labeled == 4

@@ -42,6 +42,7 @@ class Paths(msgspec.Struct):
 
 
 OFF = "clustering and prelabels are both switched off"
+ARCHIVED = "the project has been put away"
 NO_POLYGONS = "polygons are not predicted: the detector finds boxes"
 
 

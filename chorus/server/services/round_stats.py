@@ -8,7 +8,9 @@ from chorus.server.clock import now_ms
 from chorus.server.domain.events import Board
 from chorus.server.domain.ordering import CHOSEN_SHARE
 from chorus.server.services.round_state import (
+    ARCHIVED,
     NO_POLYGONS,
+    OFF,
     Line,
     RoundState,
     evidence_total,
@@ -19,6 +21,13 @@ from chorus.server.services.round_state import (
     too_little,
 )  # fmt: skip
 
+NO_HELP = {
+    OFF: "Clustering and prelabels are switched off for this project.",
+    NO_POLYGONS: "Polygons are not predicted: the detector finds boxes.",
+    ARCHIVED: "The project has been put away.",
+}
+"""As a sentence for dashboards."""
+
 
 def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, Any]:
     now = now_ms()
@@ -28,9 +37,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
     reason: str | None = None
     needed: int | None = None
     if not state.enabled:
-        reason = "Clustering and prelabels are switched off for this project."
-        if state.disabled == NO_POLYGONS:
-            reason = "Polygons are not predicted: the detector finds boxes."
+        reason = NO_HELP[state.disabled]
     elif done:
         reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")
         if reason and board.queue["prelabeled"]:

@@ -27,6 +27,7 @@ from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_records import end_jobs, finish, open_round
 from chorus.server.services.round_run import RoundRun
 from chorus.server.services.round_state import (
+    ARCHIVED,
     NO_POLYGONS,
     OFF,
     Line,
@@ -120,8 +121,9 @@ class Rounds:
         state.tuned_tried = max(tried, state.tuned_tried)
         helps = project.cluster or project.prelabel or project.ordering != "random"
         polygons = project.task_type == "polygons"
-        state.enabled = helps and project.state != "archived" and not polygons
-        state.disabled = NO_POLYGONS if polygons else OFF
+        put_away = project.state == "archived"
+        state.enabled = helps and not put_away and not polygons
+        state.disabled = NO_POLYGONS if polygons else ARCHIVED if put_away else OFF
         state.boxes = project.task_type == "boxes"
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = (

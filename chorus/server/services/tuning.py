@@ -86,6 +86,8 @@ class Tunings:
         """Why none can begin now; None: one can."""
         if not state.fine_tune:
             return "fine-tuning is switched off"
+        if not state.enabled:
+            return state.disabled
         if state.tuning is not None:
             return "a fine-tuning is running already"
         if state.running:

@@ -74,7 +74,7 @@ COMMANDS: dict[str, Entry] = {}
 CHANGING = {
     "project.pause", "project.resume", "project.train", "review.decide", "review.decide_many",
     "review.decide_all", "note.add", "gold.mark", "person.pause", "votes.take_back",
-    "votes.restore", "round.cancel", "round.retry", "comment.add",
+    "votes.restore", "round.cancel", "round.retry", "tuning.start", "comment.add",
 }  # fmt: skip
 """What an archived project refuses. A vote on an item that was handed out before still counts."""
 
