@@ -76,8 +76,8 @@ function nothing() {
     ? el("div", { class: "empty card" }, el("h2", {}, _("Make your first project")),
         el("p", {}, _("Give it classes, bring in pictures or texts, invite people.")),
         el("a", { class: "button primary", href: "/projects/new" }, _("New project")))
-    : el("div", { class: "empty card" }, el("h2", {}, _("No projects yet")),
-        el("p", {}, _("As soon as somebody adds you to one, it appears here.")));
+    : el("div", { class: "empty card" }, el("h2", {}, _("No project for you now")),
+        el("p", {}, _("As soon as somebody adds you to one, or brings one back that was put away, it appears here.")));
 }
 
 try {
