@@ -56,6 +56,14 @@ async def test_gold_is_made_served_and_judged_and_one_person_written_to(
         # What it changes is said before it does.
         await expect(boss.locator("#effect")).to_contain_text("500 would be checks")
         await no_barrier(boss)
+        # Whoever closes it goes on choosing; whoever leaves it as it is sees what is in force.
+        await boss.keyboard.press("Escape")
+        await expect(boss.get_by_label("Gold checks")).to_have_value("50")
+        await boss.get_by_role("button", name="Save", exact=True).click()
+        await boss.get_by_role("button", name="Leave it as it is").click()
+        await expect(boss.get_by_label("Gold checks")).not_to_have_value("50")
+        await boss.get_by_label("Gold checks").fill("50")
+        await boss.get_by_role("button", name="Save", exact=True).click()
         await boss.get_by_role("button", name="Apply it").click()
         await expect(boss.locator("#saved")).to_be_visible()
 

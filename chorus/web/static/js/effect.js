@@ -25,13 +25,13 @@ export function effectWords(effect, thing) {
   return words;
 }
 
-/** Ask in a dialog. @param {string[]} words @returns {Promise<boolean>} */
-export function agreed(words) {
+/** Ask in a dialog. @param {string[]} words @returns {Promise<string>} "apply", "leave", or "" for who goes on choosing (Escape) */
+export function asked(words) {
   const dialog = $("#effect");
   fill($(".effect-words", dialog), ...words.map((word) => el("li", {}, word)));
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "apply"), { once: true });
+    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
   });
 }

@@ -9,7 +9,7 @@ import { importForm } from "./import_form.js";
 import { inviteList } from "./invite_list.js";
 import { changedIn, onSubmit, showError, written } from "./form.js";
 import { membersCard } from "./members_card.js";
-import { agreed, effectWords } from "./effect.js";
+import { asked, effectWords } from "./effect.js";
 import { sourcesCard } from "./sources.js";
 import { taskOf } from "./task.js";
 
@@ -47,7 +47,9 @@ onSubmit(rules, async () => {
   if (Object.keys(change).length) {
     const effect = await api("POST", `${root}/preview`, change);
     const words = effectWords(effect, taskOf(project).thing);
-    if (words.length && !(await agreed(words))) return;
+    const answer = words.length ? await asked(words) : "apply";
+    if (answer === "leave") rules.reset(); // to what is in force
+    if (answer !== "apply") return;
     take(await api("PATCH", root, change));
   } else take(await api("GET", root));
   showRules();
