@@ -16,7 +16,7 @@ export class LabelersCard {
       { head: "Sees now", make: () => el("span", { class: "chip-plain" }), update: showKind },
       num("Labels", (p) => count(p.labels)),
       num("Per hour", (p) => count(Math.round(p.per_hour ?? 0))),
-      num("Agrees", (p) => (p.compared ? percent(p.agreed / p.compared, 0) : "–")),
+      num("Agrees with label", (p) => (p.compared ? percent(p.agreed / p.compared, 0) : "–")),
       num("Skips", (p) => count(p.skips)),
       num("Prelabels changed", (p) => (p.prelabels_seen ? `${count(p.prelabels_changed)} of ${count(p.prelabels_seen)}` : "–")),
       num("Last vote", (p) => ago(p.last_at, this._now)),
