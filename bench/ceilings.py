@@ -3,23 +3,19 @@ database."""
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import uvloop
 
+from bench.beside import beside
 from bench.votes import SOCKETS, Cast, Prepared, copy, sender, summary, timed
 from chorus.client import Socket
 from chorus.client.ids import new_id
-from chorus.client.process import free_port
 from chorus.server.services.labeling import Labeling, VoteCast
 from chorus.server.services.pace import Pace
 from chorus.server.services.projects import Projects
@@ -78,29 +74,8 @@ async def _cast_all(labeling: Labeling, prepared: Prepared) -> list[float]:
 
 async def echo(prepared: Sequence[Prepared]) -> dict[str, Any]:
     """Ceiling: the same votes to a server that only acknowledges."""
-    port = free_port()
-    process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "bench.echo", str(port)]
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with AsyncExitStack() as stack:
-            await _ready(url)
-            sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
-            casts = [sender(socket) for socket in sockets]
-            waves = [await timed(casts, wave.votes, wave.at_once) for wave in prepared]
-    finally:
-        process.terminate()
-        process.wait()
+    async with beside("bench.echo") as (url, _), AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(Socket(url, "echo")) for _ in range(SOCKETS)]
+        casts = [sender(socket) for socket in sockets]
+        waves = [await timed(casts, wave.votes, wave.at_once) for wave in prepared]
     return msgspec.to_builtins(summary(waves))  # type: ignore[no-any-return]
-
-
-async def _ready(url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
-        while True:
-            try:
-                await http.get(f"{url}/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return

@@ -11,8 +11,6 @@ import asyncio
 import base64
 import os
 import resource
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,8 +20,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bench.beside import beside
 from chorus.client import Rest
-from chorus.client.process import ServerProcess, free_port
+from chorus.client.process import ServerProcess
 from chorus.loadtest.watch import cpu_s
 
 DASHBOARDS = 1000
@@ -183,35 +182,14 @@ async def _ours(folder: Path, dashboards: int) -> dict[str, float]:
 
 
 async def _bare(dashboards: int) -> dict[str, float]:
-    port = free_port()
-    process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "bench.broadcast", str(port)]
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with AsyncExitStack() as stack:
-            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-            await _ready(http, url)
-            hall = Hall()
-            stack.callback(hall.close)
-            await hall.fill(url, "none", dashboards)
-            # As long as our frame is, with its number, type and time.
-            body = "." * (TEXT + 170)
-            return await hall.timed(process.pid, lambda n: http.post(f"{url}/send", content=body))
-    finally:
-        process.terminate()
-        process.wait()
-
-
-async def _ready(http: httpx.AsyncClient, url: str) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await http.get(f"{url}/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
+    async with beside("bench.broadcast") as (url, pid), AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        hall = Hall()
+        stack.callback(hall.close)
+        await hall.fill(url, "none", dashboards)
+        # As long as our frame is, with its number, type and time.
+        body = "." * (TEXT + 170)
+        return await hall.timed(pid, lambda n: http.post(f"{url}/send", content=body))
 
 
 def _files(need: int) -> None:

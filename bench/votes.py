@@ -174,5 +174,5 @@ async def _fill(stream: LabelerStream) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
-        live.backup(copy)
+    with sqlite3.connect(source) as live, sqlite3.connect(target) as copied:
+        live.backup(copied)

@@ -12,6 +12,7 @@ import msgspec
 
 from chorus.server.domain.events import Board
 from chorus.server.domain.features import newest_seen, seen_by
+from chorus.server.domain.model import Project
 from chorus.server.domain.rounds import next_detector_at, next_round_at, too_few, too_few_boxes
 from chorus.server.errors import ApiError
 
@@ -68,11 +69,10 @@ class RoundState:
         self.partial = False
         """The last round could not score some open items: nothing had looked at them yet."""
         self.total = 0
-        self.enabled = True
         self.boxes = False
         """The model is a detector: it learns from pictures, and looks at them when it needs to."""
-        self.disabled = OFF
-        """Why the model does not help, where it is not enabled."""
+        self.disabled: str | None = None
+        """Why the model does not help; None: it does."""
         self.progress: dict[str, float] = {}
         self.attempts: dict[str, int] = {}
         self.featurizing: asyncio.Task[None] | None = None
@@ -93,6 +93,10 @@ class RoundState:
         """The round's answers are on their way to the queues: too late to cancel."""
         self.call: object | None = None
         """The round's place in the line for the worker."""
+
+    @property
+    def enabled(self) -> bool:
+        return self.disabled is None
 
     @property
     def passes(self) -> list[str]:
@@ -125,6 +129,17 @@ class Line:
         """Calls before the round's own in the line for the worker: other projects' rounds, and
         pictures that are looked at ahead of need."""
         return self._calls.index(state.call) if state.call in self._calls else 0
+
+
+def why_disabled(project: Project) -> str | None:
+    """Why the model does not help in a project, as it is set up; None: it does."""
+    if project.task_type == "polygons":
+        return NO_POLYGONS
+    if project.state == "archived":
+        return ARCHIVED
+    if project.cluster or project.prelabel or project.ordering != "random":
+        return None
+    return OFF
 
 
 def evidence_of(board: Board, state: RoundState) -> dict[str, int]:
@@ -162,7 +177,7 @@ def ready(board: Board, state: RoundState, last: int | None) -> bool:
 
 def obstacle(board: Board, state: RoundState) -> str | None:
     """Why no round can start now; None: one can."""
-    if not state.enabled:
+    if state.disabled is not None:
         return state.disabled
     if state.running:
         return "a round is running already"

@@ -36,7 +36,7 @@ def assist(board: Board, state: RoundState, line: Line, due: bool) -> dict[str, 
     missing = too_little(board, state)
     reason: str | None = None
     needed: int | None = None
-    if not state.enabled:
+    if state.disabled is not None:
         reason = NO_HELP[state.disabled]
     elif done:
         reason, needed = done[-1].get("reason"), done[-1].get("labels_needed")

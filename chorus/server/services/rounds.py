@@ -27,9 +27,6 @@ from chorus.server.services.feature_passes import FeaturePasses
 from chorus.server.services.round_records import end_jobs, finish, open_round
 from chorus.server.services.round_run import RoundRun
 from chorus.server.services.round_state import (
-    ARCHIVED,
-    NO_POLYGONS,
-    OFF,
     Line,
     Paths,
     RoundState,
@@ -41,6 +38,7 @@ from chorus.server.services.round_state import (
     seen_backbones,
     too_little,
     tuned_seen,
+    why_disabled,
 )  # fmt: skip
 from chorus.server.services.tuning import Tunings
 from chorus.server.storage.store import Store
@@ -119,11 +117,7 @@ class Rounds:
             # A round that runs has begun with what is newer than all that have ended.
             (state.last_evidence, state.partial), state.replaced = newest, replaced
         state.tuned_tried = max(tried, state.tuned_tried)
-        helps = project.cluster or project.prelabel or project.ordering != "random"
-        polygons = project.task_type == "polygons"
-        put_away = project.state == "archived"
-        state.enabled = helps and not put_away and not polygons
-        state.disabled = NO_POLYGONS if polygons else ARCHIVED if put_away else OFF
+        state.disabled = why_disabled(project)
         state.boxes = project.task_type == "boxes"
         state.weighs, state.ordering = project.weighs, project.ordering
         state.backbones = (

@@ -86,7 +86,7 @@ class Tunings:
         """Why none can begin now; None: one can."""
         if not state.fine_tune:
             return "fine-tuning is switched off"
-        if not state.enabled:
+        if state.disabled is not None:
             return state.disabled
         if state.tuning is not None:
             return "a fine-tuning is running already"

@@ -99,6 +99,17 @@ class Base:
     def row(self, sql: str, args: Sequence[Any] = ()) -> Any:
         return self.db.execute(sql, args).fetchone()
 
+    def any_item(self, known: dict[str, bool] | None, project_id: str, where: str) -> bool:
+        """Has the project an item of which `where` is so? known: where the answer is kept for the
+        commit, by project; whoever changes such an item takes it out."""
+        kept = {} if known is None else known
+        if project_id not in kept:
+            row = self.row(
+                f"SELECT 1 FROM item WHERE project_id = ? AND {where} LIMIT 1", (project_id,)
+            )
+            kept[project_id] = row is not None
+        return kept[project_id]
+
     def run(self, sql: str, args: Sequence[Any] = ()) -> int:
         """A write; returns how many rows it changed."""
         db = self.db

@@ -33,13 +33,8 @@ class CheckSql(Base):
         return int(n)
 
     def has_gold(self, project_id: str) -> bool:
-        known = {} if self.known is None else self.known.gold
-        if project_id not in known:
-            row = self.row(
-                "SELECT 1 FROM item WHERE project_id = ? AND gold = 1 LIMIT 1", (project_id,)
-            )
-            known[project_id] = row is not None
-        return known[project_id]
+        known = None if self.known is None else self.known.gold
+        return self.any_item(known, project_id, "gold = 1")
 
     # -- which ones a person gets
 

@@ -186,15 +186,8 @@ class ItemSql(Base):
 
     def has_second_looks(self, project_id: str) -> bool:
         """Does anything wait to be looked at again?"""
-        known = {} if self.known is None else self.known.second_looks
-        if project_id not in known:
-            row = self.row(
-                "SELECT 1 FROM item WHERE project_id = ? AND doubted IS NOT NULL AND room > 0"
-                " LIMIT 1",
-                (project_id,),
-            )
-            known[project_id] = row is not None
-        return known[project_id]
+        known = None if self.known is None else self.known.second_looks
+        return self.any_item(known, project_id, "doubted IS NOT NULL AND room > 0")
 
     def second_looks(self, project_id: str, user_id: str, limit: int, assigned: int) -> list[Item]:
         """Items that one person may look at again; `next_items` where they lie."""
@@ -225,13 +218,8 @@ class ItemSql(Base):
 
     def has_urgent(self, project_id: str) -> bool:
         """Is there anything to hand out that a supervisor wants first?"""
-        if self.known is not None and project_id in self.known.urgent:
-            return self.known.urgent[project_id]
-        row = self.row(
-            "SELECT 1 FROM item WHERE project_id = ? AND room > 0 AND priority = 1 LIMIT 1",
-            (project_id,),
-        )
-        return row is not None
+        known = None if self.known is None else self.known.urgent
+        return self.any_item(known, project_id, "room > 0 AND priority = 1")
 
     def set_priority(self, item_ids: Sequence[int], raised: bool) -> int:
         """Of these items those that are open and were not so yet; how many. What comes first is no

@@ -37,7 +37,7 @@ class PagesAheadSql(ProjectSql, ItemSql, AssignmentSql, CheckSql):
     def _people_ahead(self, project_id: str, user_ids: list[str]) -> None:
         known = self.known
         assert known is not None
-        known.urgent[project_id] = self.has_urgent(project_id)
+        self.has_urgent(project_id)
         self.has_second_looks(project_id)
         self.has_gold(project_id)
         known.paused.update({(project_id, user_id): False for user_id in user_ids})
